@@ -1,0 +1,89 @@
+"""Find the MLP neurons of a language model that fire when it shows a behaviour, and prove that they do.
+
+>>> import neurosieve
+>>> result = neurosieve.find(model="gemma-3-270m", detectors=["backtracking"])  # doctest: +SKIP
+>>> result.top(10)  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from neurosieve.commands.compare import compare
+    from neurosieve.commands.find import find
+    from neurosieve.contracts import Control, Detector, Scorer, Source, Statistic
+    from neurosieve.data import Batch, Document, Neuron, Present, Scores, Site, Span, TokenizedDocument
+    from neurosieve.errors import ConfigError, DataError, ModelError, NeurosieveError, PluginError, StoreError, nearest
+    from neurosieve.hookspecs import hookimpl
+    from neurosieve.loading import Model
+    from neurosieve.results import Result, load
+
+# Each public name and the module that defines it. They are imported when first asked for, so that the command
+# line need not wait for torch before it can print its help.
+_HOMES = {
+    "Batch": "data",
+    "ConfigError": "errors",
+    "Control": "contracts",
+    "DataError": "errors",
+    "Detector": "contracts",
+    "Document": "data",
+    "Model": "loading",
+    "ModelError": "errors",
+    "Neuron": "data",
+    "NeurosieveError": "errors",
+    "PluginError": "errors",
+    "Present": "data",
+    "Result": "results",
+    "Scorer": "contracts",
+    "Scores": "data",
+    "Site": "data",
+    "Source": "contracts",
+    "Span": "data",
+    "Statistic": "contracts",
+    "StoreError": "errors",
+    "TokenizedDocument": "data",
+    "compare": "commands.compare",
+    "find": "commands.find",
+    "hookimpl": "hookspecs",
+    "load": "results",
+    "nearest": "errors",
+}
+
+__all__ = [
+    "Batch",
+    "ConfigError",
+    "Control",
+    "DataError",
+    "Detector",
+    "Document",
+    "Model",
+    "ModelError",
+    "Neuron",
+    "NeurosieveError",
+    "PluginError",
+    "Present",
+    "Result",
+    "Scorer",
+    "Scores",
+    "Site",
+    "Source",
+    "Span",
+    "Statistic",
+    "StoreError",
+    "TokenizedDocument",
+    "compare",
+    "find",
+    "hookimpl",
+    "load",
+    "nearest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module `neurosieve` has no `{name}`")
+    return getattr(import_module(f"neurosieve.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

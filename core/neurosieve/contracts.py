@@ -1,0 +1,92 @@
+"""What each kind of plugin promises. A plugin is a frozen dataclass: its fields are its configuration."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from neurosieve.data import Batch, Document, Present, Scores, Span, TokenizedDocument
+
+__all__ = ["Control", "Detector", "Scorer", "Source", "Statistic"]
+
+S = TypeVar("S", bound=tuple[Any, ...])
+"""A state: a NamedTuple of tensors, so that any state can be stored and sent."""
+
+
+class Source(ABC):
+    """Where documents come from."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Document]:
+        """Yield the documents, the same ones in the same order each time."""
+
+    def shard(self, rank: int, world_size: int) -> "Source":
+        """Return the `rank`-th of `world_size` parts: together they hold every document once."""
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank is {rank}: it must be at least 0 and below world_size, {world_size}")
+        return _Shard(self, rank, world_size)
+
+
+@dataclass(frozen=True)
+class _Shard(Source):
+    """Every `world_size`-th document of a source."""
+
+    source: Source
+    rank: int
+    world_size: int
+
+    def __iter__(self) -> Iterator[Document]:
+        return islice(iter(self.source), self.rank, None, self.world_size)
+
+
+class Detector(ABC):
+    """Says where in a document a behaviour shows. It knows nothing of tokens."""
+
+    @abstractmethod
+    def detect(self, document: Document) -> Iterable[Span]:
+        """Yield where the behaviour shows, in characters of `document.text`, in any order."""
+
+
+class Control(ABC):
+    """Chooses positions where the behaviour does not show, to compare with."""
+
+    @abstractmethod
+    def choose(
+        self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
+    ) -> Sequence[int]:
+        """Return at most `count` different tokens of `document`, each usable and in no span of the behaviour."""
+
+
+class Statistic(ABC, Generic[S]):
+    """A summary of positions that can be taken in parts."""
+
+    @abstractmethod
+    def empty(self, behaviours: int, neurons: int) -> S:
+        """Return the summary of nothing, the identity of `merge`."""
+
+    @abstractmethod
+    def update(self, state: S, batch: Batch) -> S:
+        """Return `state` with `batch` added. May consume `state`, never `batch`."""
+
+    @abstractmethod
+    def merge(self, left: S, right: S) -> S:
+        """Return the summary of what `left` and `right` summarise, which share no position. May consume both."""
+
+
+class Scorer(ABC, Generic[S]):
+    """Rates every neuron by how well it tells presence from control."""
+
+    joint: ClassVar[bool] = False
+    """Whether a neuron's score depends on the other neurons that are scored with it."""
+
+    @property
+    @abstractmethod
+    def statistic(self) -> Statistic[S]:
+        """The summary that `compute` needs. Scorers with equal statistics share one."""
+
+    @abstractmethod
+    def compute(self, state: S) -> Scores:
+        """Return a score per behaviour and neuron: nan where undefined, never 0."""

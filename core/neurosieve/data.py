@@ -1,0 +1,105 @@
+"""The values that flow: from a document to its spans, its tokens, the activations at some of them, and their scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float, Int, Int8
+from torch import Tensor
+
+__all__ = ["Batch", "Document", "Neuron", "Present", "Scores", "Site", "Span", "TokenizedDocument"]
+
+
+class Span(NamedTuple):
+    """A stretch of a document's text, in characters: `text[start:end]`."""
+
+    start: int
+    end: int
+    label: str = ""
+    """What was found: the phrase, the pattern, the annotator's label."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text, and what is known of it before a model reads it."""
+
+    id: str
+    text: str
+    group: str
+    """The unit that splits and resampling keep together, such as the problem that the text answers."""
+    completion_start: int = 0
+    """The character where the model's own completion starts; nothing is looked for before it."""
+    annotations: tuple[Span, ...] = ()
+    """Spans that the source itself knows."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenizedDocument:
+    """A document as the model reads it: `tokens` token ids, and where in the text each stands."""
+
+    id: str
+    group: str
+    text: str
+    token_ids: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    """The character where each token starts."""
+    ends: npt.NDArray[np.int64]
+    usable: npt.NDArray[np.bool_]
+    """Whether a token may be a position: in the completion, no special token, within the model's context."""
+    relative: npt.NDArray[np.float64]
+    """How far into the completion each token is, 0 at its first usable token and 1 at its last."""
+
+
+class Present(NamedTuple):
+    """What a control is told of the behaviour that its positions are to be compared with."""
+
+    here: Sequence[range]
+    """The spans in this document, in tokens."""
+    onsets: Sequence[int]
+    """The first token of each span in this document."""
+    onset_token_ids: npt.NDArray[np.int64]
+    """The token id at each onset in any document."""
+    onset_relative: npt.NDArray[np.float64]
+    """How far into its completion each onset in any document is, 0 to 1."""
+
+
+class Site(NamedTuple):
+    """A place in the model whose activations are read: the MLP neurons of one layer, after the nonlinearity."""
+
+    layer: int
+
+
+class Neuron(NamedTuple):
+    """One coordinate of a site."""
+
+    layer: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Activations at one site, at some chosen positions."""
+
+    site: Site
+    activations: Float[Tensor, "positions neurons"]
+    labels: Int8[Tensor, "positions behaviours"]
+    """1 present, 0 control, -1 not part of this behaviour's comparison."""
+    documents: Int[Tensor, "positions"]
+    """Which document each position is in, as a number."""
+    groups: Int[Tensor, "positions"]
+    """Which group that document belongs to, as a number."""
+    token_ids: Int[Tensor, "positions"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a scorer says: a number per behaviour and neuron, nan where undefined."""
+
+    value: Float[Tensor, "behaviours neurons"]
+    neutral: float | Float[Tensor, "behaviours 1"] = 0.0
+    """The score that tells nothing; neurons are ranked by their distance from it."""
+    details: Mapping[str, Float[Tensor, "behaviours neurons"]] = field(default_factory=dict)
+    """Further columns of the ranking, such as a p-value, named after the scorer and this key."""

@@ -1,0 +1,43 @@
+"""Errors that a user can act on: one message that says what happened, to what, and what to do next."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["ConfigError", "DataError", "ModelError", "NeurosieveError", "PluginError", "StoreError", "nearest"]
+
+
+class NeurosieveError(Exception):
+    """A mistake that the user can mend. The command line prints its message, without a traceback, and exits with 2."""
+
+
+class ConfigError(NeurosieveError):
+    """The configuration asks for something that is not there, or that makes no sense."""
+
+
+class DataError(NeurosieveError):
+    """The texts or labels are not what their source or detector was told to expect."""
+
+
+class ModelError(NeurosieveError):
+    """The model cannot be loaded, or cannot be read as asked."""
+
+
+class PluginError(NeurosieveError):
+    """An installed plugin breaks its contract."""
+
+
+class StoreError(NeurosieveError):
+    """The store of captured activations, or the run folder, cannot be read or written."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Return a hint for an unknown name: the options nearest to it, or all of them where none is near.
+
+    >>> nearest("aucc", ["auc", "cohens_d"])
+    'did you mean `auc`?'
+    """
+    known = sorted(options)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(f'`{option}`' for option in near)}?"
+    return f"there are: {', '.join(known)}" if known else "there are none"

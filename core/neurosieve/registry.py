@@ -1,0 +1,141 @@
+"""Who is plugged in. Whatever is wrong with a plugin stops the program, with the name of the distribution at fault."""
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pluggy
+
+from neurosieve import hookspecs
+from neurosieve.contracts import Control, Detector, Scorer, Source
+from neurosieve.errors import ConfigError, PluginError, nearest
+
+__all__ = ["KINDS", "Plugin", "Registry", "installed"]
+
+KINDS: Mapping[str, type] = MappingProxyType(
+    {"source": Source, "detector": Detector, "control": Control, "scorer": Scorer}
+)
+"""Each kind of plugin, and the contract that it keeps. Its hook is `register_<kind>s`."""
+
+
+class Plugin(NamedTuple):
+    """A registered plugin: `cls`, known to configs as `name`."""
+
+    kind: str
+    name: str
+    cls: type
+    origin: str
+
+    @property
+    def help(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.cls) or "").partition("\n")[0]
+
+
+class Registry:
+    """The plugins of some modules, checked.
+
+    Raises:
+        PluginError: a module breaks the contract; the message names where it comes from.
+    """
+
+    def __init__(self, modules: Mapping[str, object]) -> None:
+        self.manager = pluggy.PluginManager("neurosieve")
+        self.manager.add_hookspecs(hookspecs)
+        for origin, module in modules.items():
+            try:
+                self.manager.register(module, name=origin)
+            except (pluggy.PluginValidationError, ValueError) as error:
+                raise PluginError(f"the plugin package `{origin}` cannot be plugged in: {error}") from error
+        try:
+            self.manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            at_fault = self.manager.get_name(error.plugin) or repr(error.plugin)
+            known = (name for name, _ in inspect.getmembers(hookspecs) if name.islower() and name != "hookspec")
+            hint = nearest(str(error).partition("'")[2].partition("'")[0], known)
+            raise PluginError(f"the plugin package `{at_fault}` implements a hook that there is not: {error}; {hint}") from error
+        self._plugins = {kind: self._collect(kind) for kind in KINDS}
+
+    def _collect(self, kind: str) -> dict[str, Plugin]:
+        found: dict[str, Plugin] = {}
+        for implementation in getattr(self.manager.hook, f"register_{kind}s").get_hookimpls():
+            origin = implementation.plugin_name
+            registered = implementation.function()
+            if not isinstance(registered, Mapping):
+                raise PluginError(f"`register_{kind}s` of `{origin}` returned {registered!r}: return a dict of names and classes")
+            for name, cls in registered.items():
+                _check(kind, name, cls, origin)
+                if name in found:
+                    raise PluginError(
+                        f"the {kind} `{name}` is registered by both `{found[name].origin}` and `{origin}`: "
+                        "uninstall one, or rename it"
+                    )
+                found[name] = Plugin(kind, name, cls, origin)
+        return dict(sorted(found.items()))
+
+    def __iter__(self) -> Iterator[Plugin]:
+        return (plugin for kind in KINDS for plugin in self._plugins[kind].values())
+
+    def get(self, kind: str, name: str) -> Plugin:
+        """Return a plugin by kind and name.
+
+        Raises:
+            ConfigError: there is none; the message gives the nearest names.
+        """
+        if name not in self._plugins[kind]:
+            raise ConfigError(f"there is no {kind} `{name}`: {nearest(name, self._plugins[kind])}")
+        return self._plugins[kind][name]
+
+    def search_path(self) -> list[tuple[str, str]]:
+        """Return the origin and path of every Hydra config folder that a plugin package brings."""
+        return [
+            (implementation.plugin_name, path)
+            for implementation in self.manager.hook.config_search_path.get_hookimpls()
+            for path in implementation.function()
+        ]
+
+    def announce(self, hook: str, **event: Any) -> None:
+        """Tell every plugin that listens to `hook`."""
+        getattr(self.manager.hook, hook)(**event)
+
+
+def _check(kind: str, name: str, cls: object, origin: str) -> None:
+    contract = KINDS[kind]
+    if not (isinstance(cls, type) and issubclass(cls, contract)):
+        problem = f"is no `neurosieve.{contract.__name__}`: derive it from that class"
+    elif not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        problem = "is no frozen dataclass: decorate it with `@dataclass(frozen=True)`"
+    elif inspect.isabstract(cls):
+        problem = f"lacks {', '.join(sorted(cls.__abstractmethods__))}"
+    else:
+        return
+    raise PluginError(f"the {kind} `{name}` of `{origin}` {problem}")
+
+
+def _load(entry_point: EntryPoint) -> object:
+    origin = _origin(entry_point)
+    try:
+        return entry_point.load()
+    except Exception as error:
+        raise PluginError(
+            f"the plugin package `{origin}` cannot be imported ({type(error).__name__}: {error}): mend it, or `pip uninstall {origin}`"
+        ) from error
+
+
+def _origin(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist is not None else entry_point.value
+
+
+@cache
+def installed() -> Registry:
+    """Return the plugins of every installed distribution with an entry point in the group `neurosieve`."""
+    modules: dict[str, object] = {}
+    for entry_point in sorted(entry_points(group="neurosieve"), key=lambda point: (_origin(point), point.name)):
+        name = _origin(entry_point)
+        # A distribution may have several entry points: pluggy wants a name of its own for each.
+        modules[name if name not in modules else f"{name}:{entry_point.name}"] = _load(entry_point)
+    return Registry(modules)
