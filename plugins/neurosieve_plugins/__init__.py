@@ -4,27 +4,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurosieve import Control, Detector, Scorer, Source, hookimpl
+from neurosieve_plugins.controls.distant import Distant
+from neurosieve_plugins.controls.lexical import Lexical
+from neurosieve_plugins.controls.matched import Matched
+from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.cohens_d import CohensD
+from neurosieve_plugins.sources.arithmetic import Arithmetic
+from neurosieve_plugins.sources.huggingface import HuggingFace
+from neurosieve_plugins.sources.text import Text
+from neurosieve_plugins.sources.traces import Traces
 
 
 @hookimpl
 def register_sources() -> Mapping[str, type[Source]]:
     """Return where documents can come from."""
-    return {}
+    return {"arithmetic": Arithmetic, "huggingface": HuggingFace, "text": Text, "traces": Traces}
 
 
 @hookimpl
 def register_detectors() -> Mapping[str, type[Detector]]:
     """Return what can say where a behaviour shows."""
-    return {}
+    return {"annotations": Annotations, "phrases": Phrases, "regex": Regex}
 
 
 @hookimpl
 def register_controls() -> Mapping[str, type[Control]]:
     """Return what can choose control positions."""
-    return {}
+    return {"distant": Distant, "lexical": Lexical, "matched": Matched}
 
 
 @hookimpl
 def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
     """Return what can rate neurons."""
-    return {}
+    return {"auc": Auc, "cohens_d": CohensD}

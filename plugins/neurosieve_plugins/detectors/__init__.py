@@ -1,1 +1,1 @@
-"""detectors"""
+"""Detectors: where in a text a behaviour shows, one a file."""

@@ -1,1 +1,1 @@
-"""sources"""
+"""Sources: where documents come from, one a file."""

@@ -1,0 +1,52 @@
+"""The user's cache folder, and how anything comes to be on disk: whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from neurosieve.errors import StoreError
+
+__all__ = ["cache_folder", "written_whole"]
+
+
+def cache_folder() -> Path:
+    """Return where converted models and captured activations are kept: `$NEUROSIEVE_CACHE`, or the system's place."""
+    return Path(os.environ.get("NEUROSIEVE_CACHE") or platformdirs.user_cache_dir("neurosieve"))
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `target` to write in; it takes the name `target` when the block ends well.
+
+    Raises:
+        StoreError: the folder cannot be written, or the disk is full; nothing is left behind.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise _explained(target, error) from error
+    try:
+        yield temporary
+        try:
+            temporary.rename(target)
+        except OSError:
+            if not target.is_dir():  # Else another run wrote the same meanwhile.
+                raise
+    except OSError as error:
+        raise _explained(target, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _explained(target: Path, error: OSError) -> StoreError:
+    free = shutil.disk_usage(next(parent for parent in target.absolute().parents if parent.exists())).free
+    return StoreError(
+        f"cannot write `{target}` ({error.strerror or error}; {free / 2**30:.1f} GiB free there): "
+        "make room, or choose another place"
+    )

@@ -1,0 +1,81 @@
+"""`neurosieve <command> ...`: from the arguments to a command. Nothing heavy is imported before it must be."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from neurosieve.errors import NeurosieveError, nearest
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "find": "which neurons fire when the behaviour shows? (the main job)",
+    "compare": "what do several runs agree on?",
+    "plugins": "what is plugged in: sources, detectors, controls, scorers",
+    "check": "does a plugin keep its contract?",
+    "cache": "what the store of captured activations and models holds; clear it",
+}
+
+_HELP = """\
+neurosieve finds the MLP neurons of a language model that fire when it shows a behaviour in its text,
+and tests them on texts that had no part in finding them.
+
+usage: neurosieve <command> [arguments]
+
+commands:
+{commands}
+
+start here:
+  neurosieve find                                            the embedded texts, read with Gemma 3 270M
+  neurosieve find source=traces source.path=traces.json      your own chains of thought
+  neurosieve find --help                                     all that can be chosen
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a mistake of the user ends with one message and exit code 2."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name, rest = (given[0], given[1:]) if given else ("--help", [])
+    if name in ("--help", "-h", "help"):
+        print(_HELP.format(commands="\n".join(f"  {command:<10}{what}" for command, what in COMMANDS.items())))
+        return
+    if name == "--version":
+        print(f"neurosieve {version('neurosieve')}")
+        return
+    # Hydra prints the traceback of a job under this variable, and so do we.
+    traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    try:
+        if name not in COMMANDS:
+            raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")
+        import_module(f"neurosieve.commands.{name}").main(rest)
+    except KeyboardInterrupt:
+        print("neurosieve: interrupted; what was captured is in the store, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        message = _explained(error)
+        if message is None or traceback:
+            raise
+        print(f"neurosieve: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _explained(error: Exception) -> str | None:
+    """Return the message of a mistake that the user can mend, None for a defect of ours."""
+    if isinstance(error, NeurosieveError):
+        return str(error)
+    if "hydra" not in sys.modules:
+        return None
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return f"there is no `{choice}` to choose for `{group}`: {nearest(choice, error.options)}"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        return f"{str(error).strip()}{cause}; `neurosieve find --cfg job` prints every key"
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot write `{error.filename}` ({error.strerror}): choose another place with `hydra.run.dir=<folder>`"
+    return None

@@ -1,0 +1,57 @@
+"""`cache`: what the store of captured activations and converted models holds."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from neurosieve.cache import cache_folder
+
+__all__ = ["main"]
+
+_HELP = """\
+Show what is kept: converted models, and captured activations by the model that gave them.
+
+  neurosieve cache                       a line for each, with its size
+  neurosieve cache --clear <address>     remove one
+  neurosieve cache --clear captures      remove all captured activations (models stay)
+  neurosieve cache --clear all           remove everything
+"""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command line of `cache`."""
+    from rich.table import Table
+
+    from neurosieve.errors import ConfigError, nearest
+    from neurosieve.terminal import console
+
+    parser = argparse.ArgumentParser("neurosieve cache", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", type=Path, help="the folder that `store=<folder>` named (default: the user's cache)")
+    parser.add_argument("--clear", metavar="WHAT", help="an address, `captures` or `all`")
+    asked = parser.parse_args(arguments)
+    captures = sorted(path.parent for path in (asked.store or cache_folder() / "captures").glob("*/space.json"))
+    models = [] if asked.store else sorted(path for path in (cache_folder() / "models").glob("*") if path.is_dir())
+    if asked.clear:
+        known = {path.name: [path] for path in captures + models} | {"captures": captures, "all": captures + models}
+        if asked.clear not in known:
+            raise ConfigError(f"nothing is kept as `{asked.clear}`: {nearest(asked.clear, known)}")
+        freed = sum(map(_size, known[asked.clear]))
+        for path in known[asked.clear]:
+            shutil.rmtree(path)
+        console().print(f"removed {len(known[asked.clear])} folder(s), {freed / 2**20:,.1f} MiB")
+        return
+    table = Table("kind", "address", "of", "layers", "dtype")
+    table.add_column("MiB", justify="right")
+    for path in captures:
+        space = json.loads((path / "space.json").read_text())
+        table.add_row("captures", path.name, space["model"], str(len(space["layers"])), space["dtype"], f"{_size(path) / 2**20:,.1f}")
+    for path in models:
+        table.add_row("model", path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
+    console().print(table)
+    console().print(f"{sum(map(_size, captures + models)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}", soft_wrap=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

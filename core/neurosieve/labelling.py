@@ -1,0 +1,110 @@
+"""From characters to tokens: which tokens a document has, and which of them a span covers."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neurosieve.contracts import Detector
+from neurosieve.data import Document, Span, TokenizedDocument
+from neurosieve.errors import DataError
+
+__all__ = ["LabelledDocument", "label", "token_range", "tokenize"]
+
+
+@dataclass(frozen=True)
+class LabelledDocument:
+    """A tokenized document, and where in it each behaviour shows."""
+
+    tokens: TokenizedDocument
+    spans: Mapping[str, Sequence[Span]]
+    """The spans of each behaviour, in the order of the text."""
+    ranges: Mapping[str, Sequence[range]]
+    """The tokens that each of these spans covers."""
+
+
+def label(
+    documents: Iterable[Document],
+    detectors: Mapping[str, Detector],
+    tokenizer: Any,
+    context: int | None,
+    counts: Counter[str],
+) -> Iterator[LabelledDocument]:
+    """Yield each document with its tokens and spans; `counts` gains what was seen and what was left out.
+
+    Raises:
+        DataError: two documents share an id, or a detector found a span that is not in the text.
+    """
+    seen: set[str] = set()
+    for document in documents:
+        if document.id in seen:
+            raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
+        seen.add(document.id)
+        counts["documents"] += 1
+        tokens = tokenize(document, tokenizer, context)
+        counts["tokens"] += len(tokens.token_ids)
+        if context is not None and len(tokens.token_ids) > context:
+            counts["documents_cut"] += 1
+        if not tokens.usable.any():
+            counts["documents_empty"] += 1
+            continue
+        spans: dict[str, list[Span]] = {}
+        ranges: dict[str, list[range]] = {}
+        for behaviour, detector in detectors.items():
+            spans[behaviour], ranges[behaviour] = [], []
+            for span in sorted(detector.detect(document)):
+                if not 0 <= span.start < span.end <= len(document.text):
+                    raise DataError(
+                        f"the detector of `{behaviour}` found {tuple(span)} in document `{document.id}`, which has "
+                        f"{len(document.text)} characters: a span must hold some text; `neurosieve check` tells what a detector breaks"
+                    )
+                if span.start < document.completion_start:
+                    counts["spans_in_prompt"] += 1
+                    continue
+                covered = token_range(tokens, span)
+                if not any(tokens.usable[token] for token in covered):
+                    counts["spans_not_readable"] += 1
+                    continue
+                spans[behaviour].append(span)
+                ranges[behaviour].append(covered)
+        yield LabelledDocument(tokens, spans, ranges)
+
+
+def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> TokenizedDocument:
+    """Return a document's tokens, with one token that begins the text where the tokenizer has such a token."""
+    encoded = tokenizer(document.text, return_offsets_mapping=True, verbose=False)
+    ids = np.asarray(encoded["input_ids"], dtype=np.int64)
+    offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+    begin = getattr(tokenizer, "bos_token_id", None)
+    if begin is not None and len(ids) > 1 and ids[0] == ids[1] == begin:  # The text brought its own.
+        ids, offsets = ids[1:], offsets[1:]
+    special = np.isin(ids, np.asarray(tokenizer.all_special_ids, dtype=np.int64))
+    # Tokens that stand for no text have offsets (0, 0) wherever they are: keep starts and ends in order.
+    starts, ends = np.maximum.accumulate(offsets[:, 0]), np.maximum.accumulate(offsets[:, 1])
+    usable = ~special & (offsets[:, 1] > offsets[:, 0]) & (starts >= document.completion_start)
+    if context is not None:
+        usable[context:] = False
+    return TokenizedDocument(
+        document.id, document.group, document.text, ids, starts, ends, usable, _relative(usable)
+    )
+
+
+def _relative(usable: np.ndarray) -> np.ndarray:
+    where = np.flatnonzero(usable)
+    if not len(where):
+        return np.zeros(len(usable))
+    first, last = where[0], where[-1]
+    return np.clip((np.arange(len(usable)) - first) / max(1, last - first), 0.0, 1.0)
+
+
+def token_range(tokens: TokenizedDocument, span: Span) -> range:
+    """Return the tokens that a span covers, from the first that ends after the span's start.
+
+    Not by containment: offsets may hold a leading space, several byte tokens may share one character, and trimmed
+    offsets leave gaps.
+    """
+    first = int(np.searchsorted(tokens.ends, span.start, side="right"))
+    behind = int(np.searchsorted(tokens.starts, span.end, side="left"))
+    return range(first, behind)

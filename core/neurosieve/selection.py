@@ -1,0 +1,262 @@
+"""Which positions are read, and which groups are held out; decided before any activation is."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from neurosieve.contracts import Control
+from neurosieve.data import Present, TokenizedDocument
+from neurosieve.errors import ConfigError, DataError
+from neurosieve.labelling import LabelledDocument
+
+__all__ = ["PARTS", "Positions", "Selection", "choose_positions"]
+
+PARTS = ("ranking", "replication")
+"""The two parts that groups are split into; each is a block of label columns."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How positions are chosen, and how groups are split."""
+
+    at: Literal["onset", "prediction", "window", "span", "context"] = "onset"
+    """Where to read. `onset`: the first token of each span. `prediction`: the token before it, from which the model
+    predicts it. `window`: the tokens at `offsets` from it. `span`: all of its tokens. `context`: every token within
+    `characters` of the span."""
+    offsets: tuple[int, ...] = (-13, -12, -11, -10, -9, -8)
+    """The window, in tokens from the onset."""
+    characters: int = 50
+    """How far the context reaches."""
+    ratio: float = 10.0
+    """Control positions for each present one, in each document."""
+    documents_without: float = 1.0
+    """Documents without the behaviour that give controls, for each document with it."""
+    replication: float = 0.5
+    """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
+    seed: int = 0
+    """Draws the controls. It is apart from the run's own seed, so that runs over many seeds read the model once."""
+
+    def __post_init__(self) -> None:
+        problem = None
+        if self.at not in ("onset", "prediction", "window", "span", "context"):
+            problem = f"selection.at is `{self.at}`: take onset, prediction, window, span or context"
+        elif self.at == "window" and not self.offsets:
+            problem = "selection.offsets is empty: give the tokens to read, counted from the onset, such as [-3,-2,-1]"
+        elif self.ratio <= 0:
+            problem = f"selection.ratio is {self.ratio}: give the control positions for each present one, such as 10"
+        elif self.documents_without < 0:
+            problem = f"selection.documents_without is {self.documents_without}: give 0 or more"
+        elif not 0 <= self.replication < 1:
+            problem = f"selection.replication is {self.replication}: give the share of groups to hold out, from 0 to below 1"
+        elif self.characters < 0:
+            problem = f"selection.characters is {self.characters}: give 0 or more"
+        if problem:
+            raise ConfigError(problem)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The chosen positions: as a table for people, and as rows and labels for the engine.
+
+    `rows` distinct (document, token) pairs are read, in the order of documents and tokens. Labels have a column per
+    part and behaviour: all behaviours of the ranking part, then all of the replication part.
+    """
+
+    table: pd.DataFrame
+    """behaviour, document, group, part, token, label, start, end, text: a line per behaviour and position."""
+    documents: tuple[TokenizedDocument, ...]
+    """The documents that hold a position."""
+    groups: npt.NDArray[np.int64]
+    """The group of each of these documents, as a number."""
+    document_of_row: npt.NDArray[np.int64]
+    token_of_row: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int8]
+    behaviours: tuple[str, ...]
+
+
+def choose_positions(
+    documents: Sequence[LabelledDocument],
+    behaviours: Sequence[str],
+    control: Control,
+    selection: Selection,
+    seed: int,
+    counts: Counter[str],
+) -> Positions:
+    """Choose where to read and what to hold out.
+
+    Args:
+        documents: the labelled documents.
+        behaviours: the names of the behaviours, each a column of labels.
+        control: chooses the positions to compare with.
+        selection: how to choose and split.
+        seed: draws the split.
+        counts: gains how many positions were left out, and why.
+
+    Raises:
+        DataError: a behaviour shows nowhere, has no control, or shows in too few groups to split.
+        ConfigError: no position is inside the texts.
+    """
+    ordered = sorted(documents, key=lambda document: document.tokens.id)  # The source's order must not matter.
+    lines: list[tuple[str, int, int, int]] = []
+    for behaviour in behaviours:
+        lines += _positions_of(behaviour, ordered, control, selection, counts)
+    chosen = pd.DataFrame(lines, columns=["behaviour", "number", "token", "label"])
+    part = _split(chosen, ordered, behaviours, selection, seed)
+    return _assemble(chosen, ordered, part, tuple(behaviours))
+
+
+def _positions_of(
+    behaviour: str,
+    documents: Sequence[LabelledDocument],
+    control: Control,
+    selection: Selection,
+    counts: Counter[str],
+) -> list[tuple[str, int, int, int]]:
+    onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
+    present = [_read_at(document, behaviour, selection, counts) for document in documents]
+    having = [number for number, found in enumerate(onsets) if found]
+    if not having:
+        raise DataError(
+            f"no span of `{behaviour}` was found in {len(documents):,} documents: "
+            "check what its detector looks for, and that the texts hold completions"
+        )
+    total = sum(map(len, present))
+    if not total:
+        raise ConfigError(
+            f"no position is left for `{behaviour}`: with selection.at={selection.at}"
+            + (f" and offsets {list(selection.offsets)}" if selection.at == "window" else "")
+            + f", every place to read near its {sum(map(len, onsets)):,} spans is outside the texts: read nearer to the onset"
+        )
+    told = Present(
+        here=(),
+        onsets=(),
+        onset_token_ids=np.array([documents[n].tokens.token_ids[onset] for n in having for onset in onsets[n]]),
+        onset_relative=np.array([documents[n].tokens.relative[onset] for n in having for onset in onsets[n]]),
+    )
+    without = [number for number, found in enumerate(onsets) if not found]
+    without.sort(key=lambda number: _digest(selection.seed, documents[number].tokens.id))
+    without = sorted(without[: round(selection.documents_without * len(having))])
+    typical = max(1, round(selection.ratio * total / len(having)))
+    lines = [(behaviour, number, token, 1) for number in having for token in sorted(present[number])]
+    controls = 0
+    for number in sorted(having + without):
+        document = documents[number]
+        count = round(selection.ratio * len(present[number])) if onsets[number] else typical
+        anchors = control.choose(
+            document.tokens,
+            told._replace(here=document.ranges[behaviour], onsets=onsets[number]),
+            count,
+            np.random.default_rng(_digest(selection.seed, document.tokens.id, behaviour)),
+        )
+        covered = {token for span in document.ranges[behaviour] for token in span} | present[number]
+        read = {
+            token
+            for anchor in anchors
+            for offset in _offsets(selection)
+            if _usable(document.tokens, token := int(anchor) + offset) and token not in covered
+        }
+        lines += [(behaviour, number, token, 0) for token in sorted(read)]
+        controls += len(read)
+    if not controls:
+        raise DataError(
+            f"`{behaviour}` has {total:,} positions where it shows and none to compare with: "
+            "give texts in which it does not always show, or another control (`control=distant control.tokens=2`)"
+        )
+    return lines
+
+
+def _offsets(selection: Selection) -> tuple[int, ...]:
+    return {"prediction": (-1,), "window": selection.offsets}.get(selection.at, (0,))
+
+
+def _read_at(document: LabelledDocument, behaviour: str, selection: Selection, counts: Counter[str]) -> set[int]:
+    """Return the tokens to read for the spans of a behaviour; those that cannot be read are counted."""
+    tokens = document.tokens
+    wanted: list[int] = []
+    for span, covered in zip(document.spans[behaviour], document.ranges[behaviour], strict=True):
+        if selection.at == "span":
+            wanted += covered
+        elif selection.at == "context":
+            first = int(np.searchsorted(tokens.ends, span.start - selection.characters, side="right"))
+            behind = int(np.searchsorted(tokens.starts, span.end + selection.characters, side="left"))
+            wanted += range(first, behind)
+        else:
+            wanted += [covered.start + offset for offset in _offsets(selection)]
+    readable = {token for token in wanted if _usable(tokens, token)}
+    counts["positions_outside"] += len(set(wanted) - readable)
+    return readable
+
+
+def _usable(tokens: TokenizedDocument, token: int) -> bool:
+    return 0 <= token < len(tokens.usable) and bool(tokens.usable[token])
+
+
+def _split(
+    chosen: pd.DataFrame,
+    documents: Sequence[LabelledDocument],
+    behaviours: Sequence[str],
+    selection: Selection,
+    seed: int,
+) -> dict[str, int]:
+    """Return the part of each group, 0 or 1: the same share of every mixture of behaviours is held out."""
+    present = chosen[chosen.label == 1]
+    shown: dict[str, set[str]] = {documents[number].tokens.group: set() for number in chosen.number.unique()}
+    for behaviour, number in present[["behaviour", "number"]].drop_duplicates().itertuples(index=False):
+        shown[documents[number].tokens.group].add(behaviour)
+    ordered = sorted(shown, key=lambda group: (sorted(shown[group]), _digest(seed, group)))
+    share = selection.replication
+    # Every 1/share-th group in this order: each stratum gives its share, to within one.
+    part = {group: int((place + 1) * share + 0.5) - int(place * share + 0.5) for place, group in enumerate(ordered)}
+    if share:
+        for behaviour in behaviours:
+            groups = [group for group, what in shown.items() if behaviour in what]
+            held_out = sum(part[group] for group in groups)
+            if not 0 < held_out < len(groups):
+                raise DataError(
+                    f"`{behaviour}` shows in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out {share:.0%} of them for the "
+                    "replication: give more texts, or `selection.replication=0` to rank on all and replicate on none"
+                )
+    return part
+
+
+def _assemble(
+    chosen: pd.DataFrame, documents: Sequence[LabelledDocument], part: Mapping[str, int], behaviours: tuple[str, ...]
+) -> Positions:
+    numbers = np.unique(chosen.number)
+    held = [documents[number].tokens for number in numbers]
+    group_names = sorted({document.group for document in held})
+    groups = np.searchsorted(np.array(group_names, dtype=object), np.array([d.group for d in held], dtype=object))
+    chosen = chosen.assign(document_number=np.searchsorted(numbers, chosen.number))
+    part_of = np.array([part[document.group] for document in held])[chosen.document_number]
+    rows, row_of = np.unique(chosen[["document_number", "token"]].to_numpy(), axis=0, return_inverse=True)
+    labels = np.full((len(rows), len(PARTS) * len(behaviours)), -1, dtype=np.int8)
+    column = part_of * len(behaviours) + chosen.behaviour.map({name: i for i, name in enumerate(behaviours)}).to_numpy()
+    labels[row_of, column] = chosen.label
+    of_line = [held[number] for number in chosen.document_number]
+    starts = [int(document.starts[token]) for document, token in zip(of_line, chosen.token, strict=True)]
+    ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
+    table = pd.DataFrame(
+        {
+            "behaviour": chosen.behaviour,
+            "document": [document.id for document in of_line],
+            "group": [document.group for document in of_line],
+            "part": [PARTS[number] for number in part_of],
+            "token": chosen.token,
+            "label": chosen.label.astype(np.int8),
+            "start": starts,
+            "end": ends,
+            "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
+        }
+    )
+    return Positions(table, tuple(held), groups, rows[:, 0], rows[:, 1], labels, behaviours)
+
+
+def _digest(*parts: object) -> int:
+    """Return a number that depends on `parts` alone, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big")

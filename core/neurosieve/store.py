@@ -1,0 +1,184 @@
+"""Captured activations on disk, addressed by what made them.
+
+A space holds what one model gives at some sites in one dtype. In it, a position is addressed by its document's token
+ids and its place among them; each is captured once, ever. Shards are written under a temporary name and then renamed,
+so that a run that is killed goes on from its last whole shard.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xxhash
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from neurosieve.cache import cache_folder
+from neurosieve.data import Site
+from neurosieve.errors import StoreError
+
+__all__ = ["DamagedShardError", "Space", "document_keys"]
+
+FORMAT = 1
+"""Spaces of another format are other spaces."""
+
+
+class DamagedShardError(Exception):
+    """A shard is not what was written; it has been removed, and what it held must be captured again."""
+
+
+class _Shard(NamedTuple):
+    path: Path
+    rows: int
+
+
+class Space:
+    """The captured activations of one model at some sites in one dtype."""
+
+    def __init__(self, fingerprint: str, sites: Sequence[Site], dtype: torch.dtype, folder: Path | None = None, name: str = "") -> None:
+        self.sites = tuple(sites)
+        what = {"format": FORMAT, "weights": fingerprint, "layers": [site.layer for site in sites], "dtype": str(dtype)}
+        self.address = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+        self.folder = (folder or cache_folder() / "captures") / self.address
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / "space.json").exists():
+                (self.folder / "space.json").write_text(json.dumps({"model": name, **what}, indent=1) + "\n")
+            for part in self.folder.glob(".*.part"):  # Left by a run that was killed as it wrote, not by one that writes now.
+                if part.stat().st_mtime < time.time() - 3600:
+                    part.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write the store `{self.folder}` ({error.strerror}): choose another place with `store=<folder>`"
+            ) from error
+        self.damaged = 0
+        """Shards that were found damaged, and removed."""
+        self._shards: list[_Shard] = []
+        self._documents: dict[bytes, int] = {}
+        self._addresses = np.empty(0, dtype=np.int64)
+        for path in sorted(self.folder.glob("*.safetensors")):
+            self._add(path)
+        self._sort()
+
+    def _add(self, path: Path) -> None:
+        try:
+            with safe_open(path, framework="numpy") as shard:
+                documents, tokens = shard.get_tensor("documents"), shard.get_tensor("tokens")
+        except (SafetensorError, OSError):
+            self._remove(path)
+            return
+        self._addresses = np.concatenate([self._addresses, self._address(documents, tokens)])
+        self._shards.append(_Shard(path, len(tokens)))
+
+    def _remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self.damaged += 1
+
+    def _address(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        unique, inverse = np.unique(documents, axis=0, return_inverse=True)
+        numbers = np.array([self._documents.setdefault(key.tobytes(), len(self._documents)) for key in unique], dtype=np.int64)
+        return (numbers[inverse.reshape(-1)] << 32) | tokens.astype(np.int64)
+
+    def _sort(self) -> None:
+        self._order = np.argsort(self._addresses, kind="stable")
+        self._sorted = self._addresses[self._order]
+
+    def _find(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Return where each position is among all captured rows, -1 where it was not captured."""
+        wanted = self._address(documents, tokens)
+        if not len(self._sorted):
+            return np.full(len(wanted), -1)
+        place = np.minimum(np.searchsorted(self._sorted, wanted), len(self._sorted) - 1)
+        return np.where(self._sorted[place] == wanted, self._order[place], -1)
+
+    def has(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Return which positions were captured; `documents` are rows of `document_keys`."""
+        found: npt.NDArray[np.bool_] = self._find(documents, tokens) >= 0
+        return found
+
+    def write(
+        self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32], activations: Mapping[Site, Tensor]
+    ) -> None:
+        """Add a shard.
+
+        Raises:
+            StoreError: the disk is full or cannot be written; nothing of the shard is left behind.
+        """
+        tensors = {f"layer.{site.layer}": activations[site].contiguous() for site in self.sites}
+        checks = {name: _checksum(tensor) for name, tensor in tensors.items()}
+        tensors |= {"documents": torch.from_numpy(documents), "tokens": torch.from_numpy(tokens)}
+        name = uuid.uuid4().hex
+        temporary = self.folder / f".{name}.part"
+        try:
+            save_file(tensors, temporary, metadata=checks)
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.rename(self.folder / f"{name}.safetensors")
+        except (OSError, SafetensorError) as error:
+            temporary.unlink(missing_ok=True)
+            needed = sum(tensor.nbytes for tensor in tensors.values())
+            free = shutil.disk_usage(self.folder).free
+            raise StoreError(
+                f"cannot write a shard of {needed / 2**20:.0f} MiB to `{self.folder}` ({error}; {free / 2**20:.0f} MiB free): "
+                "make room (`neurosieve cache` shows what the store holds) and run the same command again, it goes on from here; "
+                "or choose another place with `store=<folder>`"
+            ) from error
+        self._add(self.folder / f"{name}.safetensors")
+        self._sort()
+
+    def read(
+        self, site: Site, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]
+    ) -> Float[Tensor, "positions neurons"]:
+        """Return the activations at captured positions of one site, in float32.
+
+        Raises:
+            DamagedShardError: a shard that holds some of them is damaged; it has been removed.
+        """
+        found = self._find(documents, tokens)
+        if (found < 0).any():
+            raise KeyError(f"{(found < 0).sum()} positions were not captured")
+        out: Tensor | None = None
+        first = 0
+        for path, rows in self._shards:
+            here = np.flatnonzero((found >= first) & (found < first + rows))
+            if len(here):
+                values = self._load(path, site)
+                if out is None:
+                    out = torch.empty(len(found), values.shape[1], dtype=torch.float32)
+                out[torch.from_numpy(here)] = values[torch.from_numpy(found[here] - first)].float()
+            first += rows
+        return out if out is not None else torch.empty(0, 0)
+
+    def _load(self, path: Path, site: Site) -> Tensor:
+        name = f"layer.{site.layer}"
+        try:
+            with safe_open(path, framework="pt") as shard:
+                values: Tensor = shard.get_tensor(name)
+                intact = shard.metadata()[name] == _checksum(values)
+        except (SafetensorError, OSError):
+            intact = False
+        if not intact:
+            self._remove(path)
+            raise DamagedShardError(path)
+        return values
+
+
+def document_keys(token_ids: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint8]:
+    """Return the address of each document, `[documents, 16]`: a hash of its token ids."""
+    digests = [xxhash.xxh3_128_digest(np.ascontiguousarray(ids, dtype=np.int64).data) for ids in token_ids]
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
+
+
+def _checksum(tensor: Tensor) -> str:
+    return xxhash.xxh3_64_hexdigest(tensor.contiguous().view(torch.uint8).numpy())

@@ -1,0 +1,32 @@
+"""The contracts as plain checks, for the tests of a plugin: `check_detector(Shouting())` is a whole test.
+
+A check raises `AssertionError` with a message that says what broke, and with which input. The checks of a kind are also
+there one by one, each a function of the plugin, for a test to be parametrized with:
+
+>>> from neurosieve.testing import DETECTOR_CHECKS
+>>> [check.__name__ for check in DETECTOR_CHECKS][-1]
+'detecting_leaves_the_document_alone'
+"""
+
+from neurosieve.testing.controls import CONTROL_CHECKS, check_control
+from neurosieve.testing.detectors import DETECTOR_CHECKS, check_detector
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, check_plugin
+from neurosieve.testing.scorers import SCORER_CHECKS, check_scorer
+from neurosieve.testing.sources import SOURCE_CHECKS, check_source
+from neurosieve.testing.statistics import STATISTIC_CHECKS, check_statistic
+
+__all__ = [
+    "CONTROL_CHECKS",
+    "DETECTOR_CHECKS",
+    "PLUGIN_CHECKS",
+    "SCORER_CHECKS",
+    "SOURCE_CHECKS",
+    "STATISTIC_CHECKS",
+    "Check",
+    "check_control",
+    "check_detector",
+    "check_plugin",
+    "check_scorer",
+    "check_source",
+    "check_statistic",
+]

@@ -1,0 +1,160 @@
+"""What a control promises."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from neurosieve.contracts import Control
+from neurosieve.data import Present, TokenizedDocument
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+
+__all__ = ["CONTROL_CHECKS", "check_control"]
+
+_COUNTS = (0, 1, 7, 1000)
+
+
+class _Case(NamedTuple):
+    """A document to choose from."""
+
+    what: str
+    document: TokenizedDocument
+    present: Present
+
+
+def _case(what: str, usable: Sequence[bool], spans: Sequence[range], elsewhere: int = 30) -> _Case:
+    """Return a document of tokens that recur, with spans in it and `elsewhere` onsets in other documents."""
+    tokens, rng = len(usable), np.random.default_rng(7)
+    token_ids = rng.integers(0, 8, tokens)
+    relative = np.linspace(0, 1, tokens)
+    onsets = [span.start for span in spans]
+    document = TokenizedDocument(
+        id=what,
+        group=what,
+        text="x" * tokens,
+        token_ids=token_ids,
+        starts=np.arange(tokens),
+        ends=np.arange(tokens) + 1,
+        usable=np.array(usable, dtype=bool),
+        relative=relative,
+    )
+    present = Present(
+        here=spans,
+        onsets=onsets,
+        onset_token_ids=np.concatenate([token_ids[onsets], rng.integers(0, 4, elsewhere)]).astype(np.int64),
+        onset_relative=np.concatenate([relative[onsets], rng.random(elsewhere)]),
+    )
+    return _Case(what, document, present)
+
+
+def _cases() -> list[_Case]:
+    completion = [token >= 20 and token % 11 != 0 for token in range(300)]
+    return [
+        _case("a document with the behaviour", completion, [range(60, 64), range(62, 70), range(200, 201)]),
+        _case("a document without the behaviour", completion, []),
+        _case("a document that is all behaviour", completion, [range(20, 300)]),
+        _case("a document with the behaviour at either end", completion, [range(20, 25), range(290, 300)]),
+        _case("a short document", [True] * 5, [range(2, 3)]),
+        _case("the behaviour nowhere", completion, [], elsewhere=0),
+        *_unusable(),
+    ]
+
+
+def _unusable() -> list[_Case]:
+    behaviour = range(60, 64)
+    usable = [token in behaviour for token in range(300)]
+    return [
+        _case("a document without a usable token", [False] * 300, []),
+        _case("a document with the behaviour but no other usable token", usable, [behaviour]),
+        _case("a document without a token", [], []),
+    ]
+
+
+def _chosen(control: Control, case: _Case, count: int, seed: int = 0) -> list[int]:
+    with trying(control, f"as {count} tokens of {case.what} are asked for"):
+        return list(control.choose(case.document, case.present, count, np.random.default_rng(seed)))
+
+
+def _choices(control: Control) -> Iterator[tuple[str, _Case, int, list[int]]]:
+    for case in _cases():
+        for count in _COUNTS:
+            chosen = _chosen(control, case, count)
+            what = f"{shown(control)}, asked for {count} tokens of {case.what}, gives {shown(chosen)}"
+            yield what, case, count, chosen
+
+
+def it_chooses_at_most_so_many_different_tokens(control: Control) -> None:
+    """Assert that no more tokens are chosen than asked for, none of them twice."""
+    for what, _, count, chosen in _choices(control):
+        if len(chosen) > count:
+            raise AssertionError(f"{what}: {len(chosen)} tokens")
+        if len(set(chosen)) != len(chosen):
+            raise AssertionError(f"{what}: some of them twice")
+
+
+def it_chooses_usable_tokens_outside_the_spans(control: Control) -> None:
+    """Assert that what is chosen may be a position and does not show the behaviour."""
+    for what, case, _, chosen in _choices(control):
+        for token in chosen:
+            if not (isinstance(token, int | np.integer) and 0 <= token < len(case.document.token_ids)):
+                raise AssertionError(f"{what}: {shown(token)} is no token of its {len(case.document.token_ids)}")
+            if not case.document.usable[token]:
+                raise AssertionError(f"{what}: token {token} is not usable")
+            for span in case.present.here:
+                if token in span:
+                    raise AssertionError(f"{what}: token {token} is in the span {span}")
+
+
+def the_same_seed_gives_the_same(control: Control) -> None:
+    """Assert that chance comes from `rng` alone, and that what was chosen before does not matter."""
+    cases = _cases()
+    fresh = [_chosen(copy.deepcopy(control), case, 7, seed=3) for case in cases]
+    for case, first in reversed(list(zip(cases, fresh, strict=True))):
+        again = _chosen(control, case, 7, seed=3)
+        if first != again:
+            raise AssertionError(f"{shown(control)} chooses {first} of {case.what}, and by the same seed {again} later")
+
+
+def nothing_is_chosen_where_nothing_is_usable(control: Control) -> None:
+    """Assert that a document without a usable token outside the behaviour offers none."""
+    for case in _unusable():
+        chosen = _chosen(control, case, 7)
+        if chosen:
+            raise AssertionError(f"{shown(control)} chooses {shown(chosen)} of {case.what}")
+
+
+def choosing_leaves_the_document_alone(control: Control) -> None:
+    """Assert that a document is the same after choosing: other behaviours read it too."""
+    for case in _cases():
+        before = copy.deepcopy(case)
+        _chosen(control, case, 7)
+        for name in ("token_ids", "starts", "ends", "usable", "relative"):
+            if not np.array_equal(getattr(case.document, name), getattr(before.document, name)):
+                raise AssertionError(f"{shown(control)} changes `{name}` of {case.what}")
+        for name in Present._fields:
+            if list(getattr(case.present, name)) != list(getattr(before.present, name)):
+                raise AssertionError(
+                    f"{shown(control)} changes `{name}` of what it is told of the behaviour, with {case.what}"
+                )
+
+
+CONTROL_CHECKS: tuple[Check, ...] = (
+    *PLUGIN_CHECKS,
+    it_chooses_at_most_so_many_different_tokens,
+    it_chooses_usable_tokens_outside_the_spans,
+    the_same_seed_gives_the_same,
+    nothing_is_chosen_where_nothing_is_usable,
+    choosing_leaves_the_document_alone,
+)
+"""What a control promises."""
+
+
+def check_control(control: Control) -> None:
+    """Check all that a control promises.
+
+    Raises:
+        AssertionError: it breaks a promise; the message says which, and on what document.
+    """
+    for check in CONTROL_CHECKS:
+        check(control)

@@ -1,0 +1,142 @@
+"""What a detector promises."""
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle, islice
+from typing import Any
+
+from neurosieve.contracts import Detector
+from neurosieve.data import Document, Span
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+
+__all__ = ["DETECTOR_CHECKS", "check_detector"]
+
+_SENTENCES = (
+    "So 12 + 7 = 19. Wait, that's not right: let me recalculate. WAIT! I made a mistake, I'm not sure.\n",
+    "İstanbul'da İKİ kişi: İ İ İ. STRASSE or Straße, ﬁnally. ",
+    "Hmm 🤔👩‍👩‍👧‍👦🇹🇷, no… actually, that’s wrong 😀 ",
+    "e\u0301le\u0300ve, Z\u0351\u036b\u0343a\u0300\u0301lgo, \u202eright to left\u202c, \u200bzero\u200dwidth\ufeff ",
+    "let's try again;\r\n\tlet me\u00a0rethink\u2028on second thought\x00\x0b",
+)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Yield the strings of a plugin's fields: a text that holds them is one where it finds something."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _words(item)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _words(item)
+
+
+def _documents(detector: Any) -> list[Document]:
+    """Return documents that are awkward, and that hold what the detector looks for as far as its fields tell."""
+    words = [word for field in dataclasses.fields(detector) for word in _words(getattr(detector, field.name))][:50]
+    sentences = [*_SENTENCES, *(f"İ🤔e\u0301 {word.upper()} {word}" for word in words)]
+    texts = [
+        "",
+        " ",
+        "\n\n\t ",
+        "🤔",
+        "\u0301",
+        "İ",
+        "A",
+        *sentences,
+        *words,
+        "İ" * 300 + " " + " ".join(sentences),
+        "".join(islice(cycle("".join(sentences)), 100_000)),
+        "İ" * 100_000,
+        " " * 100_000,
+    ]
+    return [
+        Document(
+            id=f"document {number}",
+            text=text,
+            group=f"group {number}",
+            completion_start=number % 2 * (len(text) // 3),
+            annotations=(Span(len(text) // 2, len(text), "WAIT"),) if text else (),
+            metadata={"number": number},
+        )
+        for number, text in enumerate(texts)
+    ]
+
+
+def _found(detector: Detector, document: Document) -> list[Span]:
+    with trying(detector, f"on the text {shown(document.text)}"):
+        return sorted(detector.detect(document))
+
+
+def _found_at_once(detector: Detector, documents: Sequence[Document]) -> list[list[Span]]:
+    """Return what is found in each document as all of them are read at once: the first span of each, then the rest."""
+    with trying(detector, "as another document is detected while the spans of one are still being read"):
+        pending = [iter(detector.detect(document)) for document in documents]
+        firsts = [list(islice(spans, 1)) for spans in pending]
+        rests = [list(spans) for spans in pending[::-1]][::-1]
+    return [sorted(first + rest) for first, rest in zip(firsts, rests, strict=True)]
+
+
+def spans_lie_in_the_text(detector: Detector) -> None:
+    """Assert that every span is a stretch of the document's text, whatever the text is."""
+    for document in _documents(detector):
+        for span in _found(detector, document):
+            where = f"{shown(detector)} yields {shown(span)} in the text {shown(document.text)}"
+            if not isinstance(span, Span):
+                raise AssertionError(f"{where}: it is no `neurosieve.Span`")
+            if not (isinstance(span.start, int) and isinstance(span.end, int)):
+                raise AssertionError(f"{where}: characters are counted by int")
+            if not isinstance(span.label, str):
+                raise AssertionError(f"{where}: its label is no string")
+            if not (0 <= span.start < span.end <= len(document.text)):
+                raise AssertionError(
+                    f"{where}: its {len(document.text)} characters hold no stretch from {span.start} to {span.end}"
+                )
+
+
+def order_and_history_do_not_matter(detector: Detector) -> None:
+    """Assert that what is found in a document does not depend on what was detected before, or in between."""
+    documents = _documents(detector)
+    fresh = [_found(copy.deepcopy(detector), document) for document in documents]
+    ways = {
+        "after other documents": [_found(detector, document) for document in documents],
+        "after other documents in reverse order": [_found(detector, document) for document in documents[::-1]][::-1],
+        "while other documents are being read": _found_at_once(detector, documents),
+    }
+    for way, found in ways.items():
+        for document, first, later in zip(documents, fresh, found, strict=True):
+            if first != later:
+                raise AssertionError(
+                    f"{shown(detector)} finds {shown(later)} in the text {shown(document.text)} {way}, "
+                    f"and {shown(first)} when it is the first one"
+                )
+
+
+def detecting_leaves_the_document_alone(detector: Detector) -> None:
+    """Assert that a document is the same after detecting: other detectors read it too."""
+    for document in _documents(detector):
+        before = copy.deepcopy(document)
+        _found(detector, document)
+        if document != before:
+            raise AssertionError(f"{shown(detector)} changes {shown(before)} to {shown(document)}")
+
+
+DETECTOR_CHECKS: tuple[Check, ...] = (
+    *PLUGIN_CHECKS,
+    spans_lie_in_the_text,
+    order_and_history_do_not_matter,
+    detecting_leaves_the_document_alone,
+)
+"""What a detector promises."""
+
+
+def check_detector(detector: Detector) -> None:
+    """Check all that a detector promises.
+
+    Raises:
+        AssertionError: it breaks a promise; the message says which, and on what text.
+    """
+    for check in DETECTOR_CHECKS:
+        check(detector)

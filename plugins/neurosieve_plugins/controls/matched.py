@@ -1,0 +1,63 @@
+"""Controls at like places."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurosieve import ConfigError, Control, Present, TokenizedDocument
+from neurosieve_plugins.controls.spacing import tokens_from
+
+__all__ = ["Matched"]
+
+
+@dataclass(frozen=True)
+class Matched(Control):
+    """Tokens that are as far into their completion as the behaviour's onsets are, but far from its spans.
+
+    `tolerance` is how much further or less far, as a share of the completion, and `tokens` how many tokens each span is
+    away at least. A document without the behaviour takes the onsets of the other documents as its measure.
+
+    >>> document = TokenizedDocument(
+    ...     id="a", group="a", text="x" * 101, token_ids=np.arange(101), starts=np.arange(101), ends=np.arange(101) + 1,
+    ...     usable=np.ones(101, dtype=bool), relative=np.linspace(0, 1, 101),
+    ... )
+    >>> present = Present(here=[], onsets=[], onset_token_ids=np.array([4, 4]), onset_relative=np.array([0.2, 0.9]))
+    >>> Matched(tolerance=0.015).choose(document, present, count=10, rng=np.random.default_rng(0))
+    [19, 20, 21, 89, 90, 91]
+    """
+
+    tolerance: float = 0.1
+    tokens: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance <= 1:
+            raise ConfigError(
+                f"`tolerance` of the control `matched` is {self.tolerance}: it must be over 0 and at most 1"
+            )
+        if self.tokens < 1:
+            raise ConfigError(f"`tokens` of the control `matched` is {self.tokens}: it must be at least 1")
+
+    def choose(
+        self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
+    ) -> Sequence[int]:
+        """Return at most `count` tokens, spread evenly over the onsets that they match."""
+        onsets = document.relative[list(present.onsets)] if present.onsets else present.onset_relative
+        far = document.usable & (tokens_from(present.here, len(document.token_ids)) >= self.tokens)
+        free = np.flatnonzero(far)
+        places = list(rng.permutation(onsets))
+        drawn: list[int] = []
+        # In turns, one for each onset: an onset with many tokens near it gets no more controls than another.
+        while len(drawn) < count and len(places):
+            served = []
+            for place in places:
+                near = np.flatnonzero(np.abs(document.relative[free] - place) <= self.tolerance)
+                if len(near):
+                    chosen = rng.choice(near)
+                    drawn.append(int(free[chosen]))
+                    free = np.delete(free, chosen)
+                    served.append(place)
+                if len(drawn) == count:
+                    break
+            places = served
+        return sorted(drawn)

@@ -1,0 +1,79 @@
+"""Detect regular expressions."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import regex
+
+from neurosieve import ConfigError, DataError, Detector, Document, Span
+
+__all__ = ["Regex"]
+
+
+@dataclass(frozen=True)
+class Regex(Detector):
+    r"""Matches of regular expressions, of the `regex` library's kind.
+
+    A span is labelled with its pattern. Matches of no characters are passed over. A pattern that runs away is stopped.
+
+    >>> document = Document(id="a", group="a", text="Wait. No, wait, 7 is odd.")
+    >>> for span in Regex(("wait", r"no(?=,)")).detect(document):
+    ...     print(*span)
+    0 4 wait
+    10 14 wait
+    6 8 no(?=,)
+    """
+
+    patterns: tuple[str, ...]
+    ignore_case: bool = True
+    seconds: float = 1.0
+    """How long all patterns together may search one document."""
+
+    def __post_init__(self) -> None:
+        if not self.patterns:
+            raise ConfigError("`patterns` of the detector `regex` is empty: give at least one pattern")
+        if not self.seconds > 0:
+            raise ConfigError(f"`seconds` of the detector `regex` is {self.seconds}: it must be above 0")
+        for number, pattern in enumerate(self.patterns, start=1):
+            which = f"pattern {number} of the detector `regex`"
+            if not pattern:
+                raise ConfigError(f"{which} is empty, and would find nothing: leave it out")
+            try:
+                _compiled(pattern, self.ignore_case)
+            except regex.error as error:
+                at = "" if error.pos is None else f" at position {error.pos}"
+                raise ConfigError(
+                    f"{which}, `{pattern}`, is no regular expression: {error.msg}{at}; mend it there, "
+                    "or put a backslash before a character that is meant as itself"
+                ) from error
+
+    def detect(self, document: Document) -> Iterator[Span]:
+        """Yield the matches in the completion, pattern by pattern.
+
+        Raises:
+            DataError: the time is up.
+        """
+        until = time.monotonic() + self.seconds
+        for pattern in self.patterns:
+            compiled = _compiled(pattern, self.ignore_case)
+            try:
+                # A timeout that is not above 0 would be none at all.
+                matches = compiled.finditer(
+                    document.text, pos=document.completion_start, timeout=max(1e-6, until - time.monotonic())
+                )
+                found = [match.span() for match in matches]
+            except TimeoutError:
+                raise DataError(
+                    f"the pattern `{pattern}` of the detector `regex` has not ended after {self.seconds:g} seconds on "
+                    f"document `{document.id}`, of {len(document.text)} characters: rewrite what is repeated and can "
+                    "match the same text in several ways, such as `(a|aa)+`, or raise `seconds`"
+                ) from None
+            yield from (Span(start, end, pattern) for start, end in found if start < end)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str, ignore_case: bool) -> Any:
+    return regex.compile(pattern, regex.IGNORECASE if ignore_case else 0)

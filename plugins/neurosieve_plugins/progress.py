@@ -1,0 +1,36 @@
+"""Progress bars on standard error, for people: a pipe or a file gets none."""
+
+from pathlib import Path
+
+from neurosieve import hookimpl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+__all__ = ["run_ended", "stage_progressed"]
+
+_bars: dict[str, Progress] = {}
+
+
+@hookimpl
+def stage_progressed(stage: str, done: int, total: int | None, unit: str) -> None:
+    """Draw how far the stage has come."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return
+    if stage not in _bars:
+        for other in list(_bars):
+            _bars.pop(other).stop()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        _bars[stage] = Progress(*columns, console=console, transient=True)
+        _bars[stage].add_task(f"{stage} ({unit})", total=total)
+        _bars[stage].start()
+    _bars[stage].update(_bars[stage].task_ids[0], completed=done, total=total)
+    if done == total:
+        _bars.pop(stage).stop()
+
+
+@hookimpl
+def run_ended(command: str, folder: Path) -> None:
+    """Clear what is left of the bars."""
+    for stage in list(_bars):
+        _bars.pop(stage).stop()

@@ -1,0 +1,51 @@
+"""The area under the precision-recall curve."""
+
+from dataclasses import dataclass
+
+import torch
+
+from neurosieve import Scorer, Scores
+from neurosieve_plugins.scorers.ordering import in_order
+from neurosieve_plugins.statistics.rows import Rows, RowsState
+
+__all__ = ["AveragePrecision"]
+
+
+@dataclass(frozen=True)
+class AveragePrecision(Scorer[RowsState]):
+    """The precision of calling the behaviour wherever a neuron fires at least so much, averaged over the recall.
+
+    The sum over distinct thresholds of precision times the gain in recall, as scikit-learn defines it: the mean, over
+    the present positions, of the precision at their own activation. The prevalence tells nothing.
+
+    >>> import torch
+    >>> from neurosieve import Batch, Site
+    >>> where = torch.tensor([0, 0, 1, 1])
+    >>> labels = torch.tensor([[1], [1], [0], [0]], dtype=torch.int8)
+    >>> activations = torch.tensor([[3.0], [1.0], [2.0], [0.0]])
+    >>> batch = Batch(Site(0), activations, labels, documents=where, groups=where, token_ids=where)
+    >>> scorer = AveragePrecision()
+    >>> scores = scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch))
+    >>> round(scores.value.item(), 4), scores.neutral.item()
+    (0.8333, 0.5)
+    """
+
+    @property
+    def statistic(self) -> Rows:
+        """The activations themselves."""
+        return Rows()
+
+    def compute(self, state: RowsState) -> Scores:
+        """Return the area per behaviour and neuron, nan without a present or a control position."""
+        behaviours, neurons = state.labels.shape[1], state.activations.shape[1]
+        value = torch.full((behaviours, neurons), torch.nan, dtype=torch.float64, device=state.activations.device)
+        for behaviour in range(behaviours):
+            for ordered in in_order(state, behaviour):
+                present, control = ordered.present, ordered.control
+                hits = present.shape[1] - torch.searchsorted(present, present)
+                false_alarms = control.shape[1] - torch.searchsorted(control, present)
+                area = (hits.double() / (hits + false_alarms)).mean(dim=1)
+                value[behaviour, ordered.chunk] = area.masked_fill_(ordered.unordered, torch.nan)
+        present, control = (state.labels == 1).sum(dim=0), (state.labels == 0).sum(dim=0)
+        prevalence = present.double() / (present + control)
+        return Scores(value, neutral=prevalence.unsqueeze(-1))

@@ -1,0 +1,116 @@
+"""Documents made from a seed."""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from neurosieve import ConfigError, Document, Source, Span
+from neurosieve_plugins.sources.stories import (
+    FAMILIAR,
+    NAMES,
+    OPENINGS,
+    STEPS,
+    STORIES,
+    THOUGHTS,
+    UNFAMILIAR,
+    Step,
+)
+
+__all__ = ["Arithmetic"]
+
+_PROMPT = (
+    "Solve this math problem step by step. Put your final answer in \\boxed{{}}. Problem: {problem} Solution: \n<think>"
+)
+_OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "×": operator.mul,
+    "÷": operator.floordiv,
+}
+_VERBS = {"+": "plus", "-": "minus", "×": "times", "÷": "divided by"}
+_CORRECTED = ("{left} {sign} {right} = {result}.", "It is {result}.", "{left} {verb} {right} is {result}.")
+_FAMILIAR_SHARE = 0.83
+"""How many corrections use a phrase that the founding notebook looked for."""
+
+
+@dataclass(frozen=True)
+class Arithmetic(Source):
+    """Worked solutions to word problems, some with a slip that is noticed and put right.
+
+    Where a slip is taken back is annotated, as `backtracking`. Every document also uses the words of such remarks for
+    other things ("people wait ten minutes in line here"). Document 7 of a seed is the same however many are asked for.
+
+    >>> document = next(iter(Arithmetic(documents=1, slips=1.0)))
+    >>> [span] = document.annotations
+    >>> document.text[span.start : span.end], document.metadata["answer"]
+    ('Sorry, I got that line wrong', '1192')
+    """
+
+    documents: int = 400
+    seed: int = 0
+    slips: float = 0.5
+    """The share of documents with a slip."""
+
+    def __post_init__(self) -> None:
+        if self.documents < 1:
+            raise ConfigError(f"`documents` of the source `arithmetic` is {self.documents}: it must be at least 1")
+        if not 0 <= self.slips <= 1:
+            raise ConfigError(f"`slips` of the source `arithmetic` is {self.slips}: it is a share, from 0 to 1")
+
+    def __iter__(self) -> Iterator[Document]:
+        return (self._document(number) for number in range(self.documents))
+
+    def _document(self, number: int) -> Document:
+        # The slip is drawn from a stream of its own, so that a document with it is, but for it, the one without.
+        rng, slip_rng = Random(f"{self.seed}/{number}"), Random(f"{self.seed}/{number}/slip")
+        story = rng.choice(STORIES)
+        name = rng.choice(NAMES)
+        values = {key: rng.choice(choices) for key, choices in story.numbers.items()}
+        problem = story.problem.format(name=name, **values)
+        slipped = slip_rng.random() < self.slips
+        wrong_step = slip_rng.randrange(len(story.steps)) if slipped else None
+        decoy, decoy_step = rng.choice((*story.asides, *rng.sample(THOUGHTS, 3))), rng.randrange(len(story.steps))
+
+        text = _PROMPT.format(problem=problem)
+        start = len(text)
+        text += "\n" + rng.choice(OPENINGS).format(goal=story.goal.format(name=name))
+        annotations = []
+        for at, step in enumerate(story.steps):
+            if at == decoy_step:
+                text += " " + decoy
+            now = rng.choice(("First", "To begin") if at == 0 else ("Next", "Then", "Now"))
+            wording = rng.choice(STEPS)
+            equation = _equation(step, values)
+            if at == wrong_step:
+                wrong = equation | {"result": str(_wrong(slip_rng, values[step.result]))}
+                text += " " + wording.format(now=now, what=step.what, **wrong) + " "
+                remark = slip_rng.choice(FAMILIAR if slip_rng.random() < _FAMILIAR_SHARE else UNFAMILIAR)
+                annotations.append(Span(len(text), len(text) + len(remark) - 1, "backtracking"))
+                text += f"{remark} {slip_rng.choice(_CORRECTED).format(**equation)}"
+            else:
+                text += " " + wording.format(now=now, what=step.what, **equation)
+        answer = str(values[story.steps[-1].result])
+        text += f"\n</think>\n\\boxed{{{answer}}}"
+        metadata = {"answer": answer, "slipped": slipped}
+        return Document(f"arithmetic-{number:04d}", text, problem, start, tuple(annotations), metadata)
+
+
+def _equation(step: Step, values: dict[str, int]) -> dict[str, str]:
+    """Return the parts of a step's equation, and add its result to `values`."""
+    left, right = values[step.left], values[step.right]
+    values[step.result] = _OPERATIONS[step.sign](left, right)
+    return {
+        "left": str(left),
+        "right": str(right),
+        "sign": step.sign,
+        "verb": _VERBS[step.sign],
+        "result": str(values[step.result]),
+    }
+
+
+def _wrong(rng: Random, result: int) -> int:
+    """Return a number that somebody might get instead of `result`."""
+    swapped = int(str(result)[:-2] + str(result)[-1] + str(result)[-2]) if result > 9 else result
+    slips = {result - 10, result + 10, result - 1, result + 2, result + 100, result - 100, swapped}
+    return rng.choice(sorted(slip for slip in slips if slip > 0 and slip != result))

@@ -1,0 +1,96 @@
+"""Documents from text files."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from neurosieve import ConfigError, DataError, Document, Source
+from neurosieve_plugins.sources.records import check_file, decode
+
+__all__ = ["Text"]
+
+
+@dataclass(frozen=True)
+class Text(Source):
+    """Plain text: a file, or the files of a folder and of the folders in it.
+
+    A document's id is its file, with the line where it starts unless it is the whole file. Blank texts are left out.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.txt").write_text("One.\\nStill one.\\n\\nTwo.\\n")
+    ...     documents = list(Text(folder, split="paragraph"))
+    >>> [(document.id, document.text, document.group) for document in documents]
+    [('a.txt:1', 'One.\\nStill one.', 'a.txt'), ('a.txt:4', 'Two.', 'a.txt')]
+    """
+
+    path: str
+    """A file or a folder."""
+    pattern: str = "**/*.txt"
+    """Which files of a folder are read."""
+    split: Literal["file", "paragraph", "line"] = "file"
+    """What makes a document; blank lines part paragraphs."""
+    group: Literal["file", "document"] = "file"
+    """What splits keep together."""
+
+    def __post_init__(self) -> None:
+        if not self.path.strip():
+            raise ConfigError("`path` of the source `text` is empty: give a file or a folder")
+        if not self.pattern.strip() or Path(self.pattern).is_absolute():
+            raise ConfigError(f"`pattern` of the source `text` is `{self.pattern}`: give one such as `**/*.txt`")
+        for name, value, options in (
+            ("split", self.split, ("file", "paragraph", "line")),
+            ("group", self.group, ("file", "document")),
+        ):
+            if value not in options:
+                raise ConfigError(f"`{name}` of the source `text` is `{value}`: it must be one of {', '.join(options)}")
+
+    def __iter__(self) -> Iterator[Document]:
+        found = False
+        for name, file in self._files():
+            for line, text in self._texts(_read(file)):
+                found = True
+                identity = name if self.split == "file" else f"{name}:{line}"
+                group = name if self.group == "file" else identity
+                yield Document(identity, text, group, metadata={"path": str(file), "line": line})
+        if not found:
+            raise DataError(f"there is nothing but blanks in {self.path}: give a file with some text")
+
+    def _files(self) -> list[tuple[str, Path]]:
+        """Return the name and path of each file, in the order of the names."""
+        path = Path(self.path).expanduser()
+        if not path.is_dir():
+            check_file(path)
+            return [(path.name, path)]
+        files = [file for file in path.glob(self.pattern) if file.is_file()]
+        if not files:
+            others = sorted({file.suffix or file.name for file in path.rglob("*") if file.is_file()})
+            names = textwrap.shorten(", ".join(f"`{name}`" for name in others), 200, placeholder=" …")
+            there = f"there are files that end in {names}" if others else "the folder holds no file"
+            raise DataError(f"no file of {path} is named as `pattern` says, `{self.pattern}`; {there}: set `pattern`")
+        return sorted((file.relative_to(path).as_posix(), file) for file in files)
+
+    def _texts(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield each text of a file that is not blank, and the line where it starts."""
+        if self.split == "file":
+            if text.strip():
+                yield 1, text
+            return
+        lines = [(number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), start=1)]
+        if self.split == "line":
+            yield from ((number, line) for number, line in lines if line.strip())
+            return
+        for blank, block in groupby(lines, key=lambda numbered: not numbered[1].strip()):
+            if not blank:
+                (first, line), *others = block
+                yield first, "\n".join([line, *(line for _, line in others)])
+
+
+def _read(file: Path) -> str:
+    try:
+        return decode(file.read_bytes(), file)
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}): see to its permissions and its disk") from error

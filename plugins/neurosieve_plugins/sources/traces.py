@@ -1,0 +1,75 @@
+"""Documents from files of traces."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from neurosieve import ConfigError, DataError, Document, Source
+from neurosieve_plugins.sources.records import Layout, Record, read_records
+
+__all__ = ["Traces"]
+
+
+@dataclass(frozen=True)
+class Traces(Source):
+    """Traces of a model, from a JSON array of records or a file with one a line.
+
+    The completion starts right after the first `completion_marker`. A trace without it is completion from its first
+    character, or from the end of its prompt where `prompt_field` gives one. Fields that are not asked for go into the
+    document's metadata.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "traces.jsonl")
+    ...     _ = file.write_text('{"problem_id": 7, "problem_text": "1 + 1?", "generated_cot": "1 + 1? <think> Two."}')
+    ...     [document] = Traces(str(file))
+    >>> document.id, document.group, document.text[document.completion_start :]
+    ('7', '1 + 1?', ' Two.')
+    """
+
+    path: str
+    """A file, or a pattern such as `traces/*.jsonl`, whose documents are then named after their file as well."""
+    text_field: str = "generated_cot"
+    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set."""
+    prompt_field: str | None = None
+    """The field with the prompt, which is put before the trace; null where the trace brings it."""
+    group_field: str | None = "problem_text"
+    """The field with what splits keep together; null for the prompt, or the document itself where it has none."""
+    id_field: str | None = "problem_id"
+    """The field with the document's id; null for the record's number."""
+    spans_field: str | None = None
+    """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the trace."""
+    completion_marker: str | None = "<think>"
+    """What stands right before the completion; null for nothing."""
+
+    def __post_init__(self) -> None:
+        if not self.path.strip():
+            raise ConfigError("`path` of the source `traces` is empty: give a file of traces")
+        _ = self._layout
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(
+            self.text_field,
+            self.prompt_field,
+            self.group_field,
+            self.id_field,
+            self.spans_field,
+            self.completion_marker,
+        )
+
+    def __iter__(self) -> Iterator[Document]:
+        return self._layout.documents(self._records())
+
+    def _records(self) -> Iterator[tuple[str, Record]]:
+        path = Path(self.path).expanduser()
+        # A name that is there is never a pattern, whatever characters it holds.
+        if path.exists() or not any(character in self.path for character in "*?["):
+            yield from (("", record) for record in read_records(path))
+            return
+        folder = Path(path.anchor)
+        files = sorted(file for file in folder.glob(str(path.relative_to(path.anchor))) if file.is_file())
+        if not files:
+            raise DataError(f"no file is named as `{self.path}` says: correct the pattern")
+        for file in files:
+            yield from ((f"{file.stem}/", record) for record in read_records(file))
