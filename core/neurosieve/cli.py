@@ -44,8 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name == "--version":
         print(f"neurosieve {version('neurosieve')}")
         return
-    # Hydra prints the traceback of a job under this variable, and so do we.
-    traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
         if name not in COMMANDS:
             raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")
@@ -53,29 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("neurosieve: interrupted; what was captured is in the store, and the same command goes on from there", file=sys.stderr)
         sys.exit(130)
-    except Exception as error:
-        message = _explained(error)
-        if message is None or traceback:
+    except NeurosieveError as error:
+        # Hydra shows tracebacks under this variable, and so do we.
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        print(f"neurosieve: {message}", file=sys.stderr)
+        print(f"neurosieve: {error}", file=sys.stderr)
         sys.exit(2)
-
-
-def _explained(error: Exception) -> str | None:
-    """Return the message of a mistake that the user can mend, None for a defect of ours."""
-    if isinstance(error, NeurosieveError):
-        return str(error)
-    if "hydra" not in sys.modules:
-        return None
-    from hydra.errors import HydraException, MissingConfigException
-    from omegaconf.errors import OmegaConfBaseException
-
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
-        return f"there is no `{choice}` to choose for `{group}`: {nearest(choice, error.options)}"
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        cause = f" ({error.__cause__})" if error.__cause__ else ""
-        return f"{str(error).strip()}{cause}; `neurosieve find --cfg job` prints every key"
-    if isinstance(error, OSError) and error.filename:
-        return f"cannot write `{error.filename}` ({error.strerror}): choose another place with `hydra.run.dir=<folder>`"
-    return None

@@ -20,7 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.registry import Plugin, Registry, installed
 
-__all__ = ["CONF", "as_object", "build", "composed", "describe", "publish", "refuse_foreign_targets"]
+__all__ = ["CONF", "as_object", "build", "composed", "describe", "publish", "refuse_foreign_targets", "targets"]
 
 CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers"}
@@ -128,7 +128,7 @@ def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry 
     """
     registry = registry or installed()
     known = {f"{plugin.kind}/{plugin.name}" for plugin in registry}
-    for place, target in _targets(node, where):
+    for place, target in targets(node, where):
         if target not in known:
             raise ConfigError(
                 f"`{place}._target_` is `{target}`, which is no registered plugin: a config builds registered plugins and nothing else; "
@@ -136,17 +136,18 @@ def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry 
             )
 
 
-def _targets(node: Any, where: str) -> Iterator[tuple[str, Any]]:
+def targets(node: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """Yield the place and the value of every `_target_` in a config."""
     if isinstance(node, DictConfig):
         node = OmegaConf.to_container(node, resolve=False)
     if isinstance(node, dict):
         if TARGET in node:
             yield where, node[TARGET]
         for key, value in node.items():
-            yield from _targets(value, f"{where}.{key}")
+            yield from targets(value, f"{where}.{key}")
     elif isinstance(node, list):
         for number, value in enumerate(node):
-            yield from _targets(value, f"{where}[{number}]")
+            yield from targets(value, f"{where}[{number}]")
 
 
 def _schema(cls: type, extra: Mapping[str, str]) -> Any:

@@ -1,18 +1,35 @@
 """A command under Hydra: its flags, its sweeps and its run folders, with neurosieve's errors."""
 
 import os
+import re
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from neurosieve.configuration import CONF, publish, refuse_foreign_targets
-from neurosieve.errors import ConfigError
+from neurosieve.configuration import CONF, publish, refuse_foreign_targets, targets
+from neurosieve.errors import ConfigError, NeurosieveError, StoreError, nearest
 
-__all__ = ["run_hydra"]
+__all__ = ["CompareRuns", "run_hydra"]
+
+_OURS = "neurosieve.hydra_app.CompareRuns"
+
+
+class _JobFailed(BaseException):
+    """Carries a job's error past Hydra, which would print a report of its own for any Exception."""
 
 
 def run_hydra(
@@ -20,51 +37,135 @@ def run_hydra(
 ) -> None:
     """Run `task` with each config that the arguments ask for, and the folder for its results.
 
-    Whatever goes wrong is raised, and not printed: Hydra's own handling would end with exit code 1.
+    Raises:
+        NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
     """
     publish(schemas)
-    refuse_foreign_hydra_targets(command, arguments)
+    # argparse wants all overrides in one piece: let `-m` stand anywhere among them.
+    flags = [one for one in arguments if one in ("-m", "--multirun")]
+    arguments = [*flags, *(one for one in arguments if one not in flags)]
 
     def job(config: Any) -> None:
-        refuse_foreign_targets(config)
-        task(config, Path(HydraConfig.get().runtime.output_dir))
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            refuse_foreign_targets(config)
+            task(config, folder)
+        except NeurosieveError as error:
+            _discard(folder)
+            raise _JobFailed from error
+        except BaseException:
+            _discard(folder)
+            raise
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit.
-    argv = sys.argv
-    sys.argv = [f"neurosieve {command}", *arguments]
+    with _explained(command, arguments):
+        _refuse_foreign_hydra_targets(command, arguments)
+        argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+        sys.argv = [f"neurosieve {command}", *arguments]
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
+        try:
+            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(job)()
+        except _JobFailed as failed:
+            assert failed.__cause__ is not None
+            raise failed.__cause__ from failed.__cause__.__cause__
+        finally:
+            sys.argv = argv
+            if full is None:
+                del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _discard(folder: Path) -> None:
+    """Remove the folder that Hydra made for a job that came to nothing."""
+    if (folder / "run.json").exists():
+        return
+    shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    for empty in (folder, *list(folder.parents)[:3]):
+        try:
+            empty.rmdir()
+        except OSError:
+            return  # It holds something, and so do those above it.
+
+
+@contextmanager
+def _explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Turn Hydra's errors about a config into one message with the nearest names."""
     try:
-        hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(job)()
-    finally:
-        sys.argv = argv
+        yield
+    except MissingConfigException as error:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if not group:
+            raise ConfigError(f"there is no config `{choice}`: take `neurosieve {command}` without --config-name") from error
+        options = error.options or _options(command, group)
+        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
+    except (HydraException, OmegaConfBaseException) as error:
+        said = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
+        said = re.sub(r"\s+full_key: .*", "", said)  # The key is in the message already.
+        unknown = re.search(r"Could not override '([^']+)'", said)
+        if unknown:
+            others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
+            keys = _keys(_composed(command, others, RunMode.MULTIRUN))
+            raise ConfigError(f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; `neurosieve {command} --cfg job` prints it all") from error
+        raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
+    except OSError as error:
+        if not error.filename:
+            raise
+        raise StoreError(f"cannot write `{error.filename}` ({error.strerror}): choose another place with `hydra.run.dir=<folder>`") from error
 
 
-def refuse_foreign_hydra_targets(command: str, arguments: Sequence[str]) -> None:
-    """Raise unless all that Hydra itself would build (launcher, sweeper, callbacks) is Hydra's or a Hydra plugin's.
+def _nearest_key(key: str, keys: list[str]) -> str:
+    # Most keys are deep: compare first with those beside the one that was meant.
+    parent = key.rpartition(".")[0]
+    beside = [one for one in keys if one.rpartition(".")[0] == parent]
+    return nearest(key, beside or [one for one in keys if "." not in one])
 
-    Raises:
-        ConfigError: a config asks Hydra to build something else; nothing was built.
-    """
-    from hydra._internal.hydra import Hydra
-    from hydra._internal.utils import create_config_search_path, get_args_parser
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.types import RunMode
 
-    from neurosieve.configuration import _targets
+def _keys(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    return [name for key, value in node.items() for name in (f"{prefix}{key}", *_keys(value, f"{prefix}{key}."))]
 
-    parsed = get_args_parser().parse_args(list(arguments))
-    search_path = create_config_search_path(f"pkg://{CONF}")
-    if parsed.config_dir is not None:
-        search_path.append("command-line", f"file://{Path(parsed.config_dir).absolute()}")
+
+def _options(command: str, group: str) -> list[str]:
+    """Return the choices of a config group."""
     try:
-        app = Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
-        config = app.compose_config(
-            config_name=parsed.config_name or command,
-            overrides=parsed.overrides,
-            run_mode=RunMode.MULTIRUN if parsed.multirun else RunMode.RUN,
-            with_log_configuration=False,
-        )
+        app = Hydra.create_main_hydra2(task_name=command, config_search_path=create_config_search_path(f"pkg://{CONF}"))
+        return list(app.config_loader.get_group_options(group))
     finally:
         GlobalHydra.instance().clear()
-    for place, target in _targets(config.hydra, "hydra"):
-        if not str(target).startswith(("hydra.", "hydra_plugins.", "neurosieve.")):
+
+
+def _composed(command: str, overrides: Sequence[str], mode: RunMode, config_dir: str | None = None) -> Any:
+    """Return the config, Hydra's own part included, as Hydra composes it before it builds anything."""
+    search_path = create_config_search_path(f"pkg://{CONF}")
+    if config_dir is not None:
+        search_path.append("command-line", f"file://{Path(config_dir).absolute()}")
+    try:
+        app = Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
+        config: DictConfig = app.compose_config(
+            config_name=command, overrides=list(overrides), run_mode=mode, with_log_configuration=False
+        )
+        return OmegaConf.to_container(config, resolve=False)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def _refuse_foreign_hydra_targets(command: str, arguments: Sequence[str]) -> None:
+    """Raise unless all that Hydra itself would build (launcher, sweeper, callbacks) is Hydra's or a Hydra plugin's."""
+    parsed = get_args_parser().parse_args(list(arguments))
+    mode = RunMode.MULTIRUN if parsed.multirun else RunMode.RUN
+    config = _composed(parsed.config_name or command, parsed.overrides, mode, parsed.config_dir)
+    for place, target in targets(config["hydra"], "hydra"):
+        if target != _OURS and not str(target).startswith(("hydra.", "hydra_plugins.")):
             raise ConfigError(f"`{place}._target_` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built")
+
+
+class CompareRuns(Callback):
+    """Hydra's callback that puts the runs of a sweep side by side when the last has ended."""
+
+    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
+        """Print the comparison, and leave it in the folder of the sweep."""
+        from neurosieve.commands.compare import compare, show
+        from neurosieve.results import finished_runs
+
+        folder = Path(config.hydra.sweep.dir)
+        if len(finished_runs(folder)) > 1:
+            show(compare(folder), k=100, output=folder / "comparison.parquet")

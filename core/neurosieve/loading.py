@@ -181,6 +181,7 @@ def _open_hub(model: Model) -> LanguageModel:
 
 def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str]) -> LanguageModel:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
     origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     with _explained(where, "open"):
@@ -189,6 +190,8 @@ def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str
     device, dtype = model.torch_device(), model.torch_dtype()
 
     def load() -> Any:
+        if not sys.stderr.isatty():
+            disable_progress_bar()
         with _explained(where, "load the weights of"):
             return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
 

@@ -11,7 +11,12 @@ from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
 from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.average_precision import AveragePrecision
 from neurosieve_plugins.scorers.cohens_d import CohensD
+from neurosieve_plugins.scorers.logistic_probe import LogisticProbe
+from neurosieve_plugins.scorers.mean_difference import MeanDifference
+from neurosieve_plugins.scorers.sparse_probe import SparseProbe
+from neurosieve_plugins.scorers.welch_t import WelchT
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 from neurosieve_plugins.sources.huggingface import HuggingFace
 from neurosieve_plugins.sources.text import Text
@@ -39,4 +44,12 @@ def register_controls() -> Mapping[str, type[Control]]:
 @hookimpl
 def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
     """Return what can rate neurons."""
-    return {"auc": Auc, "cohens_d": CohensD}
+    return {
+        "auc": Auc,
+        "average_precision": AveragePrecision,
+        "cohens_d": CohensD,
+        "logistic_probe": LogisticProbe,
+        "mean_difference": MeanDifference,
+        "sparse_probe": SparseProbe,
+        "welch_t": WelchT,
+    }

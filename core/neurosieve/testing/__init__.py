@@ -8,6 +8,9 @@ there one by one, each a function of the plugin, for a test to be parametrized w
 'detecting_leaves_the_document_alone'
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from neurosieve.testing.controls import CONTROL_CHECKS, check_control
 from neurosieve.testing.detectors import DETECTOR_CHECKS, check_detector
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, check_plugin
@@ -16,6 +19,7 @@ from neurosieve.testing.sources import SOURCE_CHECKS, check_source
 from neurosieve.testing.statistics import STATISTIC_CHECKS, check_statistic
 
 __all__ = [
+    "CHECKS",
     "CONTROL_CHECKS",
     "DETECTOR_CHECKS",
     "PLUGIN_CHECKS",
@@ -30,3 +34,13 @@ __all__ = [
     "check_source",
     "check_statistic",
 ]
+
+CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
+    {
+        "source": SOURCE_CHECKS,
+        "detector": DETECTOR_CHECKS,
+        "control": CONTROL_CHECKS,
+        "scorer": SCORER_CHECKS,
+    }
+)
+"""What each kind of plugin promises."""

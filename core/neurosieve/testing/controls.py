@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -71,15 +71,16 @@ def _unusable() -> list[_Case]:
     ]
 
 
-def _chosen(control: Control, case: _Case, count: int, seed: int = 0) -> list[int]:
+def _chosen(control: Control, case: _Case, count: int, seed: int = 0) -> list[Any]:
     with trying(control, f"as {count} tokens of {case.what} are asked for"):
         return list(control.choose(case.document, case.present, count, np.random.default_rng(seed)))
 
 
-def _choices(control: Control) -> Iterator[tuple[str, _Case, int, list[int]]]:
+def _choices(control: Control) -> Iterator[tuple[str, _Case, int, list[Any]]]:
     for case in _cases():
         for count in _COUNTS:
-            chosen = _chosen(control, case, count)
+            # Of a copy: whether it is left alone is another check.
+            chosen = _chosen(control, copy.deepcopy(case), count)
             what = f"{shown(control)}, asked for {count} tokens of {case.what}, gives {shown(chosen)}"
             yield what, case, count, chosen
 
@@ -108,9 +109,8 @@ def it_chooses_usable_tokens_outside_the_spans(control: Control) -> None:
 
 def the_same_seed_gives_the_same(control: Control) -> None:
     """Assert that chance comes from `rng` alone, and that what was chosen before does not matter."""
-    cases = _cases()
-    fresh = [_chosen(copy.deepcopy(control), case, 7, seed=3) for case in cases]
-    for case, first in reversed(list(zip(cases, fresh, strict=True))):
+    fresh = [_chosen(copy.deepcopy(control), case, 7, seed=3) for case in _cases()]
+    for case, first in reversed(list(zip(_cases(), fresh, strict=True))):
         again = _chosen(control, case, 7, seed=3)
         if first != again:
             raise AssertionError(f"{shown(control)} chooses {first} of {case.what}, and by the same seed {again} later")

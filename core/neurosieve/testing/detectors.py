@@ -65,12 +65,12 @@ def _documents(detector: Any) -> list[Document]:
     ]
 
 
-def _found(detector: Detector, document: Document) -> list[Span]:
+def _found(detector: Detector, document: Document) -> list[Any]:
     with trying(detector, f"on the text {shown(document.text)}"):
         return sorted(detector.detect(document))
 
 
-def _found_at_once(detector: Detector, documents: Sequence[Document]) -> list[list[Span]]:
+def _found_at_once(detector: Detector, documents: Sequence[Document]) -> list[list[Any]]:
     """Return what is found in each document as all of them are read at once: the first span of each, then the rest."""
     with trying(detector, "as another document is detected while the spans of one are still being read"):
         pending = [iter(detector.detect(document)) for document in documents]

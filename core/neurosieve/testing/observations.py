@@ -18,6 +18,7 @@ __all__ = [
     "arrived",
     "batches",
     "combined",
+    "copied",
     "observed",
     "of_behaviour",
     "of_neurons",
@@ -78,6 +79,11 @@ def summary(statistic: Statistic[S], *parts: Batch) -> S:
         state = statistic.update(state, part)
     _check_storable(state)
     return state
+
+
+def copied(state: S) -> S:
+    """Return a state in memory of its own: what was taken before must not change with what is taken later."""
+    return type(state)(*(value.clone() for value in state))
 
 
 def combined(statistic: Statistic[S], batch: Batch) -> Iterator[tuple[str, S]]:

@@ -4,6 +4,7 @@ import dataclasses
 import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from reprlib import Repr
 from typing import Any, TypeAlias
 
@@ -60,7 +61,8 @@ def is_rebuilt_from_its_fields_alone(plugin: Any) -> None:
     """Assert that a config can hold every field, and that the fields alone make an equal plugin."""
     cls = type(plugin)
     fields = {field.name: getattr(plugin, field.name) for field in dataclasses.fields(plugin) if field.init}
-    hidden = [name for name in getattr(plugin, "__dict__", ()) if name not in fields and not hasattr(cls, name)]
+    held = {*getattr(plugin, "__dict__", ()), *(field.name for field in dataclasses.fields(plugin))} - fields.keys()
+    hidden = sorted(name for name in held if not isinstance(getattr(cls, name, None), cached_property))
     if hidden:
         raise AssertionError(
             f"{shown(plugin)} holds `{hidden[0]}`, which no config can set: make it a field, or compute it"

@@ -25,9 +25,27 @@ from neurosieve.testing.statistics import check_statistic
 __all__ = ["SCORER_CHECKS", "check_scorer"]
 
 
-def _scores(scorer: Scorer[Any], batch: Batch, what: str = "") -> Scores:
-    with trying(scorer, f"as it scores {what or 'positions of two behaviours'}"):
-        return scorer.compute(summary(scorer.statistic, batch))
+def _scores(scorer: Scorer[Any], batch: Batch, what: str = "positions of two behaviours") -> Scores:
+    with trying(scorer, f"as it summarises {what}"):
+        state = summary(scorer.statistic, batch)
+    return _computed(scorer, state, what, shape=(batch.labels.shape[1], batch.activations.shape[1]))
+
+
+def _computed(scorer: Scorer[Any], state: Any, what: str, shape: tuple[int, int] = (2, 6)) -> Scores:
+    """Return what a scorer computes of a state, having checked that it is a number per behaviour and neuron."""
+    with trying(scorer, f"as it scores {what}"):
+        scores: Any = scorer.compute(state)
+    if not isinstance(scores, Scores):
+        raise AssertionError(f"{shown(scorer)} computes {shown(scores)}, which is no `neurosieve.Scores`")
+    if isinstance(scores.neutral, Tensor) and scores.neutral.shape != (shape[0], 1):
+        raise AssertionError(f"`neutral` of {shown(scorer)} is {scores.neutral}: return a number, or one per behaviour")
+    for name, column in (("value", scores.value), *scores.details.items()):
+        if column.shape != shape or not column.is_floating_point():
+            raise AssertionError(
+                f"`{name}` of {shown(scorer)} is {column.dtype} of shape {tuple(column.shape)} as it scores {what}: "
+                f"return a floating-point number for each of {shape[0]} behaviours and {shape[1]} neurons, {shape}"
+            )
+    return scores
 
 
 def _columns(scores: Scores) -> dict[str, Tensor]:
@@ -63,40 +81,29 @@ def _part(scores: Scores, behaviours: list[int], neurons: list[int]) -> Scores:
 
 def every_neuron_is_scored(scorer: Scorer[Any]) -> None:
     """Assert that there is a floating-point number for each behaviour and neuron."""
-    scores = _scores(scorer, observed())
-    if not isinstance(scores, Scores):
-        raise AssertionError(f"{shown(scorer)} computes {shown(scores)}, which is no `neurosieve.Scores`")
-    for name, column in _columns(scores).items():
-        shape = (2, 1) if name == "neutral" else (2, 6)
-        if tuple(column.shape) != shape:
-            raise AssertionError(
-                f"`{name}` of {shown(scorer)} has the shape {tuple(column.shape)} for 2 behaviours and 6 neurons: "
-                f"return {shape}"
-            )
-        if not column.is_floating_point():
-            raise AssertionError(f"`{name}` of {shown(scorer)} is {column.dtype}: return floating-point numbers")
+    _scores(scorer, observed())
 
 
 def shards_score_as_one_pass_does(scorer: Scorer[Any]) -> None:
     """Assert that scores do not depend on how positions were read: in shards, batches, with empty ones among them."""
     batch = observed()
     whole = _scores(scorer, batch)
-    with trying(scorer, "as it scores merged shards"):
-        for how, state in combined(scorer.statistic, batch):
-            _assert_same(scorer, whole, scorer.compute(state), f"scores otherwise {how}")
-        none = scorer.statistic.merge(
-            scorer.statistic.empty(2, 6), summary(scorer.statistic, rows(batch, torch.arange(0)))
-        )
-        state = scorer.statistic.merge(none, summary(scorer.statistic, batch))
-        _assert_same(scorer, whole, scorer.compute(state), "scores otherwise with an empty shard")
+    with trying(scorer, "as shards are summarised and merged"):
+        statistic = scorer.statistic
+        states = [*combined(statistic, batch)]
+        nothing = statistic.merge(statistic.empty(2, 6), summary(statistic, rows(batch, torch.arange(0))))
+        states.append(("with an empty shard", statistic.merge(nothing, summary(statistic, batch))))
+    for how, state in states:
+        _assert_same(scorer, whole, _computed(scorer, state, f"what was read {how}"), f"scores otherwise {how}")
 
 
 def stored_states_score_the_same(scorer: Scorer[Any]) -> None:
     """Assert that a state that comes back from safetensors scores as it did."""
     batch = observed()
-    with trying(scorer, "as it scores a state that was stored by safetensors"):
-        stored = scorer.compute(arrived(summary(scorer.statistic, batch)))
-    _assert_same(scorer, _scores(scorer, batch), stored, "scores a stored state otherwise")
+    with trying(scorer, "as its state is stored by safetensors"):
+        stored = arrived(summary(scorer.statistic, batch))
+    scores = _computed(scorer, stored, "a state that was stored by safetensors")
+    _assert_same(scorer, _scores(scorer, batch), scores, "scores a stored state otherwise")
 
 
 def equal_scorers_share_a_statistic(scorer: Scorer[Any]) -> None:
@@ -111,7 +118,7 @@ def equal_scorers_share_a_statistic(scorer: Scorer[Any]) -> None:
     with trying(scorer, "as it computes twice"):
         state = summary(mine, observed())
         before = [value.clone() for value in state]
-        first, second = scorer.compute(state), scorer.compute(state)
+    first, second = (_computed(scorer, state, "the same state twice") for _ in range(2))
     for name, value, untouched in zip(type(state)._fields, state, before, strict=True):
         if not (value.shape == untouched.shape and torch.equal(value.nan_to_num(), untouched.nan_to_num())):
             raise AssertionError(

@@ -1,7 +1,7 @@
 """What a source promises."""
 
 from collections import Counter
-from collections.abc import Iterable
+from typing import Any
 
 from neurosieve.contracts import Source
 from neurosieve.data import Document
@@ -10,20 +10,32 @@ from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
 __all__ = ["SOURCE_CHECKS", "check_source"]
 
 
-def _read(source: Source, documents: Iterable[Document]) -> list[Document]:
+def _read(source: Source) -> list[Any]:
+    """Return all of a source, having checked that there is something."""
+    documents = _part(source)
+    if not documents:
+        raise AssertionError(
+            f"{shown(source)} yields no document: check it on one that does, each time that it is read"
+        )
+    return documents
+
+
+def _part(source: Source) -> list[Any]:
     with trying(source, "as it is read"):
-        return list(documents)
+        documents = list(source)
+    for number, document in enumerate(documents):
+        if not isinstance(document, Document):
+            raise AssertionError(
+                f"{shown(source)} yields as number {number} {shown(document)}, which is no `neurosieve.Document`"
+            )
+    return documents
 
 
 def documents_are_sound(source: Source) -> None:
     """Assert that each document has an id of its own and a group, and that what is said of its text lies in it."""
-    documents = _read(source, source)
-    if not documents:
-        raise AssertionError(f"{shown(source)} yields no document: check it on one that does")
+    documents = _read(source)
     for number, document in enumerate(documents):
         what = f"{shown(source)} yields as number {number}"
-        if not isinstance(document, Document):
-            raise AssertionError(f"{what} {shown(document)}, which is no `neurosieve.Document`")
         if not document.id:
             raise AssertionError(f"{what} a document without an id: {shown(document.text)}")
         if not document.group:
@@ -43,7 +55,7 @@ def documents_are_sound(source: Source) -> None:
 
 def it_replays_the_same(source: Source) -> None:
     """Assert that the documents are the same ones in the same order each time, even when read twice at once."""
-    first, second = _read(source, source), _read(source, source)
+    first, second = _read(source), _read(source)
     if len(first) != len(second):
         raise AssertionError(f"{shown(source)} yields {len(first)} documents, and {len(second)} the next time")
     with trying(source, "as it is read twice at once"):
@@ -60,14 +72,14 @@ def it_replays_the_same(source: Source) -> None:
 
 def shards_partition(source: Source) -> None:
     """Assert that the shards hold every document once between them, and that each is a source too."""
-    whole = {document.id: document for document in _read(source, source)}
+    whole = {document.id: document for document in _read(source)}
     for world_size in (1, 2, 3, min(len(whole) + 1, 16)):
         seen: Counter[str] = Counter()
         for rank in range(world_size):
             with trying(source, f"as shard {rank} of {world_size} is asked for"):
                 shard = source.shard(rank, world_size)
-            documents = _read(source, shard)
-            if documents != _read(source, shard):
+            documents = _part(shard)
+            if documents != _part(shard):
                 raise AssertionError(f"shard {rank} of {world_size} of {shown(source)} differs when replayed")
             for document in documents:
                 if whole.get(document.id) != document:

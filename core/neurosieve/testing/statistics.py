@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from neurosieve.contracts import Statistic
-from neurosieve.testing.observations import arrived, batches, combined, observed, rows, summary
+from neurosieve.testing.observations import arrived, batches, combined, copied, observed, rows, summary
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
 
 __all__ = ["STATISTIC_CHECKS", "check_statistic"]
@@ -25,7 +25,7 @@ def _assert_same(statistic: Statistic[Any], expected: Any, state: Any, how: str)
     for name, one, other in zip(type(empty)._fields, expected, state, strict=True):
         if not (
             one.shape == other.shape
-            and torch.allclose(one.double(), other.double(), rtol=1e-5, atol=1e-6, equal_nan=True)
+            and torch.allclose(one.double(), other.double(), rtol=1e-4, atol=1e-4, equal_nan=True)
         ):
             raise AssertionError(f"{shown(statistic)} {how}: `{name}` is {other}, and of a single pass {one}")
 
@@ -43,7 +43,7 @@ def shards_merge_to_what_one_pass_gives(statistic: Statistic[Any]) -> None:
     """Assert the law that batching, resuming and many machines rest on, with uneven shards in any order."""
     batch = observed()
     with trying(statistic, "as shards are summarised and merged"):
-        whole = summary(statistic, batch)
+        whole = copied(summary(statistic, batch))
         for how, state in combined(statistic, batch):
             _assert_same(statistic, whole, state, f"is not the same {how}")
 
@@ -53,7 +53,7 @@ def nothing_changes_nothing(statistic: Statistic[Any]) -> None:
     batch = observed()
     none = rows(batch, torch.arange(0))
     with trying(statistic, "with an empty batch or shard"):
-        whole = summary(statistic, batch)
+        whole = copied(summary(statistic, batch))
         ways = {
             "changes with an empty batch before": summary(statistic, none, batch),
             "changes with an empty batch after": summary(statistic, batch, none),
@@ -75,9 +75,8 @@ def order_of_positions_does_not_matter(statistic: Statistic[Any]) -> None:
     batch = observed()
     shuffled = rows(batch, torch.randperm(len(batch.labels), generator=torch.Generator().manual_seed(2)))
     with trying(statistic, "as positions are summarised in another order"):
-        _assert_same(
-            statistic, summary(statistic, batch), summary(statistic, shuffled), "depends on the order of positions"
-        )
+        first = copied(summary(statistic, batch))
+        _assert_same(statistic, first, summary(statistic, shuffled), "depends on the order of positions")
 
 
 def batches_are_left_alone(statistic: Statistic[Any]) -> None:
@@ -98,9 +97,10 @@ def empties_share_nothing(statistic: Statistic[Any]) -> None:
     """Assert that every summary of nothing is a new one: `update` and `merge` may consume it."""
     batch = observed()
     with trying(statistic, "as it is taken twice"):
-        first = summary(statistic, batch)
+        state = summary(statistic, batch)
+        first = copied(state)
         _assert_same(statistic, first, summary(statistic, batch), "differs when it is taken a second time")
-        _assert_same(statistic, summary(statistic, batch), first, "changes when it is taken a second time")
+        _assert_same(statistic, first, state, "changes when it is taken a second time")
 
 
 def a_state_survives_a_file(statistic: Statistic[Any]) -> None:
@@ -108,18 +108,19 @@ def a_state_survives_a_file(statistic: Statistic[Any]) -> None:
     *parts, last = batches(observed())
     with trying(statistic, "with a state that was stored by safetensors"):
         before = summary(statistic, *parts)
-        _assert_same(statistic, summary(statistic, *parts), arrived(before), "differs after it was stored")
-        resumed = statistic.merge(arrived(statistic.update(arrived(before), last)), arrived(statistic.empty(2, 6)))
-        _assert_same(statistic, summary(statistic, *parts, last), resumed, "goes on otherwise after it was stored")
+        stored = arrived(before)
+        _assert_same(statistic, before, stored, "differs after it was stored")
+        resumed = copied(statistic.merge(arrived(statistic.update(stored, last)), arrived(statistic.empty(2, 6))))
+        _assert_same(statistic, resumed, summary(statistic, *parts, last), "goes on otherwise after it was stored")
 
 
 STATISTIC_CHECKS: tuple[Check, ...] = (
     *PLUGIN_CHECKS,
+    empties_share_nothing,
+    batches_are_left_alone,
     shards_merge_to_what_one_pass_gives,
     nothing_changes_nothing,
     order_of_positions_does_not_matter,
-    batches_are_left_alone,
-    empties_share_nothing,
     a_state_survives_a_file,
 )
 """What a statistic promises."""

@@ -41,6 +41,8 @@ class Annotations(Detector):
     """The field of a span with what it shows."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.labels, str):  # It would be read as a label a letter.
+            raise ConfigError(f"`labels` of the detector `annotations` is a text: give a list, [{self.labels}]")
         for name, value in vars(self).items():
             if isinstance(value, str) and not value.strip():
                 raise ConfigError(f"`{name}` of the detector `annotations` is empty: name what the labels file holds")

@@ -34,6 +34,8 @@ class Phrases(Detector):
     def __post_init__(self) -> None:
         if not self.phrases:
             raise ConfigError("`phrases` of the detector `phrases` is empty: give at least one phrase")
+        if isinstance(self.phrases, str):  # It would be read as a phrase a letter.
+            raise ConfigError(f"`phrases` of the detector `phrases` is a text: give a list, [{self.phrases}]")
         for number, phrase in enumerate(self.phrases, start=1):
             if not phrase.strip():
                 raise ConfigError(

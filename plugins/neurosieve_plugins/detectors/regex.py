@@ -35,6 +35,8 @@ class Regex(Detector):
     def __post_init__(self) -> None:
         if not self.patterns:
             raise ConfigError("`patterns` of the detector `regex` is empty: give at least one pattern")
+        if isinstance(self.patterns, str):  # It would be read as a pattern a letter.
+            raise ConfigError(f"`patterns` of the detector `regex` is a text: give a list, [{self.patterns}]")
         if not self.seconds > 0:
             raise ConfigError(f"`seconds` of the detector `regex` is {self.seconds}: it must be above 0")
         for number, pattern in enumerate(self.patterns, start=1):

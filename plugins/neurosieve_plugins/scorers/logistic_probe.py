@@ -26,8 +26,8 @@ class LogisticProbe(Scorer[RowsState]):
     """How steeply the log odds of the behaviour rise with a neuron's activation, by a logistic regression on it alone.
 
     The coefficient per standard deviation of the activation over the compared positions, under an L2 penalty (as
-    scikit-learn's `LogisticRegression(C=C)`, whose intercept is free). 0 tells nothing. Detail: `log_loss_gain`, how many
-    nats per position the fit is better than the intercept alone.
+    scikit-learn's `LogisticRegression(C=C)`, whose intercept is free). 0 tells nothing. Detail: `log_loss_gain`, by how
+    many nats per position the fit is better than the intercept alone.
 
     >>> import torch
     >>> from neurosieve import Batch, Site
@@ -38,7 +38,7 @@ class LogisticProbe(Scorer[RowsState]):
     >>> scorer = LogisticProbe()
     >>> scores = scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch))
     >>> round(scores.value.item(), 4), round(scores.details["log_loss_gain"].item(), 4)
-    (0.4607, 0.0791)
+    (0.4534, 0.076)
     """
 
     C: float = 1.0
@@ -84,12 +84,12 @@ def _standardised(activations: Tensor) -> Float64[Tensor, "positions neurons"]:
 
 
 def _fit(
-    x: Float64[Tensor, "positions neurons"], present: int, C: float
+    x: Float64[Tensor, "positions neurons"], present: int, strength: float
 ) -> tuple[Float64[Tensor, "neurons"], Float64[Tensor, "neurons"]]:
     """Return the coefficient and the gain in log loss of a regression on each column, the first `present` rows being 1.
 
     Newton's method on all columns at once. Where a full step does not lower the penalised loss it is halved until it
-    does, so that no column can diverge, however well the classes are told apart.
+    does, so that no column can diverge, however well the classes are told apart. `strength` is scikit-learn's C.
     """
     prevalence = present / len(x)
     alone = -(prevalence * math.log(prevalence) + (1 - prevalence) * math.log1p(-prevalence))
@@ -106,7 +106,7 @@ def _fit(
         astray = torch.addcmul(trial[1], x, trial[0])
         astray[:present].neg_()
         trial_log_loss = -logsigmoid(-astray).sum(dim=0)
-        trial_loss = C * trial_log_loss + trial[0].square() / 2
+        trial_loss = strength * trial_log_loss + trial[0].square() / 2
         # The slack is rounding's: near the minimum it may lift the loss by some units in its last place.
         lower = (trial_loss <= loss * (1 + 1e-14)) & ~settled
         loss, log_loss = torch.where(lower, trial_loss, loss), torch.where(lower, trial_log_loss, log_loss)
@@ -114,12 +114,12 @@ def _fit(
         error = astray.sigmoid_()
         weight = error * (1 - error)
         error[:present].neg_()
-        slope = C * torch.stack([(error * x).sum(dim=0), error.sum(dim=0)])
+        slope = strength * torch.stack([(error * x).sum(dim=0), error.sum(dim=0)])
         slope[0] += trial[0]
-        curve_intercept = C * weight.sum(dim=0)
+        curve_intercept = strength * weight.sum(dim=0)
         weight *= x
-        curve_both = C * weight.sum(dim=0)
-        curve_coefficient = C * weight.mul_(x).sum(dim=0) + 1
+        curve_both = strength * weight.sum(dim=0)
+        curve_coefficient = strength * weight.mul_(x).sum(dim=0) + 1
         newton = torch.stack(
             [
                 curve_both * slope[1] - curve_intercept * slope[0],

@@ -25,8 +25,8 @@ class WelchT(Scorer[MomentsState]):
     >>> batch = Batch(Site(0), activations, labels, documents=where, groups=where, token_ids=where)
     >>> scorer = WelchT()
     >>> scores = scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch))
-    >>> {"t": round(scores.value.item(), 4)} | {name: round(column.item(), 4) for name, column in scores.details.items()}
-    {'t': 2.1213, 'df': 2.0, 'p': 0.1679}
+    >>> round(scores.value.item(), 4), scores.details["df"].item(), round(scores.details["p"].item(), 4)
+    (2.1213, 2.0, 0.1679)
     """
 
     @property

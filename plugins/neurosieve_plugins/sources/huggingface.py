@@ -1,6 +1,7 @@
 """Documents from Hugging Face `datasets`."""
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,9 @@ from neurosieve import ConfigError, DataError, Document, Source
 from neurosieve_plugins.sources.records import Layout, Record
 
 __all__ = ["HuggingFace"]
+
+# What `datasets` reads by itself, of local files; unless they are named, of whatever lies in the working folder.
+_FORMATS = frozenset({"arrow", "csv", "json", "parquet", "text"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class HuggingFace(Source):
             raise ConfigError(
                 "`dataset` of the source `huggingface` is empty: name one of the hub, or `json` with `data_files`"
             )
+        if self.dataset in _FORMATS and not self.data_files:
+            raise ConfigError(
+                f"`data_files` of the source `huggingface` is empty: give the files to read as `{self.dataset}`"
+            )
         if not self.split.strip():
             raise ConfigError("`split` of the source `huggingface` is empty: name one, such as `train`")
         _ = self._layout
@@ -75,22 +83,30 @@ class HuggingFace(Source):
     def __iter__(self) -> Iterator[Document]:
         return self._layout.documents(("", record) for record in self._records())
 
+    @property
+    def _origin(self) -> str:
+        """What is read, for messages."""
+        parts = ", ".join(([] if self.subset is None else [self.subset]) + list(self.data_files))
+        name = f"`{self.dataset}` ({textwrap.shorten(parts, 200, placeholder=' …')})" if parts else f"`{self.dataset}`"
+        return f"split `{self.split}` of {name}"
+
     def _records(self) -> Iterator[Record]:
-        name = self.dataset if self.subset is None else f"{self.dataset} ({self.subset})"
-        origin = f"split `{self.split}` of `{name}`"
         number = 0
         try:
             for number, fields in enumerate(self._load(), start=1):
-                yield Record(fields, number, f"record {number} of {origin}")
+                yield Record(fields, number, f"record {number} of {self._origin}")
         except Exception as error:
-            # What `datasets` raises is of a dozen libraries: of the network, of file systems, of parsers.
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise DataError(
-                f"{origin} cannot be read after record {number} ({reason}): check the names and files, "
-                "and for a data set of the hub the network"
-            ) from error
+            # What `datasets` raises is of a dozen libraries, of networks, file systems and parsers; the reason is often
+            # in what it was raised from.
+            cause = error.__cause__ or error
+            reason = textwrap.shorten(f"{type(cause).__name__}: {cause}", 300, placeholder=" …")
+            after = f" after record {number}" if number else ""
+            advice = (
+                "`split` and `data_files`" if self.dataset in _FORMATS else "its names, and the network or the cache"
+            )
+            raise DataError(f"{self._origin} cannot be read{after} ({reason}): check {advice}") from error
         if number == 0:
-            raise DataError(f"{origin} holds no record: choose another split or other files")
+            raise DataError(f"{self._origin} holds no record: choose another split or other files")
 
     def _load(self) -> Any:
         import datasets

@@ -126,8 +126,8 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         DataError: the file is not there, holds no record, or holds what is no record.
     """
-    check_file(path)
     try:
+        check_file(path)
         with path.open("rb") as file:
             beginning = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
         is_array = path.suffix.lower() == ".json" or beginning.startswith(b"[")

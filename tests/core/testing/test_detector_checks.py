@@ -1,0 +1,145 @@
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+from neurosieve import Detector, Document, Span
+from neurosieve.testing import DETECTOR_CHECKS, PLUGIN_CHECKS, check_detector
+
+
+@dataclass(frozen=True)
+class Sound(Detector):
+    """A word, as it is written."""
+
+    word: str = "Wait"
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        for match in re.finditer(re.escape(self.word), document.text):
+            yield Span(match.start(), match.end(), self.word)
+
+
+@dataclass(frozen=True)
+class Lowering(Sound):
+    """A word, sought in the text's lower case: which is longer than the text, after a Turkish İ."""
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        for match in re.finditer(re.escape(self.word.lower()), document.text.lower()):
+            yield Span(match.start(), match.end(), self.word)
+
+
+@dataclass(frozen=True)
+class Empty(Sound):
+    """The gaps between words."""
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        return [Span(match.start(), match.end()) for match in re.finditer(r"\b", document.text)]
+
+
+@dataclass(frozen=True)
+class Bare(Sound):
+    """A word, as a bare tuple."""
+
+    def detect(self, document: Document) -> Iterable[Any]:
+        return [tuple(span) for span in super().detect(document)]
+
+
+@dataclass(frozen=True)
+class Unlabelled(Sound):
+    """A word, with a label that is no string."""
+
+    def detect(self, document: Document) -> Iterable[Any]:
+        return [span._replace(label=None) for span in super().detect(document)]
+
+
+@dataclass(frozen=True)
+class Fractional(Sound):
+    """A word, between characters."""
+
+    def detect(self, document: Document) -> Iterable[Any]:
+        return [span._replace(start=span.start + 0.5) for span in super().detect(document)]
+
+
+@dataclass(frozen=True)
+class Crashing(Sound):
+    """Texts with a first character."""
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        return [Span(0, len(document.text[0]))]
+
+
+@dataclass(frozen=True)
+class Remembering(Sound):
+    """A word, unless the text before had it as well."""
+
+    last: ClassVar[list[bool]] = [False]
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        found = list(super().detect(document))
+        before, self.last[0] = self.last[0], bool(found)
+        return [] if before else found
+
+
+@dataclass(frozen=True)
+class Interleaving(Sound):
+    """A word, sought in whichever text was last begun."""
+
+    current: ClassVar[list[Document]] = []
+
+    def detect(self, document: Document) -> Iterator[Span]:
+        self.current[:] = [document]
+        yield from list(super().detect(document))[:1]
+        yield from list(super().detect(self.current[0]))[1:]
+
+
+@dataclass(frozen=True)
+class Scribbling(Sound):
+    """A word, noted in the document."""
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        found = list(super().detect(document))
+        document.metadata["found"] = len(found)  # type: ignore[index]
+        return found
+
+
+BROKEN = [
+    (
+        Lowering(),
+        {"spans_lie_in_the_text"},
+        r"Lowering\(.* yields Span\(.* in the text 'İ.*: its \d+ characters hold no",
+    ),
+    (Empty(), {"spans_lie_in_the_text"}, r"hold no stretch from 0 to 0"),
+    (Bare(), {"spans_lie_in_the_text"}, r"yields \(4?\d*, \d+, 'Wait'\) in the text .*: it is no `neurosieve.Span`"),
+    (Unlabelled(), {"spans_lie_in_the_text"}, "its label is no string"),
+    (Fractional(), {"spans_lie_in_the_text"}, "characters are counted by int"),
+    (
+        Crashing(),
+        {"spans_lie_in_the_text", "order_and_history_do_not_matter", "detecting_leaves_the_document_alone"},
+        r"Crashing\(word='Wait'\) raises IndexError on the text '': string index out of range",
+    ),
+    (Remembering(), {"order_and_history_do_not_matter"}, "and .* when it is the first one"),
+    (Interleaving(), {"order_and_history_do_not_matter"}, "while other documents are being read, and"),
+    (Scribbling(), {"detecting_leaves_the_document_alone"}, r"changes Document\("),
+]
+
+
+@pytest.mark.parametrize(("detector", "checks", "message"), BROKEN, ids=lambda value: type(value).__name__)
+def test_a_detector_that_breaks_a_promise_fails_the_checks_of_that_promise(
+    detector: Detector, checks: set[str], message: str, failures: Any
+) -> None:
+    failed = failures(DETECTOR_CHECKS, detector)
+    assert failed.keys() == checks
+    assert all(re.search(message, text) for text in failed.values()), failed
+    with pytest.raises(AssertionError, match=message):
+        check_detector(detector)
+
+
+def test_every_check_has_a_detector_that_fails_it() -> None:
+    own = {check.__name__ for check in DETECTOR_CHECKS if check not in PLUGIN_CHECKS}
+    assert own == set().union(*(checks for _, checks, _ in BROKEN))
+
+
+def test_a_detector_that_keeps_its_promises_passes() -> None:
+    check_detector(Sound())
+    check_detector(Sound(word="never there"))

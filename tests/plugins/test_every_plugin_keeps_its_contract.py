@@ -1,0 +1,78 @@
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neurosieve.registry import KINDS, Plugin, installed
+from neurosieve.testing import CHECKS, Check
+
+PLUGINS = list(installed())
+
+
+def a_file(folder: Path, name: str, *records: Mapping[str, Any]) -> str:
+    file = folder / name
+    file.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
+    return str(file)
+
+
+def some_traces(folder: Path) -> dict[str, Any]:
+    records = [
+        {"problem_id": f"p{n}", "problem_text": f"What is {n} + 1?", "generated_cot": f"{n}? <think>Wait. {n + 1}."}
+        for n in range(5)
+    ]
+    return {"path": a_file(folder, "traces.jsonl", *records)}
+
+
+def some_records(folder: Path) -> dict[str, Any]:
+    records = [{"text": f"İt is {n}. Wait, no."} for n in range(5)]
+    return {"dataset": "json", "data_files": (a_file(folder, "records.jsonl", *records),), "streaming": True}
+
+
+def some_texts(folder: Path) -> dict[str, Any]:
+    for n in range(5):
+        (folder / f"{n}.txt").write_text(f"It is {n}.\n\nWait, no.", encoding="utf-8")
+    return {"path": str(folder)}
+
+
+EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    "source/huggingface": some_records,
+    "source/text": some_texts,
+    "source/traces": some_traces,
+    "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İ", "straße", "let me")},
+    "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+")},
+}
+"""Fields for the plugins that have some without a default."""
+
+
+def fields_without_default(plugin: Plugin) -> list[str]:
+    return [
+        field.name
+        for field in dataclasses.fields(plugin.cls)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+
+
+def test_every_kind_of_plugin_has_checks() -> None:
+    assert CHECKS.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: f"{plugin.kind}/{plugin.name}")
+def test_every_plugin_with_required_fields_has_an_example_here(plugin: Plugin) -> None:
+    required = fields_without_default(plugin)
+    assert not required or f"{plugin.kind}/{plugin.name}" in EXAMPLES, f"give {', '.join(required)} in EXAMPLES"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "check"),
+    [
+        pytest.param(plugin, check, id=f"{plugin.kind}/{plugin.name}-{check.__name__}")
+        for plugin in PLUGINS
+        for check in CHECKS[plugin.kind]
+    ],
+)
+def test_every_plugin_keeps_its_contract(plugin: Plugin, check: Check, tmp_path: Path) -> None:
+    fields = EXAMPLES.get(f"{plugin.kind}/{plugin.name}", lambda _: {})(tmp_path)
+    check(plugin.cls(**fields))
