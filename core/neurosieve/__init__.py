@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from neurosieve.commands.compare import compare
     from neurosieve.commands.find import find
     from neurosieve.contracts import Control, Detector, Scorer, Source, Statistic
-    from neurosieve.data import Batch, Document, Neuron, Present, Scores, Site, Span, TokenizedDocument
+    from neurosieve.data import Batch, Document, Present, Scores, Site, Span, TokenizedDocument
     from neurosieve.errors import ConfigError, DataError, ModelError, NeurosieveError, PluginError, StoreError, nearest
     from neurosieve.hookspecs import hookimpl
     from neurosieve.loading import Model
@@ -29,7 +29,6 @@ _HOMES = {
     "Document": "data",
     "Model": "loading",
     "ModelError": "errors",
-    "Neuron": "data",
     "NeurosieveError": "errors",
     "PluginError": "errors",
     "Present": "data",
@@ -58,7 +57,6 @@ __all__ = [
     "Document",
     "Model",
     "ModelError",
-    "Neuron",
     "NeurosieveError",
     "PluginError",
     "Present",

@@ -1,4 +1,4 @@
-"""Fills the store with the positions that it lacks. The model is run for these alone."""
+"""Fills the store with the positions that it lacks, for which alone the model is run; and reads them back."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from neurosieve.data import Site
+from neurosieve.data import Batch, Site
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
 from neurosieve.model import Atlas, read
 from neurosieve.selection import Positions
 from neurosieve.store import Space, document_keys
 
-__all__ = ["Capture", "capture", "keys_of"]
+__all__ = ["Capture", "batch_at", "capture", "keys_of"]
 
 _SHARD_BYTES = 64 * 2**20
 
@@ -65,7 +65,9 @@ def capture(
     def flush() -> None:
         if pending:
             rows = np.concatenate([rows for rows, _ in pending])
-            space.write(keys[rows], tokens[rows], {s: torch.cat([found[s] for _, found in pending]) for s in space.sites})
+            space.write(
+                keys[rows], tokens[rows], {s: torch.cat([found[s] for _, found in pending]) for s in space.sites}
+            )
             pending.clear()
 
     total = int(missing.sum())
@@ -84,8 +86,24 @@ def capture(
             if total and held:
                 announce("stage_progressed", stage="reading", done=done.positions, total=total, unit="positions")
     finally:
-        flush()  # What was read before an error or Ctrl-C is kept: whole batches, so that the next run goes on from here.
+        flush()  # What was read before an error or Ctrl-C is kept, in whole batches: the next run goes on from here.
     return done
+
+
+def batch_at(space: Space, positions: Positions, site: Site) -> Batch:
+    """Return every position at one site, as one batch: a layer is what is held at a time."""
+    ids = [
+        positions.documents[d].token_ids[t]
+        for d, t in zip(positions.document_of_row, positions.token_of_row, strict=True)
+    ]
+    return Batch(
+        site,
+        space.read(site, *keys_of(positions)),
+        torch.from_numpy(positions.labels),
+        torch.from_numpy(positions.document_of_row),
+        torch.from_numpy(positions.groups[positions.document_of_row]),
+        torch.from_numpy(np.asarray(ids)),
+    )
 
 
 def _batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:
@@ -120,8 +138,8 @@ def _read_or_halve(
     except MemoryError as error:
         if len(batch) == 1:
             raise ModelError(
-                f"document `{positions.documents[batch[0][0]].id}`, {len(ids[0]):,} tokens, does not fit into the memory of {model.device}: "
-                "leave it out, or take a smaller dtype or model"
+                f"document `{positions.documents[batch[0][0]].id}`, {len(ids[0]):,} tokens, does not "
+                f"fit into the memory of {model.device}: leave it out, or take a smaller dtype or model"
             ) from error
         found = None
     if found is None:

@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")
         import_module(f"neurosieve.commands.{name}").main(rest)
     except KeyboardInterrupt:
-        print("neurosieve: interrupted; what was captured is in the store, and the same command goes on from there", file=sys.stderr)
+        print(
+            "neurosieve: interrupted; what was captured is in the store, and the same command goes on from there",
+            file=sys.stderr,
+        )
         sys.exit(130)
     except NeurosieveError as error:
         # Hydra shows tracebacks under this variable, and so do we.

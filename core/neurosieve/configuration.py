@@ -45,7 +45,9 @@ def publish(schemas: Mapping[str, type], registry: Registry | None = None) -> No
         store.store(group=plugin.kind, name=plugin.name, node=node, provider=plugin.origin)
         if plugin.kind in PLURAL:
             group = PLURAL[plugin.kind]
-            store.store(group=group, name=plugin.name, node=node, package=f"{group}.{plugin.name}", provider=plugin.origin)
+            store.store(
+                group=group, name=plugin.name, node=node, package=f"{group}.{plugin.name}", provider=plugin.origin
+            )
     Plugins.instance().register(_PluginConfigs)
 
 
@@ -116,7 +118,11 @@ def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
     known = {entry.cls: entry for entry in registry or installed()}
     entry: Plugin | None = known.get(type(plugin))
     target = f"{entry.kind}/{entry.name}" if entry else f"{type(plugin).__module__}.{type(plugin).__qualname__}"
-    fields = {f.name: getattr(plugin, f.name) for f in dataclasses.fields(plugin)} if dataclasses.is_dataclass(plugin) else {}
+    fields = (
+        {f.name: getattr(plugin, f.name) for f in dataclasses.fields(plugin)}
+        if dataclasses.is_dataclass(plugin)
+        else {}
+    )
     return {TARGET: target, **fields}
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from jaxtyping import Float, Int, Int8
 from torch import Tensor
 
-__all__ = ["Batch", "Document", "Neuron", "Present", "Scores", "Site", "Span", "TokenizedDocument"]
+__all__ = ["Batch", "Document", "Present", "Scores", "Site", "Span", "TokenizedDocument"]
 
 
 class Span(NamedTuple):
@@ -70,13 +70,6 @@ class Site(NamedTuple):
     """A place in the model whose activations are read: the MLP neurons of one layer, after the nonlinearity."""
 
     layer: int
-
-
-class Neuron(NamedTuple):
-    """One coordinate of a site."""
-
-    layer: int
-    index: int
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,17 @@ from omegaconf.errors import OmegaConfBaseException
 from neurosieve.configuration import CONF, publish, refuse_foreign_targets, targets
 from neurosieve.errors import ConfigError, NeurosieveError, StoreError, nearest
 
-__all__ = ["CompareRuns", "run_hydra"]
+__all__ = ["CompareRuns", "explained", "run_hydra"]
 
 _OURS = "neurosieve.hydra_app.CompareRuns"
 
 
 class _JobFailed(BaseException):
     """Carries a job's error past Hydra, which would print a report of its own for any Exception."""
+
+    def __init__(self, error: NeurosieveError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def run_hydra(
@@ -52,12 +56,12 @@ def run_hydra(
             task(config, folder)
         except NeurosieveError as error:
             _discard(folder)
-            raise _JobFailed from error
+            raise _JobFailed(error) from error
         except BaseException:
             _discard(folder)
             raise
 
-    with _explained(command, arguments):
+    with explained(command, arguments):
         _refuse_foreign_hydra_targets(command, arguments)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
         sys.argv = [f"neurosieve {command}", *arguments]
@@ -65,8 +69,7 @@ def run_hydra(
         try:
             hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(job)()
         except _JobFailed as failed:
-            assert failed.__cause__ is not None
-            raise failed.__cause__ from failed.__cause__.__cause__
+            raise failed.error from failed.error.__cause__
         finally:
             sys.argv = argv
             if full is None:
@@ -86,14 +89,16 @@ def _discard(folder: Path) -> None:
 
 
 @contextmanager
-def _explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
+def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
     """Turn Hydra's errors about a config into one message with the nearest names."""
     try:
         yield
     except MissingConfigException as error:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if not group:
-            raise ConfigError(f"there is no config `{choice}`: take `neurosieve {command}` without --config-name") from error
+            raise ConfigError(
+                f"there is no config `{choice}`: take `neurosieve {command}` without --config-name"
+            ) from error
         options = error.options or _options(command, group)
         raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
     except (HydraException, OmegaConfBaseException) as error:
@@ -103,12 +108,16 @@ def _explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         if unknown:
             others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
             keys = _keys(_composed(command, others, RunMode.MULTIRUN))
-            raise ConfigError(f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; `neurosieve {command} --cfg job` prints it all") from error
+            raise ConfigError(
+                f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; `neurosieve {command} --cfg job` prints it all"
+            ) from error
         raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
     except OSError as error:
         if not error.filename:
             raise
-        raise StoreError(f"cannot write `{error.filename}` ({error.strerror}): choose another place with `hydra.run.dir=<folder>`") from error
+        raise StoreError(
+            f"cannot write `{error.filename}` ({error.strerror}): choose another place with `hydra.run.dir=<folder>`"
+        ) from error
 
 
 def _nearest_key(key: str, keys: list[str]) -> str:
@@ -155,7 +164,9 @@ def _refuse_foreign_hydra_targets(command: str, arguments: Sequence[str]) -> Non
     config = _composed(parsed.config_name or command, parsed.overrides, mode, parsed.config_dir)
     for place, target in targets(config["hydra"], "hydra"):
         if target != _OURS and not str(target).startswith(("hydra.", "hydra_plugins.")):
-            raise ConfigError(f"`{place}._target_` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built")
+            raise ConfigError(
+                f"`{place}._target_` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built"
+            )
 
 
 class CompareRuns(Callback):

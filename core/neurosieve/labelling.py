@@ -86,9 +86,7 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
     usable = ~special & (offsets[:, 1] > offsets[:, 0]) & (starts >= document.completion_start)
     if context is not None:
         usable[context:] = False
-    return TokenizedDocument(
-        document.id, document.group, document.text, ids, starts, ends, usable, _relative(usable)
-    )
+    return TokenizedDocument(document.id, document.group, document.text, ids, starts, ends, usable, _relative(usable))
 
 
 def _relative(usable: np.ndarray) -> np.ndarray:

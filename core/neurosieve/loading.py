@@ -53,7 +53,9 @@ class Model:
         try:
             device = torch.device(name)
         except RuntimeError as error:
-            raise ConfigError(f"model.device is `{name}`, which is no device: take cpu, cuda, cuda:1, mps or auto") from error
+            raise ConfigError(
+                f"model.device is `{name}`, which is no device: take cpu, cuda, cuda:1, mps or auto"
+            ) from error
         there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         if not there.get(device.type, False) or (device.index or 0) >= max(1, torch.cuda.device_count()):
             raise ConfigError(f"model.device is `{name}`, which this machine does not have: take `model.device=auto`")
@@ -147,7 +149,8 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
     module = bridge.original_model if bridge is not None else model
     if not (hasattr(module, "base_model") and hasattr(module, "config")):
         raise ModelError(
-            f"model is a {type(model).__name__}: give a preset's name, a hub name, a folder, a Hugging Face model or a TransformerBridge"
+            f"model is a {type(model).__name__}: give a preset's name, a hub name, a folder, a Hugging Face model "
+            "or a TransformerBridge"
         )
     tokenizer = tokenizer if tokenizer is not None else getattr(model, "tokenizer", None)
     if tokenizer is None:
@@ -204,12 +207,12 @@ def _explained(where: str, doing: str) -> "Iterator[None]":
         yield
     except (OSError, ValueError, KeyError, ImportError) as error:
         first = (str(error).strip() or type(error).__name__).partition("\n")[0]
-        raise ModelError(
-            f"cannot {doing} `{where}` ({first}): it is no folder here, and the Hugging Face hub did not have it or could not be reached; "
-            "check `model.name`, or take a preset with `model=gemma-3-270m`"
-            if not Path(where).is_dir()
-            else f"cannot {doing} the model folder `{where}` ({first}): it needs what `save_pretrained` of a model and its tokenizer write"
-        ) from error
+        advice = (
+            f"the folder `{where}` must hold what `save_pretrained` of a model and of its tokenizer write"
+            if Path(where).is_dir()
+            else "it is no folder here, and the Hugging Face hub did not have it or could not be reached: check `model.name`"
+        )
+        raise ModelError(f"cannot {doing} `{where}` ({first}); {advice}") from error
 
 
 def _converted(package: str) -> Path:
@@ -253,5 +256,5 @@ def _weights_hash(module: Any) -> str:
     named: Sequence[tuple[str, torch.Tensor]] = sorted(module.state_dict().items())
     for name, tensor in named:
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -5,7 +5,7 @@ pre-hooks on the modules that it names do the reading, so that the model keeps i
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,8 +117,8 @@ def read(
     def keep(site: Site, activations: Tensor) -> None:
         if activations.shape[-1] != atlas.neurons:
             raise ModelError(
-                f"layer {site.layer} of `{model.name}` is {activations.shape[-1]} wide where its config says {atlas.neurons} neurons: "
-                "this is no plain MLP, and cannot be read"
+                f"layer {site.layer} of `{model.name}` is {activations.shape[-1]} wide where its config says "
+                f"{atlas.neurons} neurons: this is no plain MLP, and cannot be read"
             )
         found[site] = activations[rows.to(activations.device), columns.to(activations.device)]
         if len(found) == len(sites):
@@ -126,11 +126,9 @@ def read(
 
     module = model.module
     with torch.inference_mode(), _hooked(model, atlas, sites, keep), _memory_errors():
-        try:
+        with suppress(_LastSiteReadError):
             # `base_model` leaves out the LM head.
             module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
-        except _LastSiteReadError:
-            pass
         on_cpu = {site: found[site].cpu() for site in sites}
     _refuse_non_finite(model, on_cpu)
     return on_cpu
@@ -165,7 +163,11 @@ def _memory_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error):
+        if (
+            isinstance(error, torch.OutOfMemoryError)
+            or "can't allocate memory" in str(error)
+            or "out of memory" in str(error)
+        ):
             raise MemoryError(str(error).partition("\n")[0]) from error
         raise
 
@@ -180,6 +182,6 @@ def _refuse_non_finite(model: LanguageModel, activations: dict[Site, Tensor]) ->
     if bad:
         listed = ", ".join(f"layer {layer}: {count:,} of {total:,}" for layer, (count, total) in bad.items())
         raise ModelError(
-            f"`{model.name}` in {str(model.dtype).removeprefix('torch.')} gave activations that are NaN or infinite ({listed}); "
-            "nothing was scored: run it with `model.dtype=float32`, or check its weights"
+            f"`{model.name}` in {str(model.dtype).removeprefix('torch.')} gave activations that are NaN or infinite "
+            f"({listed}); nothing was scored: run it with `model.dtype=float32`, or check its weights"
         )

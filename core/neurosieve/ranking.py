@@ -22,9 +22,7 @@ def distance(scores: Scores) -> torch.Tensor:
     return scores.value - scores.neutral
 
 
-def rank_neurons(
-    scored: Mapping[Site, Mapping[str, Scores]], behaviours: Sequence[str], rank_by: str
-) -> pd.DataFrame:
+def rank_neurons(scored: Mapping[Site, Mapping[str, Scores]], behaviours: Sequence[str], rank_by: str) -> pd.DataFrame:
     """Return a line per behaviour and neuron, by behaviour and rank: `behaviour, layer, neuron, rank`, then scores.
 
     Rank 1 is the neuron whose `rank_by` is furthest from telling nothing on the ranking part; undefined scores are
@@ -37,7 +35,10 @@ def rank_neurons(
     together["_behaviour"] = together.behaviour.map(order)
     together["_far"] = together[f"{rank_by}_distance"].abs()
     together = together.sort_values(
-        ["_behaviour", "_far", "layer", "neuron"], ascending=[True, False, True, True], na_position="last", kind="stable"
+        ["_behaviour", "_far", "layer", "neuron"],
+        ascending=[True, False, True, True],
+        na_position="last",
+        kind="stable",
     )
     together.insert(3, "rank", together.groupby("_behaviour", sort=False).cumcount() + 1)
     return together.drop(columns=["_behaviour", "_far"]).reset_index(drop=True)
@@ -54,5 +55,7 @@ def _table(site: Site, scored: Mapping[str, Scores], behaviours: Sequence[str], 
     }
     for part, suffix in zip(range(len(PARTS)), ("", "_replication"), strict=True):
         block = slice(part * len(behaviours), (part + 1) * len(behaviours))
-        table |= {f"{name}{suffix}": values[block].cpu().double().numpy().reshape(-1) for name, values in columns.items()}
+        table |= {
+            f"{name}{suffix}": values[block].cpu().double().numpy().reshape(-1) for name, values in columns.items()
+        }
     return pd.DataFrame(table)

@@ -57,7 +57,9 @@ class Registry:
             at_fault = self.manager.get_name(error.plugin) or repr(error.plugin)
             known = (name for name, _ in inspect.getmembers(hookspecs) if name.islower() and name != "hookspec")
             hint = nearest(str(error).partition("'")[2].partition("'")[0], known)
-            raise PluginError(f"the plugin package `{at_fault}` implements a hook that there is not: {error}; {hint}") from error
+            raise PluginError(
+                f"the plugin package `{at_fault}` implements a hook that there is not: {error}; {hint}"
+            ) from error
         self._plugins = {kind: self._collect(kind) for kind in KINDS}
 
     def _collect(self, kind: str) -> dict[str, Plugin]:
@@ -66,7 +68,9 @@ class Registry:
             origin = implementation.plugin_name
             registered = implementation.function()
             if not isinstance(registered, Mapping):
-                raise PluginError(f"`register_{kind}s` of `{origin}` returned {registered!r}: return a dict of names and classes")
+                raise PluginError(
+                    f"`register_{kind}s` of `{origin}` returned {registered!r}: return a dict of names and classes"
+                )
             for name, cls in registered.items():
                 _check(kind, name, cls, origin)
                 if name in found:

@@ -94,7 +94,9 @@ def write_run(folder: Path, neurons: pd.DataFrame, positions: pd.DataFrame, run:
         folder.mkdir(parents=True, exist_ok=True)
         replaced(folder / _FILES["neurons"], lambda path: neurons.to_parquet(path, index=False))
         replaced(folder / _FILES["positions"], lambda path: positions.to_parquet(path, index=False))
-        replaced(folder / _FILES["run"], lambda path: path.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n"))
+        replaced(
+            folder / _FILES["run"], lambda path: path.write_text(json.dumps(run, indent=1, allow_nan=False) + "\n")
+        )
     except OSError as error:
         raise StoreError(
             f"cannot write the run folder `{folder}` ({error.strerror or error}): make room, or choose another place"

@@ -53,7 +53,9 @@ class Selection:
         elif self.documents_without < 0:
             problem = f"selection.documents_without is {self.documents_without}: give 0 or more"
         elif not 0 <= self.replication < 1:
-            problem = f"selection.replication is {self.replication}: give the share of groups to hold out, from 0 to below 1"
+            problem = (
+                f"selection.replication is {self.replication}: give the share of groups to hold out, from 0 to below 1"
+            )
         elif self.characters < 0:
             problem = f"selection.characters is {self.characters}: give 0 or more"
         if problem:

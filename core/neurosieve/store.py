@@ -46,7 +46,9 @@ class _Shard(NamedTuple):
 class Space:
     """The captured activations of one model at some sites in one dtype."""
 
-    def __init__(self, fingerprint: str, sites: Sequence[Site], dtype: torch.dtype, folder: Path | None = None, name: str = "") -> None:
+    def __init__(
+        self, fingerprint: str, sites: Sequence[Site], dtype: torch.dtype, folder: Path | None = None, name: str = ""
+    ) -> None:
         self.sites = tuple(sites)
         what = {"format": FORMAT, "weights": fingerprint, "layers": [site.layer for site in sites], "dtype": str(dtype)}
         self.address = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
@@ -55,7 +57,9 @@ class Space:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / "space.json").exists():
                 (self.folder / "space.json").write_text(json.dumps({"model": name, **what}, indent=1) + "\n")
-            for part in self.folder.glob(".*.part"):  # Left by a run that was killed as it wrote, not by one that writes now.
+            for part in self.folder.glob(
+                ".*.part"
+            ):  # Left by a run that was killed as it wrote, not by one that writes now.
                 if part.stat().st_mtime < time.time() - 3600:
                     part.unlink(missing_ok=True)
         except OSError as error:
@@ -64,6 +68,9 @@ class Space:
             ) from error
         self.damaged = 0
         """Shards that were found damaged, and removed."""
+        self._index()
+
+    def _index(self) -> None:
         self._shards: list[_Shard] = []
         self._documents: dict[bytes, int] = {}
         self._addresses = np.empty(0, dtype=np.int64)
@@ -87,7 +94,9 @@ class Space:
 
     def _address(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         unique, inverse = np.unique(documents, axis=0, return_inverse=True)
-        numbers = np.array([self._documents.setdefault(key.tobytes(), len(self._documents)) for key in unique], dtype=np.int64)
+        numbers = np.array(
+            [self._documents.setdefault(key.tobytes(), len(self._documents)) for key in unique], dtype=np.int64
+        )
         return (numbers[inverse.reshape(-1)] << 32) | tokens.astype(np.int64)
 
     def _sort(self) -> None:
@@ -170,6 +179,7 @@ class Space:
             intact = False
         if not intact:
             self._remove(path)
+            self._index()
             raise DamagedShardError(path)
         return values
 

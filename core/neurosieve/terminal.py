@@ -26,7 +26,11 @@ def show_result(result: Result, k: int = 10) -> None:
     for behaviour in result.behaviours:
         out.print(_table(result, behaviour, k))
     reading = run["reading"]
-    source = f"{reading['forward_passes']:,} forward passes, {reading['tokens']:,} tokens" if reading["forward_passes"] else "no forward pass: all from the store"
+    source = (
+        f"{reading['forward_passes']:,} forward passes, {reading['tokens']:,} tokens"
+        if reading["forward_passes"]
+        else "no forward pass: all from the store"
+    )
     out.print(f"read with {escape(run['model']['name'])} ({run['model']['dtype']}, {run['model']['device']}): {source}")
     out.print(f"run folder: {escape(str(result.folder))}", soft_wrap=True)
 

@@ -42,7 +42,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "source/text": some_texts,
     "source/traces": some_traces,
     "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İ", "straße", "let me")},
-    "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+")},
+    "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
 }
 """Fields for the plugins that have some without a default."""
 

@@ -27,7 +27,9 @@ def main(arguments: Sequence[str]) -> None:
     from neurosieve.errors import ConfigError, nearest
     from neurosieve.terminal import console
 
-    parser = argparse.ArgumentParser("neurosieve cache", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "neurosieve cache", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--store", type=Path, help="the folder that `store=<folder>` named (default: the user's cache)")
     parser.add_argument("--clear", metavar="WHAT", help="an address, `captures` or `all`")
     asked = parser.parse_args(arguments)
@@ -46,11 +48,20 @@ def main(arguments: Sequence[str]) -> None:
     table.add_column("MiB", justify="right")
     for path in captures:
         space = json.loads((path / "space.json").read_text())
-        table.add_row("captures", path.name, space["model"], str(len(space["layers"])), space["dtype"], f"{_size(path) / 2**20:,.1f}")
+        table.add_row(
+            "captures",
+            path.name,
+            space["model"],
+            str(len(space["layers"])),
+            space["dtype"],
+            f"{_size(path) / 2**20:,.1f}",
+        )
     for path in models:
         table.add_row("model", path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
     console().print(table)
-    console().print(f"{sum(map(_size, captures + models)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}", soft_wrap=True)
+    console().print(
+        f"{sum(map(_size, captures + models)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}", soft_wrap=True
+    )
 
 
 def _size(folder: Path) -> int:

@@ -73,14 +73,20 @@ def _overrides(run: Result) -> list[str]:
 
 def _ranks(run: Result) -> pd.Series:
     table = run.neurons
-    return table.set_index(["behaviour", "layer", "neuron"])["rank"].where(table[f"{run.run['rank_by']}_distance"].notna().to_numpy())
+    return table.set_index(["behaviour", "layer", "neuron"])["rank"].where(
+        table[f"{run.run['rank_by']}_distance"].notna().to_numpy()
+    )
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `compare`."""
-    parser = argparse.ArgumentParser("neurosieve compare", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "neurosieve compare", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folders", nargs="+", type=Path, help="run folders, or folders that hold some")
-    parser.add_argument("-k", type=int, default=100, help="of how many best neurons the overlap is taken (default: 100)")
+    parser.add_argument(
+        "-k", type=int, default=100, help="of how many best neurons the overlap is taken (default: 100)"
+    )
     parser.add_argument("--output", type=Path, help="also write the table there, as Parquet")
     asked = parser.parse_args(arguments)
     show(compare(*asked.folders, k=asked.k), asked.k, asked.output)
@@ -100,7 +106,9 @@ def show(table: pd.DataFrame, k: int, output: Path | None = None) -> None:
         for column in (f"overlap of the best {k}", "rank correlation"):
             shown.add_column(column, justify="right")
         for line in lines.itertuples():
-            shown.add_row(escape(str(line.run)), escape(str(line.other)), f"{line.overlap:.2f}", f"{line.rank_correlation:.3f}")
+            shown.add_row(
+                escape(str(line.run)), escape(str(line.other)), f"{line.overlap:.2f}", f"{line.rank_correlation:.3f}"
+            )
         console().print(shown)
     if output is not None:
         replaced(output, lambda path: table.to_parquet(path, index=False))

@@ -83,17 +83,23 @@ def spans_lie_in_the_text(detector: Detector) -> None:
     """Assert that every span is a stretch of the document's text, whatever the text is."""
     for document in _documents(detector):
         for span in _found(detector, document):
-            where = f"{shown(detector)} yields {shown(span)} in the text {shown(document.text)}"
-            if not isinstance(span, Span):
-                raise AssertionError(f"{where}: it is no `neurosieve.Span`")
-            if not (isinstance(span.start, int) and isinstance(span.end, int)):
-                raise AssertionError(f"{where}: characters are counted by int")
-            if not isinstance(span.label, str):
-                raise AssertionError(f"{where}: its label is no string")
-            if not (0 <= span.start < span.end <= len(document.text)):
+            fault = _fault(span, len(document.text))
+            if fault:
                 raise AssertionError(
-                    f"{where}: its {len(document.text)} characters hold no stretch from {span.start} to {span.end}"
+                    f"{shown(detector)} yields {shown(span)} in the text {shown(document.text)}: {fault}"
                 )
+
+
+def _fault(span: Any, characters: int) -> str:
+    if not isinstance(span, Span):
+        return "it is no `neurosieve.Span`"
+    if not (isinstance(span.start, int) and isinstance(span.end, int)):
+        return "characters are counted by int"
+    if not isinstance(span.label, str):
+        return "its label is no string"
+    if not (0 <= span.start < span.end <= characters):
+        return f"its {characters} characters hold no stretch from {span.start} to {span.end}"
+    return ""
 
 
 def order_and_history_do_not_matter(detector: Detector) -> None:

@@ -18,7 +18,9 @@ DOCUMENT = Document("a", "Hmm, now", "a", annotations=SPANS)
 def labels(tmp_path: Path) -> Path:
     file = tmp_path / "labels.jsonl"
     spans = [{"start": 1, "end": 2, "label": "doubt"}, {"start": 2, "end": 3}]
-    file.write_text(json.dumps({"trace_id": "a", "spans": spans}) + "\n" + json.dumps({"trace_id": 7, "spans": []}) + "\n")
+    file.write_text(
+        json.dumps({"trace_id": "a", "spans": spans}) + "\n" + json.dumps({"trace_id": 7, "spans": []}) + "\n"
+    )
     return file
 
 
@@ -81,7 +83,10 @@ def test_a_span_beyond_the_text_is_told_with_its_document(labels):
         ('{"trace_id": "a"}', "record 1 .* has no `spans`"),
         ('{"trace_id": "a", "spans": [{"start": "0", "end": 1}]}', "span 1 of record 1 .* no whole number in `start`"),
         ('{"trace_id": "a", "spans": [{"start": 2, "end": 2}]}', "span 1 of record 1 .* goes from 2 to 2"),
-        ('{"trace_id": "a", "spans": [{"start": 0, "end": 2, "label": 5}]}', "span 1 of record 1 .* a number in `label`"),
+        (
+            '{"trace_id": "a", "spans": [{"start": 0, "end": 2, "label": 5}]}',
+            "span 1 of record 1 .* a number in `label`",
+        ),
         ('{"trace_id": "a", "spans": []}\n' * 2, r"record 2 \(line 2\) .* is the second for document `a`"),
         ("", "holds no record"),
     ],

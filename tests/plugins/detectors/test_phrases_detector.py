@@ -64,7 +64,7 @@ def test_a_planted_phrase_is_found_in_any_case(before, phrase, after):
 
 @pytest.mark.parametrize("words", [False, True])
 def test_it_keeps_what_a_detector_promises(words):
-    check_detector(Phrases(("wait", "that's not right", "straße", "i̇", "İ"), words))
+    check_detector(Phrases(("wait", "that's not right", "straße", "i̇k"), words))
 
 
 def test_every_occurrence_is_found_in_any_case():

@@ -32,7 +32,9 @@ def test_backtracking_is_the_founding_list():
     assert isinstance(preset, Phrases)
     assert len(set(preset.phrases)) == 51
     assert not preset.words
-    assert {"i made a mistake", "oh, this doesn't", "i'm not sure if", "let me try a different approach"} < {*preset.phrases}
+    assert {"i made a mistake", "oh, this doesn't", "i'm not sure if", "let me try a different approach"} < {
+        *preset.phrases
+    }
 
 
 def test_backtracking_broad_adds_to_the_founding_list():

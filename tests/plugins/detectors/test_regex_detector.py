@@ -15,11 +15,13 @@ def found(text: str, *patterns: str, begin: int = 0, **fields: object) -> list[S
 
 
 def test_it_keeps_what_a_detector_promises():
-    check_detector(Regex((r"\bwait\b", r"\w+(?=!)", r"[^\W\d]+’s"), seconds=20.0))
+    check_detector(Regex((r"\bwait\b", r"(?<=\w)!", "İ|that.s")))
 
 
 @settings(deadline=None)
-@given(st.text(alphabet="ab1 .\n", max_size=30), st.sampled_from(["a+", r"\b\w", "(?<=a)b", "a|ab", r"\d*", "^a", "b$"]))
+@given(
+    st.text(alphabet="ab1 .\n", max_size=30), st.sampled_from(["a+", r"\b\w", "(?<=a)b", "a|ab", r"\d*", "^a", "b$"])
+)
 def test_it_finds_what_the_standard_library_finds(text, pattern):
     expected = [match.span() for match in re.finditer(pattern, text) if match.group()]
     assert [(span.start, span.end) for span in found(text, pattern)] == expected
@@ -46,38 +48,32 @@ def test_nothing_is_looked_for_before_the_completion_but_what_is_there_is_seen()
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
-        (r"(a|aa)+$", "a" * 100 + "b"),
-        (r"(a|a|aa)*c", "a" * 200),
-        (r"(?:(\w+)\s?)+\1\1!", "wait a bit " * 30),
-        (r"(.+)+\1x", "a" * 60),
+        ("(a+)+$", "a" * 20_000 + "b"),
+        ("(a|aa)+$", "a" * 100 + "b"),
+        ("((a|aa)+b?)+$", "a" * 100 + "c"),
+        ("(?:x|xx)+(?:x|xx)+y?$", "x" * 100 + "!"),
     ],
 )
 def test_a_pattern_that_runs_away_is_stopped_and_named(pattern, text):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(DataError) as caught:
         found(text, pattern, seconds=0.2)
-    # Far below the ages that it would take, far above a slow machine's delay.
-    assert time.monotonic() - began < 20
-    assert f"the pattern `{pattern}` of the detector `regex` has not ended after 0.2 seconds on document `a`" in str(caught.value)
+    assert time.process_time() - began < 5
+    assert f"the pattern `{pattern}` of the detector `regex` has not ended after 0.2 seconds on document `a`" in str(
+        caught.value
+    )
 
 
 def test_patterns_share_the_time():
-    runaway = [f"(a|aa)+{letter}" for letter in "bcdefghij"]
-    began = time.monotonic()
-    with pytest.raises(DataError, match=re.escape("`(a|aa)+b`")):
-        found("a" * 100, *runaway, seconds=0.2)
-    assert time.monotonic() - began < 20
+    text, slow = "a" * 400 + "b", [f"(a+)+(?:{number})?$" for number in range(200)]
+    assert found(text, slow[0], seconds=30.0) == []
+    began = time.process_time()
+    with pytest.raises(DataError, match="has not ended"):
+        found(text, *slow, seconds=1.0)
+    assert time.process_time() - began < 5
 
 
-@settings(deadline=None)
-@given(st.integers(1, 2000))
-def test_a_repetition_of_repetitions_ends(length):
-    with_end = found("a" * length, "(a+)+$", seconds=30.0)
-    assert with_end == [Span(0, length, "(a+)+$")]
-    assert found("a" * length + "b", "(a+)+$", seconds=30.0) == []
-
-
-@pytest.mark.parametrize(("pattern", "at"), [("ab(c", 4), ("[a", 2), ("*a", 0), (r"a\p{Nothing}", 12), ("a{2,1}", 6)])
+@pytest.mark.parametrize(("pattern", "at"), [("ab(c", 4), ("[a", 2), ("*a", 0), (r"a\p{Nothing}", 12), ("a{2,1}", 2)])
 def test_an_invalid_pattern_is_told_with_its_number_and_position(pattern, at):
     with pytest.raises(ConfigError) as caught:
         Regex(("fine", pattern))

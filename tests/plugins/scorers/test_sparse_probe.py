@@ -33,7 +33,7 @@ def test_the_coefficients_are_sklearns(score, layer, strength):
     activations, labels, groups = layer
     scores = score(SparseProbe(Cs=(strength,), bootstraps=0), activations, labels, groups)
     reference = saga(strength).fit(activations.double().numpy(), labels.numpy())[-1].coef_[0]
-    np.testing.assert_allclose(scores.value[0], reference, atol=1e-4)
+    np.testing.assert_allclose(scores.value[0], reference, rtol=1e-4, atol=1e-4)
     assert ((scores.value[0] != 0).numpy() == (reference != 0)).all()
 
 

@@ -20,11 +20,22 @@ FOUNDING, BROAD = (
 )
 DOCUMENTS = list(Arithmetic(2000))
 EQUATION = re.compile(r"(\d+) (\+|-|×|÷|plus|minus|times|divided by) (\d+)(?: =|, which is|,? so| is) (\d+)")
-OPERATION = {"+": add, "plus": add, "-": sub, "minus": sub, "×": mul, "times": mul, "÷": floordiv, "divided by": floordiv}
+OPERATION = {
+    "+": add,
+    "plus": add,
+    "-": sub,
+    "minus": sub,
+    "×": mul,
+    "times": mul,
+    "÷": floordiv,
+    "divided by": floordiv,
+}
 
 
 def false_equations(text: str) -> int:
-    return sum(OPERATION[sign](int(left), int(right)) != int(result) for left, sign, right, result in EQUATION.findall(text))
+    return sum(
+        OPERATION[sign](int(left), int(right)) != int(result) for left, sign, right, result in EQUATION.findall(text)
+    )
 
 
 def test_it_keeps_what_a_source_promises():
@@ -90,7 +101,9 @@ def test_a_slip_is_all_that_sets_a_document_with_it_apart():
         [span] = with_slip.annotations
         assert with_slip.group == without.group
         # From the wrong number to the right one.
-        common = next(at for at, (one, other) in enumerate(zip(with_slip.text, without.text, strict=False)) if one != other)
+        common = next(
+            at for at, (one, other) in enumerate(zip(with_slip.text, without.text, strict=False)) if one != other
+        )
         assert common < span.start
         rest = without.text[common:].partition(".")[2]
         assert with_slip.text.endswith(rest)
@@ -109,7 +122,9 @@ def test_founding_phrases_are_found_in_corrections_alone():
             assert span.end <= truth.end + 1, "a phrase may hold the punctuation that follows"
 
 
-@pytest.mark.parametrize("word", ["wait", "actually", "mistake", "error", "wrong", "right", "hmm", "let me", "that's not"])
+@pytest.mark.parametrize(
+    "word", ["wait", "actually", "mistake", "error", "wrong", "right", "hmm", "let me", "that's not"]
+)
 @pytest.mark.parametrize("slipped", [True, False])
 def test_the_words_of_corrections_stand_outside_of_them_too(word, slipped):
     found = 0

@@ -40,7 +40,12 @@ def test_local_files_are_read(local, streaming):
     documents = list(HuggingFace(dataset, data_files=(file,), group_field="problem", streaming=streaming))
     assert documents == [
         Document(
-            str(number + 1), record["text"], record["problem"], len("What is 0? <think>"), (), {"level": record["level"]}
+            str(number + 1),
+            record["text"],
+            record["problem"],
+            len("What is 0? <think>"),
+            (),
+            {"level": record["level"]},
         )
         for number, record in enumerate(RECORDS)
     ]
@@ -60,7 +65,9 @@ def test_a_part_of_a_split_can_be_asked_for(local):
 
 def test_a_field_that_is_not_there_is_told_with_those_that_are(local):
     dataset, file = local
-    with pytest.raises(DataError, match="record 1 of split `train` of .* has no `txt`; it has `text`, `problem`, `level`"):
+    with pytest.raises(
+        DataError, match="record 1 of split `train` of .* has no `txt`; it has `text`, `problem`, `level`"
+    ):
         list(HuggingFace(dataset, data_files=(file,), text_field="txt"))
 
 

@@ -11,7 +11,12 @@ SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    files = {"b.txt": "One.\nOne more.\n\n \nTwo.\n", "a/c.txt": "Three.\r\n\r\nFour.", "a/d.md": "Five.", "blank.txt": " \n"}
+    files = {
+        "b.txt": "One.\nOne more.\n\n \nTwo.\n",
+        "a/c.txt": "Three.\r\n\r\nFour.",
+        "a/d.md": "Five.",
+        "blank.txt": " \n",
+    }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(text.encode())

@@ -66,7 +66,9 @@ def test_the_prompt_can_come_from_a_field_of_its_own(write):
 
 def test_a_marker_that_ends_the_prompt_or_begins_the_trace_starts_the_completion(write):
     for prompt, trace in (("1+1?<think>", "Two."), ("1+1?", "<think>Two.")):
-        [document] = Traces(write([{"q": prompt, "generated_cot": trace}]), prompt_field="q", group_field="q", id_field=None)
+        [document] = Traces(
+            write([{"q": prompt, "generated_cot": trace}]), prompt_field="q", group_field="q", id_field=None
+        )
         assert document.text[document.completion_start :] == "Two."
 
 
@@ -133,7 +135,9 @@ def test_a_folder_is_no_file(tmp_path):
 def test_json_that_is_cut_off_is_told_with_its_line(write, name):
     text = json.dumps(RECORDS, indent=1) if name == "traces.json" else lines(RECORDS)
     path = write(text[:-10], name)
-    assert re.match(rf"{path} is cut off: its JSON breaks off in line {11 if name == 'traces.json' else 2} ", message(path))
+    assert re.match(
+        rf"{path} is cut off: its JSON breaks off in line {11 if name == 'traces.json' else 2} ", message(path)
+    )
 
 
 @pytest.mark.parametrize("length", range(1, len(json.dumps(RECORDS)), 7))
@@ -222,7 +226,9 @@ def test_fields_that_make_no_sense_are_refused(fields):
 
 
 @needs_shared
-@pytest.mark.parametrize(("name", "records"), [("t=0.4_mnt=1500", 41), ("t=0.6_mnt=1500", 673), ("t=0.7_mnt=1800", 574)])
+@pytest.mark.parametrize(
+    ("name", "records"), [("t=0.4_mnt=1500", 41), ("t=0.6_mnt=1500", 673), ("t=0.7_mnt=1800", 574)]
+)
 def test_the_founding_files_are_read_whole(name, records):
     path = SHARED / "founding" / f"math_cot_results_{name}_tp=0.92.json"
     documents = list(Traces(str(path)))
@@ -240,9 +246,7 @@ def test_the_founding_files_are_read_whole(name, records):
 @needs_shared
 def test_labelled_traces_are_read_with_their_spans():
     path = SHARED / "thought_anchors" / "labelled_spans.jsonl"
-    documents = list(
-        Traces(str(path), text_field="text", group_field=None, id_field="trace_id", spans_field="spans")
-    )
+    documents = list(Traces(str(path), text_field="text", group_field=None, id_field="trace_id", spans_field="spans"))
     assert len(documents) == 40
     assert sum(len(document.annotations) for document in documents) == 5814
     assert len({document.group for document in documents}) == 10, "two models answer each of ten problems, twice"

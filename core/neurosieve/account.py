@@ -1,0 +1,99 @@
+"""What a run says of itself: what it was made with, what it read, and what to beware of."""
+
+import hashlib
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from neurosieve.labelling import LabelledDocument
+from neurosieve.selection import PARTS, Positions
+
+__all__ = ["Stopwatch", "cautions", "counted", "provenance"]
+
+_LIBRARIES = (
+    "neurosieve",
+    "torch",
+    "transformers",
+    "transformer-lens",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "datasets",
+    "hydra-core",
+)
+
+
+def provenance(positions: pd.DataFrame, space: str) -> dict[str, Any]:
+    """Return versions, and hashes of the chosen positions and of the store's space that they were read from."""
+    lines = pd.util.hash_pandas_object(positions, index=False).to_numpy()
+    return {
+        "versions": {"python": platform.python_version(), **{library: version(library) for library in _LIBRARIES}},
+        "hashes": {"positions": hashlib.sha256(lines.tobytes()).hexdigest(), "space": space},
+    }
+
+
+class Stopwatch:
+    """The seconds that each stage of a run took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes to the stage `name`."""
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
+
+
+def cautions(
+    positions: Positions, counts: Counter[str], context: int | None, enough_positions: int, enough_documents: int
+) -> list[str]:
+    """Return what a reader of the ranking must know first: too little to go by, and what was left out."""
+    found = []
+    ranked = positions.table[(positions.table.part == PARTS[0]) & (positions.table.label == 1)]
+    for behaviour in positions.behaviours:
+        here = ranked[ranked.behaviour == behaviour]
+        documents = here.document.nunique()
+        if len(here) < enough_positions or documents < enough_documents:
+            found.append(
+                f"`{behaviour}` is ranked on {len(here):,} present positions in {documents:,} documents: with fewer "
+                f"than {enough_positions} or {enough_documents}, the best of many neurons scores high by chance alone"
+            )
+    left_out = {
+        "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",
+        "documents_empty": "documents have no text that can be read, and were left out",
+        "spans_not_readable": "spans hold no token that can be read, and were left out",
+        "positions_outside": "places to read were outside their texts, and were left out",
+    }
+    return found + [f"{counts[key]:,} {what}" for key, what in left_out.items() if counts[key]]
+
+
+def counted(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
+    """Return, per behaviour, its documents and spans, and its positions in each part."""
+    table = positions.table
+    numbers = {}
+    for behaviour in positions.behaviours:
+        mine = table[table.behaviour == behaviour]
+        numbers[behaviour] = {
+            "documents_with": sum(bool(document.spans[behaviour]) for document in documents),
+            "spans": sum(len(document.spans[behaviour]) for document in documents),
+            **{
+                f"{part}_{what}": int(count)
+                for part in PARTS
+                for of_part in [mine[mine.part == part]]
+                for what, count in {
+                    "present": (of_part.label == 1).sum(),
+                    "control": (of_part.label == 0).sum(),
+                    "documents_with": of_part[of_part.label == 1].document.nunique(),
+                    "groups": of_part.group.nunique(),
+                }.items()
+            },
+        }
+    return numbers

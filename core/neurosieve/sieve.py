@@ -1,0 +1,199 @@
+"""From texts to a ranked, replicated table of neurons: the stages of `find`, in order."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from neurosieve.account import Stopwatch, cautions, counted, provenance
+from neurosieve.capture import Capture, batch_at, capture
+from neurosieve.configuration import describe
+from neurosieve.contracts import Control, Detector, Scorer, Source
+from neurosieve.data import Document, Scores, Site
+from neurosieve.engine import score
+from neurosieve.errors import ConfigError, DataError, nearest
+from neurosieve.labelling import LabelledDocument, label
+from neurosieve.loading import LanguageModel, Model, open_model
+from neurosieve.model import Atlas, atlas_of
+from neurosieve.ranking import rank_neurons
+from neurosieve.registry import installed
+from neurosieve.replication import confirmed
+from neurosieve.results import Result, write_run
+from neurosieve.selection import PARTS, Positions, Selection, choose_positions
+from neurosieve.store import DamagedShardError, Space
+
+__all__ = ["Find", "sieve"]
+
+
+@dataclass(frozen=True)
+class Find:
+    """What `find` is told besides its plugins and its model."""
+
+    seed: int = 0
+    """Draws which groups are held out, and the bootstrap."""
+    rank_by: str | None = None
+    """The scorer that ranks; the first, by default."""
+    layers: tuple[int, ...] | None = None
+    """The layers to read; all, by default."""
+    confirm: int = 100
+    """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict."""
+    draws: int = 500
+    """Resamples of the groups behind each interval."""
+    tokens_per_batch: int | None = None
+    """Tokens in one forward pass, padding included; 4,096 on a CPU and 32,768 on a GPU, by default."""
+    store: str | None = None
+    """The folder that keeps captured activations; the user's cache, by default."""
+    enough_positions: int = 100
+    """Fewer present positions of a behaviour than this in the ranking part are warned of."""
+    enough_documents: int = 30
+    """Fewer documents with a behaviour than this in the ranking part are warned of."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("confirm", 0), ("draws", 1), ("tokens_per_batch", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} is {value}: give at least {least}")
+
+
+def sieve(
+    model: Model | LanguageModel,
+    source: Source | Iterable[Document],
+    detectors: Mapping[str, Detector],
+    scorers: Mapping[str, Scorer[Any]],
+    control: Control,
+    selection: Selection,
+    settings: Find,
+    folder: Path,
+) -> Result:
+    """Read texts through a model, rank its neurons, and leave the run in `folder`.
+
+    Raises:
+        NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
+    """
+    announce = installed().announce
+    announce("run_started", command="find", folder=folder)
+    rank_by = settings.rank_by or next(iter(scorers))
+    if rank_by not in scorers:
+        raise ConfigError(f"rank_by is `{rank_by}`, which is not among the scorers: {nearest(rank_by, scorers)}")
+    watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
+    with watch.stage("opening the model"):
+        held = model if isinstance(model, LanguageModel) else open_model(model)
+        atlas = atlas_of(held)
+        sites = _sites(atlas, settings.layers, held.name)
+    with watch.stage("detecting"):
+        documents = list(_announced(label(source, detectors, held.tokenizer, atlas.context, counts), announce))
+    if not documents:
+        raise DataError(
+            f"the source gave {counts['documents']:,} documents, and none with text to read: "
+            "check its path and the fields that it reads"
+        )
+    with watch.stage("choosing positions"):
+        positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
+    warnings += cautions(positions, counts, atlas.context, settings.enough_positions, settings.enough_documents)
+    budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
+    with watch.stage("opening the store"):
+        space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
+    done = Capture()
+    while True:
+        with watch.stage("reading"):
+            captured = capture(held, atlas, space, positions, budget, announce)
+            done = Capture(
+                *(one + more for one, more in zip(vars(done).values(), vars(captured).values(), strict=True))
+            )
+        try:
+            with watch.stage("scoring"):
+                scored = _score(space, positions, scorers, announce)
+            with watch.stage("ranking"):
+                neurons = rank_neurons(scored, positions.behaviours, rank_by)
+            with watch.stage("replicating"):
+                neurons = confirmed(
+                    neurons,
+                    space,
+                    positions,
+                    scorers[rank_by],
+                    rank_by,
+                    settings.confirm,
+                    settings.draws,
+                    settings.seed,
+                )
+        except DamagedShardError:
+            continue  # The shard is gone; what it held is captured again.
+        break
+    if space.damaged:
+        warnings.append(
+            f"{space.damaged} damaged shard(s) of the store were removed, and what they held was captured again"
+        )
+    if done.halvings:
+        warnings.append(
+            f"memory ran out {done.halvings} time(s), and the batch was read in halves: "
+            f"a smaller `tokens_per_batch` than {budget:,} is faster"
+        )
+    blocks = len(positions.behaviours)
+    first = next(iter(scored.values()))
+    report = {
+        "command": "find",
+        "behaviours": list(positions.behaviours),
+        "scorers": list(scorers),
+        "rank_by": rank_by,
+        "neutral": {
+            name: dict(zip(positions.behaviours, _neutral(scores, blocks), strict=True))
+            for name, scores in first.items()
+        },
+        "warnings": warnings,
+        "counts": {**dict(sorted(counts.items())), "behaviours": counted(documents, positions)},
+        "reading": vars(done),
+        "timings_seconds": watch.seconds,
+        "model": {
+            "name": held.name,
+            "weights": held.fingerprint,
+            "device": str(held.device),
+            "dtype": str(held.dtype).removeprefix("torch."),
+            "layers": [site.layer for site in sites],
+            "neurons_per_layer": atlas.neurons,
+        },
+        "config": {
+            "source": describe(source) if isinstance(source, Source) else "documents handed over",
+            "detectors": {name: describe(one) for name, one in detectors.items()},
+            "scorers": {name: describe(one) for name, one in scorers.items()},
+            "control": describe(control),
+            "selection": vars(selection),
+            **vars(settings),
+        },
+        **provenance(positions.table, space.address),
+    }
+    result = write_run(folder, neurons, positions.table, report)
+    announce("run_ended", command="find", folder=folder)
+    return result
+
+
+def _announced(documents: Iterator[LabelledDocument], announce: Callable[..., None]) -> Iterator[LabelledDocument]:
+    number = 0
+    for number, document in enumerate(documents, 1):
+        announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
+        yield document
+    announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
+
+
+def _sites(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Site, ...]:
+    unknown = [layer for layer in layers or () if Site(layer) not in atlas.sites]
+    if unknown or layers == ():
+        raise ConfigError(f"layers is {list(layers or ())}: `{name}` has layers 0 to {len(atlas.sites) - 1}")
+    return atlas.sites if layers is None else tuple(Site(layer) for layer in sorted(set(layers)))
+
+
+def _score(
+    space: Space, positions: Positions, scorers: Mapping[str, Scorer[Any]], announce: Callable[..., None]
+) -> dict[Site, dict[str, Scores]]:
+    scored = {}
+    for number, site in enumerate(space.sites, 1):
+        scored[site] = score([batch_at(space, positions, site)], scorers)
+        announce("stage_progressed", stage="scoring", done=number, total=len(space.sites), unit="layers")
+    return scored
+
+
+def _neutral(scores: Scores, behaviours: int) -> list[float | None]:
+    values = torch.as_tensor(scores.neutral, dtype=torch.float64).expand(len(PARTS) * behaviours, 1)[:behaviours, 0]
+    return [None if value != value else value for value in values.tolist()]
