@@ -3,7 +3,8 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,12 +12,22 @@ import platformdirs
 
 from neurosieve.errors import StoreError
 
-__all__ = ["cache_folder", "written_whole"]
+__all__ = ["cache_folder", "replaced", "written_whole"]
 
 
 def cache_folder() -> Path:
     """Return where converted models and captured activations are kept: `$NEUROSIEVE_CACHE`, or the system's place."""
     return Path(os.environ.get("NEUROSIEVE_CACHE") or platformdirs.user_cache_dir("neurosieve"))
+
+
+def replaced(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a temporary name of its own, then give it its name."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        write(temporary)
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

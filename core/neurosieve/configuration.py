@@ -8,6 +8,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, Union, get_args, get_origin
 
 from hydra import compose, initialize_config_module
@@ -97,8 +98,7 @@ def as_object(cls: type, node: Any, where: str) -> Any:
     Raises:
         ConfigError: a field has no value, or one that does not fit, or there is no such field.
     """
-    values = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
-    assert isinstance(values, dict)
+    values: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
     hints = typing.get_type_hints(cls)
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
     values.pop(TARGET, None)
@@ -137,23 +137,23 @@ def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry 
     for place, target in targets(node, where):
         if target not in known:
             raise ConfigError(
-                f"`{place}._target_` is `{target}`, which is no registered plugin: a config builds registered plugins and nothing else; "
-                f"{nearest(str(target), known)}"
+                f"`{place}` is `{target}`, which is no registered plugin: a config builds registered plugins "
+                f"and nothing else; {nearest(str(target), known)}"
             )
 
 
-def targets(node: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """Yield the place and the value of every `_target_` in a config."""
+def targets(node: Any, where: str, keys: Sequence[str] = (TARGET,)) -> Iterator[tuple[str, Any]]:
+    """Yield the place and the value of every `_target_`, or other key that says what to build, in a config."""
     if isinstance(node, DictConfig):
         node = OmegaConf.to_container(node, resolve=False)
     if isinstance(node, dict):
-        if TARGET in node:
-            yield where, node[TARGET]
         for key, value in node.items():
-            yield from targets(value, f"{where}.{key}")
+            if key in keys:
+                yield f"{where}.{key}", value
+            yield from targets(value, f"{where}.{key}", keys)
     elif isinstance(node, list):
         for number, value in enumerate(node):
-            yield from targets(value, f"{where}[{number}]")
+            yield from targets(value, f"{where}[{number}]", keys)
 
 
 def _schema(cls: type, extra: Mapping[str, str]) -> Any:
@@ -170,9 +170,9 @@ def _schema(cls: type, extra: Mapping[str, str]) -> Any:
         else:
             default = MISSING
         if isinstance(default, tuple | list):
-            made = dataclasses.field(default_factory=lambda default=default: list(default))
+            made: Any = dataclasses.field(default_factory=partial(list[Any], default))
         elif isinstance(default, Mapping):
-            made = dataclasses.field(default_factory=lambda default=default: dict(default))
+            made = dataclasses.field(default_factory=partial(dict[Any, Any], default))
         else:
             made = dataclasses.field(default=default)
         fields.append((field.name, _known_to_omegaconf(hints[field.name]), made))

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import hydra.utils
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from hydra.experimental.callback import Callback
+from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -26,6 +29,13 @@ from neurosieve.errors import ConfigError, NeurosieveError, StoreError, nearest
 __all__ = ["CompareRuns", "explained", "run_hydra"]
 
 _OURS = "neurosieve.hydra_app.CompareRuns"
+_LOGGERS = (
+    "colorlog.ColoredFormatter",
+    "logging.FileHandler",
+    "logging.NullHandler",
+    "logging.StreamHandler",
+    "rich.logging.RichHandler",
+)
 
 
 class _JobFailed(BaseException):
@@ -107,9 +117,10 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         unknown = re.search(r"Could not override '([^']+)'", said)
         if unknown:
             others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
-            keys = _keys(_composed(command, others, RunMode.MULTIRUN))
+            keys = _keys(OmegaConf.to_container(_composed(command, others, RunMode.MULTIRUN), resolve=False))
             raise ConfigError(
-                f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; `neurosieve {command} --cfg job` prints it all"
+                f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
+                f"`neurosieve {command} --cfg job` prints it all"
             ) from error
         raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
     except OSError as error:
@@ -142,31 +153,58 @@ def _options(command: str, group: str) -> list[str]:
         GlobalHydra.instance().clear()
 
 
-def _composed(command: str, overrides: Sequence[str], mode: RunMode, config_dir: str | None = None) -> Any:
+def _composed(command: str, overrides: Sequence[str], mode: RunMode, config_dir: str | None = None) -> DictConfig:
     """Return the config, Hydra's own part included, as Hydra composes it before it builds anything."""
     search_path = create_config_search_path(f"pkg://{CONF}")
     if config_dir is not None:
-        search_path.append("command-line", f"file://{Path(config_dir).absolute()}")
+        # As Hydra does.
+        search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", SearchPathQuery("schema", None))
     try:
         app = Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
         config: DictConfig = app.compose_config(
             config_name=command, overrides=list(overrides), run_mode=mode, with_log_configuration=False
         )
-        return OmegaConf.to_container(config, resolve=False)
+        return config
     finally:
         GlobalHydra.instance().clear()
 
 
 def _refuse_foreign_hydra_targets(command: str, arguments: Sequence[str]) -> None:
-    """Raise unless all that Hydra itself would build (launcher, sweeper, callbacks) is Hydra's or a Hydra plugin's."""
+    """Raise unless all that Hydra itself would build is its own or a Hydra plugin's."""
     parsed = get_args_parser().parse_args(list(arguments))
+    if parsed.config_path or parsed.experimental_rerun:
+        raise ConfigError(
+            "`--config-path` and `--experimental-rerun` are not taken: they could run code that is not neurosieve's: "
+            "add a folder of configs with `--config-dir`"
+        )
     mode = RunMode.MULTIRUN if parsed.multirun else RunMode.RUN
     config = _composed(parsed.config_name or command, parsed.overrides, mode, parsed.config_dir)
-    for place, target in targets(config["hydra"], "hydra"):
-        if target != _OURS and not str(target).startswith(("hydra.", "hydra_plugins.")):
-            raise ConfigError(
-                f"`{place}._target_` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built"
-            )
+    for part, keys, is_known in (
+        ("callbacks", ("_target_",), _is_hydras),
+        ("launcher", ("_target_",), _is_hydras),
+        ("sweeper", ("_target_",), _is_hydras),
+        ("hydra_logging", ("()", "class"), _LOGGERS.__contains__),
+        ("job_logging", ("()", "class"), _LOGGERS.__contains__),
+    ):
+        node = OmegaConf.select(config, f"hydra.{part}")
+        # Resolved: an interpolation must not bring in what is refused where it stands in so many words.
+        held = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+        for place, target in targets(held, f"hydra.{part}", keys):
+            if not is_known(str(target)):
+                raise ConfigError(
+                    f"`{place}` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built"
+                )
+
+
+def _is_hydras(target: str) -> bool:
+    # By prefix first, so that nothing else is imported; then by class, for a path can lead on through `import os`.
+    if not target.startswith((_OURS, "hydra.", "hydra_plugins.")):
+        return False
+    try:
+        found = hydra.utils.get_object(target)
+    except Exception:
+        return False
+    return isinstance(found, type) and issubclass(found, Callback | Plugin)
 
 
 class CompareRuns(Callback):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span, TokenizedDocument
@@ -58,7 +59,7 @@ def label(
                 if not 0 <= span.start < span.end <= len(document.text):
                     raise DataError(
                         f"the detector of `{behaviour}` found {tuple(span)} in document `{document.id}`, which has "
-                        f"{len(document.text)} characters: a span must hold some text; `neurosieve check` tells what a detector breaks"
+                        f"{len(document.text)} characters: mend it, for a span must lie in the text and hold some"
                     )
                 if span.start < document.completion_start:
                     counts["spans_in_prompt"] += 1
@@ -81,20 +82,23 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
     if begin is not None and len(ids) > 1 and ids[0] == ids[1] == begin:  # The text brought its own.
         ids, offsets = ids[1:], offsets[1:]
     special = np.isin(ids, np.asarray(tokenizer.all_special_ids, dtype=np.int64))
-    # Tokens that stand for no text have offsets (0, 0) wherever they are: keep starts and ends in order.
-    starts, ends = np.maximum.accumulate(offsets[:, 0]), np.maximum.accumulate(offsets[:, 1])
-    usable = ~special & (offsets[:, 1] > offsets[:, 0]) & (starts >= document.completion_start)
+    # A token that stands for no text, whatever its offsets say, is put where the text before it ends.
+    holds_text = offsets[:, 1] > offsets[:, 0]
+    ends = np.maximum.accumulate(np.where(holds_text, offsets[:, 1], 0))
+    starts = np.maximum.accumulate(np.where(holds_text, offsets[:, 0], ends))
+    usable = ~special & holds_text & (starts >= document.completion_start)
     if context is not None:
         usable[context:] = False
     return TokenizedDocument(document.id, document.group, document.text, ids, starts, ends, usable, _relative(usable))
 
 
-def _relative(usable: np.ndarray) -> np.ndarray:
+def _relative(usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     where = np.flatnonzero(usable)
     if not len(where):
         return np.zeros(len(usable))
     first, last = where[0], where[-1]
-    return np.clip((np.arange(len(usable)) - first) / max(1, last - first), 0.0, 1.0)
+    relative: npt.NDArray[np.float64] = np.clip((np.arange(len(usable)) - first) / max(1, last - first), 0.0, 1.0)
+    return relative
 
 
 def token_range(tokens: TokenizedDocument, span: Span) -> range:

@@ -53,7 +53,8 @@ def atlas_of(model: LanguageModel) -> Atlas:
             f"`{model.name}` keeps no plain MLP in its layers (a mixture of experts, perhaps): "
             "neurosieve reads models with one down projection a layer"
         ) from error
-    paths = tuple(f"{blocks.name}.{layer}.{mlp.name}.{out.name}" for layer in range(adapter.cfg.n_layers))
+    within = ".".join(name for name in (mlp.name, out.name) if name)  # Some architectures have no module for the MLP.
+    paths = tuple(f"{blocks.name}.{layer}.{within}" for layer in range(adapter.cfg.n_layers))
     by_number = "pos_embed" in adapter.component_mapping
     return Atlas(paths, int(adapter.cfg.d_mlp), model.config.max_position_embeddings if by_number else None)
 
@@ -102,7 +103,7 @@ def read(
         For each site the activations on the CPU, in the model's dtype, document by document in the order of `tokens`.
 
     Raises:
-        ModelError: a site is not as wide as the config says, or holds NaN or infinite activations.
+        ModelError: a site holds NaN or infinite activations, or is no plain MLP.
         MemoryError: the batch does not fit into the device's memory.
     """
     length = max(map(len, token_ids))
@@ -115,11 +116,6 @@ def read(
     found: dict[Site, Tensor] = {}
 
     def keep(site: Site, activations: Tensor) -> None:
-        if activations.shape[-1] != atlas.neurons:
-            raise ModelError(
-                f"layer {site.layer} of `{model.name}` is {activations.shape[-1]} wide where its config says "
-                f"{atlas.neurons} neurons: this is no plain MLP, and cannot be read"
-            )
         found[site] = activations[rows.to(activations.device), columns.to(activations.device)]
         if len(found) == len(sites):
             raise _LastSiteReadError
@@ -141,7 +137,16 @@ def _hooked(
     if model.bridge is not None:
 
         def listener(site: Site) -> Callable[..., None]:
-            return lambda activations, hook: keep(site, activations)
+            def listen(activations: Tensor, hook: Any) -> None:
+                # Where an architecture has no plain MLP, `hook_post` may silently be another place.
+                if activations.shape[-1] != atlas.neurons:
+                    raise ModelError(
+                        f"layer {site.layer} of `{model.name}` is {activations.shape[-1]} wide where its config says "
+                        f"{atlas.neurons} neurons: this is no plain MLP, and cannot be read"
+                    )
+                keep(site, activations)
+
+            return listen
 
         with model.bridge.hooks(fwd_hooks=[(f"blocks.{site.layer}.mlp.hook_post", listener(site)) for site in sites]):
             yield

@@ -2,11 +2,11 @@
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pluggy
 
@@ -96,11 +96,11 @@ class Registry:
 
     def search_path(self) -> list[tuple[str, str]]:
         """Return the origin and path of every Hydra config folder that a plugin package brings."""
-        return [
-            (implementation.plugin_name, path)
-            for implementation in self.manager.hook.config_search_path.get_hookimpls()
-            for path in implementation.function()
+        implementations: list[pluggy.HookImpl] = self.manager.hook.config_search_path.get_hookimpls()
+        found: list[tuple[str, Iterable[str]]] = [
+            (one.plugin_name, cast(Any, one.function())) for one in implementations
         ]
+        return [(origin, path) for origin, paths in found for path in paths]
 
     def announce(self, hook: str, **event: Any) -> None:
         """Tell every plugin that listens to `hook`."""
@@ -126,7 +126,8 @@ def _load(entry_point: EntryPoint) -> object:
         return entry_point.load()
     except Exception as error:
         raise PluginError(
-            f"the plugin package `{origin}` cannot be imported ({type(error).__name__}: {error}): mend it, or `pip uninstall {origin}`"
+            f"the plugin package `{origin}` cannot be imported ({type(error).__name__}: {error}): "
+            f"mend it, or `pip uninstall {origin}`"
         ) from error
 
 

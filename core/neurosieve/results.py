@@ -1,7 +1,7 @@
 """The run folder: what a run leaves, and how it is read again."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from neurosieve.cache import replaced
 from neurosieve.errors import ConfigError, DataError, StoreError, nearest
 
-__all__ = ["Result", "finished_runs", "load", "replaced", "write_run"]
+__all__ = ["Result", "finished_runs", "load", "write_run"]
 
 _FILES = {"neurons": "neurons.parquet", "positions": "positions.parquet", "run": "run.json"}
 _KEYS = ["behaviour", "layer", "neuron", "rank"]
@@ -61,14 +62,14 @@ class Result:
         table = self.neurons if behaviour is None else self.neurons[self.neurons.behaviour == behaviour]
         if scorer is not None and scorer != self.run["rank_by"]:
             neutral = table.behaviour.map(self.run["neutral"][scorer]).astype(float)
-            far = (table[scorer] - neutral).abs()
-            table = table.assign(_far=far).sort_values("_far", ascending=False, kind="stable").drop(columns="_far")
-        table = table.groupby("behaviour", sort=False).head(k)
+            far = (table[scorer] - neutral).abs().sort_values(ascending=False, kind="stable")
+            table = table.loc[far.index]
+        table = pd.concat([table[table.behaviour == one].head(k) for one in self.behaviours])
         first = [*_KEYS, *([scorer] if scorer else [])]
         return table[[*first, *(name for name in table if name not in first)]].reset_index(drop=True)
 
     def _repr_html_(self) -> str:
-        return str(self.top(10)._repr_html_())
+        return self.top(10).to_html()
 
 
 def load(folder: str | Path) -> Result:
@@ -102,16 +103,6 @@ def write_run(folder: Path, neurons: pd.DataFrame, positions: pd.DataFrame, run:
             f"cannot write the run folder `{folder}` ({error.strerror or error}): make room, or choose another place"
         ) from error
     return Result(folder)
-
-
-def replaced(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a temporary name, then give it its own."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        write(temporary)
-        temporary.rename(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def finished_runs(folder: str | Path) -> Sequence[Result]:

@@ -133,7 +133,8 @@ def _positions_of(
         raise ConfigError(
             f"no position is left for `{behaviour}`: with selection.at={selection.at}"
             + (f" and offsets {list(selection.offsets)}" if selection.at == "window" else "")
-            + f", every place to read near its {sum(map(len, onsets)):,} spans is outside the texts: read nearer to the onset"
+            + f", every place to read near its {sum(map(len, onsets)):,} spans is outside the texts: "
+            "read nearer to the onset"
         )
     told = Present(
         here=(),
@@ -144,12 +145,13 @@ def _positions_of(
     without = [number for number, found in enumerate(onsets) if not found]
     without.sort(key=lambda number: _digest(selection.seed, documents[number].tokens.id))
     without = sorted(without[: round(selection.documents_without * len(having))])
-    typical = max(1, round(selection.ratio * total / len(having)))
+    ratio = selection.ratio / len(set(_offsets(selection)))  # An anchor gives a position for each offset.
+    typical = max(1, round(ratio * total / len(having)))
     lines = [(behaviour, number, token, 1) for number in having for token in sorted(present[number])]
     controls = 0
     for number in sorted(having + without):
         document = documents[number]
-        count = round(selection.ratio * len(present[number])) if onsets[number] else typical
+        count = round(ratio * len(present[number])) if onsets[number] else typical
         anchors = control.choose(
             document.tokens,
             told._replace(here=document.ranges[behaviour], onsets=onsets[number]),
@@ -217,13 +219,15 @@ def _split(
     part = {group: int((place + 1) * share + 0.5) - int(place * share + 0.5) for place, group in enumerate(ordered)}
     if share:
         for behaviour in behaviours:
-            groups = [group for group, what in shown.items() if behaviour in what]
-            held_out = sum(part[group] for group in groups)
-            if not 0 < held_out < len(groups):
-                raise DataError(
-                    f"`{behaviour}` shows in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out {share:.0%} of them for the "
-                    "replication: give more texts, or `selection.replication=0` to rank on all and replicate on none"
-                )
+            for label, has in ((1, "shows"), (0, "has controls")):
+                numbers = chosen[(chosen.behaviour == behaviour) & (chosen.label == label)].number.unique()
+                groups = {documents[number].tokens.group for number in numbers}
+                if not 0 < sum(part[group] for group in groups) < len(groups):
+                    raise DataError(
+                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
+                        f"{share:.0%} of them for the replication: give more texts, or `selection.replication=0` "
+                        "to rank on all and replicate on none"
+                    )
     return part
 
 

@@ -152,7 +152,7 @@ def sieve(
             "device": str(held.device),
             "dtype": str(held.dtype).removeprefix("torch."),
             "layers": [site.layer for site in sites],
-            "neurons_per_layer": atlas.neurons,
+            "neurons_per_layer": first[rank_by].value.shape[1],
         },
         "config": {
             "source": describe(source) if isinstance(source, Source) else "documents handed over",

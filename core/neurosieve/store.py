@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from neurosieve.cache import cache_folder
+from neurosieve.cache import cache_folder, replaced
 from neurosieve.data import Site
 from neurosieve.errors import StoreError
 
@@ -35,12 +35,13 @@ FORMAT = 1
 
 
 class DamagedShardError(Exception):
-    """A shard is not what was written; it has been removed, and what it held must be captured again."""
+    """A shard is not what was written: what it held must be captured again."""
 
 
 class _Shard(NamedTuple):
     path: Path
-    rows: int
+    addresses: npt.NDArray[np.int64]
+    """The address of each of its rows."""
 
 
 class Space:
@@ -56,10 +57,10 @@ class Space:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / "space.json").exists():
-                (self.folder / "space.json").write_text(json.dumps({"model": name, **what}, indent=1) + "\n")
-            for part in self.folder.glob(
-                ".*.part"
-            ):  # Left by a run that was killed as it wrote, not by one that writes now.
+                about = json.dumps({"model": name, **what}, indent=1) + "\n"
+                replaced(self.folder / "space.json", lambda path: path.write_text(about))
+            for part in self.folder.glob(".*.part"):
+                # Left by a run that was killed as it wrote, not by one that writes now.
                 if part.stat().st_mtime < time.time() - 3600:
                     part.unlink(missing_ok=True)
         except OSError as error:
@@ -68,28 +69,23 @@ class Space:
             ) from error
         self.damaged = 0
         """Shards that were found damaged, and removed."""
-        self._index()
-
-    def _index(self) -> None:
         self._shards: list[_Shard] = []
         self._documents: dict[bytes, int] = {}
-        self._addresses = np.empty(0, dtype=np.int64)
         for path in sorted(self.folder.glob("*.safetensors")):
             self._add(path)
-        self._sort()
+        self._index()
 
     def _add(self, path: Path) -> None:
         try:
-            with safe_open(path, framework="numpy") as shard:
-                documents, tokens = shard.get_tensor("documents"), shard.get_tensor("tokens")
-        except (SafetensorError, OSError):
+            documents, tokens = _load(path, "documents", "tokens")
+        except DamagedShardError:
             self._remove(path)
-            return
-        self._addresses = np.concatenate([self._addresses, self._address(documents, tokens)])
-        self._shards.append(_Shard(path, len(tokens)))
+        else:
+            self._shards.append(_Shard(path, self._address(documents.numpy(), tokens.numpy())))
 
     def _remove(self, path: Path) -> None:
         path.unlink(missing_ok=True)
+        self._shards = [shard for shard in self._shards if shard.path != path]
         self.damaged += 1
 
     def _address(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
@@ -99,9 +95,10 @@ class Space:
         )
         return (numbers[inverse.reshape(-1)] << 32) | tokens.astype(np.int64)
 
-    def _sort(self) -> None:
-        self._order = np.argsort(self._addresses, kind="stable")
-        self._sorted = self._addresses[self._order]
+    def _index(self) -> None:
+        addresses = np.concatenate([np.empty(0, dtype=np.int64), *(shard.addresses for shard in self._shards)])
+        self._order = np.argsort(addresses, kind="stable")
+        self._sorted = addresses[self._order]
 
     def _find(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
         """Return where each position is among all captured rows, -1 where it was not captured."""
@@ -125,26 +122,27 @@ class Space:
             StoreError: the disk is full or cannot be written; nothing of the shard is left behind.
         """
         tensors = {f"layer.{site.layer}": activations[site].contiguous() for site in self.sites}
-        checks = {name: _checksum(tensor) for name, tensor in tensors.items()}
         tensors |= {"documents": torch.from_numpy(documents), "tokens": torch.from_numpy(tokens)}
-        name = uuid.uuid4().hex
-        temporary = self.folder / f".{name}.part"
-        try:
-            save_file(tensors, temporary, metadata=checks)
-            with temporary.open("rb") as stream:
+        checks = {name: _checksum(tensor) for name, tensor in tensors.items()}
+        shard = self.folder / f"{uuid.uuid4().hex}.safetensors"
+
+        def write(path: Path) -> None:
+            save_file(tensors, path, metadata=checks)
+            with path.open("rb") as stream:
                 os.fsync(stream.fileno())
-            temporary.rename(self.folder / f"{name}.safetensors")
+
+        try:
+            replaced(shard, write)
         except (OSError, SafetensorError) as error:
-            temporary.unlink(missing_ok=True)
-            needed = sum(tensor.nbytes for tensor in tensors.values())
-            free = shutil.disk_usage(self.folder).free
+            needed = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
+            free = shutil.disk_usage(self.folder).free / 2**20
             raise StoreError(
-                f"cannot write a shard of {needed / 2**20:.0f} MiB to `{self.folder}` ({error}; {free / 2**20:.0f} MiB free): "
-                "make room (`neurosieve cache` shows what the store holds) and run the same command again, it goes on from here; "
-                "or choose another place with `store=<folder>`"
+                f"cannot write a shard of {needed:.0f} MiB to `{self.folder}` ({error}; {free:.0f} MiB free): "
+                "make room (`neurosieve cache` shows what the store holds) and run the same command again, "
+                "it goes on from here; or choose another place with `store=<folder>`"
             ) from error
-        self._add(self.folder / f"{name}.safetensors")
-        self._sort()
+        self._add(shard)
+        self._index()
 
     def read(
         self, site: Site, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]
@@ -159,29 +157,20 @@ class Space:
             raise KeyError(f"{(found < 0).sum()} positions were not captured")
         out: Tensor | None = None
         first = 0
-        for path, rows in self._shards:
-            here = np.flatnonzero((found >= first) & (found < first + rows))
+        for path, addresses in self._shards:
+            here = np.flatnonzero((found >= first) & (found < first + len(addresses)))
             if len(here):
-                values = self._load(path, site)
+                try:
+                    [values] = _load(path, f"layer.{site.layer}")
+                except DamagedShardError:
+                    self._remove(path)
+                    self._index()
+                    raise
                 if out is None:
                     out = torch.empty(len(found), values.shape[1], dtype=torch.float32)
                 out[torch.from_numpy(here)] = values[torch.from_numpy(found[here] - first)].float()
-            first += rows
+            first += len(addresses)
         return out if out is not None else torch.empty(0, 0)
-
-    def _load(self, path: Path, site: Site) -> Tensor:
-        name = f"layer.{site.layer}"
-        try:
-            with safe_open(path, framework="pt") as shard:
-                values: Tensor = shard.get_tensor(name)
-                intact = shard.metadata()[name] == _checksum(values)
-        except (SafetensorError, OSError):
-            intact = False
-        if not intact:
-            self._remove(path)
-            self._index()
-            raise DamagedShardError(path)
-        return values
 
 
 def document_keys(token_ids: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint8]:
@@ -190,5 +179,22 @@ def document_keys(token_ids: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
 
 
+def _load(path: Path, *names: str) -> list[Tensor]:
+    """Return some tensors of a shard.
+
+    Raises:
+        DamagedShardError: they are not what was written.
+    """
+    try:
+        with safe_open(path, framework="pt") as shard:
+            written = shard.metadata() or {}
+            tensors = [shard.get_tensor(name) for name in names]
+    except (SafetensorError, OSError) as error:
+        raise DamagedShardError(path) from error
+    if any(written.get(name) != _checksum(tensor) for name, tensor in zip(names, tensors, strict=True)):
+        raise DamagedShardError(path)
+    return tensors
+
+
 def _checksum(tensor: Tensor) -> str:
-    return xxhash.xxh3_64_hexdigest(tensor.contiguous().view(torch.uint8).numpy())
+    return xxhash.xxh3_64_hexdigest(tensor.contiguous().view(torch.uint8).numpy().data)

@@ -8,12 +8,12 @@ from typing import Any
 
 __all__ = ["main"]
 
-_HELP = """\
+_HELP = r"""
 Check that an installed plugin keeps the contract of its kind, and print a verdict on each promise.
 
   neurosieve check auc                                    a plugin by name
   neurosieve check detector/annotations                   by kind and name, where several kinds have it
-  neurosieve check regex "patterns=['\\\\bwait']"          with some fields set, each value as YAML
+  neurosieve check regex "patterns=['\bwait']"            with some fields set, each value as YAML
   neurosieve check traces path=traces.json                a source reads all of it a dozen times: give it little
 
 Exits with 1 where a promise is broken. `neurosieve plugins` lists the names; in a test of your own, the same is
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from neurosieve.errors import NeurosieveError
     from neurosieve.testing import CHECKS
 
     parser = argparse.ArgumentParser(
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str]) -> None:
         promise = check.__name__.replace("_", " ")
         try:
             check(plugin)
+        except NeurosieveError:
+            raise
         except Exception as error:
             # A plugin can break more than its contract: whatever it raises is a verdict too.
             said = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
@@ -83,7 +86,5 @@ def _plugin(asked: str, settings: Sequence[str]) -> tuple[str, Any]:
     for field in dataclasses.fields(entry.cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and field.name not in values:
-            raise ConfigError(
-                f"`{asked}` has no default for `{field.name}`: give one, as in `neurosieve check {asked} {field.name}=...`"
-            )
+            raise ConfigError(f"`{asked}` has no default for `{field.name}`: add `{field.name}=<value>`")
     return entry.kind, as_object(entry.cls, values, entry.name)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from neurosieve.errors import DataError
-from neurosieve.results import Result, finished_runs, replaced
+from neurosieve.cache import replaced
+from neurosieve.errors import ConfigError, DataError
+from neurosieve.results import Result, finished_runs
 
 __all__ = ["compare", "main"]
 
@@ -35,7 +36,10 @@ def compare(*folders: str | Path, k: int = 100) -> pd.DataFrame:
 
     Raises:
         DataError: there are fewer than two finished runs, or no two share a behaviour.
+        ConfigError: `k` is below 1.
     """
+    if k < 1:
+        raise ConfigError(f"k is {k}: give at least 1")
     runs = [run for folder in folders for run in finished_runs(folder)]
     if len(runs) < 2:
         raise DataError(
@@ -50,7 +54,7 @@ def compare(*folders: str | Path, k: int = 100) -> pd.DataFrame:
             best = (mine[behaviour] <= k).sum()
             common = ((both.mine <= k) & (both.theirs <= k)).sum()
             correlation = both.mine.corr(both.theirs, method="spearman") if len(both) > 1 else float("nan")
-            lines.append((behaviour, name, other, common / best, correlation))
+            lines.append((behaviour, name, other, common / best if best else float("nan"), correlation))
     if not lines:
         raise DataError("no two of these runs looked for a behaviour of the same name: there is nothing to compare")
     return pd.DataFrame(lines, columns=["behaviour", "run", "other", "overlap", "rank_correlation"])

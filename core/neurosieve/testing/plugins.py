@@ -27,11 +27,11 @@ def shown(value: object) -> str:
 
 
 @contextmanager
-def trying(plugin: object, what: str) -> Iterator[None]:
-    """Turn whatever `plugin` raises into an AssertionError that says `what` it was to do."""
+def trying(plugin: object, what: str, but: type[Exception] = AssertionError) -> Iterator[None]:
+    """Turn whatever `plugin` raises, `but` one kind of error, into an AssertionError that says `what` it was to do."""
     try:
         yield
-    except AssertionError:
+    except (AssertionError, but):
         raise
     except Exception as error:
         raise AssertionError(f"{shown(plugin)} raises {type(error).__name__} {what}: {error}") from error

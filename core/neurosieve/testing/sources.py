@@ -5,6 +5,7 @@ from typing import Any
 
 from neurosieve.contracts import Source
 from neurosieve.data import Document
+from neurosieve.errors import NeurosieveError
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
 
 __all__ = ["SOURCE_CHECKS", "check_source"]
@@ -21,7 +22,8 @@ def _read(source: Source) -> list[Any]:
 
 
 def _part(source: Source) -> list[Any]:
-    with trying(source, "as it is read"):
+    # A file that is not there is a mistake of whoever checks.
+    with trying(source, "as it is read", but=NeurosieveError):
         documents = list(source)
     for number, document in enumerate(documents):
         if not isinstance(document, Document):

@@ -66,7 +66,7 @@ def test_a_part_of_a_split_can_be_asked_for(local):
 def test_a_field_that_is_not_there_is_told_with_those_that_are(local):
     dataset, file = local
     with pytest.raises(
-        DataError, match="record 1 of split `train` of .* has no `txt`; it has `text`, `problem`, `level`"
+        DataError, match=r"record 1 of split `train` of .* has no `txt`; it has `text`, `problem`, `level`"
     ):
         list(HuggingFace(dataset, data_files=(file,), text_field="txt"))
 

@@ -45,6 +45,17 @@ def test_backtracking_broad_adds_to_the_founding_list():
     assert not finds(narrow, "An alternative way, then.")
 
 
+def test_presets_can_stand_side_by_side_and_be_changed():
+    publish({})
+    with initialize_config_module(CONF, version_base="1.3"):
+        config = compose(
+            overrides=["+detectors=[backtracking,hedging,arithmetic_truth]", "detectors.hedging.words=true"]
+        )
+    assert set(config.detectors) == {"backtracking", "hedging", "arithmetic_truth"}
+    assert config.detectors.hedging.words
+    assert not config.detectors.backtracking.words
+
+
 def test_hedging_finds_hedges():
     assert finds(detector("hedging"), "Maybe it may be so.")
     assert not finds(detector("hedging"), "It is so.")

@@ -1,0 +1,40 @@
+"""What tests of several folders share."""
+
+import hypothesis
+import pytest
+
+# A test's time depends on who else is at work on the machine: no deadline. The same examples each time: no surprise
+# in CI that cannot be repeated.
+hypothesis.settings.register_profile("neurosieve", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.load_profile("neurosieve")
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Write a run folder from scores by behaviour and scorer; the first scorer ranks, and 0 tells nothing."""
+    import pandas as pd
+    from neurosieve.results import write_run
+
+    def make_run(folder, scores, overrides=(), neutral=0.0, layer=0):
+        scorers = list(next(iter(scores.values())))
+        tables = []
+        for behaviour, columns in scores.items():
+            table = pd.DataFrame(columns, dtype=float).assign(behaviour=behaviour, layer=layer)
+            table["neuron"] = range(len(table))
+            table[f"{scorers[0]}_distance"] = table[scorers[0]] - neutral
+            far = table[f"{scorers[0]}_distance"].abs().sort_values(ascending=False, kind="stable", na_position="last")
+            table = table.loc[far.index]
+            tables.append(table.assign(rank=range(1, len(table) + 1)))
+        run = {
+            "behaviours": list(scores),
+            "scorers": scorers,
+            "rank_by": scorers[0],
+            "neutral": {scorer: dict.fromkeys(scores, neutral) for scorer in scorers},
+        }
+        result = write_run(tmp_path / folder, pd.concat(tables, ignore_index=True), pd.DataFrame({"token": [0]}), run)
+        if overrides:
+            (result.folder / ".hydra").mkdir()
+            (result.folder / ".hydra" / "overrides.yaml").write_text("".join(f"- {one}\n" for one in overrides))
+        return result
+
+    return make_run

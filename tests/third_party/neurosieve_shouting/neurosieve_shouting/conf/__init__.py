@@ -1,0 +1,1 @@
+"""Presets: Hydra needs this file to find them."""
