@@ -5,7 +5,7 @@ import pytest
 
 # A test's time depends on who else is at work on the machine: no deadline. The same examples each time: no surprise
 # in CI that cannot be repeated.
-hypothesis.settings.register_profile("neurosieve", deadline=None, derandomize=True, max_examples=60)
+hypothesis.settings.register_profile("neurosieve", deadline=None, derandomize=True, max_examples=40)
 hypothesis.settings.load_profile("neurosieve")
 
 

@@ -15,9 +15,10 @@ from neurosieve.model import Atlas, read
 from neurosieve.selection import Positions
 from neurosieve.store import Space, document_keys
 
-__all__ = ["Capture", "batch_at", "capture", "keys_of"]
+__all__ = ["Capture", "batches_at", "capture", "keys_of"]
 
 _SHARD_BYTES = 64 * 2**20
+_BATCH_BYTES = 128 * 2**20
 
 
 @dataclass
@@ -90,20 +91,27 @@ def capture(
     return done
 
 
-def batch_at(space: Space, positions: Positions, site: Site) -> Batch:
-    """Return every position at one site, as one batch: a layer is what is held at a time."""
-    ids = [
-        positions.documents[d].token_ids[t]
-        for d, t in zip(positions.document_of_row, positions.token_of_row, strict=True)
-    ]
-    return Batch(
-        site,
-        space.read(site, *keys_of(positions)),
-        torch.from_numpy(positions.labels),
-        torch.from_numpy(positions.document_of_row),
-        torch.from_numpy(positions.groups[positions.document_of_row]),
-        torch.from_numpy(np.asarray(ids)),
+def batches_at(space: Space, positions: Positions, site: Site) -> Iterator[Batch]:
+    """Yield every position at one site, in batches of bounded size, in the order of `positions`."""
+    keys, tokens = keys_of(positions)
+    token_ids = np.array(
+        [
+            positions.documents[document].token_ids[token]
+            for document, token in zip(positions.document_of_row, positions.token_of_row, strict=True)
+        ]
     )
+    rows = max(1, _BATCH_BYTES // (4 * space.neurons))
+    for start in range(0, len(tokens), rows):
+        part = slice(start, start + rows)
+        documents = positions.document_of_row[part]
+        yield Batch(
+            site,
+            space.read(site, keys[part], tokens[part]),
+            torch.from_numpy(positions.labels[part]),
+            torch.from_numpy(documents),
+            torch.from_numpy(positions.groups[documents]),
+            torch.from_numpy(token_ids[part]),
+        )
 
 
 def _batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:

@@ -208,6 +208,8 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
             if get_origin(argument) is tuple and isinstance(value, list | tuple):
                 return _fitting(value, argument, where)
         return value
+    if origin is tuple and isinstance(value, str):
+        raise ConfigError(f"`{where}` is `{value}`, where a list is wanted: write [{value}]")
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_fitting(one, arguments[0], where) for one in value)
     return value

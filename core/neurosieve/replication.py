@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from neurosieve.capture import batch_at
+from neurosieve.capture import batches_at
 from neurosieve.contracts import Scorer
-from neurosieve.data import Batch
+from neurosieve.data import Batch, Site
 from neurosieve.selection import Positions
 from neurosieve.significance import bootstrap_interval
 from neurosieve.store import Space
@@ -33,36 +33,16 @@ def confirmed(
     """
     low, high = np.full(len(neurons), np.nan), np.full(len(neurons), np.nan)
     for number, behaviour in enumerate(positions.behaviours):
-        best = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= best) & neurons[rank_by].notna())
-        column = positions.labels[:, len(positions.behaviours) + number]
-        if scorer.joint or not len(best) or not (column >= 0).any():
+        chosen = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= best) & neurons[rank_by].notna())
+        column = len(positions.behaviours) + number
+        if scorer.joint or not len(chosen) or not (positions.labels[:, column] >= 0).any():
             continue  # A joint scorer's score is no property of one neuron: resampling a few of them says nothing.
-        rows = torch.from_numpy(np.flatnonzero(column >= 0))
-        parts = []
-        for site in space.sites:
-            here = best[neurons.layer.to_numpy()[best] == site.layer]
-            if len(here):
-                whole = batch_at(space, positions, site)
-                parts.append(
-                    (
-                        here,
-                        whole.activations[rows][:, torch.from_numpy(neurons.neuron.to_numpy()[here].astype(np.int64))],
-                    )
-                )
-        together = Batch(
-            whole.site,
-            torch.cat([activations for _, activations in parts], dim=1),
-            torch.from_numpy(column[rows.numpy()])[:, None],
-            whole.documents[rows],
-            whole.groups[rows],
-            whole.token_ids[rows],
-        )
-        interval = bootstrap_interval(together, scorer, seed, draws)
-        where = np.concatenate([here for here, _ in parts])
-        low[where], high[where] = interval.low, interval.high
+        chosen = chosen[np.argsort(neurons.layer.to_numpy()[chosen], kind="stable")]
+        held_out = _held_out(space, positions, column, neurons.iloc[chosen])
+        low[chosen], high[chosen] = bootstrap_interval(held_out, scorer, seed, draws)
     sign = np.sign(neurons[f"{rank_by}_distance"].to_numpy())
-    held_out = np.sign(neurons[f"{rank_by}_distance_replication"].to_numpy())
-    verdict = pd.array((sign == held_out) & (sign * np.where(sign > 0, low, high) > 0), dtype="boolean")
+    there = np.sign(neurons[f"{rank_by}_distance_replication"].to_numpy())
+    verdict = pd.array((sign == there) & (sign * np.where(sign > 0, low, high) > 0), dtype="boolean")
     verdict[np.isnan(low)] = pd.NA
     return neurons.assign(
         **{
@@ -70,4 +50,30 @@ def confirmed(
             f"{rank_by}_distance_replication_high": high,
             "replicates": verdict,
         }
+    )
+
+
+def _held_out(space: Space, positions: Positions, column: int, chosen: pd.DataFrame) -> Batch:
+    """Return the held-out positions of one behaviour at some neurons of several layers, which stand in that order."""
+    layers = []
+    for layer, neurons in chosen.groupby("layer").neuron:
+        wanted = torch.from_numpy(neurons.to_numpy().astype(np.int64))
+        parts = [_cut(batch, column, wanted) for batch in batches_at(space, positions, Site(int(layer)))]
+        layers.append(torch.cat([part.activations for part in parts]))
+    joined = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name in ("labels", "documents", "groups", "token_ids")
+    }
+    return Batch(parts[0].site, torch.cat(layers, dim=1), **joined)
+
+
+def _cut(batch: Batch, column: int, neurons: torch.Tensor) -> Batch:
+    held = batch.labels[:, column] >= 0
+    return Batch(
+        batch.site,
+        batch.activations[held][:, neurons],
+        batch.labels[held][:, [column]],
+        batch.documents[held],
+        batch.groups[held],
+        batch.token_ids[held],
     )

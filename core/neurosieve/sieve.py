@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from neurosieve.account import Stopwatch, cautions, counted, provenance
-from neurosieve.capture import Capture, batch_at, capture
+from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.configuration import describe
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document, Scores, Site
@@ -189,7 +189,7 @@ def _score(
 ) -> dict[Site, dict[str, Scores]]:
     scored = {}
     for number, site in enumerate(space.sites, 1):
-        scored[site] = score([batch_at(space, positions, site)], scorers)
+        scored[site] = score(batches_at(space, positions, site), scorers)
         announce("stage_progressed", stage="scoring", done=number, total=len(space.sites), unit="layers")
     return scored
 

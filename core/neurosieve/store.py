@@ -144,6 +144,12 @@ class Space:
         self._add(shard)
         self._index()
 
+    @property
+    def neurons(self) -> int:
+        """The neurons of one site, by what was captured."""
+        with safe_open(self._shards[0].path, framework="pt") as shard:
+            return int(shard.get_slice(f"layer.{self.sites[0].layer}").get_shape()[1])
+
     def read(
         self, site: Site, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]
     ) -> Float[Tensor, "positions neurons"]:

@@ -158,10 +158,10 @@ def test_a_begin_token_stands_first_once_whether_the_text_brings_it_or_not(name,
     for tokens in (alone, brought):
         assert tokens.token_ids[0] == begin
         assert not tokens.usable[0]
-    assume(name != "unigram")  # It puts a space before a text, and none after a special token.
-    np.testing.assert_array_equal(brought.token_ids, alone.token_ids)
-    np.testing.assert_array_equal(brought.usable, alone.usable)
-    np.testing.assert_array_equal(brought.starts[brought.usable], alone.starts[alone.usable] + len(BEGIN))
+    if name != "unigram":  # It puts a space before a text, and none after a special token.
+        np.testing.assert_array_equal(brought.token_ids, alone.token_ids)
+        np.testing.assert_array_equal(brought.usable, alone.usable)
+        np.testing.assert_array_equal(brought.starts[brought.usable], alone.starts[alone.usable] + len(BEGIN))
 
 
 @every_tokenizer

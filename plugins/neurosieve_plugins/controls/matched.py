@@ -42,7 +42,7 @@ class Matched(Control):
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
     ) -> Sequence[int]:
         """Return at most `count` tokens, spread evenly over the onsets that they match."""
-        onsets = document.relative[list(present.onsets)] if present.onsets else present.onset_relative
+        onsets = document.relative[list(present.onsets)] if len(present.onsets) else present.onset_relative
         far = document.usable & (tokens_from(present.here, len(document.token_ids)) >= self.tokens)
         free = np.flatnonzero(far)
         places = list(rng.permutation(onsets))

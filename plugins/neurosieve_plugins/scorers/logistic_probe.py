@@ -13,8 +13,8 @@ from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["LogisticProbe"]
 
-_ELEMENTS_AT_ONCE = 1 << 18
-"""How many float64 numbers a temporary may hold: 2 MiB of them, which stay in a processor's cache."""
+_ELEMENTS_AT_ONCE = 1 << 19
+"""How many float64 numbers a temporary may hold: 4 MiB of them, which stay in a processor's cache."""
 _MOST_STEPS = 200
 _CONVERGED = 1e-13
 """What the last step may promise to lower the loss by. The penalty alone curves the loss by 1 along the coefficient,

@@ -47,7 +47,7 @@ class Arithmetic(Source):
     ('Sorry, I got that line wrong', '1192')
     """
 
-    documents: int = 400
+    documents: int = 500
     seed: int = 0
     slips: float = 0.5
     """The share of documents with a slip."""
