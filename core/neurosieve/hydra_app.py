@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 import hydra.utils
@@ -55,9 +56,9 @@ def run_hydra(
         NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
     """
     publish(schemas)
-    # argparse wants all overrides in one piece: let `-m` stand anywhere among them.
-    flags = [one for one in arguments if one in ("-m", "--multirun")]
-    arguments = [*flags, *(one for one in arguments if one not in flags)]
+    parsed = _parsed(command, arguments)
+    # Hydra wants all overrides in one piece: here, flags such as `-m` may stand anywhere among them.
+    arguments = [*(one for one in arguments if one not in parsed.overrides), *parsed.overrides]
 
     def job(config: Any) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
@@ -72,7 +73,7 @@ def run_hydra(
             raise
 
     with explained(command, arguments):
-        _refuse_foreign_hydra_targets(command, arguments)
+        _refuse_foreign_hydra_targets(command, parsed)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
         sys.argv = [f"neurosieve {command}", *arguments]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
@@ -118,10 +119,11 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         if unknown:
             others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
             keys = _keys(OmegaConf.to_container(_composed(command, others, RunMode.MULTIRUN), resolve=False))
-            raise ConfigError(
-                f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
-                f"`neurosieve {command} --cfg job` prints it all"
-            ) from error
+            if unknown[1] not in keys:  # Else it is there, and the value is at fault.
+                raise ConfigError(
+                    f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
+                    f"`neurosieve {command} --cfg job` prints it all"
+                ) from error
         raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
     except OSError as error:
         if not error.filename:
@@ -169,9 +171,19 @@ def _composed(command: str, overrides: Sequence[str], mode: RunMode, config_dir:
         GlobalHydra.instance().clear()
 
 
-def _refuse_foreign_hydra_targets(command: str, arguments: Sequence[str]) -> None:
+def _parsed(command: str, arguments: Sequence[str]) -> Namespace:
+    """Return Hydra's flags, and the overrides."""
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; `neurosieve {command} --help` shows what can be chosen")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    return parser.parse_intermixed_args(list(arguments))
+
+
+def _refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
     """Raise unless all that Hydra itself would build is its own or a Hydra plugin's."""
-    parsed = get_args_parser().parse_args(list(arguments))
     if parsed.config_path or parsed.experimental_rerun:
         raise ConfigError(
             "`--config-path` and `--experimental-rerun` are not taken: they could run code that is not neurosieve's: "

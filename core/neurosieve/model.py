@@ -116,6 +116,8 @@ def read(
     found: dict[Site, Tensor] = {}
 
     def keep(site: Site, activations: Tensor) -> None:
+        if activations.ndim == 2:  # OPT flattens the batch before its MLP.
+            activations = activations.view(*ids.shape, -1)
         found[site] = activations[rows.to(activations.device), columns.to(activations.device)]
         if len(found) == len(sites):
             raise _LastSiteReadError

@@ -56,9 +56,9 @@ def confirmed(
 def _held_out(space: Space, positions: Positions, column: int, chosen: pd.DataFrame) -> Batch:
     """Return the held-out positions of one behaviour at some neurons of several layers, which stand in that order."""
     layers = []
-    for layer, neurons in chosen.groupby("layer").neuron:
-        wanted = torch.from_numpy(neurons.to_numpy().astype(np.int64))
-        parts = [_cut(batch, column, wanted) for batch in batches_at(space, positions, Site(int(layer)))]
+    for layer in chosen.layer.unique().tolist():
+        wanted = torch.from_numpy(chosen.neuron[chosen.layer == layer].to_numpy().astype(np.int64))
+        parts = [_cut(batch, column, wanted) for batch in batches_at(space, positions, Site(layer))]
         layers.append(torch.cat([part.activations for part in parts]))
     joined = {
         name: torch.cat([getattr(part, name) for part in parts])

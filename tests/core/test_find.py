@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
 from neurosieve import ConfigError, DataError, Document, Span, find, hookimpl, load
 from neurosieve.registry import installed
 from neurosieve.selection import Selection
@@ -40,7 +41,13 @@ def plant(model, tokenizer, planted):
             layer.self_attn.o_proj.weight[0] = 0
             layer.mlp.down_proj.weight[0] = 0
             attention = layer.self_attn
-            for reader in (attention.q_proj, attention.k_proj, attention.v_proj, layer.mlp.gate_proj, layer.mlp.up_proj):
+            for reader in (
+                attention.q_proj,
+                attention.k_proj,
+                attention.v_proj,
+                layer.mlp.gate_proj,
+                layer.mlp.up_proj,
+            ):
                 reader.weight[:, 0] = 0
         for layer, neuron in planted:
             for projection in (layers[layer].mlp.gate_proj, layers[layer].mlp.up_proj):
@@ -55,7 +62,7 @@ def texts(documents=60, seed=0):
     known = words(tiny_model()[1])
     made = []
     for number in range(documents):
-        before, after = ("".join(f" {word}" for word in rng.choice(known[12:], size=rng.integers(15, 30))) for _ in "ab")
+        before, after = ("".join(f" {one}" for one in rng.choice(known[12:], rng.integers(15, 30))) for _ in "ab")
         shown = f" {known[number // 2 % 12]}" if number % 2 == 0 else ""
         spans = (Span(len(before) + 1, len(before) + len(shown), "slip"),) if shown else ()
         group = f"problem {number // 2 if number < 8 else number}"
@@ -198,7 +205,7 @@ def test_several_detectors_are_several_behaviours_of_one_pass(run):
 
 
 def test_a_model_that_runs_out_of_memory_is_read_in_halves_and_says_so(run, planted, tmp_path):
-    model, tokenizer = planted
+    model, _ = planted
     expected = run("expected")
     forward = model.model.forward
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+
 from neurosieve import ModelError, Site
 from neurosieve.loading import Model, hand_over, open_model
 from neurosieve.model import atlas_of, read
@@ -41,7 +42,9 @@ def read_plainly(model, paths, ids, wanted):
     """One unpadded forward pass of the whole model a text, keeping all that enters each module of `paths`."""
     seen = {path: [] for path in paths}
     hooks = [
-        model.get_submodule(path).register_forward_pre_hook(lambda _, given, path=path: seen[path].append(given[0][0]))
+        model.get_submodule(path).register_forward_pre_hook(
+            lambda _, given, path=path: seen[path].append(given[0].flatten(0, -2))
+        )
         for path in paths
     ]
     with torch.no_grad():
@@ -52,7 +55,12 @@ def read_plainly(model, paths, ids, wanted):
     return [torch.cat([whole[tokens] for whole, tokens in zip(seen[path], wanted, strict=True)]) for path in paths]
 
 
-PATHS = {"GPT2": "transformer.h.{}.mlp.c_proj", "GPTNeoX": "gpt_neox.layers.{}.mlp.dense_4h_to_h", "Phi": "model.layers.{}.mlp.fc2", "OPT": "model.decoder.layers.{}.fc2"}  # fmt: skip
+PATHS = {
+    "GPT2": "transformer.h.{}.mlp.c_proj",
+    "GPTNeoX": "gpt_neox.layers.{}.mlp.dense_4h_to_h",
+    "Phi": "model.layers.{}.mlp.fc2",
+    "OPT": "model.decoder.layers.{}.fc2",
+}
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -198,7 +198,7 @@ def test_there_are_no_more_controls_than_the_ratio_asks_for(corpus, settings):
 
 
 def test_the_ratio_is_met_where_there_is_room():
-    for at in ("onset", "prediction", "span"):
+    for at in ("onset", "span"):
         table = chosen(many(), at=at, ratio=4.0)[0].table
         counts = table.groupby(["document", "label"]).size().unstack(fill_value=0)
         having = counts[counts[1] > 0]

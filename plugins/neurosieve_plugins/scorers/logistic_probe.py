@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float64
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 from neurosieve import ConfigError, Scorer, Scores
 from neurosieve_plugins.statistics.rows import Rows, RowsState
@@ -100,12 +99,12 @@ def _fit(
     # intercept alone.
     best = torch.zeros_like(x[:2])
     best[1] = math.log(present / (len(x) - present))
-    trial, step = best, torch.zeros_like(best)
+    trial, step, zero = best, torch.zeros_like(best), best.new_zeros(())
     for _ in range(_MOST_STEPS):
         # The log odds of calling each row what it is not: so no sum below takes large numbers from each other.
         astray = torch.addcmul(trial[1], x, trial[0])
         astray[:present].neg_()
-        trial_log_loss = -logsigmoid(-astray).sum(dim=0)
+        trial_log_loss = torch.logaddexp(astray, zero).sum(dim=0)
         trial_loss = strength * trial_log_loss + trial[0].square() / 2
         # The slack is rounding's: near the minimum it may lift the loss by some units in its last place.
         lower = (trial_loss <= loss * (1 + 1e-14)) & ~settled

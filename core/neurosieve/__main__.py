@@ -1,0 +1,5 @@
+"""`python -m neurosieve`."""
+
+from neurosieve.cli import main
+
+main()
