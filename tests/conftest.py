@@ -1,5 +1,10 @@
 """What tests of several folders share."""
 
+import os
+
+# Tensors here are small: threads would wait for each other longer than they work. To be said before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import hypothesis
 import pytest
 
@@ -13,6 +18,7 @@ hypothesis.settings.load_profile("neurosieve")
 def make_run(tmp_path):
     """Write a run folder from scores by behaviour and scorer; the first scorer ranks, and 0 tells nothing."""
     import pandas as pd
+
     from neurosieve.results import write_run
 
     def make_run(folder, scores, overrides=(), neutral=0.0, layer=0):

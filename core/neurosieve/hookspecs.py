@@ -46,7 +46,7 @@ def run_started(command: str, folder: Path) -> None:
 
 @hookspec
 def stage_progressed(stage: str, done: int, total: int | None, unit: str) -> None:
-    """Hear how far a stage of the run has come; `total` is None where it is not known, and `done` == `total` ends it."""
+    """Hear how far a stage of the run has come; `total` is None where it is not known, `done` == `total` ends it."""
 
 
 @hookspec

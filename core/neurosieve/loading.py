@@ -210,7 +210,7 @@ def _explained(where: str, doing: str) -> "Iterator[None]":
         advice = (
             f"the folder `{where}` must hold what `save_pretrained` of a model and of its tokenizer write"
             if Path(where).is_dir()
-            else "it is no folder here, and the Hugging Face hub did not have it or could not be reached: check `model.name`"
+            else "it is no folder here, and the Hugging Face hub did not have it or was not reached: check the name"
         )
         raise ModelError(f"cannot {doing} `{where}` ({first}); {advice}") from error
 

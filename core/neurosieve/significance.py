@@ -46,9 +46,8 @@ def bootstrap_interval(
         # A group that is drawn twice counts as two: its copies are told apart by number.
         copies = np.repeat(np.arange(len(chosen)), [len(members[group]) for group in chosen])
         rows = torch.from_numpy(np.concatenate([members[group] for group in chosen]))
-        values[draw] = distance(score([_resampled(batch, rows, torch.from_numpy(copies))], {"score": scorer})["score"])[
-            0
-        ]
+        resampled = _resampled(batch, rows, torch.from_numpy(copies))
+        values[draw] = distance(score([resampled], {"score": scorer})["score"])[0]
     defined = np.isfinite(values).mean(axis=0) > 0.9
     tail = (1 - confidence) / 2
     low, high = np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from neurosieve import hookimpl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from neurosieve import hookimpl
 
 __all__ = ["run_ended", "stage_progressed"]
 
@@ -20,7 +21,13 @@ def stage_progressed(stage: str, done: int, total: int | None, unit: str) -> Non
     if stage not in _bars:
         for other in list(_bars):
             _bars.pop(other).stop()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         _bars[stage] = Progress(*columns, console=console, transient=True)
         _bars[stage].add_task(f"{stage} ({unit})", total=total)
         _bars[stage].start()

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from neurosieve import DataError, Detector, Document, Span
-from neurosieve.labelling import label, token_range, tokenize
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-LESSON = ["Let me add the apples. Wait, that's not right: 12 + 7 = 19, so there are 19.", "naïve ｆｕｌｌ 数学 🙂 İstanbul"]
+from neurosieve import DataError, Detector, Document, Span
+from neurosieve.labelling import label, token_range, tokenize
+
+LESSON = [
+    "Let me add the apples. Wait, that's not right: 12 + 7 = 19, so there are 19.",
+    "naïve ｆｕｌｌ 数学 🙂 İstanbul",
+]
 BEGIN, END = "<bos>", "<eos>"
 
 
@@ -84,7 +88,24 @@ def tokenizer_of(name):
 every_tokenizer = pytest.mark.parametrize("name", MADE)
 TEXTS = st.lists(
     st.sampled_from(
-        ["Wait", "that's", " ", "  ", "\n", "\t", "right", ".", "the apples", "İ", "e\u0301", "🙂", "👩‍👩‍👧", "数", "ﬁ", "\u200b"]
+        [
+            "Wait",
+            "that's",
+            " ",
+            "  ",
+            "\n",
+            "\t",
+            "right",
+            ".",
+            "the apples",
+            "İ",
+            "e\u0301",
+            "🙂",
+            "👩‍👩‍👧",
+            "数",
+            "ﬁ",
+            "\u200b",
+        ]
     )
     | st.text(max_size=4),
     min_size=1,

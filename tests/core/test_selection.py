@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from neurosieve import ConfigError, Control, DataError, Span, TokenizedDocument
 from neurosieve.labelling import LabelledDocument
 from neurosieve.selection import PARTS, Selection, choose_positions
@@ -296,9 +297,7 @@ def test_a_behaviour_that_shows_nowhere_is_an_error():
 
 
 def test_a_window_beyond_the_documents_is_an_error():
-    with pytest.raises(
-        ConfigError, match=r"no position is left for `a`: with selection.at=window and offsets \[-99\]"
-    ):
+    with pytest.raises(ConfigError, match=r"no position is left for `a`: with selection.at=window and offsets \[-99\]"):
         chosen(many(), at="window", offsets=(-99,))
 
 

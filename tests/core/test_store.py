@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from neurosieve import Site, StoreError
 from neurosieve.store import DamagedShardError, Space, document_keys
 

@@ -60,7 +60,9 @@ class Regex(Detector):
         """
         # Of the processor's time, as `regex` counts it: a busy machine stops nothing.
         until = time.process_time() + self.seconds
-        spans: list[Span] = []  # Of all patterns before the first is given out: the time its taker takes is not counted.
+        spans: list[
+            Span
+        ] = []  # Of all patterns before the first is given out: the time its taker takes is not counted.
         for pattern in self.patterns:
             compiled = _compiled(pattern, self.ignore_case)
             try:

@@ -148,6 +148,7 @@ def test_how_many_neurons_are_worked_on_at_once_does_not_matter(scorer, score, d
     whole = score(scorer, activations, labels)
     monkeypatch.setattr(ordering, "_ELEMENTS_AT_ONCE", 200)
     monkeypatch.setattr(logistic_probe, "_ELEMENTS_AT_ONCE", 200)
+    monkeypatch.setattr(logistic_probe, "_FEWEST_AT_ONCE", 1)
     assert_same(score(scorer, activations, labels), whole)
 
 
