@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import gc
 import os
 
 # Tensors here are small: threads would wait for each other longer than they work. To be said before torch is imported.
@@ -10,8 +11,26 @@ import pytest
 
 # A test's time depends on who else is at work on the machine: no deadline. The same examples each time: no surprise
 # in CI that cannot be repeated.
-hypothesis.settings.register_profile("neurosieve", deadline=None, derandomize=True, max_examples=40)
+hypothesis.settings.register_profile("neurosieve", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("neurosieve")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave alone what was imported: looking through it takes a third of a second a time."""
+    import transformer_lens.factories.architecture_adapter_factory  # noqa: F401
+    import transformers
+
+    transformers.AutoModelForCausalLM  # noqa: B018
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give all cores to the tests that read a real model, before their fixtures do."""
+    import torch
+
+    torch.set_num_threads((os.cpu_count() or 1) if item.get_closest_marker("gemma") else 1)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def as_object(cls: type, node: Any, where: str) -> Any:
     Raises:
         ConfigError: a field has no value, or one that does not fit, or there is no such field.
     """
-    values: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else dict(node)
+    values: Any = _plain(node) if isinstance(node, DictConfig) else {name: _plain(one) for name, one in node.items()}
     hints = typing.get_type_hints(cls)
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
     values.pop(TARGET, None)
@@ -154,6 +154,10 @@ def targets(node: Any, where: str, keys: Sequence[str] = (TARGET,)) -> Iterator[
     elif isinstance(node, list):
         for number, value in enumerate(node):
             yield from targets(value, f"{where}[{number}]", keys)
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _schema(cls: type, extra: Mapping[str, str]) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+import hydra.core.utils
 import hydra.utils
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
@@ -30,6 +31,8 @@ from neurosieve.errors import ConfigError, NeurosieveError, StoreError, nearest
 __all__ = ["CompareRuns", "explained", "run_hydra"]
 
 _OURS = "neurosieve.hydra_app.CompareRuns"
+_sweeps: list[Path] = []
+"""The folders of sweeps under way; Hydra names them to callbacks alone."""
 _LOGGERS = (
     "colorlog.ColoredFormatter",
     "logging.FileHandler",
@@ -72,7 +75,7 @@ def run_hydra(
             _discard(folder)
             raise
 
-    with explained(command, arguments):
+    with explained(command, arguments), _logs_checked():
         _refuse_foreign_hydra_targets(command, parsed)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
         sys.argv = [f"neurosieve {command}", *arguments]
@@ -82,16 +85,20 @@ def run_hydra(
         except _JobFailed as failed:
             raise failed.error from failed.error.__cause__
         finally:
+            for sweep in _sweeps:
+                _discard(sweep)
+            _sweeps.clear()
             sys.argv = argv
             if full is None:
                 del os.environ["HYDRA_FULL_ERROR"]
 
 
 def _discard(folder: Path) -> None:
-    """Remove the folder that Hydra made for a job that came to nothing."""
-    if (folder / "run.json").exists():
+    """Remove the folder that Hydra made for a job or a sweep, if it came to nothing."""
+    if any(folder.rglob("run.json")):
         return
     shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    (folder / "multirun.yaml").unlink(missing_ok=True)
     for empty in (folder, *list(folder.parents)[:3]):
         try:
             empty.rmdir()
@@ -191,21 +198,39 @@ def _refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
         )
     mode = RunMode.MULTIRUN if parsed.multirun else RunMode.RUN
     config = _composed(parsed.config_name or command, parsed.overrides, mode, parsed.config_dir)
-    for part, keys, is_known in (
-        ("callbacks", ("_target_",), _is_hydras),
-        ("launcher", ("_target_",), _is_hydras),
-        ("sweeper", ("_target_",), _is_hydras),
-        ("hydra_logging", ("()", "class"), _LOGGERS.__contains__),
-        ("job_logging", ("()", "class"), _LOGGERS.__contains__),
-    ):
-        node = OmegaConf.select(config, f"hydra.{part}")
-        # Resolved: an interpolation must not bring in what is refused where it stands in so many words.
-        held = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
-        for place, target in targets(held, f"hydra.{part}", keys):
-            if not is_known(str(target)):
-                raise ConfigError(
-                    f"`{place}` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built"
-                )
+    for part in ("callbacks", "launcher", "sweeper", "hydra_logging", "job_logging"):
+        _refuse_foreign(OmegaConf.select(config, f"hydra.{part}"), f"hydra.{part}")
+
+
+def _refuse_foreign(node: Any, where: str) -> None:
+    logs = where.endswith("logging")
+    # Resolved: an interpolation must not bring in what is refused where it stands in so many words.
+    held = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    for place, target in targets(held, where, ("()", "class") if logs else ("_target_",)):
+        if not (str(target) in _LOGGERS if logs else _is_hydras(str(target))):
+            raise ConfigError(
+                f"`{place}` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built"
+            )
+
+
+@contextmanager
+def _logs_checked() -> Iterator[None]:
+    """Look at the logs of each job too: what a sweep over experiments brings in is seen by Hydra alone."""
+    configure = hydra.core.utils.configure_log
+
+    def checked(log_config: DictConfig, verbose_config: bool | str | Sequence[str] = False) -> None:
+        try:
+            _refuse_foreign(log_config, "hydra.job_logging")
+        except ConfigError:
+            _discard(Path(HydraConfig.get().runtime.output_dir))
+            raise
+        configure(log_config, verbose_config)
+
+    hydra.core.utils.configure_log = checked
+    try:
+        yield
+    finally:
+        hydra.core.utils.configure_log = configure
 
 
 def _is_hydras(target: str) -> bool:
@@ -221,6 +246,10 @@ def _is_hydras(target: str) -> bool:
 
 class CompareRuns(Callback):
     """Hydra's callback that puts the runs of a sweep side by side when the last has ended."""
+
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Note where the sweep leaves its runs."""
+        _sweeps.append(Path(config.hydra.sweep.dir))
 
     def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
         """Print the comparison, and leave it in the folder of the sweep."""

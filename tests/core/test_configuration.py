@@ -196,6 +196,33 @@ def test_a_node_that_asks_for_nothing_builds_nothing(node):
         build(node, "scorer", "here")
 
 
+@pytest.mark.parametrize(
+    ("schema", "values", "said"),
+    [
+        ("find", {"draws": 0}, "draws is 0: give at least 1"),
+        ("find", {"confirm": -1}, "confirm is -1: give at least 0"),
+        ("find", {"tokens_per_batch": 0}, "tokens_per_batch is 0: give at least 1"),
+        ("selection", {"at": "onst"}, r"`here.at` is `onst`: did you mean `onset`"),
+        (
+            "model",
+            {"name": "x", "format": "gguf"},
+            r"`here.format` is `gguf`: did you mean `gguf_package`|`here.format` is `gguf`: there are",
+        ),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(schema, values, said):
+    with pytest.raises(ConfigError, match=said):
+        as_object(SCHEMAS[schema], values, "here")
+
+
+def test_settings_of_a_config_are_plain_values():
+    config = OmegaConf.create({"layers": [2, 0], "more": {"a": [1]}})
+    found = as_object(SCHEMAS["find"], {"layers": config.layers, "source": config.more}, "here")
+    assert found.layers == (2, 0)
+    assert found.source == {"a": [1]}
+    assert type(found.source) is dict
+
+
 KEYS = st.text("abc", min_size=1, max_size=3)
 LEAVES = st.none() | st.integers() | KEYS
 CONFIGS = st.recursive(
@@ -288,4 +315,28 @@ def test_a_folder_of_configs_from_a_stranger_runs_no_code(flag, evil, tmp_path, 
     with pytest.raises(SystemExit, match="2"):
         main(["find", "model=tiny", f"store={tmp_path}", flag, str(theirs), "+experiment=theirs"])
     assert capsys.readouterr().err.startswith("neurosieve: `")
+    assert list(here.iterdir()) == []
+
+
+def test_nor_does_a_sweep_over_such_configs(tmp_path, monkeypatch, capsys):
+    theirs, here = tmp_path / "theirs" / "experiment", tmp_path / "here"
+    theirs.mkdir(parents=True)
+    here.mkdir()
+    monkeypatch.chdir(here)
+    (theirs / "good.yaml").write_text("# @package _global_\nseed: 1\n")
+    (theirs / "evil.yaml").write_text(f"# @package _global_\nhydra:\n  {FORMATTER}\n")
+    with pytest.raises(SystemExit, match="2"):
+        main(
+            [
+                "find",
+                "model=tiny",
+                f"store={tmp_path}",
+                "-m",
+                "--config-dir",
+                str(theirs.parent),
+                "+experiment=evil,good",
+            ]
+        )
+    said = capsys.readouterr().err
+    assert said.startswith("neurosieve: `hydra.job_logging.formatters.x.()` is `os.mkdir`, which is neither")
     assert list(here.iterdir()) == []

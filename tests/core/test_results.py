@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from neurosieve import ConfigError, DataError, Site, StoreError, compare, load
 from neurosieve.cli import main
 from neurosieve.results import finished_runs, write_run
@@ -88,8 +89,8 @@ def test_a_file_that_cannot_be_written_leaves_no_half_of_it_and_no_finished_run(
 
     write_run(tmp_path, TABLE, TABLE, {})
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with monkeypatch.context() as patched, pytest.raises(StoreError, match="No space left on device"):
-        patched.setattr(pd.DataFrame, "to_parquet", full)
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(StoreError, match="No space left on device"):
         write_run(tmp_path, TABLE.head(1), TABLE, {})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -120,8 +121,7 @@ def test_overlap_and_rank_correlation_are_those_by_hand_and_of_scipy(make_run, o
     [line] = compare(folder, k=k).itertuples()
     defined = [[n for n in range(8) if values[n] == values[n]] for values in (one, other)]
     best = [
-        sorted(have, key=lambda n: (-abs(values[n]), n))[:k]
-        for have, values in zip(defined, (one, other), strict=True)
+        sorted(have, key=lambda n: (-abs(values[n]), n))[:k] for have, values in zip(defined, (one, other), strict=True)
     ]
     common = len(set(best[0]) & set(best[1]))
     np.testing.assert_equal(line.overlap, common / len(best[0]) if best[0] else math.nan)
@@ -169,7 +169,7 @@ def test_one_run_alone_is_compared_with_nothing(make_run, tmp_path):
     with pytest.raises(DataError, match="there is no finished run in"):
         compare(tmp_path / "nowhere")
     make_run("0", TWO)
-    with pytest.raises(DataError, match="there is one finished run in .*: give a multirun folder, or several"):
+    with pytest.raises(DataError, match=r"there is one finished run in .*: give a multirun folder, or several"):
         compare(tmp_path)
 
 

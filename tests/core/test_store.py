@@ -150,8 +150,7 @@ def test_a_shard_that_is_damaged_under_an_open_space_is_forgotten_and_captured_a
     made.write(keys[20:], tokens[20:], activations(seed=1))
     overwrite(damaged)
     with pytest.raises(DamagedShardError):
-        for site in SITES:
-            made.read(site, keys, tokens)
+        made.read(SITES[1], keys, tokens)
     assert made.damaged == 1
     assert made.has(keys, tokens).tolist() == [False] * 20 + [True] * 20
     made.write(keys[:20], tokens[:20], activations(seed=0))
