@@ -1,5 +1,6 @@
 """Fills the store with the positions that it lacks, for which alone the model is run; and reads them back."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from neurosieve.store import Space, document_keys
 __all__ = ["Capture", "batches_at", "capture", "keys_of"]
 
 _SHARD_BYTES = 64 * 2**20
+_SHARD_SECONDS = 60
+"""A shard is written when it is so large or so old: a run that is killed loses no more."""
 _BATCH_BYTES = 128 * 2**20
 
 
@@ -65,14 +68,13 @@ def capture(
 
     def flush() -> None:
         if pending:
-            rows = np.concatenate([rows for rows, _ in pending])
-            space.write(
-                keys[rows], tokens[rows], {s: torch.cat([found[s] for _, found in pending]) for s in space.sites}
-            )
-            pending.clear()
+            held, pending[:] = list(pending), []  # A shard that cannot be written is not tried again.
+            rows = np.concatenate([rows for rows, _ in held])
+            found = {site: torch.cat([found[site] for _, found in held]) for site in space.sites}
+            space.write(keys[rows], tokens[rows], found)
 
     total = int(missing.sum())
-    size = 0
+    size, flushed = 0, time.monotonic()
     try:
         for batch in _batches(positions, bounds, tokens_per_batch):
             wanted = [np.flatnonzero(missing[bounds[n] : bounds[n + 1]]) + bounds[n] for n in batch]
@@ -81,9 +83,9 @@ def capture(
                 pending.append((rows, found))
                 size += sum(tensor.nbytes for tensor in found.values())
                 done.positions += len(rows)
-            if size >= _SHARD_BYTES:
+            if size >= _SHARD_BYTES or time.monotonic() - flushed > _SHARD_SECONDS:
                 flush()
-                size = 0
+                size, flushed = 0, time.monotonic()
             if total and held:
                 announce("stage_progressed", stage="reading", done=done.positions, total=total, unit="positions")
     finally:

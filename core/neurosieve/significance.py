@@ -41,13 +41,18 @@ def bootstrap_interval(
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     values = np.empty((draws, batch.activations.shape[1]))
-    for draw in range(draws):
-        chosen = generator.integers(len(members), size=len(members))
-        # A group that is drawn twice counts as two: its copies are told apart by number.
-        copies = np.repeat(np.arange(len(chosen)), [len(members[group]) for group in chosen])
-        rows = torch.from_numpy(np.concatenate([members[group] for group in chosen]))
-        resampled = _resampled(batch, rows, torch.from_numpy(copies))
-        values[draw] = distance(score([resampled], {"score": scorer})["score"])[0]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # Each draw is small: threads would wait for each other longer than they work.
+    try:
+        for draw in range(draws):
+            chosen = generator.integers(len(members), size=len(members))
+            # A group that is drawn twice counts as two: its copies are told apart by number.
+            copies = np.repeat(np.arange(len(chosen)), [len(members[group]) for group in chosen])
+            rows = torch.from_numpy(np.concatenate([members[group] for group in chosen]))
+            resampled = _resampled(batch, rows, torch.from_numpy(copies))
+            values[draw] = distance(score([resampled], {"score": scorer})["score"])[0]
+    finally:
+        torch.set_num_threads(threads)
     defined = np.isfinite(values).mean(axis=0) > 0.9
     tail = (1 - confidence) / 2
     low, high = np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)

@@ -47,29 +47,30 @@ def run(gemma, tmp_path_factory):
     return folder
 
 
-def recomputed(folder, model):
+@pytest.fixture(scope="module")
+def recomputed(run, gemma):
     """Each document of `positions.parquet` in one plain, unpadded forward pass, keeping what enters `down_proj`."""
-    records = json.loads((folder / "traces.json").read_text())
+    records = json.loads((run / "traces.json").read_text())
     texts = {str(record["problem_id"]): record["generated_cot"] for record in records}
-    positions = pd.read_parquet(folder / "run" / "positions.parquet")
+    positions = pd.read_parquet(run / "run" / "positions.parquet")
     seen = {}
-    for layer, block in enumerate(model.module.model.layers):
+    for layer, block in enumerate(gemma.module.model.layers):
         block.mlp.down_proj.register_forward_pre_hook(lambda _, given, layer=layer: seen.update({layer: given[0][0]}))
     values = {}
     for document, lines in positions.groupby("document"):
         with torch.no_grad():
-            model.module(**model.tokenizer(texts[document], return_tensors="pt", add_special_tokens=True))
+            gemma.module.model(gemma.tokenizer(texts[document], return_tensors="pt").input_ids)
         for token in lines.token.unique():
             values[document, token] = torch.stack([seen[layer][token] for layer in sorted(seen)]).numpy()
     return positions, values
 
 
-def test_an_independent_recomputation_agrees_on_activations_and_every_score(run, gemma):
+def test_an_independent_recomputation_agrees_on_every_score(run, recomputed):
     from scipy.stats import mannwhitneyu, ttest_ind
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    positions, values = recomputed(run, gemma)
+    positions, values = recomputed
     neurons = pd.read_parquet(run / "run" / "neurons.parquet")
     chosen = neurons.sample(200, random_state=0)
     for part, suffix in (("ranking", ""), ("replication", "_replication")):
@@ -96,10 +97,10 @@ def test_an_independent_recomputation_agrees_on_activations_and_every_score(run,
                 assert getattr(neuron, name + suffix) == pytest.approx(value, rel=1e-3, abs=1e-3), (name, neuron)
 
 
-def test_the_store_holds_what_a_plain_forward_pass_gives(run, gemma):
+def test_the_store_holds_what_a_plain_forward_pass_gives(run, recomputed):
     from safetensors import safe_open
 
-    _, values = recomputed(run, gemma)
+    _, values = recomputed
     shards = list((run / "store").rglob("*.safetensors"))
     found = []
     for shard in shards:
