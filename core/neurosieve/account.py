@@ -13,6 +13,7 @@ import pandas as pd
 
 from neurosieve.labelling import LabelledDocument
 from neurosieve.selection import PARTS, Positions
+from neurosieve.settings import Find
 
 __all__ = ["Stopwatch", "cautions", "counted", "provenance"]
 
@@ -53,18 +54,39 @@ class Stopwatch:
 
 
 def cautions(
-    positions: Positions, counts: Counter[str], context: int | None, enough_positions: int, enough_documents: int
+    positions: Positions,
+    asked: Sequence[str],
+    ratio: float,
+    counts: Counter[str],
+    context: int | None,
+    enough: Find,
 ) -> list[str]:
     """Return what a reader of the ranking must know first: too little to go by, and what was left out."""
-    found = []
-    ranked = positions.table[(positions.table.part == PARTS[0]) & (positions.table.label == 1)]
+    found = [
+        f"`{behaviour}` shows nowhere in {counts['documents']:,} documents, and was left out"
+        for behaviour in asked
+        if behaviour not in positions.behaviours
+    ]
     for behaviour in positions.behaviours:
-        here = ranked[ranked.behaviour == behaviour]
-        documents = here.document.nunique()
-        if len(here) < enough_positions or documents < enough_documents:
+        mine = positions.table[positions.table.behaviour == behaviour]
+        present, controls = mine[mine.label == 1], mine[mine.label == 0]
+        ranked, held_out = (present[present.part == part] for part in PARTS)
+        documents, groups = ranked.document.nunique(), held_out.group.nunique()
+        if len(ranked) < enough.enough_positions or documents < enough.enough_documents:
             found.append(
-                f"`{behaviour}` is ranked on {len(here):,} present positions in {documents:,} documents: with fewer "
-                f"than {enough_positions} or {enough_documents}, the best of many neurons scores high by chance alone"
+                f"`{behaviour}` is ranked on {len(ranked):,} present positions in {documents:,} documents: with fewer "
+                f"than {enough.enough_positions} or {enough.enough_documents}, the best of many neurons scores high by "
+                "chance alone"
+            )
+        if 0 < groups < enough.enough_groups:
+            found.append(
+                f"`{behaviour}` shows in {groups} held-out groups: with fewer than {enough.enough_groups} there is no "
+                "interval and no verdict on replication"
+            )
+        if len(controls) < ratio * len(present) / 2:
+            found.append(
+                f"`{behaviour}` has {len(controls):,} control positions for {len(present):,} present ones, where "
+                f"{ratio:g} for each were asked: the texts hold no more of the kind"
             )
     left_out = {
         "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",

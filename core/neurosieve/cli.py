@@ -54,6 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(130)
+    except OSError as error:
+        # What is left here is the file system's: a full disk, a folder that cannot be written.
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        where = f"`{error.filename}`" if error.filename else "the output folder"
+        print(
+            f"neurosieve: cannot write or read {where} ({error.strerror or error}): choose another place",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except NeurosieveError as error:
         # Hydra shows tracebacks under this variable, and so do we.
         if os.environ.get("HYDRA_FULL_ERROR") == "1":

@@ -82,6 +82,9 @@ class Scorer(ABC, Generic[S]):
     joint: ClassVar[bool] = False
     """Whether a neuron's score depends on the other neurons that are scored with it."""
 
+    centred: ClassVar[bool] = True
+    """Whether a neuron that tells nothing scores `neutral` on average, also on a small sample."""
+
     @property
     @abstractmethod
     def statistic(self) -> Statistic[S]:

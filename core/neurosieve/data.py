@@ -60,10 +60,10 @@ class Present(NamedTuple):
     """The spans in this document, in tokens."""
     onsets: Sequence[int]
     """The first token of each span in this document."""
-    onset_token_ids: npt.NDArray[np.int64]
-    """The token id at each onset in any document."""
-    onset_relative: npt.NDArray[np.float64]
-    """How far into its completion each onset in any document is, 0 to 1."""
+    anchor_token_ids: npt.NDArray[np.int64]
+    """The token id at each anchor in any document: at the first token of each span, or at all that are read of it."""
+    anchor_relative: npt.NDArray[np.float64]
+    """How far into its completion each anchor in any document is, 0 to 1."""
 
 
 class Site(NamedTuple):

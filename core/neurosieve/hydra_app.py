@@ -18,7 +18,7 @@ from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.experimental.callback import Callback
 from hydra.plugins.plugin import Plugin
 from hydra.types import RunMode
@@ -119,6 +119,11 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             ) from error
         options = error.options or _options(command, group)
         raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
+    except OverrideParseException as error:
+        raise ConfigError(
+            f"`{error.override}` is not understood: quote a value that holds `=`, commas or brackets twice, as in "
+            "\"source.path='a=b.json'\""
+        ) from error
     except (HydraException, OmegaConfBaseException) as error:
         said = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
         said = re.sub(r"\s+full_key: .*", "", said)  # The key is in the message already.
@@ -126,6 +131,9 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         if unknown:
             others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
             keys = _keys(OmegaConf.to_container(_composed(command, others, RunMode.MULTIRUN), resolve=False))
+            if options := _options(command, unknown[1]):
+                choice = f"+{unknown[1]}={options[0]}"
+                raise ConfigError(f"`{unknown[1]}` is chosen with a plus: `{choice}`") from error
             if unknown[1] not in keys:  # Else it is there, and the value is at fault.
                 raise ConfigError(
                     f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
@@ -133,10 +141,9 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
                 ) from error
         raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
     except OSError as error:
-        if not error.filename:
-            raise
+        where = f"`{error.filename}`" if error.filename else "the run folder"
         raise StoreError(
-            f"cannot write `{error.filename}` ({error.strerror}): choose another place with `hydra.run.dir=<folder>`"
+            f"cannot write {where} ({error.strerror or error}): choose another place with `hydra.run.dir=<folder>`"
         ) from error
 
 

@@ -40,6 +40,10 @@ def label(
     """
     seen: set[str] = set()
     for document in documents:
+        if not isinstance(document, Document):
+            raise DataError(
+                f"the source gave {document!r:.80}, which is no `neurosieve.Document`: wrap each text in one"
+            )
         if document.id in seen:
             raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
         seen.add(document.id)

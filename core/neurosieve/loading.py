@@ -166,7 +166,7 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
         module.config,
         tokenizer,
         lambda: _weights_hash(module),
-        lambda: module.eval(),
+        lambda: module,
         parameter.dtype,
         parameter.device,
         bridge,

@@ -123,7 +123,7 @@ def read(
             raise _LastSiteReadError
 
     module = model.module
-    with torch.inference_mode(), _hooked(model, atlas, sites, keep), _memory_errors():
+    with torch.inference_mode(), _hooked(model, atlas, sites, keep), _memory_errors(), _evaluating(module):
         with suppress(_LastSiteReadError):
             # `base_model` leaves out the LM head.
             module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
@@ -162,6 +162,17 @@ def _hooked(
             projection = model.module.get_submodule(atlas.down_projections[site.layer])
             hooks.callback(projection.register_forward_pre_hook(pre_hook(site)).remove)
         yield
+
+
+@contextmanager
+def _evaluating(module: Any) -> Iterator[None]:
+    """Turn dropout off, and leave a model that was handed over as it was."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
 
 
 @contextmanager

@@ -25,18 +25,23 @@ def confirmed(
     best: int,
     draws: int,
     seed: int,
+    enough_groups: int,
 ) -> pd.DataFrame:
     """Return the table with an interval and a verdict for the best neurons of each behaviour.
 
     `replicates` is true where, on the held-out groups, the sign agrees and the interval excludes "tells nothing";
-    it is missing for neurons below the best `confirm`, and where there is no interval.
+    it is missing for neurons below the best, and where there is no interval: for scorers that look at neurons jointly
+    or whose noise is not centred, and for a behaviour that shows in fewer than `enough_groups` held-out groups.
     """
     low, high = np.full(len(neurons), np.nan), np.full(len(neurons), np.nan)
-    for number, behaviour in enumerate(positions.behaviours):
+    # A joint score is no property of one neuron, and an interval around noise that is not centred proves nothing.
+    tested = positions.behaviours if scorer.centred and not scorer.joint else ()
+    for number, behaviour in enumerate(tested):
         chosen = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= best) & neurons[rank_by].notna())
         column = len(positions.behaviours) + number
-        if scorer.joint or not len(chosen) or not (positions.labels[:, column] >= 0).any():
-            continue  # A joint scorer's score is no property of one neuron: resampling a few of them says nothing.
+        shown = positions.document_of_row[positions.labels[:, column] == 1]
+        if not len(chosen) or len(np.unique(positions.groups[shown])) < enough_groups:
+            continue
         chosen = chosen[np.argsort(neurons.layer.to_numpy()[chosen], kind="stable")]
         held_out = _held_out(space, positions, column, neurons.iloc[chosen])
         low[chosen], high[chosen] = bootstrap_interval(held_out, scorer, seed, draws)

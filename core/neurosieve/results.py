@@ -59,6 +59,8 @@ class Result:
         for asked, there, what in ((behaviour, self.behaviours, "behaviour"), (scorer, self.scorers, "scorer")):
             if asked is not None and asked not in there:
                 raise ConfigError(f"this run has no {what} `{asked}`: {nearest(asked, there)}")
+        if k < 1:
+            raise ConfigError(f"k is {k}: give the number of neurons, at least 1")
         table = self.neurons if behaviour is None else self.neurons[self.neurons.behaviour == behaviour]
         if scorer is not None and scorer != self.run["rank_by"]:
             neutral = table.behaviour.map(self.run["neutral"][scorer]).astype(float)

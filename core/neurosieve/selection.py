@@ -1,6 +1,7 @@
 """Which positions are read, and which groups are held out; decided before any activation is."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,9 +49,9 @@ class Selection:
             problem = f"selection.at is `{self.at}`: take onset, prediction, window, span or context"
         elif self.at == "window" and not self.offsets:
             problem = "selection.offsets is empty: give the tokens to read, counted from the onset, such as [-3,-2,-1]"
-        elif self.ratio <= 0:
+        elif not 0 < self.ratio < math.inf:
             problem = f"selection.ratio is {self.ratio}: give the control positions for each present one, such as 10"
-        elif self.documents_without < 0:
+        elif not 0 <= self.documents_without < math.inf:
             problem = f"selection.documents_without is {self.documents_without}: give 0 or more"
         elif not 0 <= self.replication < 1:
             problem = (
@@ -94,23 +95,29 @@ def choose_positions(
 
     Args:
         documents: the labelled documents.
-        behaviours: the names of the behaviours, each a column of labels.
+        behaviours: the names of the behaviours, each a column of labels; one that shows nowhere is left out.
         control: chooses the positions to compare with.
         selection: how to choose and split.
         seed: draws the split.
         counts: gains how many positions were left out, and why.
 
     Raises:
-        DataError: a behaviour shows nowhere, has no control, or shows in too few groups to split.
+        DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
         ConfigError: no position is inside the texts.
     """
     ordered = sorted(documents, key=lambda document: document.tokens.id)  # The source's order must not matter.
+    found = [name for name in behaviours if any(document.ranges[name] for document in ordered)]
+    if not found:
+        raise DataError(
+            f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in {len(documents):,} documents: "
+            "check what the detector looks for, and that the texts hold completions"
+        )
     lines: list[tuple[str, int, int, int]] = []
-    for behaviour in behaviours:
+    for behaviour in found:
         lines += _positions_of(behaviour, ordered, control, selection, counts)
     chosen = pd.DataFrame(lines, columns=["behaviour", "number", "token", "label"])
-    part = _split(chosen, ordered, behaviours, selection, seed)
-    return _assemble(chosen, ordered, part, tuple(behaviours))
+    part = _split(chosen, ordered, found, selection, seed)
+    return _assemble(chosen, ordered, part, tuple(found))
 
 
 def _positions_of(
@@ -123,11 +130,6 @@ def _positions_of(
     onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
     present = [_read_at(document, behaviour, selection, counts) for document in documents]
     having = [number for number, found in enumerate(onsets) if found]
-    if not having:
-        raise DataError(
-            f"no span of `{behaviour}` was found in {len(documents):,} documents: "
-            "check what its detector looks for, and that the texts hold completions"
-        )
     total = sum(map(len, present))
     if not total:
         raise ConfigError(
@@ -136,11 +138,15 @@ def _positions_of(
             + f", every place to read near its {sum(map(len, onsets)):,} spans is outside the texts: "
             "read nearer to the onset"
         )
+    # The words and places to match are those that are read: of the whole span, or of its onset.
+    anchors = present if selection.at in ("span", "context") else onsets
     told = Present(
         here=(),
         onsets=(),
-        onset_token_ids=np.array([documents[n].tokens.token_ids[onset] for n in having for onset in onsets[n]]),
-        onset_relative=np.array([documents[n].tokens.relative[onset] for n in having for onset in onsets[n]]),
+        anchor_token_ids=np.array(
+            [documents[n].tokens.token_ids[token] for n in having for token in sorted(anchors[n])]
+        ),
+        anchor_relative=np.array([documents[n].tokens.relative[token] for n in having for token in sorted(anchors[n])]),
     )
     without = [number for number, found in enumerate(onsets) if not found]
     without.sort(key=lambda number: _digest(selection.seed, documents[number].tokens.id))
@@ -152,7 +158,7 @@ def _positions_of(
     for number in sorted(having + without):
         document = documents[number]
         count = round(ratio * len(present[number])) if onsets[number] else typical
-        anchors = control.choose(
+        chosen = control.choose(
             document.tokens,
             told._replace(here=document.ranges[behaviour], onsets=onsets[number]),
             count,
@@ -161,7 +167,7 @@ def _positions_of(
         covered = {token for span in document.ranges[behaviour] for token in span} | present[number]
         read = {
             token
-            for anchor in anchors
+            for anchor in chosen
             for offset in _offsets(selection)
             if _usable(document.tokens, token := int(anchor) + offset) and token not in covered
         }
@@ -225,7 +231,7 @@ def _split(
                 if not 0 < sum(part[group] for group in groups) < len(groups):
                     raise DataError(
                         f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
-                        f"{share:.0%} of them for the replication: give more texts, or `selection.replication=0` "
+                        f"{100 * share:g}% of them for the replication: give more texts, or `selection.replication=0` "
                         "to rank on all and replicate on none"
                     )
     return part

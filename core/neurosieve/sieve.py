@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from neurosieve.configuration import describe
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document, Scores, Site
 from neurosieve.engine import score
-from neurosieve.errors import ConfigError, DataError, nearest
+from neurosieve.errors import ConfigError, DataError, StoreError, nearest
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model, open_model
 from neurosieve.model import Atlas, atlas_of
@@ -23,39 +22,12 @@ from neurosieve.registry import installed
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, write_run
 from neurosieve.selection import PARTS, Positions, Selection, choose_positions
+from neurosieve.settings import Find
 from neurosieve.store import DamagedShardError, Space
 
-__all__ = ["Find", "sieve"]
+__all__ = ["sieve"]
 
-
-@dataclass(frozen=True)
-class Find:
-    """What `find` is told besides its plugins and its model."""
-
-    seed: int = 0
-    """Draws which groups are held out, and the bootstrap."""
-    rank_by: str | None = None
-    """The scorer that ranks; the first, by default."""
-    layers: tuple[int, ...] | None = None
-    """The layers to read; all, by default."""
-    confirm: int = 100
-    """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict."""
-    draws: int = 500
-    """Resamples of the groups behind each interval."""
-    tokens_per_batch: int | None = None
-    """Tokens in one forward pass, padding included; 4,096 on a CPU and 32,768 on a GPU, by default."""
-    store: str | None = None
-    """The folder that keeps captured activations; the user's cache, by default."""
-    enough_positions: int = 100
-    """Fewer present positions of a behaviour than this in the ranking part are warned of."""
-    enough_documents: int = 30
-    """Fewer documents with a behaviour than this in the ranking part are warned of."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("confirm", 0), ("draws", 1), ("tokens_per_batch", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ConfigError(f"{name} is {value}: give at least {least}")
+_DAMAGED_AT_MOST = 100
 
 
 def sieve(
@@ -73,6 +45,7 @@ def sieve(
     Raises:
         NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
     """
+    _check_handed_over(detectors, scorers, folder)
     announce = installed().announce
     announce("run_started", command="find", folder=folder)
     rank_by = settings.rank_by or next(iter(scorers))
@@ -92,7 +65,12 @@ def sieve(
         )
     with watch.stage("choosing positions"):
         positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
-    warnings += cautions(positions, counts, atlas.context, settings.enough_positions, settings.enough_documents)
+    warnings += cautions(positions, list(detectors), selection.ratio, counts, atlas.context, settings)
+    if scorers[rank_by].joint or not scorers[rank_by].centred:
+        warnings.append(
+            f"`{rank_by}` gives no verdict on replication: its score on noise is not centred, or is of several neurons "
+            "together; rank by another scorer (`rank_by=auc`) for one"
+        )
     budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
@@ -118,9 +96,15 @@ def sieve(
                     settings.confirm,
                     settings.draws,
                     settings.seed,
+                    settings.enough_groups,
                 )
-        except DamagedShardError:
-            continue  # The shard is gone; what it held is captured again.
+        except DamagedShardError as damage:  # The shard is gone; what it held is captured again.
+            if space.damaged > _DAMAGED_AT_MOST:
+                raise StoreError(
+                    f"the store `{space.folder}` is damaged again and again, last in `{damage}`: "
+                    "check the disk, or choose another place with `store=<folder>`"
+                ) from damage
+            continue
         break
     if space.damaged:
         warnings.append(
@@ -167,6 +151,19 @@ def sieve(
     result = write_run(folder, neurons, positions.table, report)
     announce("run_ended", command="find", folder=folder)
     return result
+
+
+def _check_handed_over(detectors: Mapping[str, Any], scorers: Mapping[str, Any], folder: Path) -> None:
+    for given, kind, what in ((detectors, Detector, "detector"), (scorers, Scorer, "scorer")):
+        if not given:
+            raise ConfigError(f"no {what} is given: give at least one")
+        for name, one in given.items():
+            if not isinstance(one, kind):
+                raise ConfigError(
+                    f"the {what} `{name}` is {one!r}, which is no {kind.__name__}: give an instance of one"
+                )
+    if (folder / "run.json").exists():
+        raise ConfigError(f"`{folder}` holds a finished run already, which is not written over: give another folder")
 
 
 def _announced(documents: Iterator[LabelledDocument], announce: Callable[..., None]) -> Iterator[LabelledDocument]:

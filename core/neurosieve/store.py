@@ -84,7 +84,13 @@ class Space:
             self._shards.append(_Shard(path, self._address(documents.numpy(), tokens.numpy())))
 
     def _remove(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the shard `{path}` is damaged and cannot be removed ({error.strerror}): remove it, "
+                "or choose another place with `store=<folder>`"
+            ) from error
         self._shards = [shard for shard in self._shards if shard.path != path]
         self.damaged += 1
 
@@ -138,8 +144,8 @@ class Space:
             free = shutil.disk_usage(self.folder).free / 2**20
             raise StoreError(
                 f"cannot write a shard of {needed:.0f} MiB to `{self.folder}` ({error}; {free:.0f} MiB free): "
-                "make room (`neurosieve cache` shows what the store holds) and run the same command again, "
-                "it goes on from here; or choose another place with `store=<folder>`"
+                "make room or make it writable (`neurosieve cache` shows what the store holds) and run the same "
+                "command again, it goes on from here; or choose another place with `store=<folder>`"
             ) from error
         self._add(shard)
         self._index()
@@ -195,8 +201,13 @@ def _load(path: Path, *names: str) -> list[Tensor]:
         with safe_open(path, framework="pt") as shard:
             written = shard.metadata() or {}
             tensors = [shard.get_tensor(name) for name in names]
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, FileNotFoundError) as error:
         raise DamagedShardError(path) from error
+    except OSError as error:
+        raise StoreError(
+            f"cannot read the shard `{path}` ({error.strerror or error}): make it readable, "
+            "or choose another place with `store=<folder>`"
+        ) from error
     if any(written.get(name) != _checksum(tensor) for name, tensor in zip(names, tensors, strict=True)):
         raise DamagedShardError(path)
     return tensors

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from neurosieve.results import Result
@@ -15,7 +16,7 @@ __all__ = ["console", "show_result"]
 def console(**options: Any) -> Console:
     """Return the console to print on; a pipe or a file gets whole lines, however long."""
     made = Console(**options)
-    return made if made.is_terminal else Console(width=200, **options)
+    return made if made.is_terminal else Console(width=1000, **options)
 
 
 def show_result(result: Result, k: int = 10) -> None:
@@ -24,7 +25,8 @@ def show_result(result: Result, k: int = 10) -> None:
     for warning in run["warnings"]:
         out.print(f"[bold yellow]warning:[/] {escape(warning)}")
     for behaviour in result.behaviours:
-        out.print(_table(result, behaviour, k))
+        out.print(_table(result, behaviour, k, out.width))
+        out.print(_read(run["counts"]["behaviours"][behaviour], run["counts"]["documents"]))
     reading = run["reading"]
     source = (
         f"{reading['forward_passes']:,} forward passes, {reading['tokens']:,} tokens"
@@ -35,38 +37,67 @@ def show_result(result: Result, k: int = 10) -> None:
     out.print(f"run folder: {escape(str(result.folder))}", soft_wrap=True)
 
 
-def _table(result: Result, behaviour: str, k: int) -> Table:
+def _table(result: Result, behaviour: str, k: int, width: int) -> Table:
+    """Return the best neurons by every scorer, or by that of the ranking alone where the others do not fit."""
+    whole = _with_columns(result, behaviour, k, result.scorers)
+    return whole if _width(whole) <= width else _with_columns(result, behaviour, k, [result.run["rank_by"]])
+
+
+def _width(table: Table) -> int:
+    wide = Console(width=1000)
+    return Measurement.get(wide, wide.options, table).maximum
+
+
+def _with_columns(result: Result, behaviour: str, k: int, scorers: list[str]) -> Table:
     run = result.run
     counts, rank_by = run["counts"]["behaviours"][behaviour], run["rank_by"]
     best = result.top(k, behaviour)
     total = int((result.neurons.behaviour == behaviour).sum())
+    replicated = counts["replication_present"] > 0
     table = Table(
-        title=f"{escape(behaviour)}: the best {len(best)} of {total:,} neurons by {rank_by}",
-        caption=(
-            f"{counts['spans']:,} spans in {counts['documents_with']:,} of {run['counts']['documents']:,} documents; "
-            f"ranked on {counts['ranking_present']:,} present and {counts['ranking_control']:,} control positions, "
-            f"replicated on {counts['replication_present']:,} and {counts['replication_control']:,} of held-out groups"
-        ),
-        title_justify="left",
-        caption_justify="left",
+        title=escape(f"{behaviour}: the best {len(best)} of {total:,} neurons by {rank_by}"), title_justify="left"
     )
     for column in ("rank", "layer", "neuron"):
         table.add_column(column, justify="right")
-    for scorer in result.scorers:
+    # The ranking's own scorer stands first, with what is known of it.
+    scorers = [rank_by, *(scorer for scorer in scorers if scorer != rank_by)]
+    for scorer in scorers:
         table.add_column(scorer, justify="right")
-        table.add_column("held out", justify="right")
-    table.add_column("95 % interval", justify="right")
-    table.add_column("replicates")
-    neutral = run["neutral"][rank_by][behaviour] or 0.0
+        if replicated:
+            table.add_column("held out", justify="right")
+        if replicated and scorer == rank_by:
+            table.add_column("95 % interval", justify="right")
+            table.add_column("replicates")
     for line in best.to_dict("records"):
         cells = [str(line["rank"]), str(line["layer"]), str(line["neuron"])]
-        for scorer in result.scorers:
-            cells += [_number(line[scorer]), _number(line[f"{scorer}_replication"])]
-        low, high = line[f"{rank_by}_distance_replication_low"], line[f"{rank_by}_distance_replication_high"]
-        cells.append("" if math.isnan(low) else f"{_number(neutral + low)} to {_number(neutral + high)}")
-        cells.append({True: "yes", False: "no"}.get(line["replicates"], ""))
+        for scorer in scorers:
+            cells.append(_number(line[scorer]))
+            if replicated:
+                cells.append(_number(line[f"{scorer}_replication"]))
+            if replicated and scorer == rank_by:
+                cells += [_interval(line, rank_by), {True: "yes", False: "no"}.get(line["replicates"], "")]
         table.add_row(*cells)
     return table
+
+
+def _interval(line: dict[Any, Any], rank_by: str) -> str:
+    distance = f"{rank_by}_distance_replication"
+    low, high = line[f"{distance}_low"], line[f"{distance}_high"]
+    neutral = line[f"{rank_by}_replication"] - line[distance]
+    return "" if math.isnan(low) else f"{_number(neutral + low)} to {_number(neutral + high)}"
+
+
+def _read(counts: dict[str, int], documents: int) -> str:
+    """Say what a behaviour's ranking went by."""
+    held_out = (
+        f", scored again on {counts['replication_present']:,} and {counts['replication_control']:,} of held-out groups"
+        if counts["replication_present"]
+        else ""
+    )
+    return (
+        f"{counts['spans']:,} spans in {counts['documents_with']:,} of {documents:,} documents; ranked on "
+        f"{counts['ranking_present']:,} present and {counts['ranking_control']:,} control positions{held_out}"
+    )
 
 
 def _number(value: float) -> str:

@@ -199,9 +199,12 @@ def test_a_node_that_asks_for_nothing_builds_nothing(node):
 @pytest.mark.parametrize(
     ("schema", "values", "said"),
     [
-        ("find", {"draws": 0}, "draws is 0: give at least 1"),
-        ("find", {"confirm": -1}, "confirm is -1: give at least 0"),
-        ("find", {"tokens_per_batch": 0}, "tokens_per_batch is 0: give at least 1"),
+        ("find", {"draws": 0}, "draws is 0: give a whole number, at least 1"),
+        ("find", {"confirm": -1}, "confirm is -1: give a whole number, at least 0"),
+        ("find", {"tokens_per_batch": 0}, "tokens_per_batch is 0: give a whole number, at least 1"),
+        ("find", {"seed": -1}, "seed is -1: give a whole number, at least 0"),
+        ("selection", {"ratio": float("nan")}, "selection.ratio is nan"),
+        ("selection", {"documents_without": float("inf")}, "selection.documents_without is inf"),
         ("selection", {"at": "onst"}, r"`here.at` is `onst`: did you mean `onset`"),
         (
             "model",

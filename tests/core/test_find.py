@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosieve import ConfigError, DataError, Document, Span, find, hookimpl, load
+from neurosieve import ConfigError, DataError, Document, NeurosieveError, Span, find, hookimpl, load
 from neurosieve.registry import installed
 from neurosieve.selection import Selection
 from neurosieve.tiny import tiny_model
 from neurosieve_plugins.controls.distant import Distant
+from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.scorers.auc import Auc
@@ -269,3 +270,57 @@ def test_a_behaviour_that_shows_nowhere_is_refused(run, tmp_path):
 
 def test_too_few_positions_are_warned_of_first(run):
     assert run().run["warnings"][0].startswith("`slip` is ranked on")
+
+
+def test_too_few_held_out_groups_give_no_verdict_and_say_so(run):
+    result = run(source=texts(24))
+    assert result.neurons.replicates.isna().all()
+    assert result.neurons.auc_distance_replication_low.isna().all()
+    assert any("held-out groups" in warning and "no verdict" in warning for warning in result.run["warnings"])
+
+
+def test_a_score_whose_noise_is_not_centred_gives_no_verdict_and_says_so(run):
+    result = run(scorers=["average_precision", "auc"])
+    assert result.neurons.replicates.isna().all()
+    assert any("`average_precision` gives no verdict" in warning for warning in result.run["warnings"])
+
+
+def test_a_behaviour_that_shows_nowhere_is_left_out_and_said(run):
+    result = run(detectors={"gone": Phrases(("zebra",)), "slip": Annotations()})
+    assert result.behaviours == ["slip"]
+    assert "`gone` shows nowhere in 60 documents, and was left out" in result.run["warnings"]
+
+
+def test_scarce_controls_are_said(run):
+    result = run(control=Lexical(), selection=Selection(at="span"))
+    assert any("control positions for" in warning for warning in result.run["warnings"]), result.run["warnings"]
+
+
+def test_a_finished_run_is_not_written_over(run):
+    first = run()
+    before = (first.folder / "run.json").read_bytes()
+    with pytest.raises(ConfigError, match="holds a finished run already"):
+        run(seed=1)
+    assert (first.folder / "run.json").read_bytes() == before
+
+
+def test_a_model_that_was_handed_over_is_left_in_its_mode(run):
+    model, tokenizer = tiny_model()
+    model.train()
+    run(model=(model, tokenizer))
+    assert model.training
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"detectors": {}}, "no detector is given"),
+        ({"scorers": {}}, "no scorer is given"),
+        ({"detectors": {"slip": Annotations}}, "which is no Detector"),
+        ({"source": ["a", "b"]}, "which is no `neurosieve.Document`"),
+        ({"seed": "a"}, "seed is 'a'"),
+    ],
+)
+def test_what_python_callers_mistake_is_refused_with_a_message(run, asked, message):
+    with pytest.raises(NeurosieveError, match=message):
+        run(**asked)

@@ -256,8 +256,8 @@ class Told(Control):
 
     def choose(self, document, present, count, rng):
         assert present.onsets == [span.start for span in present.here]
-        np.testing.assert_array_equal(present.onset_token_ids, np.array([10 % 7, 20 % 7, 15 % 7]))
-        np.testing.assert_allclose(present.onset_relative, (np.array([10, 20, 15]) - 3) / 36)
+        np.testing.assert_array_equal(present.anchor_token_ids, np.array([10 % 7, 20 % 7, 15 % 7]))
+        np.testing.assert_allclose(present.anchor_relative, (np.array([10, 20, 15]) - 3) / 36)
         return [30]
 
 
@@ -291,9 +291,15 @@ def test_without_replication_all_groups_rank():
     assert (positions.labels[:, 1] == -1).all()
 
 
-def test_a_behaviour_that_shows_nowhere_is_an_error():
-    with pytest.raises(DataError, match="no span of `b` was found in 24 documents"):
-        chosen([replace(one, spans=one.spans | {"b": []}, ranges=one.ranges | {"b": []}) for one in many()], ("a", "b"))
+def test_a_behaviour_that_shows_nowhere_is_left_out_beside_one_that_shows():
+    both = [replace(one, spans=one.spans | {"b": []}, ranges=one.ranges | {"b": []}) for one in many()]
+    assert chosen(both, ("a", "b")).behaviours == ("a",)
+
+
+def test_behaviours_that_all_show_nowhere_are_an_error():
+    nowhere = [replace(one, spans={"a": [], "b": []}, ranges={"a": [], "b": []}) for one in many()]
+    with pytest.raises(DataError, match="no span of `a` or `b` was found in 24 documents"):
+        chosen(nowhere, ("a", "b"))
 
 
 def test_a_window_beyond_the_documents_is_an_error():

@@ -1,8 +1,8 @@
 """`find`: from texts to a ranked, replicated table of neurons."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from neurosieve.hydra_app import explained, run_hydra
 from neurosieve.loading import Model, hand_over
 from neurosieve.results import Result
 from neurosieve.selection import Selection
-from neurosieve.sieve import Find, sieve
+from neurosieve.settings import Find
+from neurosieve.sieve import sieve
 
 __all__ = ["find", "from_config", "main"]
 
@@ -49,8 +50,8 @@ def find(
     """Find the neurons that fire when a behaviour shows.
 
     Args:
-        model: a preset (`gemma-3-270m`), a hub name, a folder, a `Model`, a loaded Hugging Face model, or a
-            TransformerBridge.
+        model: a preset (`gemma-3-270m`), a hub name with its owner (`Qwen/Qwen2.5-0.5B`), a folder, a `Model`, a
+            loaded Hugging Face model, or a TransformerBridge.
         source: a preset, a `Source`, or documents.
         detectors: presets, or detectors by the name of the behaviour that each finds.
         scorers: presets, or scorers by the name of the column that each fills.
@@ -90,7 +91,7 @@ def find(
         build(config.control, "control", "control") if isinstance(control, str) else control,
         as_object(Selection, config.selection, "selection") if isinstance(selection, str) else selection,
         as_object(Find, settings, "find"),
-        Path(folder or f"runs/find/{time.strftime('%Y-%m-%d/%H-%M-%S')}"),
+        Path(folder or f"runs/find/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"),
     )
 
 

@@ -42,8 +42,8 @@ def _case(what: str, usable: Sequence[bool], spans: Sequence[range], elsewhere: 
     present = Present(
         here=spans,
         onsets=onsets,
-        onset_token_ids=np.concatenate([token_ids[onsets], rng.integers(0, 4, elsewhere)]).astype(np.int64),
-        onset_relative=np.concatenate([relative[onsets], rng.random(elsewhere)]),
+        anchor_token_ids=np.concatenate([token_ids[onsets], rng.integers(0, 4, elsewhere)]).astype(np.int64),
+        anchor_relative=np.concatenate([relative[onsets], rng.random(elsewhere)]),
     )
     return _Case(what, document, present)
 

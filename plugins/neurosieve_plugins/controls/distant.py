@@ -19,7 +19,7 @@ class Distant(Control):
     ...     id="a", group="a", text="x" * 9, token_ids=np.arange(9), starts=np.arange(9), ends=np.arange(9) + 1,
     ...     usable=np.arange(9) > 0, relative=np.linspace(0, 1, 9),
     ... )
-    >>> present = Present(here=[range(4, 6)], onsets=[4], onset_token_ids=np.array([4]), onset_relative=np.array([0.5]))
+    >>> present = Present([range(4, 6)], [4], anchor_token_ids=np.array([4]), anchor_relative=np.array([0.5]))
     >>> Distant(tokens=3).choose(document, present, count=10, rng=np.random.default_rng(0))
     [1, 8]
     """

@@ -14,7 +14,9 @@ __all__ = ["Lexical"]
 
 @dataclass(frozen=True)
 class Lexical(Control):
-    """The tokens that the behaviour starts with, where it does not show, as often each as at the behaviour's onsets.
+    """The behaviour's own tokens, where it does not show, each as often as the behaviour uses it or less.
+
+    A word that a document has too seldom is not made up for with others: there are fewer controls then.
 
     >>> words = "wait I wait I wait I was I was".split()
     >>> document = TokenizedDocument(
@@ -22,7 +24,7 @@ class Lexical(Control):
     ...     starts=np.arange(9), ends=np.arange(9) + 1, usable=np.ones(9, dtype=bool), relative=np.linspace(0, 1, 9),
     ... )
     >>> present = Present(
-    ...     here=[range(0, 2)], onsets=[0], onset_token_ids=np.array([4, 1]), onset_relative=np.array([0.0, 0.5])
+    ...     here=[range(0, 2)], onsets=[0], anchor_token_ids=np.array([4, 1]), anchor_relative=np.array([0.0, 0.5])
     ... )
     >>> chosen = Lexical().choose(document, present, count=4, rng=np.random.default_rng(0))
     >>> sorted(words[token] for token in chosen)
@@ -32,33 +34,18 @@ class Lexical(Control):
     def choose(
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
     ) -> Sequence[int]:
-        """Return at most `count` such tokens: as many as there are, and as near to the frequencies as that allows."""
-        ids, wanted = np.unique(present.onset_token_ids, return_counts=True)
+        """Return at most `count` such tokens, each word's share of them or as many as there are."""
+        ids, wanted = np.unique(present.anchor_token_ids, return_counts=True)
         outside = document.usable & (tokens_from(present.here, len(document.token_ids)) > 0)
         candidates = [np.flatnonzero(outside & (document.token_ids == token_id)) for token_id in ids]
         available = np.array([len(tokens) for tokens in candidates], dtype=np.int64)
-        quotas = _round(_shares(wanted, available, min(count, int(available.sum()))), rng)
+        quotas = _round(np.minimum(count * wanted / max(1, wanted.sum()), available), rng)
         drawn = [
             int(token)
             for tokens, quota in zip(candidates, quotas, strict=True)
             for token in rng.choice(tokens, size=quota, replace=False)
         ]
         return sorted(drawn)
-
-
-def _shares(wanted: npt.NDArray[np.int64], available: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.float64]:
-    """Split `total` in proportion to `wanted`; what an id has not available goes to the others, in proportion again."""
-    shares = np.zeros(len(wanted))
-    open_ = available > 0
-    while open_.any():
-        left = total - shares[~open_].sum()
-        shares[open_] = left * wanted[open_] / wanted[open_].sum()
-        short = open_ & (shares > available)
-        if not short.any():
-            break
-        shares[short] = available[short]
-        open_ &= ~short
-    return shares
 
 
 def _round(shares: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -22,7 +22,7 @@ class Matched(Control):
     ...     id="a", group="a", text="x" * 101, token_ids=np.arange(101), starts=np.arange(101), ends=np.arange(101) + 1,
     ...     usable=np.ones(101, dtype=bool), relative=np.linspace(0, 1, 101),
     ... )
-    >>> present = Present(here=[], onsets=[], onset_token_ids=np.array([4, 4]), onset_relative=np.array([0.2, 0.9]))
+    >>> present = Present(here=[], onsets=[], anchor_token_ids=np.array([4, 4]), anchor_relative=np.array([0.2, 0.9]))
     >>> Matched(tolerance=0.015).choose(document, present, count=10, rng=np.random.default_rng(0))
     [19, 20, 21, 89, 90, 91]
     """
@@ -42,7 +42,7 @@ class Matched(Control):
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
     ) -> Sequence[int]:
         """Return at most `count` tokens, spread evenly over the onsets that they match."""
-        onsets = document.relative[list(present.onsets)] if len(present.onsets) else present.onset_relative
+        onsets = document.relative[list(present.onsets)] if len(present.onsets) else present.anchor_relative
         far = document.usable & (tokens_from(present.here, len(document.token_ids)) >= self.tokens)
         free = np.flatnonzero(far)
         places = list(rng.permutation(onsets))

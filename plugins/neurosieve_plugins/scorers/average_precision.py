@@ -1,6 +1,7 @@
 """The area under the precision-recall curve."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -29,6 +30,9 @@ class AveragePrecision(Scorer[RowsState]):
     >>> round(scores.value.item(), 4), scores.neutral.item()
     (0.8333, 0.5)
     """
+
+    centred: ClassVar[bool] = False
+    """Noise has an average precision above the prevalence, the more so the fewer positions there are."""
 
     @property
     def statistic(self) -> Rows:

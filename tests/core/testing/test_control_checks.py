@@ -119,7 +119,7 @@ class Sorting(Sound):
     def choose(
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
     ) -> Sequence[int]:
-        present.onset_relative.sort()
+        present.anchor_relative.sort()
         return super().choose(document, present, count, rng)
 
 
@@ -146,7 +146,7 @@ BROKEN = [
     (Careless(), {OUTSIDE, NOTHING}, "token 0 is not usable|chooses .0. of a document without a usable token"),
     (Whimsical(), {"the_same_seed_gives_the_same"}, "and by the same seed"),
     (Scribbling(), {"choosing_leaves_the_document_alone"}, "changes `usable` of a document with the behaviour"),
-    (Sorting(), {"choosing_leaves_the_document_alone"}, "changes `onset_relative` of what it is told"),
+    (Sorting(), {"choosing_leaves_the_document_alone"}, "changes `anchor_relative` of what it is told"),
     (Crashing(), ALL, "raises ValueError as . tokens of a document .* are asked for: a cannot be empty"),
 ]
 

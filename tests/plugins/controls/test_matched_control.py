@@ -21,9 +21,9 @@ def a_document(usable: list[bool]) -> TokenizedDocument:
     )
 
 
-def a_present(spans: list[range], onset_relative: list[float]) -> Present:
+def a_present(spans: list[range], anchor_relative: list[float]) -> Present:
     onsets = [span.start for span in spans]
-    return Present(spans, onsets, np.zeros(len(onset_relative), dtype=np.int64), np.array(onset_relative))
+    return Present(spans, onsets, np.zeros(len(anchor_relative), dtype=np.int64), np.array(anchor_relative))
 
 
 @st.composite
@@ -40,7 +40,7 @@ def test_it_chooses_as_many_far_tokens_at_like_places_as_asked_or_all_there_are(
 ) -> None:
     document, present = document_and_present
     chosen = Matched(tolerance, tokens).choose(document, present, count, np.random.default_rng(seed))
-    places = document.relative[list(present.onsets)] if present.onsets else present.onset_relative
+    places = document.relative[list(present.onsets)] if present.onsets else present.anchor_relative
     allowed = {
         i
         for i in np.flatnonzero(document.usable).tolist()

@@ -1,0 +1,41 @@
+"""What `find` is told besides its plugins and its model."""
+
+from dataclasses import dataclass
+
+from neurosieve.errors import ConfigError
+
+__all__ = ["Find"]
+
+
+@dataclass(frozen=True)
+class Find:
+    """What `find` is told besides its plugins and its model."""
+
+    seed: int = 0
+    """Draws which groups are held out, and the bootstrap."""
+    rank_by: str | None = None
+    """The scorer that ranks; the first, by default."""
+    layers: tuple[int, ...] | None = None
+    """The layers to read; all, by default."""
+    confirm: int = 100
+    """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict."""
+    draws: int = 500
+    """Resamples of the groups behind each interval."""
+    tokens_per_batch: int | None = None
+    """Tokens in one forward pass, padding included; 4,096 on a CPU and 32,768 on a GPU, by default."""
+    store: str | None = None
+    """The folder that keeps captured activations; the user's cache, by default."""
+    enough_positions: int = 100
+    """Fewer present positions of a behaviour than this in the ranking part are warned of."""
+    enough_documents: int = 30
+    """Fewer documents with a behaviour than this in the ranking part are warned of."""
+
+    enough_groups: int = 10
+    """A behaviour that shows in fewer held-out groups than this gets no interval and no verdict: resampling so few
+    groups gives intervals that are far too narrow."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("seed", 0), ("confirm", 0), ("draws", 1), ("tokens_per_batch", 1), ("enough_groups", 2)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ConfigError(f"{name} is {value!r}: give a whole number, at least {least}")
