@@ -293,7 +293,8 @@ def test_without_replication_all_groups_rank():
 
 def test_a_behaviour_that_shows_nowhere_is_left_out_beside_one_that_shows():
     both = [replace(one, spans=one.spans | {"b": []}, ranges=one.ranges | {"b": []}) for one in many()]
-    assert chosen(both, ("a", "b")).behaviours == ("a",)
+    positions, _ = chosen(both, ("a", "b"))
+    assert positions.behaviours == ("a",)
 
 
 def test_behaviours_that_all_show_nowhere_are_an_error():
