@@ -18,7 +18,7 @@ from neurosieve.store import Space, document_keys
 
 __all__ = ["Capture", "batches_at", "capture", "keys_of"]
 
-_SHARD_BYTES = 64 * 2**20
+_SHARD_BYTES = 16 * 2**20
 _SHARD_SECONDS = 60
 """A shard is written when it is so large or so old: a run that is killed loses no more."""
 _BATCH_BYTES = 128 * 2**20

@@ -65,6 +65,8 @@ def sieve(
         )
     with watch.stage("choosing positions"):
         positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
+    numbers = counted(documents, positions)
+    del documents  # From here on, what was chosen is all that is held.
     warnings += cautions(positions, list(detectors), selection.ratio, counts, atlas.context, settings)
     if scorers[rank_by].joint or not scorers[rank_by].centred:
         warnings.append(
@@ -127,7 +129,7 @@ def sieve(
             for name, scores in first.items()
         },
         "warnings": warnings,
-        "counts": {**dict(sorted(counts.items())), "behaviours": counted(documents, positions)},
+        "counts": {**dict(sorted(counts.items())), "behaviours": numbers},
         "reading": vars(done),
         "timings_seconds": watch.seconds,
         "model": {

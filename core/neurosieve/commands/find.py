@@ -10,7 +10,8 @@ from neurosieve.configuration import as_object, build, composed, publish
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError
-from neurosieve.hydra_app import explained, run_hydra
+from neurosieve.hydra_app import run_hydra
+from neurosieve.hydra_errors import explained
 from neurosieve.loading import Model, hand_over
 from neurosieve.results import Result
 from neurosieve.selection import Selection

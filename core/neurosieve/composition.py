@@ -1,0 +1,40 @@
+"""Configs as Hydra composes them, with its own part, before it builds anything."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from neurosieve.configuration import CONF
+
+__all__ = ["options_of", "whole_config"]
+
+
+def options_of(command: str, group: str) -> list[str]:
+    """Return the choices of a config group."""
+    try:
+        app = Hydra.create_main_hydra2(task_name=command, config_search_path=create_config_search_path(f"pkg://{CONF}"))
+        return list(app.config_loader.get_group_options(group))
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def whole_config(command: str, overrides: Sequence[str], mode: RunMode, config_dir: str | None = None) -> DictConfig:
+    """Return the config, Hydra's own part included, as Hydra composes it before it builds anything."""
+    search_path = create_config_search_path(f"pkg://{CONF}")
+    if config_dir is not None:
+        # As Hydra does.
+        search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", SearchPathQuery("schema", None))
+    try:
+        app = Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
+        config: DictConfig = app.compose_config(
+            config_name=command, overrides=list(overrides), run_mode=mode, with_log_configuration=False
+        )
+        return config
+    finally:
+        GlobalHydra.instance().clear()
