@@ -184,7 +184,6 @@ def _open_hub(model: Model) -> LanguageModel:
 
 def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str]) -> LanguageModel:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils.logging import disable_progress_bar
 
     origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     with _explained(where, "open"):
@@ -193,12 +192,19 @@ def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str
     device, dtype = model.torch_device(), model.torch_dtype()
 
     def load() -> Any:
-        if not sys.stderr.isatty():
-            disable_progress_bar()
+        _quiet_unless_watched()
         with _explained(where, "load the weights of"):
             return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
 
     return LanguageModel(named, config, tokenizer, lambda: fingerprint(config), load, dtype, device)
+
+
+def _quiet_unless_watched() -> None:
+    """Turn the progress bars of transformers off where nobody watches them."""
+    if not sys.stderr.isatty():
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
 
 
 @contextmanager
@@ -227,6 +233,7 @@ def _converted(package: str) -> Path:
     if not target.is_dir():
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+        _quiet_unless_watched()
         print(f"Converting the model of {package} to safetensors, once; this takes about two minutes.", file=sys.stderr)
         with written_whole(target) as folder:
             file = import_module(package).assemble(folder / "model.gguf")

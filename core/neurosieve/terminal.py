@@ -19,9 +19,9 @@ def console(**options: Any) -> Console:
     return made if made.is_terminal else Console(width=1000, **options)
 
 
-def show_result(result: Result, k: int = 10) -> None:
+def show_result(result: Result, k: int = 10, out: Console | None = None) -> None:
     """Print the warnings of a run, what it read, and its best neurons, with the folder that holds it all."""
-    out, run = console(), result.run
+    out, run = out or console(), result.run
     for warning in run["warnings"]:
         out.print(f"[bold yellow]warning:[/] {escape(warning)}")
     for behaviour in result.behaviours:
