@@ -15,7 +15,7 @@ from neurosieve.terminal import show_result
 
 def main() -> None:
     run, picture = Path(sys.argv[1]), Path(sys.argv[2])
-    out = Console(record=True, width=118, file=io.StringIO())
+    out = Console(record=True, width=118, highlight=False, file=io.StringIO())
     show_result(neurosieve.load(run), out=out)
     picture.parent.mkdir(exist_ok=True)
     picture.write_text(out.export_svg(title="neurosieve find"))

@@ -15,8 +15,8 @@ __all__ = ["console", "show_result"]
 
 def console(**options: Any) -> Console:
     """Return the console to print on; a pipe or a file gets whole lines, however long."""
-    made = Console(**options)
-    return made if made.is_terminal else Console(width=1000, **options)
+    made = Console(highlight=False, **options)
+    return made if made.is_terminal else Console(width=1000, highlight=False, **options)
 
 
 def show_result(result: Result, k: int = 10, out: Console | None = None) -> None:
