@@ -114,11 +114,17 @@ def read(
     rows = torch.from_numpy(np.repeat(np.arange(len(tokens)), [len(wanted) for wanted in tokens])).to(model.device)
     columns = torch.from_numpy(np.concatenate(list(tokens))).to(model.device)
     found: dict[Site, Tensor] = {}
+    # One block for all sites: many that outlive the forward pass would leave the heap full of holes.
+    block = torch.empty(0)
 
     def keep(site: Site, activations: Tensor) -> None:
+        nonlocal block
         if activations.ndim == 2:  # OPT flattens the batch before its MLP.
             activations = activations.view(*ids.shape, -1)
-        found[site] = activations[rows.to(activations.device), columns.to(activations.device)]
+        if not found:
+            block = activations.new_empty(len(sites), len(rows), activations.shape[-1])
+        found[site] = block[len(found)]
+        found[site].copy_(activations[rows.to(activations.device), columns.to(activations.device)])
         if len(found) == len(sites):
             raise _LastSiteReadError
 
