@@ -53,7 +53,7 @@ def run_hydra(
         except NeurosieveError as error:
             _discard(folder)
             raise _JobFailed(error) from error
-        except BaseException:
+        except BaseException:  # Ctrl-C too: the folder goes, the error goes on.
             _discard(folder)
             raise
 

@@ -81,6 +81,6 @@ def _is_hydras(target: str) -> bool:
         return False
     try:
         found = hydra.utils.get_object(target)
-    except Exception:
+    except Exception:  # Whatever the reason, what cannot be found is not Hydra's, and is refused by its name.
         return False
     return isinstance(found, type) and issubclass(found, Callback | Plugin)
