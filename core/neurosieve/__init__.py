@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     )
     from neurosieve.data import (
         Batch,
+        Contrast,
         Document,
+        Interval,
         Neuron,
         Present,
         Problem,
@@ -45,11 +47,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Batch": "data",
     "ConfigError": "errors",
+    "Contrast": "data",
     "Control": "contracts",
     "DataError": "errors",
     "Detector": "contracts",
     "Document": "data",
     "Grader": "contracts",
+    "Interval": "data",
     "Intervention": "contracts",
     "Model": "loading",
     "ModelError": "errors",
@@ -82,11 +86,13 @@ _HOMES = {
 __all__ = [
     "Batch",
     "ConfigError",
+    "Contrast",
     "Control",
     "DataError",
     "Detector",
     "Document",
     "Grader",
+    "Interval",
     "Intervention",
     "Model",
     "ModelError",

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from neurosieve.data import (
     Batch,
+    Contrast,
     Document,
+    Interval,
     Present,
     Problem,
     Reference,
@@ -116,6 +118,27 @@ class Scorer(ABC, Generic[S]):
     @abstractmethod
     def compute(self, state: S) -> Scores:
         """Return a score per behaviour and neuron: nan where undefined, never 0."""
+
+    def contrast(self, batch: Batch) -> Contrast | None:
+        """Return the score of `batch` as a function of sums over present positions, or None where it is none.
+
+        A scorer that can gives its permutation null as one matrix product; any other is computed column by column.
+
+        Args:
+            batch: positions of one behaviour, in one column of labels; every one of them is compared.
+        """
+        return None
+
+    def interval(self, batch: Batch, confidence: float) -> Interval | None:
+        """Return an interval of each neuron's score that knows that positions of one group are not independent.
+
+        None where there is no formula: whole groups are resampled then, which takes longer.
+
+        Args:
+            batch: positions of one behaviour, in one column of labels; every one of them is compared.
+            confidence: how often such an interval holds the truth.
+        """
+        return None
 
 
 class Problems(ABC):

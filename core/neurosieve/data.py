@@ -1,6 +1,6 @@
 """The values that flow: from a document to its spans, its tokens, the activations at some of them, and their scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,7 +11,9 @@ from torch import Tensor
 
 __all__ = [
     "Batch",
+    "Contrast",
     "Document",
+    "Interval",
     "Neuron",
     "Present",
     "Problem",
@@ -139,6 +141,22 @@ class Batch:
     groups: Int[Tensor, "positions"]
     """Which group that document belongs to, as a number."""
     token_ids: Int[Tensor, "positions"]
+
+
+class Contrast(NamedTuple):
+    """What makes a score of many label columns one matrix product: it depends on sums over present positions alone."""
+
+    values: Float[Tensor, "positions neurons"]
+    """What is summed over the present positions of a column."""
+    score: Callable[[Float[Tensor, "columns neurons"]], Float[Tensor, "columns neurons"]]
+    """Turns such sums into scores, of columns with as many present positions as the batch has."""
+
+
+class Interval(NamedTuple):
+    """A confidence interval of a score per neuron; nan where undefined."""
+
+    low: Float[Tensor, "neurons"]
+    high: Float[Tensor, "neurons"]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from neurosieve import Scorer, Scores
-from neurosieve_plugins.scorers.ordering import in_order
+from neurosieve import Batch, Contrast, Interval, Scorer, Scores
+from neurosieve_plugins.scorers.clusters import sums_by_group, t_quantile
+from neurosieve_plugins.scorers.ordering import in_order, midranks
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["Auc"]
@@ -49,3 +52,44 @@ class Auc(Scorer[RowsState]):
                 area = won if fewer is present else 1 - won
                 value[behaviour, ordered.chunk] = area.masked_fill_(ordered.unordered, torch.nan)
         return Scores(value, neutral=0.5)
+
+    def contrast(self, batch: Batch) -> Contrast:
+        """Return the midranks, whose sum over the present positions is Mann and Whitney's U but for a constant."""
+        total, present = len(batch.labels), int((batch.labels == 1).sum())
+        pairs = present * (total - present)
+        # About their mean, so that float32 sums stay exact for longer.
+        ranks = midranks(batch.activations.float()) - (total + 1) / 2
+
+        def score(sums: Float[Tensor, "columns neurons"]) -> Float[Tensor, "columns neurons"]:
+            return sums.div(pairs).add_(0.5) if pairs else torch.full_like(sums, torch.nan)
+
+        return Contrast(ranks, score)
+
+    def interval(self, batch: Batch, confidence: float) -> Interval:
+        """Return intervals by the clustered variance of Obuchowski (1997, "Nonparametric analysis of clustered ROC
+        curve data", Biometrics 53), on the logit scale, which keeps them between 0 and 1; nan for an area of 0 or 1.
+        """
+        labels, groups = batch.labels[:, 0], batch.groups
+        values = batch.activations.float()
+        present, control = labels == 1, labels == 0
+        m, n = int(present.sum()), int(control.sum())
+        if not (m and n):
+            nothing = torch.full((values.shape[1],), torch.nan, dtype=torch.float64)
+            return Interval(nothing, nothing.clone())
+        overall = midranks(values)
+        # For each position, the share of the other class that it outfires, or that outfires it.
+        won = (overall[present] - midranks(values[present])).double() / n
+        lost = 1 - (overall[control] - midranks(values[control])).double() / m
+        area = won.mean(dim=0)
+        x, has_x = sums_by_group(won - area, groups[present], groups)
+        y, has_y = sums_by_group(lost - area, groups[control], groups)
+        clusters, with_x, with_y = len(x), int(has_x.sum()), int(has_y.sum())
+        s10 = with_x / (with_x - 1) / m * x.square().sum(dim=0) if with_x > 1 else torch.nan
+        s01 = with_y / (with_y - 1) / n * y.square().sum(dim=0) if with_y > 1 else torch.nan
+        s11 = clusters / (clusters - 1) * (x * y).sum(dim=0) if clusters > 1 else torch.nan
+        variance = s10 / m + s01 / n + 2 * s11 / (m * n)
+        inside = (area > 0) & (area < 1) & (variance > 0)
+        spread = t_quantile(confidence, min(with_x, with_y) - 1) * variance.clamp(min=0).sqrt() / (area * (1 - area))
+        middle = torch.logit(area)
+        low, high = (torch.sigmoid(middle + side * spread).where(inside, torch.nan) for side in (-1, 1))
+        return Interval(low, high)

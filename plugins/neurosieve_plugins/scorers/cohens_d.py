@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from neurosieve import ConfigError, Scorer, Scores
+from neurosieve import Batch, ConfigError, Contrast, Scorer, Scores
+from neurosieve_plugins.scorers.centring import centred
 from neurosieve_plugins.statistics.moments import Moments, MomentsState
 
 __all__ = ["CohensD"]
@@ -61,3 +64,30 @@ class CohensD(Scorer[MomentsState]):
             d = d * (1 - 3 / (4 * freedom - 1))
             defined &= freedom > 0
         return Scores(d.where(defined & (variance > 0), torch.nan))
+
+    def contrast(self, batch: Batch) -> Contrast | None:
+        """Return the distances from the mean: their sum over the present positions gives the difference of means.
+
+        What both classes vary together does not depend on the labels, so that the pooled variance is that less what
+        the difference of means explains. The average of both variances is no such function.
+        """
+        total, present = len(batch.labels), int((batch.labels == 1).sum())
+        control, freedom = total - present, total - 2
+        if self.pooling != "pooled":
+            return None
+        values = centred(batch.activations)
+        square = values.double().square().sum(dim=0).float()
+        factor = 1 - 3 / (4 * freedom - 1) if self.hedges else 1.0
+
+        def score(sums: Float[Tensor, "columns neurons"]) -> Float[Tensor, "columns neurons"]:
+            if min(present, control) < 2:
+                return torch.full_like(sums, torch.nan)
+            difference = sums * (total / (present * control))
+            within = square - difference.square() * (present * control / total)
+            return (
+                difference.mul_(factor)
+                .div_(within.clamp_(min=0).div_(freedom).sqrt_())
+                .nan_to_num_(torch.nan, torch.nan, torch.nan)
+            )
+
+        return Contrast(values, score)
