@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -109,6 +109,9 @@ class Scorer(ABC, Generic[S]):
 
     centred: ClassVar[bool] = True
     """Whether a neuron that tells nothing scores `neutral` on average, also on a small sample."""
+
+    permuted_within: ClassVar[Literal["documents", "tokens"]] = "documents"
+    """Within which positions labels are permuted for the null: those of a document, or those of a token id."""
 
     @property
     @abstractmethod

@@ -18,7 +18,7 @@ from neurosieve.data import Batch
 from neurosieve.engine import score
 from neurosieve.ranking import distance
 
-__all__ = ["Null", "arrangements", "permutation_null", "permuted"]
+__all__ = ["Null", "arrangements", "permutation_null", "permuted", "strata_of"]
 
 _ELEMENTS_AT_ONCE = 1 << 24
 """How many float32 numbers a temporary may hold: 64 MiB of them."""
@@ -60,12 +60,16 @@ def permuted(
     return shuffled
 
 
+def strata_of(batch: Batch, scorer: Scorer[Any]) -> npt.NDArray[np.int64]:
+    """Return, for each position, the number of the stratum within which its label is permuted."""
+    return (batch.token_ids if scorer.permuted_within == "tokens" else batch.documents).numpy()
+
+
 def permutation_null(
     layers: Callable[[], Iterable[Batch]],
     scorer: Scorer[Any],
     draws: int,
     seed: int,
-    strata: Callable[[Batch], npt.NDArray[np.int64]] = lambda batch: batch.documents.numpy(),
 ) -> Null:
     """Return how the scores of all neurons compare with those of permuted labels.
 
@@ -79,7 +83,6 @@ def permutation_null(
         scorer: what to compute on each permutation.
         draws: how many permutations.
         seed: draws them.
-        strata: within which labels are permuted; documents, by default.
     """
     largest = np.zeros(draws)
     far: list[npt.NDArray[np.float64]] = []
@@ -88,7 +91,7 @@ def permutation_null(
     for batch in layers():
         if columns is None:
             labels = batch.labels[:, 0].numpy()
-            drawn = permuted(labels, strata(batch), draws, np.random.default_rng(seed))
+            drawn = permuted(labels, strata_of(batch, scorer), draws, np.random.default_rng(seed))
             columns = torch.from_numpy(np.concatenate([labels[:, None], drawn], axis=1))
         true, count, best = _layer(batch, columns, scorer)
         far.append(true)

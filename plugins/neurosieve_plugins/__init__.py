@@ -11,6 +11,7 @@ from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
 from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.average_precision import AveragePrecision
 from neurosieve_plugins.scorers.cohens_d import CohensD
 from neurosieve_plugins.scorers.logistic_probe import LogisticProbe
@@ -46,6 +47,7 @@ def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
     """Return what can rate neurons."""
     return {
         "auc": Auc,
+        "auc_within_token": AucWithinToken,
         "average_precision": AveragePrecision,
         "cohens_d": CohensD,
         "logistic_probe": LogisticProbe,

@@ -84,10 +84,7 @@ class CohensD(Scorer[MomentsState]):
                 return torch.full_like(sums, torch.nan)
             difference = sums * (total / (present * control))
             within = square - difference.square() * (present * control / total)
-            return (
-                difference.mul_(factor)
-                .div_(within.clamp_(min=0).div_(freedom).sqrt_())
-                .nan_to_num_(torch.nan, torch.nan, torch.nan)
-            )
+            d = difference.mul_(factor).div_(within.clamp_(min=0).div_(freedom).sqrt_())
+            return d.masked_fill_(d.isinf(), torch.nan)
 
         return Contrast(values, score)

@@ -40,7 +40,7 @@ class MeanDifference(Scorer[MomentsState]):
         return Scores((state.mean[1] - state.mean[0]).where(defined, torch.nan))
 
     def contrast(self, batch: Batch) -> Contrast:
-        """Return the distances from the mean, whose sum over the present positions is the difference but for a factor."""
+        """Return the distances from the mean: their sum over the present positions, times a factor, is the score."""
         total, present = len(batch.labels), int((batch.labels == 1).sum())
         pairs = present * (total - present)
 
@@ -59,10 +59,7 @@ class MeanDifference(Scorer[MomentsState]):
             residuals[mine] = sign * (values[mine] - mean) / max(1, int(mine.sum()))
         sums, _ = sums_by_group(residuals, groups, groups)
         clusters = len(sums)
-        variance = (
-            clusters / (clusters - 1) * sums.square().sum(dim=0)
-            if clusters > 1
-            else torch.full_like(means[0], torch.nan)
-        )
+        factor = clusters / (clusters - 1) if clusters > 1 else torch.nan
+        variance = factor * sums.square().sum(dim=0)
         difference, spread = means[0] - means[1], t_quantile(confidence, clusters - 1) * variance.sqrt()
         return Interval(difference - spread, difference + spread)

@@ -1,0 +1,119 @@
+"""The area under the ROC curve among positions that hold the same token."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float, Int, Int8
+from torch import Tensor
+
+from neurosieve import Batch, Contrast, Interval, Scorer, Scores
+from neurosieve_plugins.scorers.clusters import sums_by_group, t_quantile
+from neurosieve_plugins.scorers.ordering import midranks
+from neurosieve_plugins.statistics.rows import Rows, RowsState
+
+__all__ = ["AucWithinToken"]
+
+
+@dataclass(frozen=True)
+class AucWithinToken(Scorer[RowsState]):
+    """The chance that a neuron fires more with the behaviour than at a control that holds the very same token.
+
+    Only pairs of positions with one token id count, so that a neuron that detects a word scores 0.5. Each token id
+    weighs as much as it has pairs (van Elteren 1960). Read it with controls that share tokens (`control=lexical`).
+    Its null permutes labels among positions of one token id.
+
+    >>> import torch
+    >>> from neurosieve import Batch, Site
+    >>> where = torch.tensor([0, 0, 1, 1])
+    >>> labels = torch.tensor([[1], [0], [1], [0]], dtype=torch.int8)
+    >>> activations = torch.tensor([[9.0], [8.0], [1.0], [2.0]])
+    >>> batch = Batch(Site(0), activations, labels, documents=where, groups=where, token_ids=where)
+    >>> scorer = AucWithinToken()
+    >>> scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch)).value.item()
+    0.5
+    """
+
+    permuted_within: ClassVar[Literal["documents", "tokens"]] = "tokens"
+
+    @property
+    def statistic(self) -> Rows:
+        """The activations themselves."""
+        return Rows()
+
+    def compute(self, state: RowsState) -> Scores:
+        """Return the area per behaviour and neuron, nan where no token id has both a present and a control position."""
+        behaviours, neurons = state.labels.shape[1], state.activations.shape[1]
+        value = torch.full((behaviours, neurons), torch.nan, dtype=torch.float64, device=state.activations.device)
+        for behaviour in range(behaviours):
+            labels = state.labels[:, behaviour]
+            won, pairs = torch.zeros(neurons, dtype=torch.float64), 0
+            for here in _mixed(labels, state.token_ids):
+                present = labels[here] == 1
+                m, n = int(present.sum()), int((~present).sum())
+                ranks = midranks(state.activations[here].float())
+                won += (ranks[present].double().sum(dim=0) - m * (m + 1) / 2).cpu()
+                pairs += m * n
+            if pairs:
+                value[behaviour] = (won / pairs).to(value.device)
+        return Scores(value, neutral=0.5)
+
+    def contrast(self, batch: Batch) -> Contrast:
+        """Return the midranks within each token id: permuting within them leaves all else of the area as it is."""
+        labels = batch.labels[:, 0]
+        values, pairs = torch.zeros_like(batch.activations, dtype=torch.float32), 0
+        for here in _mixed(labels, batch.token_ids):
+            m = int((labels[here] == 1).sum())
+            values[here] = midranks(batch.activations[here].float()) - (len(here) + 1) / 2
+            pairs += m * (len(here) - m)
+
+        def score(sums: Float[Tensor, "columns neurons"]) -> Float[Tensor, "columns neurons"]:
+            return sums.div(pairs).add_(0.5) if pairs else torch.full_like(sums, torch.nan)
+
+        return Contrast(values, score)
+
+    def interval(self, batch: Batch, confidence: float) -> Interval:
+        """Return intervals by the variance of each group's share in the area, on the logit scale; nan for 0 or 1.
+
+        The area is a sum over pairs; what a position adds to it, less its expectation, is summed over the positions of
+        a group, as Obuchowski (1997) does for one stratum.
+        """
+        labels = batch.labels[:, 0]
+        share = torch.zeros(batch.activations.shape, dtype=torch.float64)
+        expected, pairs = torch.zeros(len(labels), 1, dtype=torch.float64), 0
+        won = torch.zeros(share.shape[1], dtype=torch.float64)
+        for here in _mixed(labels, batch.token_ids):
+            present = labels[here] == 1
+            m, n = int(present.sum()), int((~present).sum())
+            values = batch.activations[here].float()
+            ranks = midranks(values).double()
+            share[here[present]] = ranks[present] - midranks(values[present])
+            share[here[~present]] = m - (ranks[~present] - midranks(values[~present]))
+            expected[here[present]], expected[here[~present]] = n, m
+            won += share[here[present]].sum(dim=0)
+            pairs += m * n
+        if not pairs:
+            nothing = torch.full((share.shape[1],), torch.nan, dtype=torch.float64)
+            return Interval(nothing, nothing.clone())
+        used = expected[:, 0] > 0
+        area = won / pairs
+        sums, _ = sums_by_group((share - expected * area)[used] / pairs, batch.groups[used], batch.groups[used])
+        clusters = len(sums)
+        variance = (clusters / (clusters - 1) if clusters > 1 else torch.nan) * sums.square().sum(dim=0)
+        inside = (area > 0) & (area < 1) & (variance > 0)
+        spread = t_quantile(confidence, clusters - 1) * variance.clamp(min=0).sqrt() / (area * (1 - area))
+        middle = torch.logit(area)
+        low, high = (torch.sigmoid(middle + side * spread).where(inside, torch.nan) for side in (-1, 1))
+        return Interval(low, high)
+
+
+def _mixed(labels: Int8[Tensor, "positions"], token_ids: Int[Tensor, "positions"]) -> Iterator[Int[Tensor, "some"]]:
+    """Yield the positions of each token id that has both present and control ones."""
+    order = token_ids.argsort(stable=True)
+    order = order[labels[order] >= 0]
+    _, sizes = token_ids[order].unique_consecutive(return_counts=True)
+    for here in order.split(sizes.tolist()):
+        present = int((labels[here] == 1).sum())
+        if 0 < present < len(here):
+            yield here
