@@ -4,7 +4,7 @@ A permutation of the labels is a further column of labels, through the same scor
 documents, so that what tells documents apart is no evidence.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ def strata_of(batch: Batch, scorer: Scorer[Any]) -> npt.NDArray[np.int64]:
 
 
 def permutation_null(
-    layers: Callable[[], Iterable[Batch]],
+    layers: Iterable[Batch],
     scorer: Scorer[Any],
     draws: int,
     seed: int,
@@ -78,8 +78,7 @@ def permutation_null(
     for the one more. nan where a score is undefined.
 
     Args:
-        layers: gives the positions of one behaviour at each layer, in one column of labels, each layer in one batch
-            and in the order of the ranking's columns.
+        layers: the positions of one behaviour at each layer, in one column of labels, a batch a layer.
         scorer: what to compute on each permutation.
         draws: how many permutations.
         seed: draws them.
@@ -88,7 +87,7 @@ def permutation_null(
     far: list[npt.NDArray[np.float64]] = []
     beaten: list[npt.NDArray[np.int64]] = []
     columns: torch.Tensor | None = None
-    for batch in layers():
+    for batch in layers:
         if columns is None:
             labels = batch.labels[:, 0].numpy()
             drawn = permuted(labels, strata_of(batch, scorer), draws, np.random.default_rng(seed))

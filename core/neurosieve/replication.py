@@ -10,7 +10,7 @@ from neurosieve.capture import batches_at
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.selection import PARTS, Positions
-from neurosieve.significance import bootstrap_interval
+from neurosieve.significance import clustered_interval
 from neurosieve.store import Space
 
 __all__ = ["confirmed"]
@@ -57,7 +57,7 @@ def confirmed(
             continue
         chosen = chosen[np.argsort(neurons.layer.to_numpy()[chosen], kind="stable")]
         held_out = _held_out(space, positions, column, neurons.iloc[chosen])
-        low[chosen], high[chosen] = bootstrap_interval(held_out, scorer, seed, draws)
+        low[chosen], high[chosen] = clustered_interval(held_out, scorer, seed, draws)
     sign = np.sign(neurons[f"{rank_by}_distance"].to_numpy())
     there = np.sign(neurons[f"{rank_by}_distance_replication"].to_numpy())
     verdict = pd.array((sign == there) & (sign * np.where(sign > 0, low, high) > 0), dtype="boolean")

@@ -17,6 +17,8 @@ class Find:
     """The scorer that ranks; the first, by default."""
     layers: tuple[int, ...] | None = None
     """The layers to read; all, by default."""
+    permutations: int | None = 1000
+    """Permutations of the labels that the ranking is compared with; null leaves the null out."""
     confirm: int = 100
     """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict."""
     draws: int = 500
@@ -35,7 +37,15 @@ class Find:
     groups gives intervals that are far too narrow."""
 
     def __post_init__(self) -> None:
-        for name, least in (("seed", 0), ("confirm", 0), ("draws", 1), ("tokens_per_batch", 1), ("enough_groups", 2)):
+        least_of = {
+            "seed": 0,
+            "permutations": 19,
+            "confirm": 0,
+            "draws": 1,
+            "tokens_per_batch": 1,
+            "enough_groups": 2,
+        }
+        for name, least in least_of.items():
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"{name} is {value!r}: give a whole number, at least {least}")

@@ -11,6 +11,7 @@ import torch
 
 from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table
 from neurosieve.capture import Capture, batches_at, capture
+from neurosieve.chance import compared_with_chance
 from neurosieve.configuration import describe
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document, Scores, Site
@@ -81,6 +82,7 @@ def sieve(
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     done = Capture()
+    null, told = dict[str, Any](), list[str]()
     while True:
         with watch.stage("reading"):
             captured = capture(held, atlas, space, positions, budget, announce)
@@ -92,6 +94,11 @@ def sieve(
                 scored = _score(space, positions, scorers, announce)
             with watch.stage("ranking"):
                 neurons = rank_neurons(scored, positions.behaviours, rank_by)
+            if settings.permutations is not None:
+                with watch.stage("permuting"):
+                    neurons, null, told = compared_with_chance(
+                        neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed
+                    )
             with watch.stage("replicating"):
                 neurons = confirmed(
                     neurons,
@@ -133,7 +140,8 @@ def sieve(
             name: dict(zip(positions.behaviours, _neutral(scores, blocks), strict=True))
             for name, scores in first.items()
         },
-        "warnings": warnings,
+        "null": null,
+        "warnings": [*warnings, *told],
         "counts": {**dict(sorted(counts.items())), "behaviours": numbers},
         "reading": vars(done),
         "timings_seconds": watch.seconds,

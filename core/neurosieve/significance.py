@@ -11,19 +11,31 @@ from neurosieve.data import Batch
 from neurosieve.engine import score
 from neurosieve.ranking import distance
 
-__all__ = ["Interval", "bootstrap_interval"]
+__all__ = ["Distances", "bootstrap_interval", "clustered_interval"]
 
 
-class Interval(NamedTuple):
+class Distances(NamedTuple):
     """A confidence interval per neuron, of a score's distance from telling nothing; nan where undefined."""
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
 
 
+def clustered_interval(
+    batch: Batch, scorer: Scorer[Any], seed: int, draws: int = 1000, confidence: float = 0.95
+) -> Distances:
+    """Return intervals by the scorer's own formula where it has one, and from resampling groups where it has none."""
+    own = scorer.interval(batch, confidence)
+    if own is None:
+        return bootstrap_interval(batch, scorer, seed, draws, confidence)
+    neutral = float(torch.as_tensor(score([batch], {"score": scorer})["score"].neutral).flatten()[0])
+    low, high = (side.double().numpy() - neutral for side in own)
+    return Distances(low, high)
+
+
 def bootstrap_interval(
     batch: Batch, scorer: Scorer[Any], seed: int, draws: int = 1000, confidence: float = 0.95
-) -> Interval:
+) -> Distances:
     """Return percentile intervals from resampling whole groups with replacement (the cluster bootstrap).
 
     Args:
@@ -58,7 +70,7 @@ def bootstrap_interval(
     low, high = np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
     if defined.any():
         low[defined], high[defined] = np.nanquantile(values[:, defined], [tail, 1 - tail], axis=0)
-    return Interval(low, high)
+    return Distances(low, high)
 
 
 def _resampled(batch: Batch, rows: torch.Tensor, copies: torch.Tensor) -> Batch:

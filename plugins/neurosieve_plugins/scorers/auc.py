@@ -84,9 +84,10 @@ class Auc(Scorer[RowsState]):
         x, has_x = sums_by_group(won - area, groups[present], groups)
         y, has_y = sums_by_group(lost - area, groups[control], groups)
         clusters, with_x, with_y = len(x), int(has_x.sum()), int(has_y.sum())
-        s10 = with_x / (with_x - 1) / m * x.square().sum(dim=0) if with_x > 1 else torch.nan
-        s01 = with_y / (with_y - 1) / n * y.square().sum(dim=0) if with_y > 1 else torch.nan
-        s11 = clusters / (clusters - 1) * (x * y).sum(dim=0) if clusters > 1 else torch.nan
+        factors = [torch.tensor(k / (k - 1) if k > 1 else torch.nan) for k in (with_x, with_y, clusters)]
+        s10 = factors[0] / m * x.square().sum(dim=0)
+        s01 = factors[1] / n * y.square().sum(dim=0)
+        s11 = factors[2] * (x * y).sum(dim=0)
         variance = s10 / m + s01 / n + 2 * s11 / (m * n)
         inside = (area > 0) & (area < 1) & (variance > 0)
         spread = t_quantile(confidence, min(with_x, with_y) - 1) * variance.clamp(min=0).sqrt() / (area * (1 - area))

@@ -112,8 +112,8 @@ def _mixed(labels: Int8[Tensor, "positions"], token_ids: Int[Tensor, "positions"
     """Yield the positions of each token id that has both present and control ones."""
     order = token_ids.argsort(stable=True)
     order = order[labels[order] >= 0]
-    _, sizes = token_ids[order].unique_consecutive(return_counts=True)
-    for here in order.split(sizes.tolist()):
+    _, sizes = torch.unique_consecutive(token_ids[order], return_counts=True)
+    for here in torch.split(order, sizes.tolist()):
         present = int((labels[here] == 1).sum())
         if 0 < present < len(here):
             yield here

@@ -13,7 +13,7 @@ def sums_by_group(
     values: Float64[Tensor, "some neurons"], groups: Int[Tensor, "some"], among: Int[Tensor, "positions"]
 ) -> tuple[Float64[Tensor, "groups neurons"], Bool[Tensor, "groups"]]:
     """Return the sum of `values` over each group that is named in `among`, and which groups have a value."""
-    names = among.unique()
+    names = torch.unique(among)
     number = torch.searchsorted(names, groups)
     sums = torch.zeros(len(names), values.shape[1], dtype=torch.float64, device=values.device)
     sums.index_add_(0, number, values)

@@ -1,0 +1,85 @@
+"""What chance does to a ranking: the permutation null of every behaviour, beside its neurons."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from neurosieve.capture import batches_at
+from neurosieve.contracts import Scorer
+from neurosieve.data import Batch, Site
+from neurosieve.permutation import arrangements, permutation_null, strata_of
+from neurosieve.selection import Positions
+from neurosieve.store import Space
+
+__all__ = ["compared_with_chance"]
+
+_KEYS = ["behaviour", "layer", "neuron"]
+_FEWEST = 20
+"""Fewer arrangements of the labels than this can never give a p of 0.05."""
+
+
+def compared_with_chance(
+    neurons: pd.DataFrame,
+    space: Space,
+    positions: Positions,
+    scorer: Scorer[Any],
+    draws: int,
+    seed: int,
+) -> tuple[pd.DataFrame, dict[str, dict[str, float | int | None]], list[str]]:
+    """Return the ranking with `p`, `p_fwer` and `q_fdr`, the null of each behaviour in numbers, and warnings.
+
+    All three are nan for a behaviour whose labels can be arranged in too few ways, and for a scorer that rates
+    neurons jointly: there is no null of single neurons then.
+    """
+    tables, told, warnings = [], dict[str, dict[str, float | int | None]](), []
+    for number, behaviour in enumerate(positions.behaviours):
+        if scorer.joint:
+            warnings.append("a scorer that rates neurons jointly has no permutation null of single neurons: p is nan")
+            break
+        first = _compared(space, positions, number, space.sites[0])
+        labels = first.labels[:, 0].numpy()
+        ways = np.exp(min(700.0, arrangements(labels, strata_of(first, scorer))))
+        if ways < _FEWEST:
+            warnings.append(
+                f"`{behaviour}` shows beside controls in too few {scorer.permuted_within} to permute its labels "
+                f"({ways:.0f} arrangements): p is nan; give more texts"
+            )
+            continue
+        layers = (_compared(space, positions, number, site) for site in space.sites)
+        null = permutation_null(layers, scorer, draws, seed)
+        told[behaviour] = {
+            "permutations": draws,
+            "arrangements": None if ways > 1e15 else int(ways),
+            "largest_distance_median": float(np.median(null.largest)),
+            "largest_distance_95": float(np.quantile(null.largest, 0.95)),
+            "largest_distance": float(null.largest.max()),
+            "p_fwer_05": int((null.p_fwer <= 0.05).sum()),
+            "q_fdr_05": int((null.q_fdr <= 0.05).sum()),
+        }
+        width = len(null.p) // len(space.sites)
+        table = pd.DataFrame({"p": null.p, "p_fwer": null.p_fwer, "q_fdr": null.q_fdr, "behaviour": behaviour})
+        table["layer"] = np.repeat(np.array([site.layer for site in space.sites], dtype=np.int32), width)
+        table["neuron"] = np.tile(np.arange(width, dtype=np.int32), len(space.sites))
+        tables.append(table)
+    if not tables:
+        return neurons.assign(p=np.nan, p_fwer=np.nan, q_fdr=np.nan), told, warnings
+    return neurons.merge(pd.concat(tables), on=_KEYS, how="left", validate="one_to_one"), told, warnings
+
+
+def _compared(space: Space, positions: Positions, column: int, site: Site) -> Batch:
+    """Return the ranking part of one behaviour at one layer: every position that is compared, in one batch."""
+    parts = []
+    for batch in batches_at(space, positions, site):
+        here = batch.labels[:, column] >= 0
+        parts.append(
+            (
+                batch.activations[here].float(),
+                batch.labels[here][:, [column]],
+                batch.documents[here],
+                batch.groups[here],
+                batch.token_ids[here],
+            )
+        )
+    return Batch(site, *(torch.cat(one) for one in zip(*parts, strict=True)))
