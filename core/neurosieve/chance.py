@@ -34,7 +34,8 @@ def compared_with_chance(
     neurons jointly: there is no null of single neurons then.
     """
     tables, told, warnings = [], dict[str, dict[str, float | int | None]](), []
-    for number, behaviour in enumerate(positions.behaviours):
+    for behaviour in positions.behaviours:
+        number = positions.column(behaviour)
         if scorer.joint:
             warnings.append("a scorer that rates neurons jointly has no permutation null of single neurons: p is nan")
             break

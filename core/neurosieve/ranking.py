@@ -7,7 +7,6 @@ import pandas as pd
 import torch
 
 from neurosieve.data import Scores, Site
-from neurosieve.selection import PARTS
 
 __all__ = ["columns_of", "distance", "rank_neurons"]
 
@@ -22,14 +21,20 @@ def distance(scores: Scores) -> torch.Tensor:
     return scores.value - scores.neutral
 
 
-def rank_neurons(scored: Mapping[Site, Mapping[str, Scores]], behaviours: Sequence[str], rank_by: str) -> pd.DataFrame:
+def rank_neurons(
+    scored: Mapping[Site, Mapping[str, Scores]],
+    behaviours: Sequence[str],
+    rank_by: str,
+    looks: Sequence[str] = ("",),
+) -> pd.DataFrame:
     """Return a line per behaviour and neuron, by behaviour and rank: `behaviour, layer, neuron, rank`, then scores.
 
     Rank 1 is the neuron whose `rank_by` is furthest from telling nothing on the ranking part; undefined scores are
     last, and ties stand in the order of layer and neuron. Columns of the replication part end in `_replication`;
-    `<rank_by>_distance` and `<rank_by>_distance_replication` say how far each is from telling nothing.
+    `<rank_by>_distance` and `<rank_by>_distance_replication` say how far each is from telling nothing. Columns of a
+    further look have its name in them: `auc_prediction`, `auc_prediction_replication`.
     """
-    tables = [_table(site, scores, behaviours, rank_by) for site, scores in scored.items()]
+    tables = [_table(site, scores, behaviours, rank_by, looks) for site, scores in scored.items()]
     together = pd.concat(tables, ignore_index=True)
     order = {name: number for number, name in enumerate(behaviours)}
     together["_behaviour"] = together.behaviour.map(order)
@@ -44,7 +49,9 @@ def rank_neurons(scored: Mapping[Site, Mapping[str, Scores]], behaviours: Sequen
     return together.drop(columns=["_behaviour", "_far"]).reset_index(drop=True)
 
 
-def _table(site: Site, scored: Mapping[str, Scores], behaviours: Sequence[str], rank_by: str) -> pd.DataFrame:
+def _table(
+    site: Site, scored: Mapping[str, Scores], behaviours: Sequence[str], rank_by: str, looks: Sequence[str]
+) -> pd.DataFrame:
     columns = {column: values for name, scores in scored.items() for column, values in columns_of(name, scores).items()}
     columns[f"{rank_by}_distance"] = distance(scored[rank_by])
     neurons = next(iter(columns.values())).shape[1]
@@ -53,8 +60,9 @@ def _table(site: Site, scored: Mapping[str, Scores], behaviours: Sequence[str], 
         "layer": np.full(len(behaviours) * neurons, site.layer, dtype=np.int32),
         "neuron": np.tile(np.arange(neurons, dtype=np.int32), len(behaviours)),
     }
-    for part, suffix in zip(range(len(PARTS)), ("", "_replication"), strict=True):
-        block = slice(part * len(behaviours), (part + 1) * len(behaviours))
+    suffixes = [f"{look and '_'}{look}{suffix}" for look in looks for suffix in ("", "_replication")]
+    for number, suffix in enumerate(suffixes):
+        block = slice(number * len(behaviours), (number + 1) * len(behaviours))
         table |= {
             f"{name}{suffix}": values[block].cpu().double().numpy().reshape(-1) for name, values in columns.items()
         }

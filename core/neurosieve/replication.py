@@ -9,7 +9,7 @@ import torch
 from neurosieve.capture import batches_at
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
-from neurosieve.selection import PARTS, Positions
+from neurosieve.selection import Positions
 from neurosieve.significance import clustered_interval
 from neurosieve.store import Space
 
@@ -49,9 +49,9 @@ def confirmed(
     low, high = np.full(len(neurons), np.nan), np.full(len(neurons), np.nan)
     # A joint score is no property of one neuron, and an interval around noise that is not centred proves nothing.
     tested = positions.behaviours if scorer.centred and not scorer.joint else ()
-    for number, behaviour in enumerate(tested):
+    for behaviour in tested:
         chosen = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= best) & neurons[rank_by].notna())
-        column = PARTS.index(part) * len(positions.behaviours) + number
+        column = positions.column(behaviour, part)
         shown = positions.document_of_row[positions.labels[:, column] == 1]
         if not len(chosen) or len(np.unique(positions.groups[shown])) < enough_groups:
             continue

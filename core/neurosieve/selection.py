@@ -1,11 +1,12 @@
 """Which positions are read, and which groups are held out; decided before any activation is."""
 
+import dataclasses
 import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import pandas as pd
 
 from neurosieve.contracts import Control
 from neurosieve.data import Present, TokenizedDocument
-from neurosieve.errors import ConfigError, DataError
+from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.labelling import LabelledDocument
 
 __all__ = ["PARTS", "Positions", "Selection", "choose_positions"]
@@ -40,6 +41,8 @@ class Selection:
     """Documents without the behaviour that give controls, for each document with it."""
     replication: float = 0.5
     """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
+    looks: tuple[str, ...] = ("prediction",)
+    """Other places that are read along with it, whose scores stand beside the ranking: `prediction`, `window`."""
     seed: int = 0
     """Draws the controls. It is apart from the run's own seed, so that runs over many seeds read the model once."""
 
@@ -57,6 +60,8 @@ class Selection:
             problem = (
                 f"selection.replication is {self.replication}: give the share of groups to hold out, from 0 to below 1"
             )
+        elif unknown := [look for look in self.looks if look not in ("onset", "prediction", "window", "span")]:
+            problem = f"selection.looks holds `{unknown[0]}`: take prediction, window, onset or span"
         elif self.characters < 0:
             problem = f"selection.characters is {self.characters}: give 0 or more"
         if problem:
@@ -68,11 +73,14 @@ class Positions:
     """The chosen positions: as a table for people, and as rows and labels for the engine.
 
     `rows` distinct (document, token) pairs are read, in the order of documents and tokens. Labels have a column per
-    part and behaviour: all behaviours of the ranking part, then all of the replication part.
+    look, part and behaviour: all behaviours of the ranking part, then all of the replication part; then likewise for
+    each further look.
     """
 
     table: pd.DataFrame
     """behaviour, document, group, part, token, label, start, end, text: a line per behaviour and position."""
+    beside: pd.DataFrame
+    """The same of the further looks, with a column `look`."""
     documents: tuple[TokenizedDocument, ...]
     """The documents that hold a position."""
     groups: npt.NDArray[np.int64]
@@ -81,6 +89,13 @@ class Positions:
     token_of_row: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int8]
     behaviours: tuple[str, ...]
+    looks: tuple[str, ...] = ("",)
+    """The places that are read: the ranking's own, "", and the further ones by name."""
+
+    def column(self, behaviour: str, part: str = "ranking", look: str = "") -> int:
+        """Return which column of the labels is that of a behaviour."""
+        block = self.looks.index(look) * len(PARTS) + PARTS.index(part)
+        return block * len(self.behaviours) + self.behaviours.index(behaviour)
 
 
 def choose_positions(
@@ -112,12 +127,25 @@ def choose_positions(
             f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in {len(documents):,} documents: "
             "check what the detector looks for, and that the texts hold completions"
         )
-    lines: list[tuple[str, int, int, int]] = []
+    lines: list[tuple[str, str, int, int, int]] = []
     for behaviour in found:
-        lines += _positions_of(behaviour, ordered, control, selection, counts)
-    chosen = pd.DataFrame(lines, columns=["behaviour", "number", "token", "label"])
-    part = _split(chosen, ordered, found, selection, seed)
-    return _assemble(chosen, ordered, part, tuple(found))
+        lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
+    looks = tuple(look for look in dict.fromkeys(selection.looks) if look != selection.at)
+    columns = ["look", "behaviour", "number", "token", "label"]
+    part = _split(pd.DataFrame(lines, columns=columns), ordered, found, selection, seed)
+    # The split is decided by the ranking's own places alone: documents that only a look would add are left out.
+    split = set(part)
+    for look in looks:
+        there, unread = dataclasses.replace(selection, at=cast(Any, look)), Counter[str]()
+        for behaviour in found:
+            try:
+                beside = _positions_of(behaviour, ordered, control, there, unread)
+            except NeurosieveError:  # There is nothing to read there, or nothing to compare with: its scores are nan.
+                counts[f"{look}_unread"] += 1
+                continue
+            lines += [(look, *line) for line in beside if ordered[line[1]].tokens.group in split]
+    chosen = pd.DataFrame(lines, columns=columns)
+    return _assemble(chosen, ordered, part, tuple(found), ("", *looks))
 
 
 def _positions_of(
@@ -238,7 +266,11 @@ def _split(
 
 
 def _assemble(
-    chosen: pd.DataFrame, documents: Sequence[LabelledDocument], part: Mapping[str, int], behaviours: tuple[str, ...]
+    chosen: pd.DataFrame,
+    documents: Sequence[LabelledDocument],
+    part: Mapping[str, int],
+    behaviours: tuple[str, ...],
+    looks: tuple[str, ...],
 ) -> Positions:
     numbers = np.unique(chosen.number)
     held = [documents[number].tokens for number in numbers]
@@ -247,14 +279,16 @@ def _assemble(
     chosen = chosen.assign(document_number=np.searchsorted(numbers, chosen.number))
     part_of = np.array([part[document.group] for document in held])[chosen.document_number]
     rows, row_of = np.unique(chosen[["document_number", "token"]].to_numpy(), axis=0, return_inverse=True)
-    labels = np.full((len(rows), len(PARTS) * len(behaviours)), -1, dtype=np.int8)
-    column = part_of * len(behaviours) + chosen.behaviour.map({name: i for i, name in enumerate(behaviours)}).to_numpy()
+    labels = np.full((len(rows), len(looks) * len(PARTS) * len(behaviours)), -1, dtype=np.int8)
+    block = chosen.look.map({name: i for i, name in enumerate(looks)}).to_numpy() * len(PARTS) + part_of
+    column = block * len(behaviours) + chosen.behaviour.map({name: i for i, name in enumerate(behaviours)}).to_numpy()
     labels[row_of, column] = chosen.label
     of_line = [held[number] for number in chosen.document_number]
     starts = [int(document.starts[token]) for document, token in zip(of_line, chosen.token, strict=True)]
     ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
     table = pd.DataFrame(
         {
+            "look": chosen.look,
             "behaviour": chosen.behaviour,
             "document": [document.id for document in of_line],
             "group": [document.group for document in of_line],
@@ -266,7 +300,18 @@ def _assemble(
             "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
         }
     )
-    return Positions(table, tuple(held), groups, rows[:, 0], rows[:, 1], labels, behaviours)
+    mine, beside = table[table.look == ""].drop(columns="look"), table[table.look != ""]
+    return Positions(
+        mine.reset_index(drop=True),
+        beside.reset_index(drop=True),
+        tuple(held),
+        groups,
+        rows[:, 0],
+        rows[:, 1],
+        labels,
+        behaviours,
+        looks,
+    )
 
 
 def _digest(*parts: object) -> int:

@@ -93,7 +93,7 @@ def sieve(
             with watch.stage("scoring"):
                 scored = _score(space, positions, scorers, announce)
             with watch.stage("ranking"):
-                neurons = rank_neurons(scored, positions.behaviours, rank_by)
+                neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.looks)
             if settings.permutations is not None:
                 with watch.stage("permuting"):
                     neurons, null, told = compared_with_chance(
@@ -129,7 +129,6 @@ def sieve(
             f"memory ran out {done.halvings} time(s), and the batch was read in halves: "
             f"a smaller `tokens_per_batch` than {budget:,} is faster"
         )
-    blocks = len(positions.behaviours)
     first = next(iter(scored.values()))
     report = {
         "command": "find",
@@ -137,7 +136,7 @@ def sieve(
         "scorers": list(scorers),
         "rank_by": rank_by,
         "neutral": {
-            name: dict(zip(positions.behaviours, _neutral(scores, blocks), strict=True))
+            name: dict(zip(positions.behaviours, _neutral(scores, len(positions.behaviours)), strict=True))
             for name, scores in first.items()
         },
         "null": null,
@@ -164,7 +163,13 @@ def sieve(
         },
         **provenance(positions.table, space.address),
     }
-    tables = {"neurons": neurons, "positions": positions.table, "spans": spans, "activations": activations}
+    tables = {
+        "neurons": neurons,
+        "positions": positions.table,
+        "looks": positions.beside,
+        "spans": spans,
+        "activations": activations,
+    }
     write_run(folder, report, tables)
     announce("run_ended", command="find", folder=folder)
     return Result(folder)
@@ -219,8 +224,8 @@ def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Pos
         held = torch.cat([activations for activations, _ in batches]).float().numpy()
         labels = torch.cat([labels for _, labels in batches]).numpy()
         for place, (behaviour, neuron) in enumerate(zip(chosen.behaviour.tolist(), columns, strict=True)):
-            for part, name in enumerate(PARTS):
-                mine = labels[:, part * len(positions.behaviours) + positions.behaviours.index(behaviour)]
+            for name in PARTS:
+                mine = labels[:, positions.column(behaviour, name)]
                 here = np.flatnonzero(mine >= 0)
                 told = {"behaviour": behaviour, "layer": layer, "neuron": neuron, "part": name}
                 tables.append(pd.DataFrame({**told, "label": mine[here], "activation": held[here, place]}))
@@ -228,5 +233,5 @@ def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Pos
 
 
 def _neutral(scores: Scores, behaviours: int) -> list[float | None]:
-    values = torch.as_tensor(scores.neutral, dtype=torch.float64).expand(len(PARTS) * behaviours, 1)[:behaviours, 0]
+    values = torch.as_tensor(scores.neutral, dtype=torch.float64).expand(scores.value.shape[0], 1)[:behaviours, 0]
     return [None if value != value else value for value in values.tolist()]

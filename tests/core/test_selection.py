@@ -173,9 +173,8 @@ def test_rows_and_labels_say_what_the_table_says(corpus, settings, split):
     assert rows == sorted(set(rows))
     said = np.full(positions.labels.shape, -1)
     at = {(positions.documents[document].id, token): row for row, (document, token) in enumerate(rows)}
-    columns = [(part, behaviour) for part in PARTS for behaviour in positions.behaviours]
-    for line in positions.table.itertuples():
-        said[at[line.document, line.token], columns.index((line.part, line.behaviour))] = line.label
+    for line in pd.concat([positions.table.assign(look=""), positions.beside]).itertuples():
+        said[at[line.document, line.token], positions.column(line.behaviour, line.part, line.look)] = line.label
         document = positions.documents[positions.document_of_row[at[line.document, line.token]]]
         assert (document.id, document.group) == (line.document, line.group)
         assert document.text[line.start : line.end] == line.text == f"{line.token:0{WIDTH}}"
