@@ -13,7 +13,7 @@ from neurosieve.permutation import arrangements, permutation_null, strata_of
 from neurosieve.selection import Positions
 from neurosieve.store import Space
 
-__all__ = ["compared_with_chance"]
+__all__ = ["compared", "compared_with_chance"]
 
 _KEYS = ["behaviour", "layer", "neuron"]
 _FEWEST = 20
@@ -39,7 +39,7 @@ def compared_with_chance(
         if scorer.joint:
             warnings.append("a scorer that rates neurons jointly has no permutation null of single neurons: p is nan")
             break
-        first = _compared(space, positions, number, space.sites[0])
+        first = compared(space, positions, number, space.sites[0])
         labels = first.labels[:, 0].numpy()
         ways = np.exp(min(700.0, arrangements(labels, strata_of(first, scorer))))
         if ways < _FEWEST:
@@ -48,7 +48,7 @@ def compared_with_chance(
                 f"({ways:.0f} arrangements): p is nan; give more texts"
             )
             continue
-        layers = (_compared(space, positions, number, site) for site in space.sites)
+        layers = (compared(space, positions, number, site) for site in space.sites)
         null = permutation_null(layers, scorer, draws, seed)
         told[behaviour] = {
             "permutations": draws,
@@ -69,8 +69,8 @@ def compared_with_chance(
     return neurons.merge(pd.concat(tables), on=_KEYS, how="left", validate="one_to_one"), told, warnings
 
 
-def _compared(space: Space, positions: Positions, column: int, site: Site) -> Batch:
-    """Return the ranking part of one behaviour at one layer: every position that is compared, in one batch."""
+def compared(space: Space, positions: Positions, column: int, site: Site) -> Batch:
+    """Return the positions of one column of labels at one layer: every one that is compared, in one batch."""
     parts = []
     for batch in batches_at(space, positions, site):
         here = batch.labels[:, column] >= 0

@@ -19,6 +19,8 @@ class Find:
     """The layers to read; all, by default."""
     permutations: int | None = 1000
     """Permutations of the labels that the ranking is compared with; null leaves the null out."""
+    word_check: str | None = "auc_within_token"
+    """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out."""
     confirm: int = 100
     """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict."""
     draws: int = 500

@@ -12,7 +12,7 @@ import torch
 from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
-from neurosieve.configuration import describe
+from neurosieve.configuration import build, describe
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document, Scores, Site
 from neurosieve.engine import score
@@ -27,6 +27,7 @@ from neurosieve.results import Result, write_run
 from neurosieve.selection import PARTS, Positions, Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.store import DamagedShardError, Space
+from neurosieve.verdicts import judged
 
 __all__ = ["sieve"]
 
@@ -111,6 +112,11 @@ def sieve(
                     settings.seed,
                     settings.enough_groups,
                 )
+                if settings.word_check is not None:
+                    within = build({"_target_": f"scorer/{settings.word_check}"}, "scorer", "word_check")
+                    neurons = judged(
+                        neurons, space, positions, scorers[rank_by], rank_by, within, settings.enough_groups
+                    )
                 activations = _activations_of_the_best(neurons, space, positions)
         except DamagedShardError as damage:  # The shard is gone; what it held is captured again.
             if space.damaged > _DAMAGED_AT_MOST:

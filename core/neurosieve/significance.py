@@ -11,7 +11,7 @@ from neurosieve.data import Batch
 from neurosieve.engine import score
 from neurosieve.ranking import distance
 
-__all__ = ["Distances", "bootstrap_interval", "clustered_interval"]
+__all__ = ["Distances", "bootstrap_interval", "clustered_interval", "formula_interval"]
 
 
 class Distances(NamedTuple):
@@ -25,11 +25,17 @@ def clustered_interval(
     batch: Batch, scorer: Scorer[Any], seed: int, draws: int = 1000, confidence: float = 0.95
 ) -> Distances:
     """Return intervals by the scorer's own formula where it has one, and from resampling groups where it has none."""
+    own = formula_interval(batch, scorer, confidence)
+    return bootstrap_interval(batch, scorer, seed, draws, confidence) if own is None else own
+
+
+def formula_interval(batch: Batch, scorer: Scorer[Any], confidence: float = 0.95) -> Distances | None:
+    """Return intervals by the scorer's own formula, None where it has none."""
     own = scorer.interval(batch, confidence)
     if own is None:
-        return bootstrap_interval(batch, scorer, seed, draws, confidence)
+        return None
     neutral = float(torch.as_tensor(score([batch], {"score": scorer})["score"].neutral).flatten()[0])
-    low, high = (side.double().numpy() - neutral for side in own)
+    low, high = (side.double().cpu().numpy() - neutral for side in own)
     return Distances(low, high)
 
 
