@@ -58,7 +58,7 @@ class Auc(Scorer[RowsState]):
         total, present = len(batch.labels), int((batch.labels == 1).sum())
         pairs = present * (total - present)
         # About their mean, so that float32 sums stay exact for longer.
-        ranks = midranks(batch.activations.float()) - (total + 1) / 2
+        ranks = midranks(batch.activations.float()).sub_((total + 1) / 2)
 
         def score(sums: Float[Tensor, "columns neurons"]) -> Float[Tensor, "columns neurons"]:
             return sums.div(pairs).add_(0.5) if pairs else torch.full_like(sums, torch.nan)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurosieve import Batch, ConfigError, Contrast, Scorer, Scores
-from neurosieve_plugins.scorers.centring import centred
+from neurosieve_plugins.scorers.centring import centred, sums_of_squares
 from neurosieve_plugins.statistics.moments import Moments, MomentsState
 
 __all__ = ["CohensD"]
@@ -76,7 +76,7 @@ class CohensD(Scorer[MomentsState]):
         if self.pooling != "pooled":
             return None
         values = centred(batch.activations)
-        square = values.double().square().sum(dim=0).float()
+        square = sums_of_squares(values).float()
         factor = 1 - 3 / (4 * freedom - 1) if self.hedges else 1.0
 
         def score(sums: Float[Tensor, "columns neurons"]) -> Float[Tensor, "columns neurons"]:

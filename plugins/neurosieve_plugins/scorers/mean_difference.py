@@ -50,16 +50,23 @@ class MeanDifference(Scorer[MomentsState]):
         return Contrast(centred(batch.activations), score)
 
     def interval(self, batch: Batch, confidence: float) -> Interval:
-        """Return intervals by the variance of cluster sums (the sandwich of Liang and Zeger 1986), with Student's t."""
+        """Return intervals by the jackknife over groups, with Student's t; nan where a class is in one group alone.
+
+        The cluster-robust sandwich known as CV3 (Bell and McCaffrey 2002). Plain cluster sums (Liang and Zeger 1986)
+        take a group's mean to be known, and are too narrow where few groups hold most of the behaviour.
+        """
         labels, groups, values = batch.labels[:, 0], batch.groups, batch.activations.double()
-        present, control = labels == 1, labels == 0
-        means = values[present].mean(dim=0), values[control].mean(dim=0)
-        residuals = torch.zeros_like(values)
-        for mine, mean, sign in ((present, means[0], 1), (control, means[1], -1)):
-            residuals[mine] = sign * (values[mine] - mean) / max(1, int(mine.sum()))
-        sums, _ = sums_by_group(residuals, groups, groups)
-        clusters = len(sums)
-        factor = clusters / (clusters - 1) if clusters > 1 else torch.nan
-        variance = factor * sums.square().sum(dim=0)
-        difference, spread = means[0] - means[1], t_quantile(confidence, clusters - 1) * variance.sqrt()
+        moved, with_class, difference = [], [], torch.zeros(values.shape[1], dtype=torch.float64)
+        for label, sign in ((1, 1), (0, -1)):
+            mine = labels == label
+            mean = values[mine].mean(dim=0)
+            sums, has = sums_by_group(values[mine] - mean, groups[mine], groups)
+            size, _ = sums_by_group(torch.ones(int(mine.sum()), 1, dtype=torch.float64), groups[mine], groups)
+            # How far the mean moves as a group is left out; nan if nothing is left.
+            moved.append(sign * sums / torch.where(size < mine.sum(), mine.sum() - size, torch.nan))
+            with_class.append(int(has.sum()))
+            difference += sign * mean
+        clusters = len(moved[0])
+        variance = (clusters - 1) / max(1, clusters) * (moved[0] + moved[1]).square().sum(dim=0)
+        spread = t_quantile(confidence, min(with_class) - 1) * variance.sqrt()
         return Interval(difference - spread, difference + spread)

@@ -2,51 +2,24 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from neurosieve import ConfigError, Scorer, Scores
+from neurosieve_plugins.scorers.probing import (
+    Examples,
+    Floats,
+    Probe,
+    examples_of,
+    pairs_won,
+    split_by_group,
+    standardised,
+)
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["SparseProbe"]
-
-_Floats = npt.NDArray[np.float64]
-_Integers = npt.NDArray[np.int64]
-
-
-class _Data(NamedTuple):
-    """What a probe learns from or is tried on."""
-
-    activations: _Floats
-    """[positions, neurons]"""
-    labels: _Integers
-    groups: _Integers
-
-    def at(self, rows: _Integers) -> "_Data":
-        return _Data(self.activations[rows], self.labels[rows], self.groups[rows])
-
-    @property
-    def both_classes(self) -> bool:
-        return bool(self.labels.min(initial=1) == 0 and self.labels.max(initial=0) == 1)
-
-
-class _Probe(NamedTuple):
-    """A fit: log odds = intercept + coefficients · (activations - mean) / deviation."""
-
-    mean: _Floats
-    deviation: _Floats
-    coefficients: _Floats
-    """Per standard deviation; 0 for a neuron that was not taken up."""
-    intercept: float
-
-    def log_odds(self, activations: _Floats) -> _Floats:
-        used = self.coefficients.nonzero()[0]
-        standardised = (activations[:, used] - self.mean[used]) / self.deviation[used]
-        odds: _Floats = standardised @ self.coefficients[used] + self.intercept
-        return odds
 
 
 @dataclass(frozen=True)
@@ -115,7 +88,7 @@ class SparseProbe(Scorer[RowsState]):
             classes = state.labels[:, behaviour]
             if not ((classes == 0).any() and (classes == 1).any()):
                 continue
-            data, usable = _data(state, behaviour)
+            data, usable = examples_of(state, behaviour)
             strength = self._choose(data) if len(usable) else None
             if strength is None:
                 continue
@@ -126,19 +99,16 @@ class SparseProbe(Scorer[RowsState]):
         scores, *details = (torch.from_numpy(column).to(state.activations.device) for column in (value, frequency, auc))
         return Scores(scores, details=dict(zip(("selection_frequency", "heldout_auc"), details, strict=True)))
 
-    def _fit(self, data: _Data, *strengths: float) -> Iterator[_Probe]:
+    def _fit(self, data: Examples, *strengths: float) -> Iterator[Probe]:
         """Yield a fit for each strength; nothing but `data` has a say in it."""
         from sklearn.linear_model import LogisticRegression
 
-        mean, deviation = data.activations.mean(axis=0), data.activations.std(axis=0)
-        # A neuron that varies among all positions may be constant among these.
-        deviation[np.ptp(data.activations, axis=0) == 0] = np.inf
-        standardised = (data.activations - mean) / deviation
+        inputs, mean, deviation = standardised(data)
         kept = np.arange(len(mean))
         if self.screen is not None and self.screen < len(mean):
-            correlation = np.abs((data.labels - data.labels.mean()) @ standardised)
+            correlation = np.abs((data.labels - data.labels.mean()) @ inputs)
             kept = np.sort(np.argsort(-correlation, kind="stable")[: self.screen])
-            standardised = np.ascontiguousarray(standardised[:, kept])
+            inputs = np.ascontiguousarray(inputs[:, kept])
         for strength in strengths:
             fit = LogisticRegression(
                 l1_ratio=1.0,
@@ -150,25 +120,15 @@ class SparseProbe(Scorer[RowsState]):
                 tol=1e-7,
                 max_iter=10_000,
                 random_state=self.seed,
-            ).fit(standardised, data.labels)
+            ).fit(inputs, data.labels)
             coefficients = np.zeros(len(mean))
             coefficients[kept] = fit.coef_[0]
-            yield _Probe(mean, deviation, coefficients, float(fit.intercept_[0]))
+            yield Probe(mean, deviation, coefficients, float(fit.intercept_[0]))
 
-    def _splits(self, data: _Data) -> Iterator[tuple[_Data, _Data]]:
-        """Yield training and held-out data: no group is in both, and both classes are in the training data."""
-        from sklearn.model_selection import StratifiedGroupKFold
+    def _splits(self, data: Examples) -> Iterator[tuple[Examples, Examples]]:
+        return split_by_group(data, self.folds, self.seed)
 
-        folds = min(self.folds, *(len(np.unique(data.groups[data.labels == label])) for label in (0, 1)))
-        if folds < 2:
-            return
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=self.seed)
-        for training, heldout in splitter.split(data.labels, data.labels, data.groups):
-            learn_from = data.at(training)
-            if learn_from.both_classes:
-                yield learn_from, data.at(heldout)
-
-    def _choose(self, data: _Data) -> float | None:
+    def _choose(self, data: Examples) -> float | None:
         """Return the C with the least log loss on groups that a fit has not seen, None if there are too few to tell."""
         if len(self.Cs) == 1:
             return self.Cs[0]
@@ -183,22 +143,19 @@ class SparseProbe(Scorer[RowsState]):
                 losses[index] += np.logaddexp(0, sign * probe.log_odds(heldout.activations)).sum()
         return strengths[int(losses.argmin())] if tried else None
 
-    def _heldout_auc(self, data: _Data) -> float:
-        """Return the AUC over pairs of held-out positions of one fold: log odds of two fits are not to be compared."""
-        from sklearn.metrics import roc_auc_score
-
+    def _heldout_auc(self, data: Examples) -> float:
+        """Return the AUC over pairs of held-out positions of one fold."""
         won = pairs = 0.0
         for training, heldout in self._splits(data):
             strength = self._choose(training)
             if strength is None or not heldout.both_classes:
                 continue
             (probe,) = self._fit(training, strength)
-            weight = float((heldout.labels == 1).sum() * (heldout.labels == 0).sum())
-            won += weight * roc_auc_score(heldout.labels, probe.log_odds(heldout.activations))
-            pairs += weight
+            more, among = pairs_won(heldout, probe.log_odds(heldout.activations))
+            won, pairs = won + more, pairs + among
         return won / pairs if pairs else np.nan
 
-    def _selected(self, data: _Data, strength: float) -> _Floats:
+    def _selected(self, data: Examples, strength: float) -> Floats:
         """Return in which share of the bootstraps each neuron has a coefficient, nan without any bootstrap."""
         rng = np.random.default_rng(self.seed)
         rows_of = [np.flatnonzero(data.groups == group) for group in np.unique(data.groups)]
@@ -210,17 +167,3 @@ class SparseProbe(Scorer[RowsState]):
                 selected += probe.coefficients != 0
                 drawn += 1
         return selected / drawn if drawn else np.full_like(selected, np.nan)
-
-
-def _data(state: RowsState, behaviour: int) -> tuple[_Data, _Integers]:
-    """Return the compared positions, with those neurons that vary among them, and which neurons these are."""
-    labels = state.labels[:, behaviour]
-    rows = labels >= 0
-    columns = [state.documents[rows], state.groups[rows], state.token_ids[rows], labels[rows]]
-    documents, groups, token_ids, classes = (column.cpu().numpy().astype(np.int64) for column in columns)
-    activations = state.activations[rows].double().cpu().numpy()
-    # One order for the same positions however they were read, so that no rounding can tip what is selected.
-    order = np.lexsort((activations.sum(axis=1), classes, token_ids, documents, groups))
-    activations = activations[order]
-    usable = np.flatnonzero(np.isfinite(activations).all(axis=0) & (np.ptp(activations, axis=0) > 0))
-    return _Data(activations[:, usable], classes[order], groups[order]), usable

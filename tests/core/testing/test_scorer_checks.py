@@ -8,6 +8,7 @@ from torch import Tensor
 
 from neurosieve import Batch, Scorer, Scores, Statistic
 from neurosieve.testing import PLUGIN_CHECKS, SCORER_CHECKS, check_scorer
+from neurosieve.testing.inference import INFERENCE_CHECKS
 
 
 class Sums(NamedTuple):
@@ -272,7 +273,7 @@ class AmongAll(Sound):
         return Totals(below=-1)
 
 
-ALL = {check.__name__ for check in SCORER_CHECKS if check not in PLUGIN_CHECKS}
+ALL = {check.__name__ for check in SCORER_CHECKS if check not in (*PLUGIN_CHECKS, *INFERENCE_CHECKS)}
 STATISTIC, SHARDS, ORDER = (
     "its_statistic_keeps_its_contract",
     "shards_score_as_one_pass_does",
