@@ -41,13 +41,13 @@ if TYPE_CHECKING:
         TokenizedDocument,
         Verdict,
     )
+    from neurosieve.detection.learnable import Fitted, Learnable
     from neurosieve.errors import ConfigError, DataError, ModelError, NeurosieveError, PluginError, StoreError, nearest
+    from neurosieve.generation.prompts import Prompt
+    from neurosieve.generation.sampling import Sampling
     from neurosieve.hookspecs import hookimpl
-    from neurosieve.learnable import Fitted, Learnable
     from neurosieve.loading import Model
-    from neurosieve.prompts import Prompt
     from neurosieve.results import Result, Run, load
-    from neurosieve.sampling import Sampling
 
 # Each public name and the module that defines it. They are imported when first asked for, so that the command
 # line need not wait for torch before it can print its help.
@@ -58,10 +58,10 @@ _HOMES = {
     "DataError": "errors",
     "Detector": "contracts",
     "Document": "data",
-    "Fitted": "learnable",
+    "Fitted": "detection.learnable",
     "Grader": "contracts",
     "Intervention": "contracts",
-    "Learnable": "learnable",
+    "Learnable": "detection.learnable",
     "Model": "loading",
     "ModelError": "errors",
     "Neuron": "data",
@@ -70,12 +70,12 @@ _HOMES = {
     "Present": "data",
     "Problem": "data",
     "Problems": "contracts",
-    "Prompt": "prompts",
+    "Prompt": "generation.prompts",
     "Reference": "data",
     "Report": "contracts",
     "Result": "results",
     "Run": "results",
-    "Sampling": "sampling",
+    "Sampling": "generation.sampling",
     "Scorer": "contracts",
     "Scores": "data",
     "Site": "data",

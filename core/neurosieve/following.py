@@ -6,10 +6,10 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from neurosieve.composition import outside_the_job
-from neurosieve.configuration import composed, publish
+from neurosieve.config.composition import outside_the_job
+from neurosieve.config.configuration import composed, publish
+from neurosieve.config.hydra_errors import explained
 from neurosieve.errors import ConfigError, nearest
-from neurosieve.hydra_errors import explained
 from neurosieve.reopening import AtHand
 from neurosieve.results import Result, Run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurosieve.account import positions_hash
-from neurosieve.configuration import as_object, build
+from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
 from neurosieve.data import Document, Neuron, Site
 from neurosieve.errors import ConfigError, DataError, ModelError

@@ -11,7 +11,7 @@ import torch
 
 from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table
 from neurosieve.capture import Capture, batches_at, capture
-from neurosieve.configuration import describe
+from neurosieve.config.configuration import describe
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document, Scores, Site
 from neurosieve.engine import score

@@ -56,9 +56,9 @@ def show_part(run: Run, out: Console | None = None) -> None:
 
 
 _VIEWS = {
-    "analyze": ("trace_text", "show_analysis"),
-    "show": ("heatmap", "show_run"),
-    "ablate": ("effects_terminal", "show_effects"),
+    "analyze": ("analysis.terminal", "show_analysis"),
+    "show": ("showing.terminal", "show_run"),
+    "ablate": ("ablation.terminal", "show_effects"),
 }
 """What prints a run of each command, in a module that is imported when it is needed."""
 

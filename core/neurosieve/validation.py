@@ -8,14 +8,14 @@ from typing import Any
 
 from neurosieve.contracts import Control, Detector, Problems, Scorer
 from neurosieve.data import Document
-from neurosieve.generation import Sampling
+from neurosieve.generation.completing import Sampling
+from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.tracing import TRACES, Generate, generate_traces
 from neurosieve.loading import LanguageModel
-from neurosieve.prompts import Prompt
 from neurosieve.rescoring import rescored
 from neurosieve.results import Result, Run
 from neurosieve.selection import Selection
 from neurosieve.settings import Find
-from neurosieve.tracing import TRACES, Generate, generate_traces
 
 __all__ = ["Validation", "validated"]
 

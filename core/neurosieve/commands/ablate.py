@@ -6,21 +6,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.ablation import ablate_neurons
-from neurosieve.ablation_settings import Ablate
-from neurosieve.configuration import as_object, build, build_all, composed, publish
+from neurosieve.ablation.ablating import ablate_neurons
+from neurosieve.ablation.edited_writing import Writing
+from neurosieve.ablation.settings import Ablate
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.given_run import check_given_run
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Grader, Intervention, Problems, Report, Source
 from neurosieve.data import Document, Problem
-from neurosieve.edited_writing import Writing
-from neurosieve.given_run import check_given_run
-from neurosieve.hydra_app import run_hydra
-from neurosieve.hydra_errors import explained
+from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.sampling import Sampling
 from neurosieve.loading import Model, hand_over
-from neurosieve.prompts import Prompt
 from neurosieve.registry import installed
 from neurosieve.reopening import AtHand, Reopened, reopened, result_of
 from neurosieve.results import Result, Run
-from neurosieve.sampling import Sampling
 
 __all__ = ["ablate", "from_config", "go_on", "main"]
 
@@ -157,7 +157,7 @@ def _source(result: Result) -> Iterable[Document]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `ablate`."""
-    from neurosieve.effects_terminal import show_effects
+    from neurosieve.ablation.terminal import show_effects
 
     check_given_run("ablate", arguments)
     run_hydra("ablate", arguments, SCHEMAS, lambda config, folder: show_effects(from_config(config, folder)))

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from neurosieve.account import Stopwatch, versions
-from neurosieve.analysis import Analyze, analysed, write_summary
-from neurosieve.configuration import as_object, build, build_all, composed, describe, publish
+from neurosieve.analysis.analyzing import Analyze, analysed, write_summary
+from neurosieve.analysis.grading import graded, verdict_on
+from neurosieve.config.configuration import as_object, build, build_all, composed, describe, publish
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Detector, Grader, Report, Source
 from neurosieve.data import Document
-from neurosieve.detection import detected
+from neurosieve.detection.spans import detected
 from neurosieve.errors import ConfigError, DataError, nearest
-from neurosieve.grading import graded, verdict_on
-from neurosieve.hydra_app import run_hydra
-from neurosieve.hydra_errors import explained
 from neurosieve.registry import installed
 from neurosieve.reopening import AtHand, result_of
 from neurosieve.reporting import draw
@@ -150,7 +150,7 @@ def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `analyze`."""
-    from neurosieve.trace_text import show_analysis
+    from neurosieve.analysis.terminal import show_analysis
 
     def task(config: Any, folder: Path) -> None:
         if config.show is None:
@@ -165,8 +165,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _show(config: Any) -> None:
     """Print one trace in full; that leaves no run."""
+    from neurosieve.analysis.terminal import trace_shown
     from neurosieve.terminal import console
-    from neurosieve.trace_text import trace_shown
 
     settings, detectors = _settings(config), build_all(config.detectors, "detector")
     grader = None if config.grader is None else build(config.grader, "grader", "grader")

@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
-from neurosieve.detecting import detect_spans
-from neurosieve.detection import Detect
-from neurosieve.hydra_app import run_hydra
-from neurosieve.hydra_errors import explained
+from neurosieve.detection.detecting import detect_spans
+from neurosieve.detection.spans import Detect
 from neurosieve.results import Run
 
 __all__ = ["built_parts", "composed_parts", "detect", "from_config", "main"]
@@ -69,7 +69,7 @@ def from_config(config: Any, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `detect`."""
-    from neurosieve.highlighting import show_detection
+    from neurosieve.detection.terminal import show_detection
 
     run_hydra("detect", arguments, SCHEMAS, lambda config, folder: show_detection(from_config(config, folder)))
 

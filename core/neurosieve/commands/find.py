@@ -6,16 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError
 from neurosieve.following import follow, planned
-from neurosieve.generation import Sampling
-from neurosieve.hydra_app import run_hydra
-from neurosieve.hydra_errors import explained
+from neurosieve.generation.completing import Sampling
+from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.tracing import Generate
 from neurosieve.loading import LanguageModel, Model, hand_over, open_model
-from neurosieve.prompts import Prompt
 from neurosieve.registry import installed
 from neurosieve.reopening import AtHand
 from neurosieve.reporting import draw
@@ -23,7 +24,6 @@ from neurosieve.results import Result
 from neurosieve.selection import Selection
 from neurosieve.settings import Find
 from neurosieve.sieve import sieve
-from neurosieve.tracing import Generate
 from neurosieve.validation import Validation, validated
 
 __all__ = ["find", "from_config", "main"]

@@ -6,16 +6,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Problems, Report
 from neurosieve.data import Problem
-from neurosieve.generation import Sampling
-from neurosieve.hydra_app import run_hydra
-from neurosieve.hydra_errors import explained
+from neurosieve.generation.completing import Sampling
+from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.tracing import TRACES, Generate, generate_traces
 from neurosieve.loading import Model, hand_over
-from neurosieve.prompts import Prompt
 from neurosieve.results import Run
-from neurosieve.tracing import TRACES, Generate, generate_traces
 
 __all__ = ["from_config", "generate", "main"]
 

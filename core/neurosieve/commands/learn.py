@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from neurosieve.commands.detect import built_parts, composed_parts
-from neurosieve.configuration import as_object, publish
+from neurosieve.config.configuration import as_object, publish
+from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
-from neurosieve.hydra_app import run_hydra
-from neurosieve.learning import Learn
+from neurosieve.detection.learning import Learn
+from neurosieve.detection.training import train
 from neurosieve.results import Run
-from neurosieve.training import train
 
 __all__ = ["from_config", "learn", "main"]
 
@@ -73,6 +73,6 @@ def from_config(config: Any, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `learn`."""
-    from neurosieve.highlighting import show_learning
+    from neurosieve.detection.terminal import show_learning
 
     run_hydra("learn", arguments, SCHEMAS, lambda config, folder: show_learning(from_config(config, folder)))

@@ -6,17 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.configuration import as_object, build_all, composed, publish
+from neurosieve.config.configuration import as_object, build_all, composed, publish
+from neurosieve.config.given_run import check_given_run
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Source
 from neurosieve.data import Document
-from neurosieve.given_run import check_given_run
-from neurosieve.hydra_app import run_hydra
-from neurosieve.hydra_errors import explained
 from neurosieve.loading import Model, hand_over
 from neurosieve.registry import installed
 from neurosieve.reopening import AtHand, reopened, result_of
 from neurosieve.results import Result, Run
-from neurosieve.showing import Show, show_neurons
+from neurosieve.showing.showing import Show, show_neurons
 
 __all__ = ["from_config", "main", "show"]
 
@@ -102,7 +102,7 @@ def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `show`."""
-    from neurosieve.heatmap import show_run
+    from neurosieve.showing.terminal import show_run
 
     check_given_run("show", arguments)
     run_hydra("show", arguments, SCHEMAS, lambda config, folder: show_run(from_config(config, folder)))

@@ -6,7 +6,7 @@ import pytest
 
 from neurosieve import ConfigError, DataError, Problem
 from neurosieve.commands.generate import SCHEMAS
-from neurosieve.configuration import build, composed, publish
+from neurosieve.config.configuration import build, composed, publish
 from neurosieve.testing import check_problems
 from neurosieve_plugins.problems.file import File
 
