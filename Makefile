@@ -1,11 +1,11 @@
-# `make demo`: the main job on the embedded texts. `make test`: the tests. Both set up .venv first.
+# `make demo`: the main job on the embedded texts, with an ablation and a report. `make test`: the tests. Both set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test lint bench clean
 
 demo: .venv/ready
-	$(BIN)/neurosieve find
+	$(BIN)/neurosieve find 'then=[show,ablate]'
 
 test: .venv/ready
 	$(BIN)/python -m pytest

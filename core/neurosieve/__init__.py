@@ -9,8 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neurosieve.commands.ablate import ablate
+    from neurosieve.commands.analyze import analyze
     from neurosieve.commands.compare import compare
+    from neurosieve.commands.detect import detect
     from neurosieve.commands.find import find
+    from neurosieve.commands.generate import generate
+    from neurosieve.commands.learn import learn
+    from neurosieve.commands.show import show
     from neurosieve.contracts import (
         Control,
         Detector,
@@ -37,7 +43,10 @@ if TYPE_CHECKING:
         TokenizedDocument,
         Verdict,
     )
+    from neurosieve.detection.learnable import Fitted, Learnable
     from neurosieve.errors import ConfigError, DataError, ModelError, NeurosieveError, PluginError, StoreError, nearest
+    from neurosieve.generation.prompts import Prompt
+    from neurosieve.generation.sampling import Sampling
     from neurosieve.hookspecs import hookimpl
     from neurosieve.loading import Model
     from neurosieve.results import Result, Run, load
@@ -52,9 +61,11 @@ _HOMES = {
     "DataError": "errors",
     "Detector": "contracts",
     "Document": "data",
+    "Fitted": "detection.learnable",
     "Grader": "contracts",
     "Interval": "data",
     "Intervention": "contracts",
+    "Learnable": "detection.learnable",
     "Model": "loading",
     "ModelError": "errors",
     "Neuron": "data",
@@ -63,10 +74,12 @@ _HOMES = {
     "Present": "data",
     "Problem": "data",
     "Problems": "contracts",
+    "Prompt": "generation.prompts",
     "Reference": "data",
     "Report": "contracts",
     "Result": "results",
     "Run": "results",
+    "Sampling": "generation.sampling",
     "Scorer": "contracts",
     "Scores": "data",
     "Site": "data",
@@ -76,11 +89,17 @@ _HOMES = {
     "StoreError": "errors",
     "TokenizedDocument": "data",
     "Verdict": "data",
+    "ablate": "commands.ablate",
+    "analyze": "commands.analyze",
     "compare": "commands.compare",
+    "detect": "commands.detect",
     "find": "commands.find",
+    "generate": "commands.generate",
     "hookimpl": "hookspecs",
+    "learn": "commands.learn",
     "load": "results",
     "nearest": "errors",
+    "show": "commands.show",
 }
 
 __all__ = [
@@ -91,9 +110,11 @@ __all__ = [
     "DataError",
     "Detector",
     "Document",
+    "Fitted",
     "Grader",
     "Interval",
     "Intervention",
+    "Learnable",
     "Model",
     "ModelError",
     "Neuron",
@@ -102,10 +123,12 @@ __all__ = [
     "Present",
     "Problem",
     "Problems",
+    "Prompt",
     "Reference",
     "Report",
     "Result",
     "Run",
+    "Sampling",
     "Scorer",
     "Scores",
     "Site",
@@ -115,11 +138,17 @@ __all__ = [
     "StoreError",
     "TokenizedDocument",
     "Verdict",
+    "ablate",
+    "analyze",
     "compare",
+    "detect",
     "find",
+    "generate",
     "hookimpl",
+    "learn",
     "load",
     "nearest",
+    "show",
 ]
 
 

@@ -12,6 +12,12 @@ __all__ = ["main"]
 
 COMMANDS = {
     "find": "which neurons fire when the behaviour shows? (the main job)",
+    "generate": "let a model answer problems, and keep its traces",
+    "analyze": "what is in traces: right, out of tokens, behaviours",
+    "detect": "where do behaviours show in texts, and do annotators agree? (no model)",
+    "learn": "a detector trained from annotations, and what it is worth",
+    "show": "what do the neurons of a run do on text?",
+    "ablate": "do the neurons of a run matter? edit them, beside control neurons",
     "compare": "what do several runs agree on?",
     "plugins": "what is plugged in: sources, detectors, controls, scorers",
     "check": "does a plugin keep its contract?",

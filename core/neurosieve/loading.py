@@ -5,7 +5,7 @@ in the store never loads them.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,6 +88,7 @@ class LanguageModel:
         dtype: torch.dtype,
         device: torch.device,
         bridge: Any = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -96,6 +97,8 @@ class LanguageModel:
         self.device = device
         self.bridge = bridge
         """The TransformerBridge that the user handed over, if any; it is read through its own hooks."""
+        self.origin = origin
+        """What another engine needs to load the same: `model`, `revision`, `trust_remote_code`; None if handed over."""
         self._fingerprint = fingerprint
         self._load = load
         if not getattr(tokenizer, "is_fast", False):
@@ -196,7 +199,9 @@ def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str
         with _explained(where, "load the weights of"):
             return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
 
-    return LanguageModel(named, config, tokenizer, lambda: fingerprint(config), load, dtype, device)
+    return LanguageModel(
+        named, config, tokenizer, lambda: fingerprint(config), load, dtype, device, origin={"model": where, **origin}
+    )
 
 
 def _quiet_unless_watched() -> None:

@@ -18,7 +18,7 @@ from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
 
-__all__ = ["Atlas", "atlas_of", "read"]
+__all__ = ["Atlas", "atlas_of", "evaluating", "memory_errors", "read"]
 
 
 class Atlas(NamedTuple):
@@ -30,6 +30,10 @@ class Atlas(NamedTuple):
     """The neurons of one layer, as the config gives it."""
     context: int | None
     """The longest text that the model can read at all, in tokens; None where position is not learned by number."""
+    norms_after_mlp: tuple[str, ...] = ()
+    """The module path of the norm that each layer's MLP output passes on its way to the residual stream, if any."""
+    final_norm: str | None = None
+    """The module path of the norm between the residual stream and the unembedding, if any."""
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -56,7 +60,11 @@ def atlas_of(model: LanguageModel) -> Atlas:
     within = ".".join(name for name in (mlp.name, out.name) if name)  # Some architectures have no module for the MLP.
     paths = tuple(f"{blocks.name}.{layer}.{within}" for layer in range(adapter.cfg.n_layers))
     by_number = "pos_embed" in adapter.component_mapping
-    return Atlas(paths, int(adapter.cfg.d_mlp), model.config.max_position_embeddings if by_number else None)
+    context = model.config.max_position_embeddings if by_number else None
+    after_mlp, final = blocks.submodules.get("ln2_post"), adapter.component_mapping.get("ln_final")
+    layers = range(adapter.cfg.n_layers if after_mlp is not None else 0)
+    norms = tuple(f"{blocks.name}.{layer}.{after_mlp.name}" for layer in layers)
+    return Atlas(paths, int(adapter.cfg.d_mlp), context, norms, None if final is None else final.name)
 
 
 def _adapter(model: LanguageModel) -> Any:
@@ -129,7 +137,7 @@ def read(
             raise _LastSiteReadError
 
     module = model.module
-    with torch.inference_mode(), _hooked(model, atlas, sites, keep), _memory_errors(), _evaluating(module):
+    with torch.inference_mode(), _hooked(model, atlas, sites, keep), memory_errors(), evaluating(module):
         with suppress(_LastSiteReadError):
             # `base_model` leaves out the LM head.
             module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
@@ -171,7 +179,7 @@ def _hooked(
 
 
 @contextmanager
-def _evaluating(module: Any) -> Iterator[None]:
+def evaluating(module: Any) -> Iterator[None]:
     """Turn dropout off, and leave a model that was handed over as it was."""
     training = module.training
     module.eval()
@@ -182,7 +190,7 @@ def _evaluating(module: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Turn each device's way of saying that memory is out into a MemoryError."""
     try:
         yield

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurosieve.account import positions_hash
-from neurosieve.configuration import as_object, build
+from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
 from neurosieve.data import Document, Neuron, Site
 from neurosieve.errors import ConfigError, DataError, ModelError
@@ -19,7 +19,27 @@ from neurosieve.selection import Positions, Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.store import Space
 
-__all__ = ["Reopened", "neurons_asked", "reopened", "result_of"]
+__all__ = ["AtHand", "Reopened", "neurons_asked", "reopened", "result_of"]
+
+
+class AtHand(NamedTuple):
+    """What a run went by, where it need not be opened again."""
+
+    model: LanguageModel
+    source: Source | Iterable[Document]
+    detectors: Mapping[str, Detector]
+    control: Control
+
+    def reopened(self, result: Result, announce: Callable[..., None]) -> "Reopened":
+        """Return the run opened again, from what is at hand."""
+        return reopened(
+            result,
+            model=self.model,
+            documents=self.source,
+            detectors=self.detectors,
+            control=self.control,
+            announce=announce,
+        )
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def rescored(
     atlas = atlas_of(held)
     with watch.stage("detecting"):
         labelled = list(label(fresh, detectors, held.tokenizer, atlas.context, counts))
-    selection = dataclasses.replace(selection, replication=0.0)
+    selection = dataclasses.replace(selection, replication=0.0, looks=())
     with watch.stage("choosing positions"):
         positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, counts)
     sites = tuple(Site(layer) for layer in result.run["model"]["layers"])

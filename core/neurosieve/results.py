@@ -64,6 +64,11 @@ class Run:
         below = [run for run in finished_runs(self.folder) if run.folder != self.folder]
         return [run for run in below if command in (None, run.command)]
 
+    def _repr_html_(self) -> str:
+        from neurosieve.notebook import run_html
+
+        return run_html(self)
+
 
 @dataclass(frozen=True)
 class Result(Run):
@@ -110,7 +115,9 @@ class Result(Run):
         return table[[*first, *(name for name in table if name not in first)]].reset_index(drop=True)
 
     def _repr_html_(self) -> str:
-        return self.top(10).to_html()
+        from neurosieve.notebook import result_html
+
+        return result_html(self)
 
 
 def load(folder: str | Path) -> Run:

@@ -29,6 +29,8 @@ class Find:
     """Tokens in one forward pass, padding included; 4,096 on a CPU and 32,768 on a GPU, by default."""
     store: str | None = None
     """The folder that keeps captured activations; the user's cache, by default."""
+    then: tuple[str, ...] = ()
+    """Commands that go on from the run when it has ended, in its folder: analyze, show, "ablate k=[1,10]"."""
     enough_positions: int = 100
     """Fewer present positions of a behaviour than this in the ranking part are warned of."""
     enough_documents: int = 30

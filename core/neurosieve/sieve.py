@@ -12,13 +12,13 @@ import torch
 from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
-from neurosieve.configuration import build, describe
+from neurosieve.config.configuration import build, describe
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document, Scores, Site
 from neurosieve.engine import score
 from neurosieve.errors import ConfigError, DataError, StoreError, nearest
 from neurosieve.labelling import LabelledDocument, label
-from neurosieve.loading import LanguageModel, Model, open_model
+from neurosieve.loading import LanguageModel, Model
 from neurosieve.model import Atlas, atlas_of
 from neurosieve.ranking import rank_neurons
 from neurosieve.registry import installed
@@ -37,7 +37,7 @@ _BEST = 10
 
 
 def sieve(
-    model: Model | LanguageModel,
+    held: LanguageModel,
     source: Source | Iterable[Document],
     detectors: Mapping[str, Detector],
     scorers: Mapping[str, Scorer[Any]],
@@ -45,8 +45,11 @@ def sieve(
     selection: Selection,
     settings: Find,
     folder: Path,
+    model: Model | None = None,
 ) -> Result:
     """Read texts through a model, rank its neurons, and leave the run in `folder`.
+
+    `model` is how to open the model again, for what goes on from the run; None where it was handed over.
 
     Raises:
         NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
@@ -59,7 +62,6 @@ def sieve(
         raise ConfigError(f"rank_by is `{rank_by}`, which is not among the scorers: {nearest(rank_by, scorers)}")
     watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
     with watch.stage("opening the model"):
-        held = model if isinstance(model, LanguageModel) else open_model(model)
         atlas = atlas_of(held)
         sites = _sites(atlas, settings.layers, held.name)
     with watch.stage("detecting"):
@@ -159,7 +161,7 @@ def sieve(
             "neurons_per_layer": first[rank_by].value.shape[1],
         },
         "config": {
-            "model": vars(model) if isinstance(model, Model) else "handed over",
+            "model": "handed over" if model is None else vars(model),
             "source": describe(source) if isinstance(source, Source) else "documents handed over",
             "detectors": {name: describe(one) for name, one in detectors.items()},
             "scorers": {name: describe(one) for name, one in scorers.items()},

@@ -1,6 +1,7 @@
 """What people see in a terminal."""
 
 import math
+from importlib import import_module
 from typing import Any
 
 from rich.console import Console
@@ -8,9 +9,9 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from neurosieve.results import Result
+from neurosieve.results import Result, Run
 
-__all__ = ["console", "show_result"]
+__all__ = ["console", "show_part", "show_result", "show_where"]
 
 
 def console(**options: Any) -> Console:
@@ -20,7 +21,7 @@ def console(**options: Any) -> Console:
 
 
 def show_result(result: Result, k: int = 10, out: Console | None = None) -> None:
-    """Print the warnings of a run, what it read, and its best neurons, with the folder that holds it all."""
+    """Print the warnings of a run, what it read, and its best neurons."""
     out, run = out or console(), result.run
     for warning in run["warnings"]:
         out.print(f"[bold yellow]warning:[/] {escape(warning)}")
@@ -34,7 +35,57 @@ def show_result(result: Result, k: int = 10, out: Console | None = None) -> None
         else "no forward pass: all from the store"
     )
     out.print(f"read with {escape(run['model']['name'])} ({run['model']['dtype']}, {run['model']['device']}): {source}")
-    out.print(f"run folder: {escape(str(result.folder))}", soft_wrap=True)
+
+
+def show_where(run: Run, out: Console | None = None) -> None:
+    """Print where a run is, and its report."""
+    out = out or console()
+    out.print(f"run folder: {escape(str(run.folder))}", soft_wrap=True)
+    for report in sorted(run.folder.glob("report.html")):
+        out.print(f"report:     {escape(str(report))}", soft_wrap=True)
+
+
+def show_part(run: Run, out: Console | None = None) -> None:
+    """Print a run that went on from another."""
+    out = out or console()
+    if run.command == "rescore":
+        _show_rescored(run, out)
+    elif run.command in _VIEWS:
+        module, name = _VIEWS[run.command]
+        getattr(import_module(f"neurosieve.{module}"), name)(run, out)
+
+
+_VIEWS = {
+    "analyze": ("analysis.terminal", "show_analysis"),
+    "show": ("showing.terminal", "show_run"),
+    "ablate": ("ablation.terminal", "show_effects"),
+}
+"""What prints a run of each command, in a module that is imported when it is needed."""
+
+
+def _show_rescored(run: Run, out: Console) -> None:
+    """Print how the best neurons of a ranking score on other texts."""
+    for warning in run.run["warnings"]:
+        out.print(f"[bold yellow]warning:[/] {escape(warning)}")
+    rank_by, neurons = run.run["rank_by"], run.table("neurons")
+    for behaviour in run.run["behaviours"]:
+        best = neurons[neurons.behaviour == behaviour].head(10)
+        table = Table(title=escape(f"{behaviour}: the ranking on {run.run['config']['texts']}"), title_justify="left")
+        for column in ("rank", "layer", "neuron", rank_by, "there", "95 % interval", "replicates"):
+            table.add_column(column, justify="left" if column == "replicates" else "right")
+        for line in best.to_dict("records"):
+            table.add_row(
+                *(str(line[key]) for key in ("rank", "layer", "neuron")),
+                *(_number(line[key]) for key in (rank_by, f"{rank_by}_replication")),
+                _interval(line, rank_by),
+                {True: "yes", False: "no"}.get(line["replicates"], ""),
+            )
+        out.print(table)
+        counts = run.run["counts"]["behaviours"][behaviour]
+        out.print(
+            f"{counts['spans']:,} spans in {counts['documents_with']:,} of {run.run['counts']['documents']:,} documents"
+        )
+    out.print(f"run folder: {escape(str(run.folder))}", soft_wrap=True)
 
 
 def _table(result: Result, behaviour: str, k: int, width: int) -> Table:

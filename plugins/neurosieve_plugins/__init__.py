@@ -3,13 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from neurosieve import Control, Detector, Scorer, Source, hookimpl
+from neurosieve import Control, Detector, Grader, Intervention, Problems, Report, Scorer, Source, hookimpl
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.controls.matched import Matched
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.graders.boxed import Boxed
+from neurosieve_plugins.graders.math_verify import MathVerify
+from neurosieve_plugins.interventions.add import Add
+from neurosieve_plugins.interventions.clamp import Clamp
+from neurosieve_plugins.interventions.mean import Mean
+from neurosieve_plugins.interventions.resample import Resample
+from neurosieve_plugins.interventions.scale import Scale
+from neurosieve_plugins.interventions.zero import Zero
+from neurosieve_plugins.problems.arithmetic import Arithmetic as ArithmeticProblems
+from neurosieve_plugins.problems.file import File
+from neurosieve_plugins.problems.huggingface import HuggingFace as HuggingFaceProblems
+from neurosieve_plugins.problems.reasoning_gym import ReasoningGym
+from neurosieve_plugins.reports.figures import Figures
+from neurosieve_plugins.reports.html import Html
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_binned import AucBinned
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
@@ -37,7 +52,7 @@ def register_sources() -> Mapping[str, type[Source]]:
 @hookimpl
 def register_detectors() -> Mapping[str, type[Detector]]:
     """Return what can say where a behaviour shows."""
-    return {"annotations": Annotations, "phrases": Phrases, "regex": Regex}
+    return {"annotations": Annotations, "learned": Learned, "phrases": Phrases, "regex": Regex}
 
 
 @hookimpl
@@ -63,3 +78,32 @@ def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
         "sparse_probe": SparseProbe,
         "welch_t": WelchT,
     }
+
+
+@hookimpl
+def register_problems() -> Mapping[str, type[Problems]]:
+    """Return where problems can come from."""
+    return {
+        "arithmetic": ArithmeticProblems,
+        "file": File,
+        "huggingface": HuggingFaceProblems,
+        "reasoning_gym": ReasoningGym,
+    }
+
+
+@hookimpl
+def register_interventions() -> Mapping[str, type[Intervention]]:
+    """Return what can be done to neurons while the model runs."""
+    return {"add": Add, "clamp": Clamp, "mean": Mean, "resample": Resample, "scale": Scale, "zero": Zero}
+
+
+@hookimpl
+def register_graders() -> Mapping[str, type[Grader]]:
+    """Return what can say whether an answer is right."""
+    return {"boxed": Boxed, "math_verify": MathVerify}
+
+
+@hookimpl
+def register_reports() -> Mapping[str, type[Report]]:
+    """Return what can draw a run."""
+    return {"figures": Figures, "html": Html}

@@ -3,13 +3,32 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from neurosieve import hookimpl
 
 __all__ = ["run_ended", "stage_progressed"]
 
 _bars: dict[str, Progress] = {}
+
+
+class _Speed(ProgressColumn):
+    """How many units are done in a second, as in `412 tokens/s`."""
+
+    def render(self, task: Task) -> Text:
+        """Return the speed of the last half minute."""
+        speed = task.finished_speed or task.speed
+        return Text("" if not speed else f"{speed:,.{0 if speed >= 10 else 1}f} {task.fields['unit']}/s")
 
 
 @hookimpl
@@ -26,10 +45,11 @@ def stage_progressed(stage: str, done: int, total: int | None, unit: str) -> Non
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            _Speed(),
             TimeRemainingColumn(),
         )
         _bars[stage] = Progress(*columns, console=console, transient=True)
-        _bars[stage].add_task(f"{stage} ({unit})", total=total)
+        _bars[stage].add_task(f"{stage} ({unit})", total=total, unit=unit)
         _bars[stage].start()
     _bars[stage].update(_bars[stage].task_ids[0], completed=done, total=total)
     if done == total:

@@ -225,8 +225,14 @@ def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, plac
     assert "backtracking: the best 10 of 256 neurons by auc" in printed
     [folder] = re.findall("run folder: (.*)", printed)
     assert {path.name for path in (places / "here" / folder).iterdir()} == {
-        ".hydra", "neurons.parquet", "positions.parquet", "run.json",
-    }  # fmt: skip
+        ".hydra",
+        "activations.parquet",
+        "neurons.parquet",
+        "positions.parquet",
+        "report.html",
+        "run.json",
+        "spans.parquet",
+    }
 
 
 class Interrupting:

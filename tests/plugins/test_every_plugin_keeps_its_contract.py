@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from neurosieve import Document, Span
 from neurosieve.registry import KINDS, Plugin, installed
 from neurosieve.testing import CHECKS, Check
+from neurosieve_plugins.detectors.learned import Learned
 
 PLUGINS = list(installed())
 
@@ -31,20 +33,42 @@ def some_records(folder: Path) -> dict[str, Any]:
     return {"dataset": "json", "data_files": (a_file(folder, "records.jsonl", *records),), "streaming": True}
 
 
+def some_problems(folder: Path) -> str:
+    return a_file(folder, "problems.jsonl", *({"problem": f"İt is {n}?", "answer": n} for n in range(5)))
+
+
+def problems_of_the_gym(_: Path) -> dict[str, Any]:
+    pytest.importorskip("reasoning_gym", reason="the extra `problems` is not installed")
+    return {"tasks": ("chain_sum",), "count": 5}
+
+
 def some_texts(folder: Path) -> dict[str, Any]:
     for n in range(5):
         (folder / f"{n}.txt").write_text(f"It is {n}.\n\nWait, no.", encoding="utf-8")
     return {"path": str(folder)}
 
 
+def a_trained_detector(folder: Path) -> dict[str, Any]:
+    text = "So it is 7. Wait, is it İ? Let me add again."
+    spans = (Span(0, 11, "work"), Span(12, 26, "doubt"), Span(27, 44, "work"))
+    documents = [Document(str(n), text, str(n), annotations=spans) for n in range(4)]
+    Learned.fit(documents, ["doubt"]).save(folder / "doubt.safetensors", threshold=0.2, about={})
+    return {"path": str(folder / "doubt.safetensors")}
+
+
 EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
+    "problems/file": lambda folder: {"path": some_problems(folder)},
+    "problems/huggingface": lambda folder: {"dataset": "json", "data_files": (some_problems(folder),)},
+    "problems/reasoning_gym": problems_of_the_gym,
     "source/huggingface": some_records,
     "source/text": some_texts,
     "source/traces": some_traces,
+    "detector/learned": a_trained_detector,
     "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İ", "straße", "let me")},
     "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
+    "report/figures": lambda _: {"formats": ("svg",)},
 }
-"""Fields for the plugins that have some without a default."""
+"""Fields for the plugins that have some without a default, or whose defaults make long work."""
 
 
 def fields_without_default(plugin: Plugin) -> list[str]:

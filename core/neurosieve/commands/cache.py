@@ -1,4 +1,4 @@
-"""`cache`: what the store of captured activations and converted models holds."""
+"""`cache`: what is kept of captured activations, finished traces and converted models."""
 
 import argparse
 import json
@@ -11,11 +11,12 @@ from neurosieve.cache import cache_folder
 __all__ = ["main"]
 
 _HELP = """\
-Show what is kept: converted models, and captured activations by the model that gave them.
+Show what is kept: converted models, and captured activations and finished traces by the model that gave them.
 
   neurosieve cache                       a line for each, with its size
   neurosieve cache --clear <address>     remove one
-  neurosieve cache --clear captures      remove all captured activations (models stay)
+  neurosieve cache --clear captures      remove all captured activations (the rest stays)
+  neurosieve cache --clear traces        remove all finished traces (the rest stays)
   neurosieve cache --clear all           remove everything
 """
 
@@ -31,12 +32,15 @@ def main(arguments: Sequence[str]) -> None:
         "neurosieve cache", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--store", type=Path, help="the folder that `store=<folder>` named (default: the user's cache)")
-    parser.add_argument("--clear", metavar="WHAT", help="an address, `captures` or `all`")
+    parser.add_argument("--clear", metavar="WHAT", help="an address, `captures`, `traces` or `all`")
     asked = parser.parse_args(arguments)
     captures = sorted(path.parent for path in (asked.store or cache_folder() / "captures").glob("*/space.json"))
+    traces = sorted(path.parent for path in (asked.store or cache_folder() / "traces").glob("*/traces.json"))
     models = [] if asked.store else sorted(path for path in (cache_folder() / "models").glob("*") if path.is_dir())
     if asked.clear:
-        known = {path.name: [path] for path in captures + models} | {"captures": captures, "all": captures + models}
+        everything = captures + traces + models
+        known = {path.name: [path] for path in everything}
+        known |= {"captures": captures, "traces": traces, "all": everything}
         if asked.clear not in known:
             raise ConfigError(f"nothing is kept as `{asked.clear}`: {nearest(asked.clear, known)}")
         freed = sum(map(_size, known[asked.clear]))
@@ -56,11 +60,15 @@ def main(arguments: Sequence[str]) -> None:
             space["dtype"],
             f"{_size(path) / 2**20:,.1f}",
         )
+    for path in traces:
+        space = json.loads((path / "traces.json").read_text())
+        table.add_row("traces", path.name, space["model"], "", space["dtype"], f"{_size(path) / 2**20:,.1f}")
     for path in models:
         table.add_row("model", path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
     console().print(table)
     console().print(
-        f"{sum(map(_size, captures + models)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}", soft_wrap=True
+        f"{sum(map(_size, captures + traces + models)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}",
+        soft_wrap=True,
     )
 
 

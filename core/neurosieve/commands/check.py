@@ -64,7 +64,7 @@ def _plugin(asked: str, settings: Sequence[str]) -> tuple[str, Any]:
     from omegaconf import OmegaConf
     from yaml import YAMLError
 
-    from neurosieve.configuration import as_object
+    from neurosieve.config.configuration import as_object
     from neurosieve.errors import ConfigError, nearest
     from neurosieve.registry import installed
 

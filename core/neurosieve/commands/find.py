@@ -6,17 +6,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.configuration import as_object, build, composed, publish
-from neurosieve.contracts import Control, Detector, Scorer, Source
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
+from neurosieve.contracts import Control, Detector, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError
-from neurosieve.hydra_app import run_hydra
-from neurosieve.hydra_errors import explained
-from neurosieve.loading import Model, hand_over
+from neurosieve.following import follow, planned
+from neurosieve.generation.completing import Sampling
+from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.tracing import Generate
+from neurosieve.loading import LanguageModel, Model, hand_over, open_model
+from neurosieve.registry import installed
+from neurosieve.reopening import AtHand
+from neurosieve.reporting import draw
 from neurosieve.results import Result
 from neurosieve.selection import Selection
 from neurosieve.settings import Find
 from neurosieve.sieve import sieve
+from neurosieve.validation import Validation, validated
 
 __all__ = ["find", "from_config", "main"]
 
@@ -31,9 +39,27 @@ class _Config(Find):
     control: Any = None
     selection: Any = None
     scorers: Any = field(default_factory=dict)
+    validate: Any = None
+    reports: Any = field(default_factory=dict)
 
 
-SCHEMAS: Mapping[str, type] = {"find": _Config, "model": Model, "selection": Selection}
+@dataclass(frozen=True)
+class _Validation(Generate):
+    """What fresh traces are made of, and how."""
+
+    problems: Any = None
+    prompt: Any = None
+    sampling: Any = None
+
+
+SCHEMAS: Mapping[str, type] = {
+    "find": _Config,
+    "model": Model,
+    "selection": Selection,
+    "validation": _Validation,
+    "prompt": Prompt,
+    "sampling": Sampling,
+}
 
 
 def find(
@@ -45,6 +71,8 @@ def find(
     control: str | Control = "distant",
     selection: str | Selection = "onset",
     tokenizer: Any = None,
+    validate: str | None = None,
+    reports: Sequence[str] | Mapping[str, Report] = (),
     folder: str | Path | None = None,
     **settings: Any,
 ) -> Result:
@@ -59,6 +87,8 @@ def find(
         control: a preset, or what chooses the positions to compare with.
         selection: a preset (`prediction`), or how positions are chosen and groups split.
         tokenizer: of a loaded model that knows none.
+        validate: `generated` scores the ranking again on fresh traces of the model.
+        reports: presets (`html`, `figures`), or what draws the run by name.
         folder: where the run is left; `runs/find/<time>` by default.
         **settings: the fields of `Find`, such as `seed` and `rank_by`.
 
@@ -74,6 +104,8 @@ def find(
         "scorers": _listed(scorers),
         "control": control if isinstance(control, str) else None,
         "selection": selection if isinstance(selection, str) else None,
+        "validate": validate,
+        "reports": _listed(reports),
     }
     overrides = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
     with explained("find", overrides):
@@ -83,15 +115,17 @@ def find(
             model = Model(model)
         if not isinstance(model, Model):
             model = hand_over(model, tokenizer)
-    asked: Any = source
-    return sieve(
+    given: Any = source
+    return _whole(
         as_object(Model, config.model, "model") if is_preset else model,
-        build(config.source, "source", "source") if isinstance(source, str) else asked,
+        build(config.source, "source", "source") if isinstance(source, str) else given,
         detectors if isinstance(detectors, Mapping) else _built(config.detectors, "detector"),
         scorers if isinstance(scorers, Mapping) else _built(config.scorers, "scorer"),
         build(config.control, "control", "control") if isinstance(control, str) else control,
         as_object(Selection, config.selection, "selection") if isinstance(selection, str) else selection,
         as_object(Find, settings, "find"),
+        _validation(config.validate),
+        reports if isinstance(reports, Mapping) else build_all(config.reports, "report"),
         Path(folder or f"runs/find/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"),
     )
 
@@ -99,7 +133,7 @@ def find(
 def from_config(config: Any, folder: Path) -> Result:
     """Run what a composed config asks for, and leave the run in `folder`."""
     settings = {name: config[name] for name in Find.__dataclass_fields__}
-    return sieve(
+    return _whole(
         as_object(Model, config.model, "model"),
         build(config.source, "source", "source"),
         _built(config.detectors, "detector"),
@@ -107,15 +141,60 @@ def from_config(config: Any, folder: Path) -> Result:
         build(config.control, "control", "control"),
         as_object(Selection, config.selection, "selection"),
         as_object(Find, settings, "find"),
+        _validation(config.validate),
+        build_all(config.reports, "report"),
         folder,
+    )
+
+
+def _whole(
+    model: Model | LanguageModel,
+    source: Source | Iterable[Document],
+    detectors: Mapping[str, Detector],
+    scorers: Mapping[str, Scorer[Any]],
+    control: Control,
+    selection: Selection,
+    settings: Find,
+    validation: Validation | None,
+    reports: Mapping[str, Report],
+    folder: Path,
+) -> Result:
+    """Rank, draw, and do what is to follow; each is finished, and can be looked at, before the next begins."""
+    plans = planned(settings.then, reports)
+    held, known = (model, None) if isinstance(model, LanguageModel) else (open_model(model), model)
+    result = sieve(held, source, detectors, scorers, control, selection, settings, folder, known)
+    draw(folder, reports)
+    if validation is not None:
+        announce = installed().announce
+        validated(result, held, validation, detectors, scorers, control, selection, settings, announce)
+        draw(folder, reports)
+    follow(plans, result, AtHand(held, source, detectors, control))
+    return result
+
+
+def _validation(node: Any) -> Validation | None:
+    if node is None:
+        return None
+    return Validation(
+        build(node.problems, "problems", "validate.problems"),
+        as_object(Prompt, node.prompt, "validate.prompt"),
+        as_object(Sampling, node.sampling, "validate.sampling"),
+        as_object(Generate, {name: node[name] for name in Generate.__dataclass_fields__}, "validate"),
     )
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `find`."""
-    from neurosieve.terminal import show_result
+    from neurosieve.terminal import show_part, show_result, show_where
 
-    run_hydra("find", arguments, SCHEMAS, lambda config, folder: show_result(from_config(config, folder)))
+    def task(config: Any, folder: Path) -> None:
+        result = from_config(config, folder)
+        show_result(result)
+        for part in sorted(result.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
+            show_part(part)
+        show_where(result)
+
+    run_hydra("find", arguments, SCHEMAS, task)
 
 
 def _listed(choice: Any) -> str | None:
@@ -127,4 +206,4 @@ def _built(nodes: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
         raise ConfigError(
             f"no {kind} is given: choose at least one, as in `{kind}s=[...]`; `neurosieve plugins` lists them"
         )
-    return {name: build(node, kind, f"{kind}s.{name}") for name, node in nodes.items()}
+    return build_all(nodes, kind)

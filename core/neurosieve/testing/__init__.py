@@ -13,7 +13,11 @@ from types import MappingProxyType
 
 from neurosieve.testing.controls import CONTROL_CHECKS, check_control
 from neurosieve.testing.detectors import DETECTOR_CHECKS, check_detector
+from neurosieve.testing.graders import GRADER_CHECKS, check_grader
+from neurosieve.testing.interventions import INTERVENTION_CHECKS, check_intervention
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, check_plugin
+from neurosieve.testing.problems import PROBLEMS_CHECKS, check_problems
+from neurosieve.testing.reports import REPORT_CHECKS, check_report
 from neurosieve.testing.scorers import SCORER_CHECKS, check_scorer
 from neurosieve.testing.sources import SOURCE_CHECKS, check_source
 from neurosieve.testing.statistics import STATISTIC_CHECKS, check_statistic
@@ -22,14 +26,22 @@ __all__ = [
     "CHECKS",
     "CONTROL_CHECKS",
     "DETECTOR_CHECKS",
+    "GRADER_CHECKS",
+    "INTERVENTION_CHECKS",
     "PLUGIN_CHECKS",
+    "PROBLEMS_CHECKS",
+    "REPORT_CHECKS",
     "SCORER_CHECKS",
     "SOURCE_CHECKS",
     "STATISTIC_CHECKS",
     "Check",
     "check_control",
     "check_detector",
+    "check_grader",
+    "check_intervention",
     "check_plugin",
+    "check_problems",
+    "check_report",
     "check_scorer",
     "check_source",
     "check_statistic",
@@ -41,6 +53,10 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
         "detector": DETECTOR_CHECKS,
         "control": CONTROL_CHECKS,
         "scorer": SCORER_CHECKS,
+        "problems": PROBLEMS_CHECKS,
+        "grader": GRADER_CHECKS,
+        "intervention": INTERVENTION_CHECKS,
+        "report": REPORT_CHECKS,
     }
 )
 """What each kind of plugin promises."""

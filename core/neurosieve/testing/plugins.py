@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from omegaconf import OmegaConf
 
-from neurosieve.configuration import as_object
+from neurosieve.config.configuration import as_object
 
 __all__ = ["PLUGIN_CHECKS", "Check", "check_plugin", "shown", "trying"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from neurosieve import ConfigError, DataError, Detector, Document, Span, nearest
-from neurosieve_plugins.sources.records import check_file, name_of, read_records, spans_of
+from neurosieve_plugins.record_files import check_file, read_records
+from neurosieve_plugins.records import name_of, spans_of
 
 __all__ = ["Annotations"]
 

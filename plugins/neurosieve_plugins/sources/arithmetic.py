@@ -1,34 +1,18 @@
 """Documents made from a seed."""
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
 from neurosieve import ConfigError, Document, Source, Span
-from neurosieve_plugins.sources.stories import (
-    FAMILIAR,
-    NAMES,
-    OPENINGS,
-    STEPS,
-    STORIES,
-    THOUGHTS,
-    UNFAMILIAR,
-    Step,
-)
+from neurosieve_plugins.sources.drawn import draw_story, equation
+from neurosieve_plugins.sources.stories import FAMILIAR, OPENINGS, STEPS, THOUGHTS, UNFAMILIAR
 
 __all__ = ["Arithmetic"]
 
 _PROMPT = (
     "Solve this math problem step by step. Put your final answer in \\boxed{{}}. Problem: {problem} Solution: \n<think>"
 )
-_OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "×": operator.mul,
-    "÷": operator.floordiv,
-}
-_VERBS = {"+": "plus", "-": "minus", "×": "times", "÷": "divided by"}
 _CORRECTED = ("{left} {sign} {right} = {result}.", "It is {result}.", "{left} {verb} {right} is {result}.")
 _FAMILIAR_SHARE = 0.83
 """How many corrections use a phrase that the founding notebook looked for."""
@@ -64,49 +48,34 @@ class Arithmetic(Source):
     def _document(self, number: int) -> Document:
         # The slip is drawn from a stream of its own, so that a document with it is, but for it, the one without.
         rng, slip_rng = Random(f"{self.seed}/{number}"), Random(f"{self.seed}/{number}/slip")
-        story = rng.choice(STORIES)
-        name = rng.choice(NAMES)
-        values = {key: rng.choice(choices) for key, choices in story.numbers.items()}
-        problem = story.problem.format(name=name, **values)
+        drawn = draw_story(rng)
+        story, values, problem = drawn.story, drawn.values, drawn.problem
         slipped = slip_rng.random() < self.slips
         wrong_step = slip_rng.randrange(len(story.steps)) if slipped else None
         decoy, decoy_step = rng.choice((*story.asides, *rng.sample(THOUGHTS, 3))), rng.randrange(len(story.steps))
 
         text = _PROMPT.format(problem=problem)
         start = len(text)
-        text += "\n" + rng.choice(OPENINGS).format(goal=story.goal.format(name=name))
+        text += "\n" + rng.choice(OPENINGS).format(goal=drawn.goal)
         annotations = []
         for at, step in enumerate(story.steps):
             if at == decoy_step:
                 text += " " + decoy
             now = rng.choice(("First", "To begin") if at == 0 else ("Next", "Then", "Now"))
             wording = rng.choice(STEPS)
-            equation = _equation(step, values)
+            parts = equation(step, values)
             if at == wrong_step:
-                wrong = equation | {"result": str(_wrong(slip_rng, values[step.result]))}
+                wrong = parts | {"result": str(_wrong(slip_rng, values[step.result]))}
                 text += " " + wording.format(now=now, what=step.what, **wrong) + " "
                 remark = slip_rng.choice(FAMILIAR if slip_rng.random() < _FAMILIAR_SHARE else UNFAMILIAR)
                 annotations.append(Span(len(text), len(text) + len(remark) - 1, "backtracking"))
-                text += f"{remark} {slip_rng.choice(_CORRECTED).format(**equation)}"
+                text += f"{remark} {slip_rng.choice(_CORRECTED).format(**parts)}"
             else:
-                text += " " + wording.format(now=now, what=step.what, **equation)
+                text += " " + wording.format(now=now, what=step.what, **parts)
         answer = str(values[story.steps[-1].result])
         text += f"\n</think>\n\\boxed{{{answer}}}"
         metadata = {"answer": answer, "slipped": slipped}
         return Document(f"arithmetic-{number:04d}", text, problem, start, tuple(annotations), metadata)
-
-
-def _equation(step: Step, values: dict[str, int]) -> dict[str, str]:
-    """Return the parts of a step's equation, and add its result to `values`."""
-    left, right = values[step.left], values[step.right]
-    values[step.result] = _OPERATIONS[step.sign](left, right)
-    return {
-        "left": str(left),
-        "right": str(right),
-        "sign": step.sign,
-        "verb": _VERBS[step.sign],
-        "result": str(values[step.result]),
-    }
 
 
 def _wrong(rng: Random, result: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from neurosieve import ConfigError, DataError, Document, Source
-from neurosieve_plugins.sources.records import check_file, decode
+from neurosieve_plugins.record_files import check_file, decode
 
 __all__ = ["Text"]
 

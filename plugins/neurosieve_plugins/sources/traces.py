@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurosieve import ConfigError, DataError, Document, Source
-from neurosieve_plugins.sources.records import Layout, Record, read_records
+from neurosieve_plugins.record_files import read_records
+from neurosieve_plugins.records import Record
+from neurosieve_plugins.sources.layout import Layout
 
 __all__ = ["Traces"]
 
 
 @dataclass(frozen=True)
 class Traces(Source):
-    """Traces of a model, from a JSON array of records or a file with one a line.
+    """Traces of a model, from a JSON array of records, a file with one a line, or Parquet.
 
-    The completion starts right after the first `completion_marker`. A trace without it is completion from its first
-    character, or from the end of its prompt where `prompt_field` gives one. Fields that are not asked for go into the
+    The completion starts where a record's `start_field` says, as in files that `neurosieve generate` writes, or else
+    right after the first `completion_marker`. A trace without either is completion from its first character, or from
+    the end of its prompt where `prompt_field` gives one. Fields that are not asked for go into the
     document's metadata.
 
     >>> from tempfile import TemporaryDirectory
@@ -41,6 +44,8 @@ class Traces(Source):
     """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the trace."""
     completion_marker: str | None = "<think>"
     """What stands right before the completion; null for nothing."""
+    start_field: str | None = "completion_start"
+    """The field with the character of the trace where the completion starts; records without it go by the marker."""
 
     def __post_init__(self) -> None:
         if not self.path.strip():
@@ -56,6 +61,7 @@ class Traces(Source):
             self.id_field,
             self.spans_field,
             self.completion_marker,
+            self.start_field,
         )
 
     def __iter__(self) -> Iterator[Document]:

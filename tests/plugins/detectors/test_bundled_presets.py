@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from neurosieve import Detector, Document
-from neurosieve.configuration import CONF, build, publish
+from neurosieve.config.configuration import CONF, build, publish
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.sources.arithmetic import Arithmetic

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from neurosieve import ConfigError, DataError, Document, Span
@@ -70,6 +71,42 @@ def test_a_marker_that_ends_the_prompt_or_begins_the_trace_starts_the_completion
             write([{"q": prompt, "generated_cot": trace}]), prompt_field="q", group_field="q", id_field=None
         )
         assert document.text[document.completion_start :] == "Two."
+
+
+def test_a_record_that_says_where_its_completion_starts_is_believed(write):
+    said = {"problem_id": 1, "problem_text": "p", "generated_cot": "<think> a </think> b <think> c", "tokens": 5}
+    for start in (0, 21, 30):
+        [document] = Traces(write([said | {"completion_start": start}]))
+        assert document.completion_start == start
+        assert document.metadata == {"tokens": 5}
+    # Records without it, or with nothing in it, go by the marker; as do all where it is not asked for.
+    for record, fields in (
+        (said, {}),
+        (said | {"completion_start": None}, {}),
+        (said | {"completion_start": 3}, {"start_field": None}),
+    ):
+        [document] = Traces(write([record]), **fields)
+        assert document.completion_start == len("<think>")
+    [document] = Traces(write([said | {"completion_start": 4, "q": "Q: "}]), prompt_field="q")
+    assert document.completion_start == len("Q: ") + 4
+
+
+@pytest.mark.parametrize("start", [-1, 4, "2", 1.5, True])
+def test_a_start_that_is_no_place_in_the_trace_is_told(write, start):
+    record = {"problem_id": 1, "problem_text": "p", "generated_cot": "one", "completion_start": start}
+    assert "`completion_start` of record 1 of" in message(write([record]))
+    assert "where a character of its 3 is needed" in message(write([record]))
+
+
+def test_parquet_gives_the_documents_of_an_array(write, tmp_path):
+    records = [record | {"problem_id": str(record["problem_id"]), "problem_level": "1"} for record in RECORDS]
+    pd.DataFrame(records).to_parquet(tmp_path / "traces.parquet")
+    assert list(Traces(str(tmp_path / "traces.parquet"))) == list(Traces(write(records)))
+    pd.DataFrame(records)[:0].to_parquet(tmp_path / "empty.parquet")
+    assert "holds no record" in message(str(tmp_path / "empty.parquet"))
+    whole = (tmp_path / "traces.parquet").read_bytes()
+    for cut in (0, 10, len(whole) // 2, len(whole) - 1):
+        assert "is not whole as Parquet" in message(write(whole[:cut], "cut.parquet"))
 
 
 def test_without_a_group_field_the_prompt_is_the_group(write):

@@ -1,0 +1,1 @@
+"""What happens to the behaviour as neurons are edited, beside control neurons."""

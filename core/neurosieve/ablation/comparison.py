@@ -1,0 +1,146 @@
+"""A measure under each edit, with its interval, beside the same edit of control neurons; and what to say of it."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from neurosieve.ablation.conditions import Condition
+from neurosieve.ablation.editing import Proof
+from neurosieve.ablation.effects import Estimate, Resamples, Verdict, average, verdict_of
+
+__all__ = ["Comparison", "Judgement", "Measure", "Observed"]
+
+
+def _as_it_is(estimate: Estimate) -> Estimate:
+    return estimate
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """What is measured of the same units under each condition: the sum of `top` over units by that of `bottom`."""
+
+    name: str
+    words: str
+    """What it is, for people."""
+    groups: Sequence[str]
+    """The group of each unit."""
+    top: Float[ndarray, "conditions units"]
+    bottom: Float[ndarray, "conditions units"]
+    unedited: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
+    """The same of the unedited model; None where `top` is a change from it already."""
+    read_as: Callable[[Estimate], Estimate] = _as_it_is
+    """What is reported of the ratio."""
+    p: Sequence[float] | None = None
+    """The p-value of each condition's change, where a test goes with the measure."""
+
+
+class Observed(NamedTuple):
+    """What was seen of a model under some conditions."""
+
+    measures: list[Measure]
+    """What the edit is judged by, and then what it costs."""
+    judged: int
+    """How many of them it is judged by."""
+    tables: dict[str, pd.DataFrame]
+    proof: Proof
+    negligible: float
+    """A change up to this of what it is judged by is none."""
+    counts: dict[str, Any]
+    warnings: list[str]
+
+
+class Judgement(NamedTuple):
+    """What is to be said of one dose of an edit."""
+
+    k: int
+    strength: float
+    measure: str
+    verdict: Verdict
+    sentence: str
+
+
+class Comparison:
+    """One measure under each condition, by the same resamples of the groups."""
+
+    def __init__(
+        self, measure: Measure, conditions: Sequence[Condition], draws: int, seed: int, enough_groups: int
+    ) -> None:
+        self.measure, self.conditions = measure, conditions
+        self.resamples = Resamples(measure.groups, draws, seed, enough_groups)
+        self.unedited = None
+        if measure.unedited is not None:
+            self.unedited = measure.read_as(self.resamples.ratio(*measure.unedited))
+        self.values = [
+            measure.read_as(self.resamples.ratio(top, bottom))
+            for top, bottom in zip(measure.top, measure.bottom, strict=True)
+        ]
+        self.changes = [value if self.unedited is None else value - self.unedited for value in self.values]
+
+    def lines(self, intervention: str) -> Iterator[dict[str, Any]]:
+        """Yield a line of the table of effects for the unedited model, where it has a value, and for each condition.
+
+        `change` is from the unedited model; `difference` is that of the targets from the mean of their control sets.
+        """
+        size = {"n": self.resamples.units, "groups": self.resamples.groups}
+        if self.unedited is not None:
+            told = {"set": "unedited", "control_seed": -1, "intervention": "none", "strength": 0.0, "k": 0}
+            yield {**told, "measure": self.measure.name, **_with_interval("value", self.unedited), **size}
+        for number, condition in enumerate(self.conditions):
+            difference = None
+            if condition.set == "target":
+                difference = self.values[number] - average([self.values[other] for other in self._controls(condition)])
+            yield {
+                "set": condition.set,
+                "control_seed": condition.control_seed,
+                "intervention": intervention,
+                "strength": condition.edit.strength,
+                "k": condition.k,
+                "measure": self.measure.name,
+                **_with_interval("value", self.values[number]),
+                **_with_interval("change", self.changes[number]),
+                "detectable": self.changes[number].detectable,
+                "p": math.nan if self.measure.p is None else self.measure.p[number],
+                **(_with_interval("difference", difference) if difference is not None else {}),
+                **size,
+            }
+
+    def judgements(self, negligible: float = 0.0) -> Iterator[Judgement]:
+        """Yield what is to be said of each dose; changes up to `negligible` are none."""
+        for number, condition in enumerate(self.conditions):
+            if condition.set != "target":
+                continue
+            target = self.changes[number]
+            controls = [self.changes[other] for other in self._controls(condition)]
+            verdict = verdict_of(target, controls, negligible)
+            low, high = target.interval()
+            sure = "" if math.isnan(low) else f" (95 % interval {low:+.3g} to {high:+.3g})"
+            others = ", ".join(f"{control.value:+.3g}" for control in controls)
+            beside = f"{len(controls)} sets of control neurons" if len(controls) > 1 else "the control neurons"
+            half = f" at strength {condition.edit.strength:g}" if condition.edit.strength != 1 else ""
+            yield Judgement(
+                condition.k,
+                condition.edit.strength,
+                self.measure.name,
+                verdict,
+                f"{condition.k:,} neuron{'s' * (condition.k != 1)} edited{half}: {self.measure.words} changes by "
+                f"{target.value:+.3g}{sure}, with {beside} by {others}: {verdict}",
+            )
+
+    def _controls(self, target: Condition) -> list[int]:
+        return [
+            number
+            for number, one in enumerate(self.conditions)
+            if one.set == "control" and (one.k, one.edit.strength) == (target.k, target.edit.strength)
+        ]
+
+
+def _with_interval(name: str, estimate: Estimate) -> dict[str, float]:
+    low, high = estimate.interval()
+    ends = {"low": low, "high": high} if name == "value" else {f"{name}_low": low, f"{name}_high": high}
+    return {name: estimate.value, **ends}

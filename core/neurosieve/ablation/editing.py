@@ -1,0 +1,237 @@
+"""Neurons of a running model are edited, each row of a batch in its own way, and every edit is proved.
+
+Plain PyTorch hooks do it, at the places that the atlas names: one changes what enters a down projection, and another
+looks, inside the projection, at what really entered.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from neurosieve.ablation.edit import Edit, draws_at
+from neurosieve.data import Reference
+from neurosieve.errors import ModelError
+from neurosieve.loading import LanguageModel
+from neurosieve.model import Atlas
+
+__all__ = ["Edits", "Proof"]
+
+
+class Proof(NamedTuple):
+    """What the hooks saw of the edits."""
+
+    calls: int
+    """How often an edited site was run."""
+    values: int
+    """Activations that were edited."""
+    changed: int
+    """How many of them did not hold what was wanted already."""
+    largest_deviation: float
+    """How far what entered a down projection was, at most, from what was wanted."""
+
+
+class _Place(NamedTuple):
+    """The neurons of one edit in one layer."""
+
+    columns: Int[Tensor, "neurons"]
+    controls: Float[Tensor, "controls neurons"]
+
+
+class _Done(NamedTuple):
+    """What one edit did in one call of a site."""
+
+    number: int
+    rows: Int[Tensor, "rows"]
+    columns: Int[Tensor, "neurons"]
+    wanted: Float[Tensor, "rows positions neurons"]
+
+
+class _Tally:
+    """What was seen so far of one edit in one layer. It stays on the device: asking for a number would wait for it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.values, self.changed = (torch.zeros((), dtype=torch.int64, device=device) for _ in "ab")
+        self.deviation = torch.zeros((), dtype=torch.float64, device=device)
+
+
+class Edits:
+    """Edits neurons of a running model while it is entered as a context, and proves it.
+
+    No special token and no padding is ever edited. `begin` comes before each batch: it says which row gets which edit.
+    From then on the model may be run over the batch in one piece, or further and further from a cache.
+    """
+
+    def __init__(self, model: LanguageModel, atlas: Atlas, *edits: Edit) -> None:
+        if not edits or not all(edit.controls for edit in edits):
+            raise ValueError("an edit names at least one neuron")
+        self.edits = edits
+        self.address = hashlib.sha256("".join(edit.address for edit in edits).encode()).hexdigest()[:24]
+        """What tells these edits from any others."""
+        self._model, self._atlas = model, atlas
+        self._special = torch.tensor(sorted(set(model.tokenizer.all_special_ids)), dtype=torch.int64)
+        self._places: dict[int, dict[int, _Place]] = {}
+        for number, edit in enumerate(edits):
+            for layer in sorted({neuron.layer for neuron in edit.controls}):
+                mine = [neuron for neuron in edit.controls if neuron.layer == layer]
+                controls = torch.stack([edit.controls[neuron].float() for neuron in mine], dim=1)
+                columns = torch.tensor([neuron.neuron for neuron in mine])
+                self._places.setdefault(layer, {})[number] = _Place(columns, controls)
+        self._hooks = ExitStack()
+        self._rows: dict[int, Tensor] = {}
+        self._seeds, self._first, self._column = np.empty(0, np.uint64), np.empty(0, np.int64), 0
+        self._editable, self._draws = torch.empty(0, 0, dtype=torch.bool), torch.empty(0, 0)
+        self._running: dict[int, tuple[Tensor, list[_Done]]] = {}
+        self._calls = dict.fromkeys(self._places, 0)
+        self._stray: dict[int, Tensor] = {}
+        self._tallies: dict[tuple[int, int], _Tally] = {}
+
+    def begin(self, seeds: Sequence[int], first: Sequence[int], rows: Sequence[int | None] | None = None) -> None:
+        """Say that the model is run over a new batch from here on.
+
+        Args:
+            seeds: of each row; what an edit draws depends on it and on the token's place in its row, and on no more.
+            first: the first column of each row that may be edited; places are counted from it.
+            rows: the number of the edit that each row gets, None where it gets none; the first edit, by default.
+        """
+        given = [0] * len(seeds) if rows is None else list(rows)
+        self._seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
+        self._first, self._column = np.array(first, dtype=np.int64), 0
+        numbers = {number for number in given if number is not None}
+        self._rows = {
+            number: torch.tensor([row for row, one in enumerate(given) if one == number], device=self._model.device)
+            for number in sorted(numbers)
+        }
+
+    def __enter__(self) -> "Edits":
+        module, bridge = self._model.module, self._model.bridge
+        self._hooks.callback(module.get_input_embeddings().register_forward_pre_hook(self._see_tokens).remove)
+        if bridge is not None:
+            named = [(f"blocks.{layer}.mlp.hook_post", _through_bridge(self._edit, layer)) for layer in self._places]
+            self._hooks.enter_context(bridge.hooks(fwd_hooks=named))
+        for layer, places in self._places.items():
+            projection = module.get_submodule(self._atlas.down_projections[layer])
+            if bridge is None:
+                self._hooks.callback(projection.register_forward_pre_hook(_before(self._edit, layer)).remove)
+            # A bridge wraps the projection: what is inside gets the very tensor that is multiplied.
+            while hasattr(projection, "original_component"):
+                projection = projection.original_component
+            self._hooks.callback(projection.register_forward_hook(_after(self._read_back, layer)).remove)
+            device = next(projection.parameters()).device
+            for number, place in places.items():
+                places[number] = _Place(*(tensor.to(device) for tensor in place))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._hooks.close()
+        if kind is None:
+            self.proof()
+
+    def proof(self) -> Proof:
+        """Return what was seen of the edits so far.
+
+        Raises:
+            ModelError: an edit was never made, or something else than what was wanted entered a down projection.
+        """
+        for layer, places in self._places.items():
+            for number, place in places.items():
+                tally = self._tallies.get((number, layer))
+                if tally is None or not int(tally.values):
+                    raise ModelError(
+                        f"layer {layer} of `{self._model.name}` ran {self._calls[layer]:,} times, and no value of the "
+                        f"{len(place.columns)} neurons to edit there was edited: the edit did not take place"
+                    )
+        tallies = self._tallies.values()
+        deviation = max(float(tally.deviation) for tally in tallies)
+        stray = sum(int(count) for count in self._stray.values())
+        if deviation != 0 or stray:
+            raise ModelError(
+                f"the edit of `{self._model.name}` did not take place as it was asked for: what entered a down "
+                f"projection was up to {deviation:g} from what was wanted (infinite where NaN), and {stray:,} values "
+                "of other neurons changed too; take other hooks off the model, or hand it over without its bridge"
+            )
+        values, changed = (sum(int(getattr(tally, name)) for tally in tallies) for name in ("values", "changed"))
+        return Proof(sum(self._calls.values()), values, changed, deviation)
+
+    def changed(self, number: int) -> int:
+        """Return how many values the edit of this number changed so far."""
+        return sum(int(tally.changed) for (edit, _), tally in self._tallies.items() if edit == number)
+
+    def _see_tokens(self, _: Any, arguments: tuple[Any, ...]) -> None:
+        """Note which places of the coming forward pass may be edited, and what is drawn for each."""
+        ids: Tensor = arguments[0]
+        if len(ids) != len(self._seeds):
+            raise ModelError(
+                f"`{self._model.name}` is run over {len(ids)} rows, and {len(self._seeds)} were announced to its edits"
+            )
+        places = np.arange(self._column, self._column + ids.shape[1]) - self._first[:, None]
+        self._column += ids.shape[1]
+        inside = torch.from_numpy(places >= 0).to(ids.device)
+        self._editable = inside & ~torch.isin(ids, self._special.to(ids.device))
+        self._draws = torch.from_numpy(draws_at(self._seeds, places)).to(ids.device)
+
+    def _edit(self, layer: int, activations: Tensor) -> Tensor:
+        """Return the activations of a site with its neurons edited, and note what was wanted."""
+        # Where an architecture has no plain MLP, a bridge's `hook_post` may silently be another place.
+        if self._model.bridge is not None and activations.shape[-1] != self._atlas.neurons:
+            raise ModelError(
+                f"layer {layer} of `{self._model.name}` is {activations.shape[-1]} wide where its config says "
+                f"{self._atlas.neurons} neurons: this is no plain MLP, and cannot be edited"
+            )
+        device = activations.device
+        editable, draws = self._editable.to(device), self._draws.to(device)
+        held = activations.detach().reshape(*editable.shape, -1)  # OPT flattens the batch before its MLP.
+        positions = torch.arange(held.shape[1], device=device)
+        out, done = held.clone(), []
+        for number, place in self._places[layer].items():
+            if number not in self._rows:
+                continue
+            rows = self._rows[number].to(device)
+            chosen = held[rows][..., place.columns]
+            wanted = self.edits[number].of(chosen, Reference(place.controls, draws[rows]))
+            wanted = torch.where(editable[rows][..., None], wanted, chosen)
+            out[rows[:, None, None], positions[None, :, None], place.columns] = wanted
+            done.append(_Done(number, rows, place.columns, wanted))
+            tally = self._tallies.setdefault((number, layer), _Tally(device))
+            # Not in place: what was made in inference mode may not be changed outside of it.
+            tally.values = tally.values + editable[rows].sum() * len(place.columns)
+            tally.changed = tally.changed + (wanted != chosen).sum()
+        self._running[layer] = held, done
+        return out.view_as(activations)
+
+    def _read_back(self, layer: int, entered: Tensor) -> None:
+        """Compare what entered a down projection with what was wanted, and all else with what was there."""
+        self._calls[layer] += 1
+        if layer not in self._running:  # No edit came before it: the proof misses its values.
+            return
+        held, done = self._running.pop(layer)
+        entered = entered.detach().reshape(held.shape)
+        stray = (entered != held).sum()
+        for number, rows, columns, wanted in done:
+            there = entered[rows][..., columns]
+            stray = stray - (there != held[rows][..., columns]).sum()
+            # NaN is as far off as can be: `maximum` alone would keep it, and no comparison would find it.
+            far = (there.double() - wanted.double()).abs().nan_to_num(nan=torch.inf)
+            tally = self._tallies[number, layer]
+            tally.deviation = torch.maximum(tally.deviation, far.max())
+        self._stray[layer] = self._stray.get(layer, torch.zeros_like(stray)) + stray
+
+
+def _through_bridge(edit: Callable[[int, Tensor], Tensor], layer: int) -> Callable[..., Tensor]:
+    def listen(activations: Tensor, hook: Any) -> Tensor:  # The name `hook` is TransformerLens's.
+        return edit(layer, activations)
+
+    return listen
+
+
+def _before(edit: Callable[[int, Tensor], Tensor], layer: int) -> Callable[..., tuple[Any, ...]]:
+    return lambda _, arguments: (edit(layer, arguments[0]), *arguments[1:])
+
+
+def _after(look: Callable[[int, Tensor], None], layer: int) -> Callable[..., None]:
+    return lambda _, arguments, __: look(layer, arguments[0])

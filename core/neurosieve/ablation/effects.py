@@ -1,0 +1,143 @@
+"""How large an effect is, and how sure: whole groups are resampled, the same for every condition; pairs stay pairs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+__all__ = ["Estimate", "Resamples", "Verdict", "average", "sign_test", "verdict_of"]
+
+Verdict = Literal[
+    "matters more than its controls",
+    "matters less than its controls",
+    "no effect beyond its controls",
+    "too few groups to tell",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A number, and what it is on each resample; those of the same resamples can be reckoned with."""
+
+    value: float
+    draws: npt.NDArray[np.float64]
+    """Empty where there are too few groups to resample."""
+    groups: int
+    """How many groups it rests on."""
+
+    def __sub__(self, other: "Estimate") -> "Estimate":
+        return Estimate(self.value - other.value, self.draws - other.draws, self.groups)
+
+    def exp(self) -> "Estimate":
+        """Return e to this number."""
+        return Estimate(math.exp(self.value), np.exp(self.draws), self.groups)
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Return the expanded percentile interval; nan where there are too few groups, or it is seldom defined.
+
+        A percentile interval of few groups is too narrow: this one takes the quantiles of the resamples that make it
+        as wide as Student's t does where the groups are normal.
+
+        Source: Hesterberg (2015), What teachers should know about the bootstrap, The American Statistician 69 (4).
+        """
+        defined = self.draws[np.isfinite(self.draws)]
+        if len(defined) <= 0.9 * len(self.draws) or not math.isfinite(self.value):
+            return math.nan, math.nan
+        wide = stats.t.ppf((1 - confidence) / 2, self.groups - 1) * math.sqrt(self.groups / (self.groups - 1))
+        tail = stats.norm.cdf(wide)
+        low, high = np.quantile(defined, [tail, 1 - tail])
+        return float(low), float(high)
+
+    @property
+    def error(self) -> float:
+        """The standard error; nan where no group differs from another, which says nothing of those not seen."""
+        defined = self.draws[np.isfinite(self.draws)]
+        if len(defined) <= 0.9 * len(self.draws) or np.ptp(defined) == 0:
+            return math.nan
+        return float(defined.std(ddof=1)) * math.sqrt(self.groups / (self.groups - 1))
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true effect that would be told from none in four of five such experiments, at the 5 % level.
+
+        Source: Bloom (1995), Minimum detectable effects, Evaluation Review 19 (5).
+        """
+        normal = NormalDist()
+        return (normal.inv_cdf(0.975) + normal.inv_cdf(0.8)) * self.error
+
+
+class Resamples:
+    """Some units of some groups, whole groups of which are drawn again and again, with replacement.
+
+    Source: Field and Welsh (2007), Bootstrapping clustered data, J. R. Stat. Soc. B 69.
+    """
+
+    def __init__(self, groups: Sequence[str], draws: int, seed: int, enough: int) -> None:
+        names, self._group = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
+        self.groups = len(names)
+        self.units = len(groups)
+        draws = draws if self.groups >= enough else 0
+        share = np.full(self.groups, 1 / max(1, self.groups))
+        self._weights = np.random.default_rng(seed).multinomial(self.groups, share, size=draws)
+
+    def ratio(self, top: npt.ArrayLike, bottom: npt.ArrayLike | None = None) -> Estimate:
+        """Return the sum of `top` over units, by that of `bottom`: the mean of `top`, where that is not given."""
+        over = np.asarray(top, dtype=np.float64)
+        under = np.ones_like(over) if bottom is None else np.asarray(bottom, dtype=np.float64)
+        tops, bottoms = (np.bincount(self._group, one, self.groups) for one in (over, under))
+        with np.errstate(invalid="ignore", divide="ignore"):  # Nothing by nothing is nan: undefined.
+            return Estimate(
+                float(np.divide(tops.sum(), bottoms.sum())),
+                (self._weights @ tops) / (self._weights @ bottoms),
+                self.groups,
+            )
+
+
+def average(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the mean of several estimates."""
+    value = float(np.mean([one.value for one in estimates]))
+    return Estimate(value, np.mean([one.draws for one in estimates], axis=0), estimates[0].groups)
+
+
+def sign_test(change: npt.ArrayLike, groups: Sequence[str]) -> float:
+    """Return the p-value of as many groups going up as down, two-sided and exact; groups that do neither say nothing.
+
+    With one unit of 0 or 1 a group this is McNemar's exact test.
+
+    Source: McNemar (1947), Note on the sampling error of the difference between correlated proportions, Psychometrika
+    12; Dixon and Mood (1946), The statistical sign test, JASA 41.
+    """
+    names, group = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
+    summed = np.bincount(group, np.asarray(change, dtype=np.float64), len(names))
+    up, down = int((summed > 1e-9).sum()), int((summed < -1e-9).sum())
+    return float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
+
+
+def verdict_of(target: Estimate, controls: Sequence[Estimate], negligible: float = 0.0) -> Verdict:
+    """Return what the changes under an edit say, beside those under the same edit of each set of control neurons.
+
+    An edit matters more where its own interval excludes 0, its difference from the mean of the controls does too, and
+    its change is further from 0 than that of every set of controls. It matters less where that difference is sure, and
+    its change is nearer to 0 than that of every set.
+
+    Args:
+        target: the change.
+        controls: the changes under each set of controls.
+        negligible: changes up to this are none: the model's arithmetic rounds as much.
+    """
+    difference = target - average(controls)
+    own, apart = target.interval(), difference.interval()
+    if math.isnan(own[0]) or math.isnan(apart[0]):
+        return "too few groups to tell"
+    sizes = [abs(control.value) for control in controls]
+    if abs(difference.value) > negligible and not apart[0] <= 0 <= apart[1]:
+        if abs(target.value) > max(*sizes, negligible) and not own[0] <= 0 <= own[1]:
+            return "matters more than its controls"
+        if abs(target.value) < min(sizes):
+            return "matters less than its controls"
+    return "no effect beyond its controls"

@@ -1,0 +1,68 @@
+"""What neurons hold at the control positions of a run: what edits go by, and what control neurons are matched on."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from neurosieve.capture import capture, keys_of
+from neurosieve.data import Site
+from neurosieve.errors import ConfigError, StoreError
+from neurosieve.reopening import Reopened
+from neurosieve.store import DamagedShardError
+
+__all__ = ["ControlPositions"]
+
+_POSITIONS = 4096
+"""At most so many are gone by: the mean of so many is within a sixtieth of a standard deviation of that of all."""
+_DAMAGED_AT_MOST = 100
+
+
+class ControlPositions:
+    """The control positions of one behaviour in the ranking part of a run, or `at_most` of them drawn by seed.
+
+    Those of the held-out part have no say in an edit, so that what is measured there is new to it.
+    """
+
+    def __init__(
+        self, opened: Reopened, behaviour: str, seed: int, announce: Callable[..., None], at_most: int = _POSITIONS
+    ) -> None:
+        self._opened, self._announce = opened, announce
+        positions = opened.positions
+        rows = np.flatnonzero(positions.labels[:, positions.behaviours.index(behaviour)] == 0)
+        if len(rows) > at_most:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, size=at_most, replace=False))
+        keys, tokens = keys_of(positions)
+        self._keys, self._tokens = keys[rows], tokens[rows]
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def at(self, layer: int) -> Float[Tensor, "controls neurons"]:
+        """Return what the neurons of a layer hold there, from the store; what it lacks is read again.
+
+        Raises:
+            ConfigError: the run did not read this layer.
+            StoreError: the store is damaged again and again.
+        """
+        space = self._opened.space
+        if Site(layer) not in space.sites:
+            read = ", ".join(str(site.layer) for site in space.sites)
+            raise ConfigError(
+                f"layer {layer} was not read by `{self._opened.result.folder}`, so that nothing is known of its "
+                f"neurons at control positions: take neurons of layers {read}, or run "
+                "`neurosieve find` with it"
+            )
+        while True:
+            if not space.has(self._keys, self._tokens).all():
+                held, config = self._opened.held, self._opened.result.run["config"]
+                budget = config["tokens_per_batch"] or (4096 if held.device.type == "cpu" else 32768)
+                capture(held, self._opened.atlas, space, self._opened.positions, budget, self._announce)
+            try:
+                return space.read(Site(layer), self._keys, self._tokens)
+            except DamagedShardError as damage:  # The shard is gone; what it held is read again.
+                if space.damaged > _DAMAGED_AT_MOST:
+                    raise StoreError(
+                        f"the store `{space.folder}` is damaged again and again, last in `{damage}`: check the disk"
+                    ) from damage

@@ -1,0 +1,97 @@
+"""What a model is given to complete, unedited and edited alike."""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from neurosieve.ablation.places import spread
+from neurosieve.contracts import Detector
+from neurosieve.data import Document, Problem
+from neurosieve.errors import ConfigError, DataError
+from neurosieve.generation.problem_choice import choose_problems
+from neurosieve.generation.prompts import Prompt
+
+__all__ = ["Task", "refuse_blind", "tasks_of_documents", "tasks_of_problems"]
+
+_TRIED = 20
+"""So many documents are looked at again to see whether a detector reads text."""
+
+
+class Task(NamedTuple):
+    """A prompt, and what is known of the problem that it asks."""
+
+    id: str
+    group: str
+    prompt: str
+    known: Mapping[str, Any]
+    """Where a grader finds the right answer."""
+
+    def completed(self, completion: str, sample: int) -> Document:
+        """Return the document that a completion makes of the prompt."""
+        name = f"{self.id}#{sample}" if sample else self.id
+        return Document(name, self.prompt + completion, self.group, len(self.prompt), metadata=self.known)
+
+
+def tasks_of_problems(
+    problems: Iterable[Problem], prompt: Prompt, tokenizer: Any, at_most: int, seed: int
+) -> list[Task]:
+    """Return some problems, drawn by seed, in the words of a prompt.
+
+    Raises:
+        DataError: there are none, or one has no text, or two share an id.
+        ConfigError: the prompt cannot be put around them.
+    """
+    there = list(problems)
+    chosen = choose_problems(there, min(at_most, len(there)) or None, seed=seed)
+    return [
+        Task(
+            problem.id,
+            problem.id,
+            prompt.text(problem.text, tokenizer),
+            {"answer": problem.answer} if problem.answer is not None else {"ground_truth_solution": problem.solution},
+        )
+        for problem in chosen
+    ]
+
+
+def tasks_of_documents(documents: Iterable[Document], groups: Set[str], at_most: int, seed: int) -> list[Task]:
+    """Return the prompts of some documents of some groups, drawn by seed, each prompt once.
+
+    Raises:
+        ConfigError: they have none.
+    """
+    tasks: dict[str, Task] = {}
+    for document in documents:
+        prompt = document.text[: document.completion_start]
+        if document.group in groups and prompt.strip():
+            tasks.setdefault(prompt, Task(document.id, document.group, prompt, document.metadata))
+    if not tasks:
+        raise ConfigError(
+            "the texts of the run hold no prompt for the model to go on from: give it problems, as in "
+            "`problems=arithmetic prompt=corrections`"
+        )
+    return spread(tasks.values(), at_most, seed)
+
+
+def refuse_blind(detector: Detector, behaviour: str, documents: Iterable[Document]) -> None:
+    """Raise unless a detector finds in the bare text of documents some of what it finds in the documents.
+
+    One that goes by what the source says of its texts is blind to text that a model writes anew.
+
+    Raises:
+        DataError: it finds nothing.
+    """
+    shown = 0
+    for document in documents:
+        if any(True for _ in detector.detect(document)):
+            shown += 1
+            if any(True for _ in detector.detect(replace(document, annotations=(), metadata={}))):
+                return
+        if shown == _TRIED:
+            break
+    if shown:
+        raise DataError(
+            f"the detector of `{behaviour}` goes by what the source says of its texts, and finds nothing in text "
+            "alone, such as a model writes anew; find neurons with a detector that reads text, such as `phrases`, "
+            "`regex` or a learned one"
+        )

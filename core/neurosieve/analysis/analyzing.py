@@ -1,0 +1,235 @@
+"""What is in traces: right answers, ended thoughts, runs out of tokens, behaviours, overall and by level and type."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from neurosieve.analysis.grading import TRUTH_FIELDS, truth_of
+from neurosieve.cache import replaced
+from neurosieve.data import Document, Verdict
+from neurosieve.detection.spans import Detected
+from neurosieve.errors import ConfigError
+
+__all__ = ["Analysis", "Analyze", "Interval", "analysed", "wilson", "write_summary"]
+
+_BOX = "\\boxed"
+
+
+@dataclass(frozen=True)
+class Analyze:
+    """What `analyze` is told besides its plugins."""
+
+    truth_fields: tuple[str, ...] = TRUTH_FIELDS
+    """Where a document's metadata holds the right answer, or a solution that ends with it: the first that is there."""
+    level_field: str = "problem_level"
+    """Where it holds how hard the problem is."""
+    type_field: str = "problem_type"
+    """Where it holds what the problem is about."""
+    thought_end: str = "</think>"
+    """What the model writes as its thought ends."""
+
+    def __post_init__(self) -> None:
+        for name in ("level_field", "type_field", "thought_end"):
+            if not getattr(self, name):
+                raise ConfigError(f"{name} is empty: give a text")
+        if not self.truth_fields:
+            raise ConfigError("truth_fields is empty: name at least one field, or switch grading off with grader=none")
+
+
+class Analysis(NamedTuple):
+    """What was found in traces."""
+
+    traces: pd.DataFrame
+    """A line per trace."""
+    spans: pd.DataFrame
+    """A line per behaviour and span."""
+    summary: pd.DataFrame
+    """A line per measure: overall, by level, by type and by whether the answer is right."""
+    counts: dict[str, Any]
+    warnings: list[str]
+
+
+class Interval(NamedTuple):
+    """A confidence interval of a share; nan where there is nothing to take a share of."""
+
+    low: float
+    high: float
+
+
+def wilson(count: int, n: int, confidence: float = 0.95) -> Interval:
+    """Return Wilson's score interval of `count` in `n` independent trials.
+
+    Source: Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
+    """
+    from scipy.stats import binomtest
+
+    if n == 0:
+        return Interval(float("nan"), float("nan"))
+    found = binomtest(count, n).proportion_ci(confidence, method="wilson")
+    return Interval(float(found.low), float(found.high))
+
+
+def analysed(found: Sequence[Detected], verdicts: Sequence[Verdict] | None, settings: Analyze) -> Analysis:
+    """Return what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
+
+    A document that says in its metadata whether it `ended` is believed. Any other ran out of tokens if it begins no
+    boxed answer, where its prompt or its solution has one: that is the founding notebook's rule. Where neither has
+    one, it is not known.
+    """
+    behaviours = list(found[0].spans)
+    lines = []
+    for number, (document, spans) in enumerate(found):
+        completion = document.text[document.completion_start :]
+        verdict = verdicts[number] if verdicts is not None else Verdict(None)
+        out, rule = _out_of_tokens(document, truth_of(document, settings.truth_fields))
+        tokens = document.metadata.get("tokens")
+        lines.append(
+            {
+                "id": document.id,
+                "group": document.group,
+                "level": _said(document, settings.level_field),
+                "type": _said(document, settings.type_field),
+                "answer": verdict.answer,
+                "right": verdict.right,
+                "reason": verdict.reason,
+                "thought_ended": settings.thought_end in completion,
+                "out_of_tokens": out,
+                "ended_known_by": rule,
+                "tokens": tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None,
+                "characters": len(completion),
+                **{f"{behaviour}_spans": len(spans[behaviour]) for behaviour in behaviours},
+            }
+        )
+    traces = pd.DataFrame(lines).astype({"right": "boolean", "out_of_tokens": "boolean", "tokens": "Int64"})
+    shown = [
+        (behaviour, document.id, *span, document.text[span.start : span.end], right)
+        for behaviour in behaviours
+        for (document, spans), right in zip(found, traces.right, strict=True)
+        for span in spans[behaviour]
+    ]
+    columns = ["behaviour", "document", "start", "end", "label", "text", "right"]
+    table, graded = pd.DataFrame(shown, columns=columns).astype({"right": "boolean"}), verdicts is not None
+    counts, warnings = _counts(traces, behaviours, graded), _warnings(traces, behaviours, graded)
+    return Analysis(traces, table, _summary(traces, behaviours), counts, warnings)
+
+
+def write_summary(summary: pd.DataFrame, path: Path) -> None:
+    """Write a summary as JSON: an array of objects, with null where a share is undefined."""
+    text = json.dumps(json.loads(summary.to_json(orient="records", double_precision=15)), indent=1, ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replaced(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+
+
+def _said(document: Document, field: str) -> str:
+    value = document.metadata.get(field)
+    return "" if value is None else str(value)
+
+
+def _out_of_tokens(document: Document, truth: str) -> tuple[bool | None, str]:
+    """Return whether a trace was cut off, and by what that is known: a `record`, the `answer`, or nothing."""
+    ended = document.metadata.get("ended")
+    if isinstance(ended, bool):
+        return not ended, "record"
+    if _BOX in document.text[: document.completion_start] or _BOX in truth:
+        return document.text.find(_BOX, document.completion_start) < 0, "answer"
+    return None, ""
+
+
+def _measures(traces: pd.DataFrame, behaviours: Sequence[str]) -> dict[str, pd.Series]:
+    """Return what is true or not of each trace; what is known of no trace is left out."""
+    measures = {name: traces[name] for name in ("right", "thought_ended", "out_of_tokens")}
+    shown = {f"shows_{behaviour}": traces[f"{behaviour}_spans"] > 0 for behaviour in behaviours}
+    return {name: values for name, values in {**measures, **shown}.items() if values.notna().any()}
+
+
+def _summary(traces: pd.DataFrame, behaviours: Sequence[str]) -> pd.DataFrame:
+    lines = []
+    for by, value, chosen in _parts(traces):
+        for measure, values in _measures(traces, behaviours).items():
+            if by == "answer" and measure == "right":
+                continue
+            known = values[chosen].dropna()
+            n, count = len(known), int(known.sum())
+            lines.append((by, value, measure, n, count, count / n if n else float("nan"), *wilson(count, n)))
+    return pd.DataFrame(lines, columns=["by", "value", "measure", "n", "count", "share", "low", "high"])
+
+
+def _parts(traces: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series]]:
+    """Yield by what, with what value, and which traces."""
+    yield "overall", "all", pd.Series(True, index=traces.index)
+    for by in ("level", "type"):
+        values = sorted(traces[by].unique(), key=_natural)
+        for value in values if values != [""] else ():
+            yield by, value, traces[by] == value
+    if traces.right.notna().any():
+        right, wrong = traces.right.fillna(False), ~traces.right.fillna(True)
+        for value, chosen in (("right", right), ("wrong", wrong), ("no verdict", traces.right.isna())):
+            if chosen.any():
+                yield "answer", value, chosen
+
+
+def _natural(value: str) -> list[tuple[int, str]]:
+    # Level 2 stands before Level 10.
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", value)]
+
+
+def _counts(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> dict[str, Any]:
+    known_by = traces.ended_known_by
+    return {
+        "documents": len(traces),
+        "groups": traces.group.nunique(),
+        "graded": int(traces.right.notna().sum()),
+        "without_verdict": int(traces.right.isna().sum()) if graded else 0,
+        "ended_by_record": int((known_by == "record").sum()),
+        "ended_by_answer": int((known_by == "answer").sum()),
+        "ended_unknown": int((known_by == "").sum()),
+        "behaviours": {
+            behaviour: {
+                "documents_with": int((traces[f"{behaviour}_spans"] > 0).sum()),
+                "spans": int(traces[f"{behaviour}_spans"].sum()),
+            }
+            for behaviour in behaviours
+        },
+    }
+
+
+def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> list[str]:
+    """Return what a reader of the shares must know first."""
+    found, total = [], len(traces)
+    sizes = traces.group.value_counts()
+    if (several := int((sizes > 1).sum())) > 0:
+        found.append(
+            f"{several:,} of {len(sizes):,} problems have several traces, which are not independent: the intervals "
+            "take them as if they were, and are too narrow"
+        )
+    without = traces[traces.right.isna()]
+    if graded and len(without):
+        reasons = Counter(without.reason).most_common(3)
+        told = "; ".join(f"{count:,}: {reason:.200}" for reason, count in reasons)
+        found.append(
+            f"{len(without):,} of {total:,} answers have no verdict, and are counted neither as right nor as wrong "
+            f"({told})"
+        )
+    by_answer = traces[traces.ended_known_by == "answer"]
+    if len(by_answer):
+        out = by_answer.out_of_tokens.astype(bool)
+        closed, never = int((out & by_answer.thought_ended).sum()), int((~out & ~by_answer.thought_ended).sum())
+        odd = f" ({closed:,} of these ended their thought, and {never:,} of the others never did)" * (
+            closed + never > 0
+        )
+        found.append(
+            f"{len(by_answer):,} of {total:,} traces do not say whether they `ended`: those of them that begin no "
+            f"boxed answer are taken to have run out of tokens, {int(out.sum()):,} in all{odd}"
+        )
+    found += [
+        f"`{behaviour}` shows nowhere in {total:,} documents"
+        for behaviour in behaviours
+        if not traces[f"{behaviour}_spans"].any()
+    ]
+    return found

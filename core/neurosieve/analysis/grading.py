@@ -1,0 +1,76 @@
+"""Which completions answer their problems right, as a grader says."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from neurosieve.contracts import Grader
+from neurosieve.data import Document, Verdict
+from neurosieve.errors import DataError, PluginError
+
+__all__ = ["TRUTH_FIELDS", "graded", "truth_of", "verdict_on"]
+
+TRUTH_FIELDS = ("ground_truth_solution", "answer")
+"""Where a document's metadata holds the right answer: in the first of these that is there."""
+
+
+def truth_of(document: Document, fields: Sequence[str] = TRUTH_FIELDS) -> str:
+    """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none."""
+    held = (document.metadata.get(field) for field in fields)
+    return next((str(one) for one in held if isinstance(one, str | int | float) and str(one).strip()), "")
+
+
+def graded(
+    documents: Sequence[Document],
+    grader: Grader,
+    fields: Sequence[str] = TRUTH_FIELDS,
+    announce: Callable[..., Any] | None = None,
+) -> list[Verdict]:
+    """Return the verdict on each document's completion; without one, and with the reason, where the grader fails.
+
+    Args:
+        documents: what was answered.
+        grader: says whether it is right.
+        fields: where a document's metadata holds the right answer.
+        announce: hears how far it has come.
+
+    Raises:
+        DataError: no document has a right answer.
+        PluginError: the grader returns something else than a verdict.
+    """
+    if documents and not any(truth_of(document, fields) for document in documents):
+        there = ", ".join(f"`{name}`" for name in documents[0].metadata) or "nothing"
+        raise DataError(
+            f"there are no right answers to grade by: none of {len(documents):,} documents has "
+            f"{' or '.join(f'`{field}`' for field in fields)} in its metadata, which holds "
+            f"{textwrap.shorten(there, 300, placeholder=' …')}; name the field with `truth_fields=[...]`, or switch "
+            "grading off with `grader=none`"
+        )
+    verdicts = []
+    for number, document in enumerate(documents, 1):
+        verdicts.append(verdict_on(document, grader, fields))
+        if announce is not None:
+            announce("stage_progressed", stage="grading", done=number, total=len(documents), unit="answers")
+    return verdicts
+
+
+def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH_FIELDS) -> Verdict:
+    """Return the verdict on a document's completion; without one, and with the reason, where the grader fails.
+
+    Raises:
+        PluginError: the grader returns something else than a verdict.
+    """
+    truth = truth_of(document, fields)
+    if not truth:
+        return Verdict(None, reason="no right answer is at hand")
+    try:
+        verdict: Any = grader.grade(document.text[document.completion_start :], truth)
+    except Exception as error:
+        # Whatever a grader raises on one answer is counted with its reason, and costs the others nothing.
+        return Verdict(None, reason=f"the grader failed ({type(error).__name__}: {error})")
+    if not isinstance(verdict, Verdict):
+        raise PluginError(
+            f"the grader {grader!r} returned {verdict!r:.80} for `{document.id}`, which is no `neurosieve.Verdict`: "
+            "mend it"
+        )
+    return verdict

@@ -1,0 +1,133 @@
+"""`generate`: from problems to traces."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.config.hydra_errors import explained
+from neurosieve.contracts import Problems, Report
+from neurosieve.data import Problem
+from neurosieve.generation.completing import Sampling
+from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.tracing import TRACES, Generate, generate_traces
+from neurosieve.loading import Model, hand_over
+from neurosieve.results import Run
+
+__all__ = ["from_config", "generate", "main"]
+
+
+@dataclass(frozen=True)
+class _Config(Generate):
+    """The whole config: the settings, and a place for each group."""
+
+    model: Any = None
+    problems: Any = None
+    prompt: Any = None
+    sampling: Any = None
+    reports: Any = field(default_factory=dict)
+
+
+SCHEMAS: Mapping[str, type] = {"generate": _Config, "model": Model, "prompt": Prompt, "sampling": Sampling}
+
+
+def generate(
+    problems: str | Problems | Iterable[Problem] = "arithmetic",
+    model: Any = "gemma-3-270m",
+    *,
+    prompt: str | Prompt = "notebook",
+    sampling: Sampling | Mapping[str, Any] | None = None,
+    tokenizer: Any = None,
+    reports: Sequence[str] | Mapping[str, Report] | None = None,
+    folder: str | Path | None = None,
+    **settings: Any,
+) -> Run:
+    """Let a model answer problems, and keep what it says.
+
+    Args:
+        problems: a preset, a `Problems`, or problems.
+        model: a preset (`gemma-3-270m`), a hub name with its owner (`Qwen/Qwen2.5-0.5B`), a folder, a `Model`, a
+            loaded Hugging Face model, or a TransformerBridge.
+        prompt: a preset (`notebook`, `chat`, `corrections`), or a `Prompt`.
+        sampling: a `Sampling`, or some of its fields: `temperature`, `top_p`, `max_new_tokens`, `stop`.
+        tokenizer: of a loaded model that knows none.
+        reports: presets, or what draws the run by name.
+        folder: where the run is left; `runs/generate/<time>` by default.
+        **settings: the fields of `Generate`, such as `n`, `levels`, `samples` and `seed`.
+
+    Returns:
+        The run; its folder holds `traces.jsonl`, which `source=traces` reads.
+
+    Raises:
+        NeurosieveError: what is asked cannot be done; the message says what to do next.
+    """
+    publish(SCHEMAS)
+    is_preset = isinstance(model, str) and "/" not in model and not Path(model).exists()
+    named = {
+        "model": model if is_preset else None,
+        "problems": problems if isinstance(problems, str) else None,
+        "prompt": prompt if isinstance(prompt, str) else None,
+        "reports": None if reports is None or isinstance(reports, Mapping) else f"[{','.join(reports)}]",
+    }
+    overrides = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
+    with explained("generate", overrides):
+        config = composed("generate", overrides)
+    if not is_preset:
+        if isinstance(model, str):
+            model = Model(model)
+        if not isinstance(model, Model):
+            model = hand_over(model, tokenizer)
+    given: Any = problems
+    return generate_traces(
+        as_object(Model, config.model, "model") if is_preset else model,
+        build(config.problems, "problems", "problems") if isinstance(problems, str) else given,
+        as_object(Prompt, config.prompt, "prompt") if isinstance(prompt, str) else prompt,
+        sampling if isinstance(sampling, Sampling) else as_object(Sampling, sampling or {}, "sampling"),
+        as_object(Generate, settings, "generate"),
+        reports if isinstance(reports, Mapping) else build_all(config.reports, "report"),
+        Path(folder or f"runs/generate/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"),
+    )
+
+
+def from_config(config: Any, folder: Path) -> Run:
+    """Run what a composed config asks for, and leave the run in `folder`."""
+    settings = {name: config[name] for name in Generate.__dataclass_fields__}
+    return generate_traces(
+        as_object(Model, config.model, "model"),
+        build(config.problems, "problems", "problems"),
+        as_object(Prompt, config.prompt, "prompt"),
+        as_object(Sampling, config.sampling, "sampling"),
+        as_object(Generate, settings, "generate"),
+        build_all(config.reports, "report"),
+        folder,
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command line of `generate`."""
+    run_hydra("generate", arguments, SCHEMAS, lambda config, folder: _show(from_config(config, folder)))
+
+
+def _show(run: Run) -> None:
+    """Print what was made, and what can be done with it."""
+    from rich.markup import escape
+
+    from neurosieve.terminal import console
+
+    out, counts, model = console(), run.run["counts"], run.run["model"]
+    for warning in run.run["warnings"]:
+        out.print(f"[bold yellow]warning:[/] {escape(warning)}")
+    made, seconds = counts["tokens_made"], run.run["timings_seconds"]["generating"]
+    kept = f", {counts['from_the_store']:,} of them kept from before" if counts["from_the_store"] else ""
+    out.print(
+        f"{counts['traces']:,} traces of {counts['problems']:,} problems by {escape(model['name'])} ({model['dtype']}, "
+        f"{model['device']}){kept}: {counts['tokens']:,} tokens; {counts['ended']:,} were ended by the model, "
+        f"{counts['out_of_tokens']:,} ran out of tokens"
+    )
+    if made:
+        out.print(f"{made:,} tokens were made in {seconds:,.0f} s, {made / max(seconds, 0.001):,.0f} a second")
+    out.print(f"traces: {escape(str(run.folder / TRACES))}", soft_wrap=True)
+    out.print(f"next: neurosieve analyze source=traces source.path={escape(str(run.folder / TRACES))}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Hydra: plugins as configs, configs as plugins, and commands under it."""

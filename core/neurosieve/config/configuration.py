@@ -1,0 +1,238 @@
+"""Plugins become Hydra configs, and configs become plugins again; nothing else can be built from a config.
+
+A config node names what it builds by `_target_: <kind>/<name>`, as in `detector/phrases`: no module path, so that
+a config file from a stranger cannot run code.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Union, get_args, get_origin
+
+from hydra import compose, initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from neurosieve.errors import ConfigError, nearest
+from neurosieve.registry import Plugin, Registry, installed
+
+__all__ = [
+    "CONF",
+    "as_object",
+    "build",
+    "build_all",
+    "composed",
+    "describe",
+    "publish",
+    "refuse_foreign_targets",
+    "targets",
+]
+
+CONF = "neurosieve_conf"
+PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
+"""The kinds of which a run holds many, and the config group that holds them."""
+TARGET = "_target_"
+_PLAIN = (str, int, float, bool)
+
+
+def publish(schemas: Mapping[str, type], registry: Registry | None = None) -> None:
+    """Offer every plugin's fields as Hydra configs, along with the config folders that plugin packages bring.
+
+    Args:
+        schemas: further dataclasses whose fields presets fill in, as `/schema@_here_: <name>`.
+        registry: whose plugins; those installed, by default.
+    """
+    registry = registry or installed()
+    store = ConfigStore.instance()
+    for name, cls in schemas.items():
+        store.store(group="schema", name=name, node=_schema(cls, {}))
+    for plugin in registry:
+        node = _schema(plugin.cls, {TARGET: f"{plugin.kind}/{plugin.name}"})
+        store.store(group=plugin.kind, name=plugin.name, node=node, provider=plugin.origin)
+        if plugin.kind in PLURAL:
+            group = PLURAL[plugin.kind]
+            store.store(
+                group=group, name=plugin.name, node=node, package=f"{group}.{plugin.name}", provider=plugin.origin
+            )
+    Plugins.instance().register(_PluginConfigs)
+
+
+class _PluginConfigs(SearchPathPlugin):
+    """Lets Hydra find the config folders of plugin packages."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for origin, path in installed().search_path():
+            search_path.append(provider=origin, path=path)
+
+
+def composed(command: str, overrides: Sequence[str]) -> DictConfig:
+    """Return the config of a command under some overrides, as the command line composes it.
+
+    Raises:
+        HydraException: there is no such option, or a value does not fit.
+    """
+    with initialize_config_module(CONF, version_base="1.3"):
+        return compose(command, list(overrides))
+
+
+def build(node: Any, kind: str, where: str, registry: Registry | None = None) -> Any:
+    """Return the plugin that a config node asks for.
+
+    Args:
+        node: the node; its `_target_` is `<kind>/<name>`.
+        kind: the kind of plugin that is wanted here.
+        where: the node's place in the config, for messages.
+        registry: whose plugins; those installed, by default.
+
+    Raises:
+        ConfigError: the node asks for anything but a registered plugin of this kind, or its fields do not fit.
+    """
+    registry = registry or installed()
+    if not isinstance(node, DictConfig | dict) or TARGET not in node:
+        raise ConfigError(f"`{where}` builds no {kind}: choose one by name, as in `{PLURAL.get(kind, kind)}=...`")
+    refuse_foreign_targets(node, where, registry)
+    asked, _, name = str(node[TARGET]).partition("/")
+    if asked != kind:
+        raise ConfigError(f"`{where}` is a {asked}, where a {kind} is wanted")
+    return as_object(registry.get(kind, name).cls, node, where)
+
+
+def build_all(nodes: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
+    """Return the plugins of a kind of which a run holds many, by name.
+
+    Raises:
+        ConfigError: a node asks for anything but a registered plugin of this kind, or its fields do not fit.
+    """
+    return {name: build(node, kind, f"{PLURAL[kind]}.{name}") for name, node in (nodes or {}).items()}
+
+
+def as_object(cls: type, node: Any, where: str) -> Any:
+    """Return a dataclass with the fields that a config node gives.
+
+    Raises:
+        ConfigError: a field has no value, or one that does not fit, or there is no such field.
+    """
+    values: Any = _plain(node) if isinstance(node, DictConfig) else {name: _plain(one) for name, one in node.items()}
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+    values.pop(TARGET, None)
+    for name, value in values.items():
+        if name not in fields:
+            raise ConfigError(f"`{where}` has no field `{name}`: {nearest(str(name), fields)}")
+        if value == MISSING:
+            raise ConfigError(f"`{where}.{name}` has no value: give one with `{where}.{name}=...`")
+    try:
+        return cls(**{name: _fitting(value, fields[name], f"{where}.{name}") for name, value in values.items()})
+    except TypeError as error:
+        raise ConfigError(f"`{where}` cannot be built: {error}") from error
+
+
+def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
+    """Return the config node that builds `plugin` again."""
+    known = {entry.cls: entry for entry in registry or installed()}
+    entry: Plugin | None = known.get(type(plugin))
+    target = f"{entry.kind}/{entry.name}" if entry else f"{type(plugin).__module__}.{type(plugin).__qualname__}"
+    fields = (
+        {f.name: getattr(plugin, f.name) for f in dataclasses.fields(plugin)}
+        if dataclasses.is_dataclass(plugin)
+        else {}
+    )
+    return {TARGET: target, **fields}
+
+
+def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry | None = None) -> None:
+    """Raise unless every `_target_` in a config is a registered plugin.
+
+    Raises:
+        ConfigError: one is not; the message names it.
+    """
+    registry = registry or installed()
+    known = {f"{plugin.kind}/{plugin.name}" for plugin in registry}
+    for place, target in targets(node, where):
+        if target not in known:
+            raise ConfigError(
+                f"`{place}` is `{target}`, which is no registered plugin: a config builds registered plugins "
+                f"and nothing else; {nearest(str(target), known)}"
+            )
+
+
+def targets(node: Any, where: str, keys: Sequence[str] = (TARGET,)) -> Iterator[tuple[str, Any]]:
+    """Yield the place and the value of every `_target_`, or other key that says what to build, in a config."""
+    if isinstance(node, DictConfig):
+        node = OmegaConf.to_container(node, resolve=False)
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in keys:
+                yield f"{where}.{key}", value
+            yield from targets(value, f"{where}.{key}", keys)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from targets(value, f"{where}[{number}]", keys)
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _schema(cls: type, extra: Mapping[str, str]) -> Any:
+    """Return a dataclass with the fields of `cls` in types that OmegaConf knows, so that Hydra checks values."""
+    hints = typing.get_type_hints(cls)
+    fields: list[Any] = [(name, str, dataclasses.field(default=value)) for name, value in extra.items()]
+    for field in dataclasses.fields(cls):
+        if not field.init:
+            continue
+        if field.default is not dataclasses.MISSING:
+            default = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        else:
+            default = MISSING
+        if isinstance(default, tuple | list):
+            made: Any = dataclasses.field(default_factory=partial(list[Any], default))
+        elif isinstance(default, Mapping):
+            made = dataclasses.field(default_factory=partial(dict[Any, Any], default))
+        else:
+            made = dataclasses.field(default=default)
+        fields.append((field.name, _known_to_omegaconf(hints[field.name]), made))
+    return dataclasses.make_dataclass(cls.__name__, fields)
+
+
+def _known_to_omegaconf(hint: Any) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return type(arguments[0])
+    if origin in (Union, types.UnionType):
+        known = [_known_to_omegaconf(argument) for argument in arguments if argument is not type(None)]
+        if len(known) == 1:
+            return known[0] | None
+        # OmegaConf has unions of plain values alone.
+        return Union[tuple(arguments)] if all(one in _PLAIN for one in known) else Any  # noqa: UP007
+    if origin in (tuple, list, Sequence):
+        return list[_known_to_omegaconf(arguments[0])] if arguments else list[Any]  # type: ignore[misc]
+    if origin in (dict, Mapping):
+        return dict[_known_to_omegaconf(arguments[0]), _known_to_omegaconf(arguments[1])]  # type: ignore[misc]
+    return hint if hint in _PLAIN else Any
+
+
+def _fitting(value: Any, hint: Any, where: str) -> Any:
+    """Return a value from a config as the field that it fills wants it: lists become tuples, choices are checked."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal and value not in arguments:
+        raise ConfigError(f"`{where}` is `{value}`: {nearest(str(value), map(str, arguments))}")
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        for argument in arguments:
+            if get_origin(argument) is tuple and isinstance(value, list | tuple):
+                return _fitting(value, argument, where)
+        return value
+    if origin is tuple and isinstance(value, str):
+        raise ConfigError(f"`{where}` is `{value}`, where a list is wanted: write [{value}]")
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_fitting(one, arguments[0], where) for one in value)
+    return value

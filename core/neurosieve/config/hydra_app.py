@@ -1,0 +1,117 @@
+"""A command under Hydra: its flags, its sweeps and its run folders, with neurosieve's errors."""
+
+import os
+import shutil
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+
+from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
+from neurosieve.config.hydra_errors import explained
+from neurosieve.config.hydra_guard import logs_checked, refuse_foreign_hydra_targets
+from neurosieve.errors import ConfigError, NeurosieveError
+
+__all__ = ["CompareRuns", "run_hydra"]
+
+_sweeps: list[Path] = []
+"""The folders of sweeps under way; Hydra names them to callbacks alone."""
+
+
+class _JobFailed(BaseException):
+    """Carries a job's error past Hydra, which would print a report of its own for any Exception."""
+
+    def __init__(self, error: NeurosieveError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def run_hydra(
+    command: str, arguments: Sequence[str], schemas: Mapping[str, type], task: Callable[[Any, Path], None]
+) -> None:
+    """Run `task` with each config that the arguments ask for, and the folder for its results.
+
+    Raises:
+        NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
+    """
+    publish(schemas)
+    parsed = _parsed(command, arguments)
+    # Hydra wants all overrides in one piece: here, flags such as `-m` may stand anywhere among them.
+    arguments = [*(one for one in arguments if one not in parsed.overrides), *parsed.overrides]
+
+    def job(config: Any) -> None:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            refuse_foreign_targets(config)
+            task(config, folder)
+            _discard(folder)  # Unless it holds a run: a task may print something and leave none.
+        except NeurosieveError as error:
+            _discard(folder)
+            raise _JobFailed(error) from error
+        except BaseException:  # Ctrl-C too: the folder goes, the error goes on.
+            _discard(folder)
+            raise
+
+    with explained(command, arguments), logs_checked(_discard):
+        refuse_foreign_hydra_targets(command, parsed)
+        argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+        sys.argv = [f"neurosieve {command}", *arguments]
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
+        try:
+            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(job)()
+        except _JobFailed as failed:
+            raise failed.error from failed.error.__cause__
+        finally:
+            for sweep in _sweeps:
+                _discard(sweep)
+            _sweeps.clear()
+            sys.argv = argv
+            if full is None:
+                del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _discard(folder: Path) -> None:
+    """Remove the folder that Hydra made for a job or a sweep, if it came to nothing."""
+    if any(folder.rglob("run.json")):
+        return
+    shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    (folder / "multirun.yaml").unlink(missing_ok=True)
+    for empty in (folder, *list(folder.parents)[:3]):
+        try:
+            empty.rmdir()
+        except OSError:
+            return  # It holds something, and so do those above it.
+
+
+def _parsed(command: str, arguments: Sequence[str]) -> Namespace:
+    """Return Hydra's flags, and the overrides."""
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; `neurosieve {command} --help` shows what can be chosen")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    return parser.parse_intermixed_args(list(arguments))
+
+
+class CompareRuns(Callback):
+    """Hydra's callback that puts the runs of a sweep side by side when the last has ended."""
+
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Note where the sweep leaves its runs."""
+        _sweeps.append(Path(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
+        """Print the comparison, and leave it in the folder of the sweep."""
+        from neurosieve.commands.compare import compare, show
+        from neurosieve.results import find_runs
+
+        folder = Path(config.hydra.sweep.dir)
+        if len(find_runs(folder)) > 1:
+            show(compare(folder), k=100, output=folder / "comparison.parquet")

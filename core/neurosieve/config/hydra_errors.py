@@ -1,0 +1,77 @@
+"""Hydra's errors about a config, as one message with the nearest names."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from neurosieve.config.composition import options_of, whole_config
+from neurosieve.errors import ConfigError, StoreError, nearest
+
+__all__ = ["explained"]
+
+
+@contextmanager
+def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
+    """Turn Hydra's errors about a config into one message with the nearest names."""
+    try:
+        yield
+    except MissingConfigException as error:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if not group:
+            raise ConfigError(
+                f"there is no config `{choice}`: take `neurosieve {command}` without --config-name"
+            ) from error
+        options = error.options or options_of(command, group)
+        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
+    except OverrideParseException as error:
+        raise ConfigError(
+            f"`{error.override}` is not understood: quote a value that holds `=`, commas or brackets twice, as in "
+            "\"source.path='a=b.json'\""
+        ) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        said = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
+        said = re.sub(r"\s+full_key: .*", "", said)  # The key is in the message already.
+        unknown = re.search(r"Could not override '([^']+)'", said)
+        if unknown:
+            others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
+            keys = _keys(OmegaConf.to_container(whole_config(command, others, RunMode.MULTIRUN), resolve=False))
+            if options := options_of(command, unknown[1]):
+                choice = f"+{unknown[1]}={options[0]}"
+                raise ConfigError(f"`{unknown[1]}` is chosen with a plus: `{choice}`") from error
+            if unknown[1] not in keys:  # Else it is there, and the value is at fault.
+                raise ConfigError(
+                    f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
+                    f"`neurosieve {command} --cfg job` prints it all"
+                ) from error
+        raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
+    except ValueError as error:
+        # Hydra's own, for a group that is null: whatever else is at fault goes on as it is.
+        nulls = [one.partition("=")[0] for one in arguments if re.fullmatch(r"[\w@/.]+=(null|Null|NULL|~)", one)]
+        if not nulls or "Config group override must be" not in str(error):
+            raise
+        options = ", ".join(options_of(command, nulls[0].partition("@")[0]))
+        raise ConfigError(f"`{nulls[0]}` is null, where one must be chosen: there are: {options}") from error
+    except OSError as error:
+        where = f"`{error.filename}`" if error.filename else "the run folder"
+        raise StoreError(
+            f"cannot write {where} ({error.strerror or error}): choose another place with `hydra.run.dir=<folder>`"
+        ) from error
+
+
+def _nearest_key(key: str, keys: list[str]) -> str:
+    # Most keys are deep: compare first with those beside the one that was meant.
+    parent = key.rpartition(".")[0]
+    beside = [one for one in keys if one.rpartition(".")[0] == parent]
+    return nearest(key, beside or [one for one in keys if "." not in one])
+
+
+def _keys(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    return [name for key, value in node.items() for name in (f"{prefix}{key}", *_keys(value, f"{prefix}{key}."))]

@@ -1,0 +1,1 @@
+"""Where behaviours show in texts, without a model; and detectors that learn it."""

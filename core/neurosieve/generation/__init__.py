@@ -1,0 +1,1 @@
+"""From problems to traces of a model."""

@@ -1,0 +1,202 @@
+"""From prompts to completions: each drawn as if it were alone, each on disk the moment it ends."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+
+from neurosieve.errors import ConfigError
+from neurosieve.generation.sampling import Sampling
+from neurosieve.generation.trace_store import KeptCompletion, TraceStore, trace_key
+from neurosieve.loading import LanguageModel
+
+__all__ = ["Completion", "Edits", "Request", "Row", "Sampling", "complete", "prompt_tokens"]
+
+
+class Request(NamedTuple):
+    """A prompt to complete."""
+
+    id: str
+    prompt: str
+    seed: int
+    """With the prompt, the model and its sampling, this alone decides the completion."""
+
+
+class Completion(NamedTuple):
+    """What a model said to a prompt."""
+
+    request: Request
+    text: str
+    """Without the token or the text that ended it."""
+    token_ids: tuple[int, ...]
+    """What the model made, without the token that ended it; the tokens of a text that ended it are among them."""
+    ended: bool
+    """Whether the model ended it, and did not run out of tokens."""
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """Edits of the model, whose hooks the caller has set."""
+
+    @property
+    def address(self) -> str:
+        """What tells these edits from any others."""
+
+    def begin(self, seeds: Sequence[int], first: Sequence[int]) -> None:
+        """Hear that a batch begins.
+
+        Args:
+            seeds: a number for each row, which its prompt and its seed alone decide.
+            first: the first column of each row that holds a token of the text; rows are padded on the left.
+        """
+
+
+class Row(NamedTuple):
+    """A request as the model gets it."""
+
+    request: Request
+    prompt: tuple[int, ...]
+    """The prompt's token ids."""
+    key: str
+    """What the prompt's token ids and the request's seed hash to."""
+
+    @property
+    def seed(self) -> int:
+        """What decides the row's draws. Two prompts of the same seed draw otherwise."""
+        return int(self.key[:15], 16)
+
+
+Finish = Callable[[Row, Sequence[int], bool], Completion]
+"""Makes a completion of a row, of what the model made for it, and of whether the model ended it; keeps it at once."""
+
+
+def complete(
+    model: LanguageModel,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    *,
+    rows_per_batch: int,
+    announce: Callable[..., None],
+    edits: Edits | None = None,
+    traces: TraceStore | None = None,
+    backend: Literal["transformers", "vllm"] = "transformers",
+) -> Iterator[Completion]:
+    """Yield the completion of every request, in any order.
+
+    A completion does not depend on the batch that it is made in, but for how a device rounds. It is kept in `traces`,
+    if that is given, the moment it ends; what is there already is not made again.
+
+    Raises:
+        ConfigError: a prompt does not fit into the model's context, or holds no token; or vLLM is asked for in vain.
+        ModelError: a single row does not fit into memory, or the model gives no numbers, or cannot generate.
+        StoreError: a completion cannot be kept.
+    """
+    if edits is not None and backend == "vllm":
+        raise ConfigError("vLLM runs a model that cannot be edited: take `backend=transformers`")
+    tokens = {prompt: prompt_tokens(model.tokenizer, prompt) for prompt in {request.prompt for request in requests}}
+    rows = [
+        Row(request, tokens[request.prompt], trace_key(tokens[request.prompt], request.seed)) for request in requests
+    ]
+    _refuse_long(model, rows)
+    space = traces.space(_made_with(model, sampling, edits, backend), model.name) if traces is not None else None
+    waiting = []
+    for row in rows:
+        kept = space.find(row.key) if space is not None else None
+        if kept is None:
+            waiting.append(row)
+        else:
+            yield Completion(row.request, *kept)
+
+    def finish(row: Row, made: Sequence[int], ended: bool) -> Completion:
+        kept = KeptCompletion(_text(model.tokenizer, row.prompt, made, sampling.stop, ended), tuple(made), ended)
+        if space is not None:
+            space.add(row.key, kept)
+        return Completion(row.request, *kept)
+
+    try:
+        if waiting and backend == "vllm":
+            from neurosieve.generation.vllm_backend import generated_by_vllm
+
+            _refuse_past_context(model, waiting, sampling)
+            yield from generated_by_vllm(model, waiting, sampling, rows_per_batch, finish, announce)
+        elif waiting:
+            from neurosieve.generation.transformers_backend import generated
+
+            if _learns_positions(model.module):
+                _refuse_past_context(model, waiting, sampling)
+            yield from generated(model, waiting, sampling, rows_per_batch, finish, announce, edits)
+    finally:
+        if space is not None:
+            space.close()
+
+
+def prompt_tokens(tokenizer: Any, prompt: str) -> tuple[int, ...]:
+    """Return the token ids of a prompt: with one token that begins a text, where there is such a token, and no end."""
+    ids = list(tokenizer(prompt, verbose=False)["input_ids"])
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if begin is not None and len(ids) > 1 and ids[0] == ids[1] == begin:  # The prompt brought its own.
+        ids = ids[1:]
+    if end not in (None, begin) and ids and ids[-1] == end and not prompt.endswith(tokenizer.eos_token):
+        ids = ids[:-1]
+    return tuple(ids)
+
+
+def _text(tokenizer: Any, prompt: Sequence[int], made: Sequence[int], stop: Sequence[str], ended: bool) -> str:
+    # Decoded behind its prompt: some tokenizers drop the space that a text begins with.
+    before, whole = _decoded(tokenizer, prompt), _decoded(tokenizer, [*prompt, *made])
+    text = whole[len(before) :] if whole.startswith(before) else _decoded(tokenizer, made)
+    found = [place for one in stop if (place := text.find(one)) >= 0]
+    if found:
+        return text[: min(found)]
+    return text if ended else text.rstrip("\ufffd")  # A character whose last bytes did not come.
+
+
+def _decoded(tokenizer: Any, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+def _made_with(model: LanguageModel, sampling: Sampling, edits: Edits | None, backend: str) -> dict[str, Any]:
+    """Return what decides a completion, besides its prompt and its seed."""
+    return {
+        "weights": model.fingerprint,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "backend": backend,
+        "sampling": {
+            "temperature": float(sampling.temperature),
+            "top_p": float(sampling.top_p),
+            "max_new_tokens": sampling.max_new_tokens,
+            "stop": sorted(set(sampling.stop)),
+        },
+        "edits": edits.address if edits is not None else None,
+    }
+
+
+def _refuse_long(model: LanguageModel, rows: Sequence[Row]) -> None:
+    context = getattr(model.config, "max_position_embeddings", None)
+    for row in rows:
+        if not row.prompt:
+            raise ConfigError(f"the prompt of `{row.request.id}` holds no token: give it a text")
+        if context is not None and len(row.prompt) >= context:
+            raise ConfigError(
+                f"the prompt of `{row.request.id}` has {len(row.prompt):,} tokens, and the context of `{model.name}` "
+                f"holds {context:,}: leave the problem out, shorten the prompt, or take another model"
+            )
+
+
+def _refuse_past_context(model: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> None:
+    """Refuse what goes past the last position that the model has."""
+    context = getattr(model.config, "max_position_embeddings", None)
+    longest = max(rows, key=lambda row: len(row.prompt))
+    if context is not None and len(longest.prompt) + sampling.max_new_tokens > context:
+        raise ConfigError(
+            f"the prompt of `{longest.request.id}` has {len(longest.prompt):,} tokens, and `{model.name}` cannot go "
+            f"past {context:,}: set `sampling.max_new_tokens={context - len(longest.prompt)}` or less"
+        )
+
+
+def _learns_positions(module: Any) -> bool:
+    """Return whether the model has an embedding for each position, and so none for those past the last."""
+    return any(
+        isinstance(part, torch.nn.Embedding) and ("wpe" in name or "position" in name)
+        for name, part in module.named_modules()
+    )

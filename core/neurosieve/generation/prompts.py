@@ -1,0 +1,91 @@
+"""From a problem to what a model is given to complete."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from neurosieve.errors import ConfigError
+
+__all__ = ["NOTEBOOK", "PLACEHOLDER", "Prompt"]
+
+PLACEHOLDER = "{problem}"
+NOTEBOOK = (
+    "Solve this math problem step by step. Put your final answer in \\boxed{}. Problem: {problem} Solution: \n<think>\n"
+)
+"""The template of the founding notebook."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is given to complete: a template with the problem, perhaps behind worked examples, or in a chat.
+
+    >>> Prompt("Q: {problem}\\nA:", examples=({"problem": "1 + 1?", "completion": " 2"},)).text("2 + 2?")
+    'Q: 1 + 1?\\nA: 2\\n\\nQ: 2 + 2?\\nA:'
+    """
+
+    template: str = NOTEBOOK
+    """The text with `{problem}` where the problem goes; in a chat, what the user says."""
+    examples: tuple[Mapping[str, str], ...] = ()
+    """Worked examples that stand before it, each with a `problem` and its `completion`."""
+    chat: bool = False
+    """Whether the tokenizer's chat template is put around it."""
+    system: str | None = None
+    """What the chat's system message says."""
+    stop: tuple[str, ...] = ()
+    """Texts that end a completion, such as how a next problem would begin; they are not part of it."""
+
+    def __post_init__(self) -> None:
+        if PLACEHOLDER not in self.template:
+            raise ConfigError(
+                f"the template {self.template!r:.200} has no `{PLACEHOLDER}`: write it where the problem is to go"
+            )
+        if self.system is not None and not self.chat:
+            raise ConfigError("the prompt has a `system` message and is no chat: set `chat=true`, or `system=null`")
+        for number, example in enumerate(self.examples, start=1):
+            keys = set(example) if isinstance(example, Mapping) else set()
+            if keys != {"problem", "completion"} or not all(isinstance(one, str) for one in example.values()):
+                raise ConfigError(
+                    f"example {number} of the prompt is {example!r:.200}: write its `problem` and its `completion`"
+                )
+        if not all(isinstance(one, str) and one for one in self.stop):
+            raise ConfigError(f"the prompt's `stop` is {list(self.stop)!r}: give texts that hold something")
+
+    def text(self, problem: str, tokenizer: Any = None) -> str:
+        """Return what a model is given to complete for a problem.
+
+        Args:
+            problem: the problem's text; whatever it holds, it is put in as it is.
+            tokenizer: the model's, which a chat needs.
+
+        Raises:
+            ConfigError: it is a chat and the tokenizer has no chat template, or one that refuses these messages.
+        """
+        if self.chat:
+            return self._chat(problem, tokenizer)
+        worked = [self._asked(example["problem"]) + example["completion"] + "\n\n" for example in self.examples]
+        return "".join(worked) + self._asked(problem)
+
+    def _asked(self, problem: str) -> str:
+        return self.template.replace(PLACEHOLDER, problem)
+
+    def _chat(self, problem: str, tokenizer: Any) -> str:
+        from jinja2 import TemplateError
+
+        if getattr(tokenizer, "chat_template", None) is None:
+            raise ConfigError(
+                "the prompt is a chat, and the model's tokenizer has no chat template: take a model that was trained "
+                "to chat, or another prompt, such as `prompt=notebook`"
+            )
+        messages = [] if self.system is None else [{"role": "system", "content": self.system}]
+        for example in self.examples:
+            messages.append({"role": "user", "content": self._asked(example["problem"])})
+            messages.append({"role": "assistant", "content": example["completion"]})
+        messages.append({"role": "user", "content": self._asked(problem)})
+        try:
+            text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise ConfigError(
+                f"the chat template of the model's tokenizer refuses the messages ({error}): "
+                "some take no `system` message, or no `examples`"
+            ) from error
+        return str(text)

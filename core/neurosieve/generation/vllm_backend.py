@@ -1,0 +1,79 @@
+"""Completions by vLLM, for owners of a GPU: many rows at once, a new one in the place of each that ends."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from neurosieve.errors import ConfigError
+from neurosieve.generation.completing import Completion, Finish, Row
+from neurosieve.generation.sampling import Sampling
+from neurosieve.loading import LanguageModel
+
+__all__ = ["generated_by_vllm"]
+
+
+def generated_by_vllm(
+    model: LanguageModel,
+    rows: Sequence[Row],
+    sampling: Sampling,
+    rows_at_once: int,
+    finish: Finish,
+    announce: Callable[..., None],
+) -> Iterator[Completion]:
+    """Yield the completion of every row as it ends.
+
+    Each row has a seed of its own, but vLLM's draws are not those of the other backend; and by its documentation they
+    are the same in another batch where `VLLM_BATCH_INVARIANT=1` is set.
+
+    Raises:
+        ConfigError: vLLM is not installed, or the model was handed over.
+    """
+    try:
+        from vllm import EngineArgs, LLMEngine, SamplingParams
+        from vllm.inputs import TokensPrompt
+    except ImportError as error:
+        raise ConfigError(
+            f"the backend `vllm` cannot be imported ({error}): `pip install neurosieve[vllm]`, "
+            "or take `backend=transformers`"
+        ) from error
+    if model.origin is None:
+        raise ConfigError(
+            f"vLLM loads a model by itself, and `{model.name}` was handed over or built in code: give its name or "
+            "folder, or take `backend=transformers`"
+        )
+    engine = LLMEngine.from_engine_args(
+        EngineArgs(
+            **model.origin,
+            dtype=str(model.dtype).removeprefix("torch."),
+            max_num_seqs=rows_at_once,
+            disable_log_stats=True,
+        )
+    )
+    by_id = {str(number): row for number, row in enumerate(rows)}
+    for number, row in by_id.items():
+        # The tokens that end a text are added by vLLM, which reads the model's own settings for them alone.
+        asked = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=row.seed,
+            max_tokens=sampling.max_new_tokens,
+            stop=list(sampling.stop),
+            skip_special_tokens=False,
+            spaces_between_special_tokens=False,
+        )
+        engine.add_request(number, TokensPrompt(prompt_token_ids=list(row.prompt)), asked)
+    made = dict.fromkeys(by_id, 0)
+    total = len(rows) * sampling.max_new_tokens
+    while engine.has_unfinished_requests():
+        ended = []
+        for output in engine.step():
+            [said] = output.outputs
+            made[output.request_id] = len(said.token_ids)
+            if output.finished:
+                total -= sampling.max_new_tokens - len(said.token_ids)
+                stopped = said.finish_reason == "stop"
+                # A token that ended the text is among its tokens; a text that did is told by itself.
+                tokens = list(said.token_ids)
+                if stopped and not isinstance(said.stop_reason, str):
+                    tokens = tokens[:-1]
+                ended.append(finish(by_id[output.request_id], tokens, stopped))
+        announce("stage_progressed", stage="generating", done=sum(made.values()), total=total, unit="tokens")
+        yield from ended

@@ -1,0 +1,1 @@
+"""Chosen neurons on chosen texts."""

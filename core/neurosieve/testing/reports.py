@@ -1,0 +1,115 @@
+"""What a report promises."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from neurosieve.contracts import Report
+from neurosieve.results import Run
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.runs import MARKUP, written_runs
+
+__all__ = ["REPORT_CHECKS", "check_report"]
+
+_MARKED_UP = (".html", ".htm", ".xhtml", ".svg")
+_TAGS = tuple(re.findall(r"<\w+ \w+=planted", MARKUP))
+
+
+@contextmanager
+def _runs() -> Iterator[tuple[Path, list[Run]]]:
+    """Give finished runs of every command, and the folder that they are in."""
+    with tempfile.TemporaryDirectory(prefix="neurosieve-check-") as folder:
+        yield Path(folder), written_runs(Path(folder))
+
+
+def _written(report: Report, run: Run) -> list[Path]:
+    with trying(report, f"on a run of `{run.command}` with the tables {run.tables}"):
+        files: list[Any] = list(report.write(run.folder))
+    for file in files:
+        if not isinstance(file, Path):
+            raise AssertionError(f"{shown(report)} returns {shown(file)} as a file that it wrote: return a `Path`")
+    return files
+
+
+def _held(folder: Path) -> dict[Path, str]:
+    """Return every file below a folder, and what tells its content from any other."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def any_run_is_drawn(report: Report) -> None:
+    """Assert that a run of any command is drawn, whatever its tables and texts hold, and that the files are there."""
+    with _runs() as (_, runs):
+        for run in runs:
+            for file in _written(report, run):
+                if not (file.is_file() and file.stat().st_size):
+                    raise AssertionError(f"{shown(report)} returns `{file.name}`, which it did not write")
+
+
+def nothing_else_is_touched(report: Report) -> None:
+    """Assert that a report writes what it says, inside the folder of the run, and changes nothing that is there."""
+    with _runs() as (folder, runs):
+        for run in runs[:2]:
+            before = _held(folder)
+            files = {file.absolute() for file in _written(report, run)}
+            after = _held(folder)
+            changed = {path for path in before if after.get(path) != before[path]} - files
+            made = after.keys() - before.keys() - files
+            outside = {path for path in files if not path.is_relative_to(run.folder.absolute())}
+            for paths, what in ((outside, "writes outside the run"), (made, "writes and does not name")):
+                if paths:
+                    raise AssertionError(f"{shown(report)} {what}: `{min(paths)}`")
+            # A page that it wrote itself before may be written anew.
+            told = [path for path in files & before.keys() if path.suffix in (".parquet", ".json", ".jsonl", ".yaml")]
+            if changed or told:
+                raise AssertionError(f"{shown(report)} changes `{min([*changed, *told])}`, which the run holds")
+
+
+def drawing_again_gives_the_same_files(report: Report) -> None:
+    """Assert that a run can be drawn again, as it is when another goes on from it: the same files, and no others."""
+    with _runs() as (_, runs):
+        for run in runs[:2]:
+            first, second = _written(report, run), _written(report, run)
+            if sorted(first) != sorted(second):
+                raise AssertionError(f"{shown(report)} writes {shown(first)}, and {shown(second)} the next time")
+            if len(set(first)) != len(first):
+                raise AssertionError(f"{shown(report)} writes a file twice: {shown(sorted(first))}")
+
+
+def text_is_no_markup(report: Report) -> None:
+    """Assert that no page holds a text of the run as markup: a document may say `<script>`."""
+    with _runs() as (_, runs):
+        for run in runs:
+            files = [file for file in _written(report, run) if file.is_file()]
+            pages = [file for file in files if file.suffix.lower() in _MARKED_UP]
+            for page in pages:
+                held = page.read_text(encoding="utf-8")
+                for tag in _TAGS:
+                    if tag in held:
+                        raise AssertionError(
+                            f"{shown(report)} writes a text of the run into `{page.name}` as markup: escape {tag}>"
+                        )
+
+
+REPORT_CHECKS: tuple[Check, ...] = (
+    *PLUGIN_CHECKS,
+    any_run_is_drawn,
+    nothing_else_is_touched,
+    drawing_again_gives_the_same_files,
+    text_is_no_markup,
+)
+"""What a report promises."""
+
+
+def check_report(report: Report) -> None:
+    """Check all that a report promises, on small runs of every command whose texts are awkward.
+
+    Raises:
+        AssertionError: it breaks a promise; the message says which, and on what.
+    """
+    for check in REPORT_CHECKS:
+        check(report)

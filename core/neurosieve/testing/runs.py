@@ -1,0 +1,273 @@
+"""Small finished runs of every command, to check reports with: drawn from a seed, with texts that are awkward."""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurosieve.results import Run, write_run
+
+__all__ = ["AWKWARD", "MARKUP", "written_runs"]
+
+MARKUP = (
+    "</script><script id=planted>document.title='obeyed'</script><img src=planted onerror=\"document.title='obeyed'\">"
+)
+"""What must show as it is written here, wherever it stands in a run."""
+
+AWKWARD = (
+    MARKUP,
+    "{{ 7 * 7 }} {% raw %} ${7 * 7} <!-- & &amp; &lt;b&gt;",
+    "one\n\ttwo\r\u2028three\x00\x1b[31m",
+    "İstanbul 🤔👩‍👩‍👧‍👦 e\u0301 \u202eright to left",
+    "'single' \"double\" `back` \\slash\\ %s %(name)s",
+)
+"""Texts that a page may trip over."""
+
+_BEHAVIOURS = ("backtracking", MARKUP)
+_VERSIONS = {"python": "3.11", "neurosieve": "0", "torch": MARKUP}
+_MODEL = {"name": f"tiny {MARKUP}", "dtype": "float32", "device": "cpu", "layers": [0, 1, 2], "neurons_per_layer": 40}
+
+
+def written_runs(folder: Path) -> list[Run]:
+    """Write runs of every command into a folder, and return them; one of `find` holds others, which went on from it."""
+    find = _find(folder / "find")
+    bare = _find(folder / "bare find", behaviours=_BEHAVIOURS[:1], held_out=False)
+    return [
+        find,
+        _show(find.folder / "show" / "1", find),
+        _rescored(find.folder / "rescore", find),
+        _ablate(find.folder / "ablate" / "1", find, "teacher_forced"),
+        _ablate(find.folder / "ablate" / "2", find, "generated"),
+        bare,
+        _analyze(folder / "analyze"),
+        _detect(folder / "detect"),
+        _generate(folder / "generate"),
+        write_run(folder / "unheard of", _told("unheard_of", config={"text": MARKUP}), {}),
+        *_empty(folder / "empty"),
+    ]
+
+
+def _told(command: str, **more: Any) -> dict[str, Any]:
+    told = {"command": command, "warnings": [f"beware of {MARKUP}"], "counts": {"documents": 12}, "model": _MODEL}
+    return {**told, "timings_seconds": {"reading": 1.5}, "versions": _VERSIONS, "hashes": {"positions": "0f"}, **more}
+
+
+def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: bool = True) -> Run:
+    rng = np.random.default_rng(0)
+    tables = []
+    for behaviour in behaviours:
+        table = pd.DataFrame(product([behaviour], range(3), range(40)), columns=["behaviour", "layer", "neuron"])
+        score = np.clip(0.5 + 0.15 * rng.standard_normal(len(table)), 0, 1)
+        score[::17] = np.nan  # A neuron that never fires has no score.
+        table = table.assign(auc=score, cohens_d=(score - 0.5) * 5, auc_distance=score - 0.5)
+        there = (
+            np.clip(score + 0.05 * rng.standard_normal(len(table)), 0, 1) if held_out else np.full(len(table), np.nan)
+        )
+        table = table.assign(auc_replication=there, cohens_d_replication=(there - 0.5) * 5)
+        table["auc_distance_replication"] = there - 0.5
+        table = table.loc[table.auc_distance.abs().sort_values(ascending=False, kind="stable").index]
+        table.insert(3, "rank", range(1, len(table) + 1))
+        tested = table["rank"] <= (10 if held_out else 0)
+        low, high = (table.auc_distance_replication.where(tested) + by for by in (-0.1, 0.1))
+        table = table.assign(auc_distance_replication_low=low, auc_distance_replication_high=high)
+        verdict = pd.array((low * high > 0).to_numpy(), dtype="boolean")
+        verdict[~tested.to_numpy()] = pd.NA
+        tables.append(table.assign(replicates=verdict))
+    neurons = pd.concat(tables, ignore_index=True)
+    counts = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "ranking_groups": 6}
+    counts |= {"replication_present": 4 * held_out, "replication_control": 40 * held_out}
+    run = _told(
+        "find",
+        behaviours=list(behaviours),
+        scorers=["auc", "cohens_d"],
+        rank_by="auc",
+        neutral={"auc": dict.fromkeys(behaviours, 0.5), "cohens_d": dict.fromkeys(behaviours, 0.0)},
+        counts={"documents": 12, "behaviours": dict.fromkeys(behaviours, counts)},
+        reading={"forward_passes": 2, "tokens": 300},
+        config={"source": {"_target_": "source/text", "path": MARKUP}, "selection": {"at": "onset"}},
+    )
+    parts = ("ranking", "replication") if held_out else ("ranking",)
+    told = {
+        "neurons": neurons,
+        "positions": pd.DataFrame({"behaviour": list(behaviours), "token": 0, "text": MARKUP}),
+        "spans": pd.concat([_spans(one) for one in behaviours], ignore_index=True),
+        "activations": _activations(neurons, parts, rng),
+    }
+    (folder / ".hydra").mkdir(parents=True)
+    override = json.dumps(f"source.path='{MARKUP}'")  # A JSON string is a YAML string.
+    (folder / ".hydra" / "overrides.yaml").write_text(f"- model=tiny\n- {override}\n", encoding="utf-8")
+    return write_run(folder, run, told)
+
+
+def _spans(behaviour: str) -> pd.DataFrame:
+    labels = [*AWKWARD, *AWKWARD[:2], AWKWARD[0], ""]
+    return pd.DataFrame(
+        {
+            "behaviour": behaviour,
+            "document": [f"{one} {number}" for number, one in enumerate(labels)],
+            "group": labels,
+            "part": "ranking",
+            "start": 0,
+            "end": [max(1, len(one)) for one in labels],
+            "label": labels,
+            "text": labels,
+            "before": f"before {MARKUP}",
+            "after": "after\n",
+        }
+    )
+
+
+def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.Generator) -> pd.DataFrame:
+    best = neurons[neurons["rank"] <= 3][["behaviour", "layer", "neuron"]]
+    tables = [
+        best.assign(part=part, label=np.int8(label), activation=rng.standard_normal(len(best)) + label)
+        for part, label, _ in product(parts, (0, 1), range(20))
+    ]
+    return pd.concat(tables, ignore_index=True).astype({"activation": "float32"})
+
+
+def _rescored(folder: Path, find: Run) -> Run:
+    kept = ("behaviours", "scorers", "rank_by", "neutral", "counts")
+    told = {**{name: find.run[name] for name in kept}, "run": str(find.folder), "config": {"texts": MARKUP}}
+    return write_run(folder, _told("rescore", **told), {name: find.table(name) for name in ("neurons", "spans")})
+
+
+def _show(folder: Path, find: Run) -> Run:
+    rng = np.random.default_rng(1)
+    neurons = [(0, 3), (2, 17)]
+    lines: list[tuple[Any, ...]] = []
+    for document, text in (("d0", AWKWARD[0]), (AWKWARD[1], AWKWARD[2]), ("d2", AWKWARD[3] + AWKWARD[4])):
+        for layer, neuron in neurons:
+            for token, start in enumerate(range(0, len(text), 4)):
+                span = _BEHAVIOURS[token % 2] if token in (2, 3) else ""
+                held = float("nan") if token == 5 else float(rng.standard_normal())
+                lines.append(
+                    (document, token + 7, start, start + 4, text[start : start + 4], span, layer, neuron, held)
+                )
+    columns = ["document", "token", "start", "end", "text", "behaviour_spans", "layer", "neuron", "activation"]
+    contexts = pd.DataFrame(
+        [
+            (*neuron, place, "d0", 7 + place, 3.5 - place, f"before {AWKWARD[2]}", MARKUP, AWKWARD[3])
+            for neuron, place in product(neurons, (1, 2))
+        ],
+        columns=["layer", "neuron", "place", "document", "token", "activation", "before", "text", "after"],
+    )
+    promoted = pd.DataFrame(
+        [
+            (*neuron, direction, place, place, AWKWARD[place % len(AWKWARD)], sign * (2.0 - place / 5))
+            for neuron, (direction, sign), place in product(neurons, (("promotes", 1), ("suppresses", -1)), (1, 2, 3))
+        ],
+        columns=["layer", "neuron", "direction", "place", "token_id", "token", "logit"],
+    )
+    tables = {"tokens": pd.DataFrame(lines, columns=columns), "contexts": contexts, "promoted": promoted}
+    return write_run(folder, _told("show", run=str(find.folder), behaviours=list(_BEHAVIOURS)), tables)
+
+
+def _ablate(folder: Path, find: Run, mode: str) -> Run:
+    rng = np.random.default_rng(2)
+    ends = {"unedited": 0.0, "target": -1.0, "control": -0.1}
+    lines = []
+    for k, measure, (who, seed) in product(
+        (1, 10), ("log_p_onset", MARKUP), (("target", -1), ("control", 0), ("control", 1))
+    ):
+        value = ends[who] * k / 10 + 0.02 * float(rng.standard_normal())
+        line = {"mode": mode, "behaviour": "backtracking", "set": who, "control_seed": seed, "intervention": "mean"}
+        line |= {"strength": 1.0, "k": k, "measure": measure, "value": value, "low": value - 0.1, "high": value + 0.1}
+        if who == "target":
+            line |= {"difference": value + 0.1, "difference_low": value, "difference_high": value + 0.2}
+        lines.append({**line, "n": 30, "groups": 12})
+    if mode == "generated":
+        none = {"set": "unedited", "control_seed": -1, "intervention": "none", "strength": 0.0, "k": 0}
+        lines.append({**lines[0], **none, "value": 0.3, "low": 0.2, "high": 0.4, "difference": float("nan")})
+    told = _told(
+        "ablate",
+        run=str(find.folder),
+        behaviours=["backtracking"],
+        mode=mode,
+        measures={"log_p_onset": f"the log-probability of the onset {MARKUP}"},
+        verdicts=[{"k": 10, "strength": 1.0, "verdict": "no effect beyond its controls", "sentence": f"So: {MARKUP}"}],
+        proof={"calls": 12, "values": 120, "changed": 118, "largest_deviation": 0.0},
+    )
+    neurons = pd.DataFrame({"set": ["target"], "control_seed": [-1], "layer": [0], "neuron": [3], "place": [1]})
+    tables = {"effects": pd.DataFrame(lines), "neurons": neurons}
+    if mode == "generated":
+        tables["traces"] = pd.DataFrame(
+            [
+                (who, k, 1.0, problem, 0, 12, 1, AWKWARD[2] + MARKUP)
+                for (who, k), problem in product((("unedited", 0), ("target", 10)), AWKWARD)
+            ],
+            columns=["set", "k", "strength", "problem", "sample", "tokens", "spans", "text"],
+        )
+    return write_run(folder, told, tables)
+
+
+def _analyze(folder: Path) -> Run:
+    lines = []
+    groups = [("overall", "all"), ("level", "Level 1"), ("level", "Level 10"), ("level", "Level 2"), ("type", MARKUP)]
+    for (by, value), measure in product(groups, ("right", "out_of_tokens", f"shows_{MARKUP}")):
+        lines.append((by, value, measure, 10, 4, 0.4, 0.17, 0.69))
+    summary = pd.DataFrame(lines, columns=["by", "value", "measure", "n", "count", "share", "low", "high"])
+    traces = pd.DataFrame(
+        {
+            "id": [f"{one} {number}" for number, one in enumerate(AWKWARD)],
+            "group": list(AWKWARD),
+            "level": "Level 1",
+            "type": MARKUP,
+            "answer": list(AWKWARD),
+            "right": pd.array([True, False, None, True, False], dtype="boolean"),
+            "thought_ended": [True, False, True, True, False],
+            "out_of_tokens": [False, True, False, False, True],
+            "tokens": [10, 20, 30, 40, 50],
+            "characters": [40, 80, 120, 160, 200],
+            "backtracking_spans": [1, 0, 2, 0, 0],
+        }
+    )
+    spans = _spans("backtracking").assign(right=pd.array([True, None, False] * 3, dtype="boolean"))
+    told = _told("analyze", behaviours=["backtracking"], config={"source": {"_target_": "source/traces"}})
+    return write_run(folder, told, {"summary": summary, "traces": traces, "spans": spans})
+
+
+def _detect(folder: Path) -> Run:
+    detectors = [("backtracking", "uncertainty"), ("backtracking", MARKUP), (MARKUP, "uncertainty"), (MARKUP, MARKUP)]
+    agreement = pd.DataFrame(
+        [(*one, 0.83, 0.05, 0.1, 10, 2, 190, 5814) for one in detectors],
+        columns=[
+            *("detector", "label", "precision", "recall", "f1"),
+            *("true_positive", "false_positive", "false_negative", "sentences"),
+        ],
+    )
+    agreement.loc[3, ["precision", "f1"]] = float("nan")
+    confusion = pd.DataFrame(
+        [(*one, 100, 20, 0.2) for one in detectors], columns=["detector", "label", "sentences", "detected", "share"]
+    )
+    spans = pd.concat([_spans(one) for one in _BEHAVIOURS], ignore_index=True)
+    phrases = spans.groupby(["behaviour", "label"]).document.agg(spans="size", documents="nunique").reset_index()
+    tables: Mapping[str, pd.DataFrame] = {
+        "spans": spans,
+        "phrases": phrases,
+        "agreement": agreement,
+        "confusion": confusion,
+    }
+    return write_run(folder, _told("detect", behaviours=list(_BEHAVIOURS)), tables)
+
+
+def _generate(folder: Path) -> Run:
+    folder.mkdir(parents=True)
+    records = [
+        {"problem_id": one, "problem_text": one, "problem_level": "Level 1", "generated_cot": f"{one}<think>{one}"}
+        for one in AWKWARD
+    ]
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (folder / "traces.jsonl").write_text(text, encoding="utf-8")
+    return write_run(folder, _told("generate"), {})
+
+
+def _empty(folder: Path) -> Iterator[Run]:
+    """Yield runs that came to nothing: tables without lines."""
+    runs = (_analyze(folder / "analyze"), _detect(folder / "detect"), _show(folder / "show", _find(folder / "find")))
+    for run in runs:
+        yield write_run(run.folder, run.run, {name: run.table(name).head(0) for name in run.tables})

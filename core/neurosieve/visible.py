@@ -1,0 +1,25 @@
+"""Text from documents as a terminal may show it: each character is something to look at, and nothing to obey."""
+
+import unicodedata
+
+__all__ = ["visible"]
+
+_PICTURES = {"\n": "⏎", "\r": "␍", "\t": "⇥", "\u2028": "⏎", "\u2029": "⏎"}
+
+
+def visible(text: str) -> str:
+    """Return `text` with a picture in place of each character that would move the cursor or turn the writing around.
+
+    A character stays one character, so that offsets still hold.
+
+    >>> visible("one\\ntwo \\x1b[31m\\u202e")
+    'one⏎two ␛[31m�'
+    """
+    return "".join(_PICTURES.get(one, _picture(one)) for one in text)
+
+
+def _picture(character: str) -> str:
+    if character < " ":
+        return chr(0x2400 + ord(character))
+    # Control and format characters, lone surrogates: those that turn the writing around are among them.
+    return "�" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character

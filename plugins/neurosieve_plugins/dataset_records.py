@@ -1,0 +1,74 @@
+"""Records from Hugging Face `datasets`."""
+
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from neurosieve import ConfigError, DataError
+from neurosieve_plugins.records import Record
+
+__all__ = ["DatasetRecords"]
+
+# What `datasets` reads by itself, of local files; unless they are named, of whatever lies in the working folder.
+_FORMATS = frozenset({"arrow", "csv", "json", "parquet", "text"})
+
+
+@dataclass(frozen=True)
+class DatasetRecords:
+    """The records of a split of a data set of the Hugging Face hub, or of local files that `datasets` can read."""
+
+    dataset: str
+    subset: str | None
+    data_files: tuple[str, ...]
+    split: str
+    revision: str | None
+    streaming: bool
+
+    def __post_init__(self) -> None:
+        if not self.dataset.strip():
+            raise ConfigError("`dataset` of `huggingface` is empty: name one of the hub, or `json` with `data_files`")
+        if self.dataset in _FORMATS and not self.data_files:
+            raise ConfigError(f"`data_files` of `huggingface` is empty: give the files to read as `{self.dataset}`")
+        if not self.split.strip():
+            raise ConfigError("`split` of `huggingface` is empty: name one, such as `train`")
+
+    def __iter__(self) -> Iterator[Record]:
+        number = 0
+        try:
+            for number, fields in enumerate(self._load(), start=1):
+                yield Record(fields, number, f"record {number} of {self._origin}")
+        except Exception as error:
+            # What `datasets` raises is of a dozen libraries, of networks, file systems and parsers; the reason is often
+            # in what it was raised from.
+            cause = error.__cause__ or error
+            reason = textwrap.shorten(f"{type(cause).__name__}: {cause}", 300, placeholder=" …")
+            after = f" after record {number}" if number else ""
+            advice = (
+                "`split` and `data_files`" if self.dataset in _FORMATS else "its names, and the network or the cache"
+            )
+            raise DataError(f"{self._origin} cannot be read{after} ({reason}): check {advice}") from error
+        if number == 0:
+            raise DataError(f"{self._origin} holds no record: choose another split or other files")
+
+    @property
+    def _origin(self) -> str:
+        """What is read, for messages."""
+        parts = ", ".join(([] if self.subset is None else [self.subset]) + list(self.data_files))
+        name = f"`{self.dataset}` ({textwrap.shorten(parts, 200, placeholder=' …')})" if parts else f"`{self.dataset}`"
+        return f"split `{self.split}` of {name}"
+
+    def _load(self) -> Any:
+        import datasets
+
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
+        return datasets.load_dataset(
+            self.dataset,
+            self.subset,
+            data_files=list(self.data_files) or None,
+            split=self.split,
+            revision=self.revision,
+            streaming=self.streaming,
+        )

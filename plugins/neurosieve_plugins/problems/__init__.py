@@ -1,0 +1,1 @@
+"""Where problems for a model to answer come from."""

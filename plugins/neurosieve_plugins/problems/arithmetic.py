@@ -1,0 +1,55 @@
+"""Problems made from a seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from neurosieve import ConfigError, Problem, Problems
+from neurosieve_plugins.sources.drawn import draw_story, equation
+
+__all__ = ["Arithmetic"]
+
+_TYPES = {"+": "Addition", "-": "Subtraction", "×": "Multiplication", "÷": "Division"}
+
+
+@dataclass(frozen=True)
+class Arithmetic(Problems):
+    """Word problems in two to four steps, with their answers, made offline.
+
+    Their level is the number of steps, their type what the last step does. Problem 7 of a seed is the same however many
+    are asked for. The source `arithmetic` tells of the same problems where it is given the same seed.
+
+    >>> problem = next(iter(Arithmetic(count=1)))
+    >>> problem.level, problem.type, problem.solution.splitlines()[-1] == f"\\\\boxed{{{problem.answer}}}"
+    ('Level 2', 'Subtraction', True)
+    """
+
+    count: int = 100
+    seed: int = 1
+    """Not the seed of the source `arithmetic`, so that these problems are new to what was found there."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"`count` of the problems `arithmetic` is {self.count}: it must be at least 1")
+
+    def __iter__(self) -> Iterator[Problem]:
+        return (self._problem(number) for number in range(self.count))
+
+    def _problem(self, number: int) -> Problem:
+        drawn = draw_story(Random(f"{self.seed}/{number}"))
+        steps = drawn.story.steps
+        text = drawn.problem
+        parts = [equation(step, drawn.values) for step in steps]
+        worked = [
+            f"{step.what}: {part['left']} {part['sign']} {part['right']} = {part['result']}"
+            for step, part in zip(steps, parts, strict=True)
+        ]
+        answer = parts[-1]["result"]
+        return Problem(
+            id=f"arithmetic-{number:04d}",
+            text=text,
+            answer=answer,
+            level=f"Level {len(steps)}",
+            type=_TYPES[steps[-1].sign],
+            solution="\n".join([*worked, f"\\boxed{{{answer}}}"]),
+        )

@@ -1,0 +1,1 @@
+"""Reports: what draws a finished run for people to look at."""

@@ -1,0 +1,146 @@
+"""The sections of interventions: the effect beside its controls, doses, the proof that the edit took place."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from neurosieve import Run
+from neurosieve_plugins.reports.blocks import Block, Code, Facts, Fold, Grid, Note, Section
+from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
+from neurosieve_plugins.reports.tables import as_table, number, plain, whole
+
+__all__ = ["effect_sections"]
+
+_MODES = {"teacher_forced": "in texts as they stand", "generated": "in what the model writes"}
+_PROBLEMS = 3
+_KEYS = ["mode", "behaviour", "intervention", "strength", "k", "set", "control_seed", "measure"]
+
+
+def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
+    """Yield what the edits of one or several runs of `ablate` changed.
+
+    The same condition in several runs is that of the last one: the later folder.
+    """
+    edited = [run for run in runs if "effects" in run.tables and len(run.table("effects"))]
+    if not edited:
+        return
+    table = pd.concat([run.table("effects") for run in edited], ignore_index=True)
+    table = table.drop_duplicates(_KEYS, keep="last", ignore_index=True)
+    words = {str(name): str(said) for run in edited for name, said in run.run.get("measures", {}).items()}
+    for mode, mine in table.groupby("mode", sort=False):
+        yield _effect(str(mode), mine, [run for run in edited if run.run.get("mode", mode) == mode], words)
+
+
+def _effect(mode: str, table: pd.DataFrame, runs: Sequence[Run], words: Mapping[str, str]) -> Section:
+    blocks: list[Block] = []
+    behaviours = table.behaviour.fillna("").unique().tolist()
+    for place, behaviour in enumerate(behaviours):
+        mine = table[table.behaviour.fillna("") == behaviour]
+        named = f"-{place}" if place else ""
+        inner = _of_behaviour(mine, f"{mode}{named}", words)
+        inner[:0] = [Note(plain(one), finding=True) for one in _verdicts(runs, behaviour)]
+        if len(behaviours) == 1:
+            blocks += inner
+        else:
+            blocks.append(Fold(plain(behaviour), tuple(inner), unfolded=place == 0))
+    if not (table.set == "control").any():
+        blocks.append(Note("No control set was edited: what is seen may be what any edit of so many neurons does."))
+    for run in runs[-1:]:
+        if "traces" in run.tables and len(traces := run.table("traces")):
+            blocks.append(_written(traces))
+    if proofs := [run.run["proof"] for run in runs if isinstance(run.run.get("proof"), Mapping)]:
+        facts = tuple((plain(name.replace("_", " ")), number(value)) for name, value in proofs[-1].items())
+        blocks.append(Fold("That the edit took place", (Facts(facts),)))
+    lead = (
+        f"What changes {_MODES.get(mode, mode)} as the neurons in question are edited (orange), beside control neurons "
+        "that fire alike (blue): an effect that the controls share is no effect of these neurons."
+    )
+    return Section(f"Does it matter? ({plain(mode.replace('_', '-'))})", lead, tuple(blocks))
+
+
+def _verdicts(runs: Sequence[Run], behaviour: str) -> list[str]:
+    """Return what the runs themselves say of their doses."""
+    said = [
+        str(one.get("sentence", ""))
+        for run in runs
+        if behaviour in (run.run.get("behaviours") or [behaviour])
+        for one in run.run.get("verdicts", [])
+        if isinstance(one, Mapping)
+    ]
+    return [f"{one[:1].upper()}{one[1:]}." for one in dict.fromkeys(said) if one]
+
+
+def _of_behaviour(table: pd.DataFrame, name: str, words: Mapping[str, str]) -> list[Block]:
+    before = table[table.set == "unedited"].drop_duplicates("measure", keep="last").set_index("measure").value
+    edited = with_conditions(table[table.set != "unedited"])
+
+    def unedited(measure: object) -> float:
+        return float(before.get(measure, 0.0))
+
+    def said(measure: object) -> str:
+        return plain(words.get(str(measure), str(measure).replace("_", " ")))
+
+    charts = tuple(
+        (said(measure), effects(mine, unedited=unedited(measure)))
+        for measure, mine in edited.groupby("measure", sort=False)
+    )
+    what = "the measure under each edit" if len(before) else "the change from the unedited model under each edit"
+    caption = f"Dots: {what}, a dot for each set of neurons. Lines: 95 % intervals. Dashed: the unedited model."
+    blocks: list[Block] = [Grid(f"effects-{name}", charts, caption)]
+    for along, other in (("k", "strength"), ("strength", "k")):
+        curves = []
+        for key, mine in edited.groupby(["intervention", other, "measure"], sort=False, dropna=False):
+            intervention, fixed, measure = key
+            if mine[along].nunique() > 1:
+                held = "" if edited[other].nunique() < 2 else f", {other} {number(fixed)}"
+                heading = f"{said(measure)} ({plain(intervention)}{held})"
+                curves.append((heading, dose(mine, along, unedited=unedited(measure))))
+        if curves:
+            caption = "As more neurons are edited." if along == "k" else "As the edit is stronger."
+            caption += " Orange: the neurons in question, with the 95 % interval; blue: each control set."
+            blocks.append(Grid(f"dose-{name}-{along}", tuple(curves), caption))
+    edited = edited.assign(measure=[said(one) for one in edited.measure])
+    blocks += [_differences(edited), Fold("Every number", (_numbers(table),))]
+    return blocks
+
+
+def _differences(edited: pd.DataFrame) -> Block:
+    mine = edited[edited.set == "target"]
+    if "difference" not in mine or not mine.difference.notna().any():
+        return Note("There is no difference from control sets to tell.")
+    titles = {
+        "measure": "measure",
+        "condition": "edit",
+        "value": "target",
+        "difference": "target − controls",
+        "difference_low": "from",
+        "difference_high": "to",
+        "detectable": "detectable change",
+        "p": "p",
+        "n": "n",
+        "groups": "groups",
+    }
+    titles = {name: title for name, title in titles.items() if name in mine and mine[name].notna().any()}
+    caption = (
+        "The target less the mean of its control sets, with the 95 % interval: one that holds 0 shows no difference"
+    )
+    return as_table(mine, titles, caption)
+
+
+def _written(traces: pd.DataFrame) -> Fold:
+    """Return what the model wrote on the first problems, unedited and with the most neurons in question edited."""
+    edited = traces[(traces.set == "target") & (traces.k == traces.k.max())]
+    pairs = {"unedited": traces[traces.set == "unedited"], "edited": edited[edited.strength == edited.strength.max()]}
+    blocks: list[Block] = []
+    for problem in edited.problem.drop_duplicates().tolist()[:_PROBLEMS]:
+        for how, table in pairs.items():
+            mine = table[table.problem == problem].head(1)
+            for text, spans, tokens in mine[["text", "spans", "tokens"]].itertuples(index=False, name=None):
+                said = f"{plain(problem)}, {how}: {whole(int(spans), 'span')} in {whole(int(tokens), 'token')}"
+                blocks += [Note(said), Code(str(text), said, wraps=True)]
+    return Fold("What the model wrote, unedited and edited", tuple(blocks))
+
+
+def _numbers(table: pd.DataFrame) -> Block:
+    titles = {str(name): str(name).replace("_", " ") for name in table if name not in ("mode", "behaviour")}
+    return as_table(table, titles, "Every set, condition and measure", names=["control_seed", "k"])

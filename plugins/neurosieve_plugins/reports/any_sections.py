@@ -1,0 +1,226 @@
+"""The sections that every run has: what was asked, what was read, how to run it again."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+import yaml
+
+from neurosieve import Run
+from neurosieve_plugins.reports.blocks import Block, Cell, Code, Facts, Fold, Header, Note, Section, Table
+from neurosieve_plugins.reports.tables import as_table, number, plain, whole
+
+_TITLES = {
+    "behaviour": "behaviour",
+    "part": "part",
+    "documents_with": "texts that show it",
+    "groups": "groups",
+    "present": "positions where it shows",
+    "control": "control positions",
+}
+
+__all__ = ["again", "asked", "listed", "named", "parts", "question", "read", "typed"]
+
+
+def named(node: Any) -> str:
+    """Return what a config node builds: `arithmetic`, where it says `source/arithmetic`."""
+    if isinstance(node, Mapping):
+        return str(node.get("_target_", node.get("name", "one of your own"))).rpartition("/")[2]
+    return "your own" if node is None else str(node)
+
+
+def listed(names: Any) -> str:
+    """Return names as a sentence lists them.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *most, last = [str(name) for name in names] or ["nothing"]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def question(run: Run) -> str:
+    """Return what a run was to find out, in a sentence."""
+    told, config = run.run, run.run.get("config", {})
+    documents = told.get("counts", {}).get("documents")
+    texts = whole(documents, "text") if isinstance(documents, int) else "texts"
+    model = told.get("model")
+    name = model.get("name", "a model") if isinstance(model, Mapping) else str(model or "a model")
+    behaviours = listed(told.get("behaviours") or config.get("detectors") or ["the behaviour"])
+    source = named(config.get("source"))
+    if run.command == "find":
+        at = (config.get("selection") or {}).get("at", "onset")
+        return (
+            f"Which MLP neurons of {name} fire where {behaviours} shows? {texts} of the source {source} were read at "
+            f"{_places(at)}, against {named(config.get('control'))} controls."
+        )
+    sentences = {
+        "rescore": f"Does the ranking for {behaviours} hold on {texts} that had no part in it?",
+        "show": f"What do the chosen neurons of {name} hold on {texts}, token by token?",
+        "ablate": f"Does it matter for {behaviours} that these neurons of {name} fire? They were edited as it ran.",
+        "analyze": f"What is in {texts} of the source {source}: right answers, cut-off thoughts, {behaviours}?",
+        "detect": f"Where does {behaviours} show in {texts} of the source {source}, by its detectors alone?",
+        "learn": f"Can {behaviours} be found by what annotators marked in {texts} of the source {source}?",
+        "generate": f"What does {name} write when it is given problems to solve?",
+    }
+    return sentences.get(run.command, f"A run of neurosieve {run.command}.")
+
+
+def _places(at: str) -> str:
+    return {
+        "onset": "the first token of each span",
+        "prediction": "the token before each span",
+        "window": "a window of tokens about each span",
+        "span": "every token of each span",
+        "context": "the tokens in and around each span",
+    }.get(at, at)
+
+
+def asked(run: Run) -> Section:
+    """Return the question, and the config that put it."""
+    config = run.run.get("config", {})
+    blocks: tuple[Block, ...] = ()
+    if config:
+        text = json.dumps(config, indent=2, ensure_ascii=False, default=str)
+        blocks = (Fold("The whole config", (Code(text, "config"),)),)
+    return Section("What was asked", question(run), blocks)
+
+
+def read(run: Run) -> Section | None:
+    """Return what went into the run: documents, positions, model, time."""
+    told = run.run
+    lines = [*_counts(told.get("counts", {})), *_reading(told.get("reading", {})), *_model(told.get("model"))]
+    seconds = told.get("timings_seconds", {})
+    if seconds:
+        longest = max(seconds, key=seconds.get)
+        lines.append(("time", f"{_time(sum(seconds.values()))}, most of it {longest} ({_time(seconds[longest])})"))
+    if not lines:
+        return None
+    blocks: list[Block] = [Facts(tuple(lines))]
+    by_behaviour = told.get("counts", {}).get("behaviours")
+    if isinstance(by_behaviour, Mapping) and (frame := _by_part(by_behaviour)) is not None:
+        titles = _TITLES | {str(name): str(name).replace("_", " ") for name in frame if name not in _TITLES}
+        caption = "What each behaviour gave"
+        if "part" in frame:
+            caption = "What each part of the groups gave; a group is in one part alone"
+        blocks.append(as_table(frame, titles, caption))
+    return Section("What was read", "What all that follows comes from.", tuple(blocks))
+
+
+def _by_part(by_behaviour: Mapping[str, Any]) -> pd.DataFrame | None:
+    """Return a line per behaviour and part from counts such as `ranking_present`."""
+    parts = {"ranking": "ranking", "replication": "held out"}
+    lines = []
+    for behaviour, counts in by_behaviour.items():
+        if not isinstance(counts, Mapping):
+            return None
+        for part, name in parts.items():
+            mine = {key.removeprefix(f"{part}_"): value for key, value in counts.items() if key.startswith(f"{part}_")}
+            if any(mine.values()):
+                lines.append({"behaviour": behaviour, "part": name, **mine})
+        if not any(key.startswith(tuple(parts)) for key in counts):
+            lines.append({"behaviour": behaviour, **counts})
+    return pd.DataFrame(lines) if lines else None
+
+
+def _counts(counts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in counts.items():
+        # What was left out and is none is no news.
+        if isinstance(value, int | float) and not isinstance(value, bool) and (value or name in ("documents", "spans")):
+            yield name.replace("_", " "), number(value)
+
+
+def _reading(reading: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "forward_passes" not in reading:
+        return
+    if not reading["forward_passes"]:
+        yield "forward passes", "none: all activations came from the store"
+    else:
+        yield "forward passes", f"{number(reading['forward_passes'])}, over {number(reading.get('tokens', 0))} tokens"
+
+
+def _model(model: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(model, Mapping):
+        if model:
+            yield "model", str(model)
+        return
+    how = ", ".join(str(model[key]) for key in ("dtype", "device") if key in model)
+    yield "model", f"{model.get('name', '')}{f' ({how})' if how else ''}"
+    if "layers" in model and "neurons_per_layer" in model:
+        yield "neurons", f"{whole(len(model['layers']), 'layer')} of {number(model['neurons_per_layer'])}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def parts(run: Run) -> Section | None:
+    """Return the runs that went on from this one, with the way to their own pages."""
+    below = run.parts()
+    if not below:
+        return None
+    rows = []
+    for part in below:
+        folder, asked_there = part.folder.relative_to(run.folder), plain(question(part))
+        # From `./` on, no name of a folder can be taken for another kind of address.
+        page = f"./{quote(folder.as_posix())}/report.html" if (part.folder / "report.html").is_file() else ""
+        command = plain(part.command)
+        rows.append(
+            (
+                Cell(plain(folder), plain(folder), link=page),
+                Cell(command, command),
+                Cell(asked_there, asked_there),
+            )
+        )
+    headers = (Header("folder"), Header("command"), Header("what it asked"))
+    lead = "Runs that went on from this one, each in a folder of its own."
+    return Section("What went on from here", lead, (Table(headers, rows, "Runs below this one"),))
+
+
+def again(run: Run) -> Section:
+    """Return how to run it again, and with what it was made."""
+    told = run.run
+    overrides = _overrides(run.folder)
+    blocks: list[Block] = []
+    if overrides is None:
+        text = "This run was made from Python: `config` in run.json, shown at the top, holds all that it was given."
+        blocks.append(Note(text))
+    else:
+        line = " ".join(["neurosieve", run.command, *(shlex.quote(one) for one in overrides)])
+        blocks.append(Code(line, "command", wraps=True))
+    facts = [(name, str(version)) for name, version in told.get("versions", {}).items()]
+    facts += [(f"hash of {name}", str(value)) for name, value in told.get("hashes", {}).items()]
+    if facts:
+        blocks.append(Fold("Versions and hashes", (Facts(tuple(facts)),)))
+    return Section("How to run it again", "What made this run, and with which versions.", tuple(blocks))
+
+
+def typed(key: str, value: object) -> str:
+    """Return an override as it is typed into a shell.
+
+    >>> print(typed("run", "runs/find"))
+    run=runs/find
+    >>> print(typed("run", "a b"))
+    "run='a b'"
+    """
+    text = str(value)
+    if not re.fullmatch(r"[\w./:@+-]+", text):  # Hydra would read it as something else than a text.
+        text = "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    override = f"{key}={text}"
+    if "'" in override and not set(override) & set('"$`\\!'):
+        return f'"{override}"'
+    return shlex.quote(override)
+
+
+def _overrides(folder: Path) -> list[str] | None:
+    """Return what was typed after the command, None where no command line made the run."""
+    path = folder / ".hydra" / "overrides.yaml"
+    if not path.is_file():
+        return None
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [str(one) for one in found] if isinstance(found, list) else []

@@ -1,0 +1,234 @@
+"""The sections of a ranking: the table, every neuron, distributions, replication, phrases."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurosieve import Run
+from neurosieve_plugins.reports.blocks import Block, Cell, Figure, Fold, Grid, Header, Note, Section, Table, Tiles
+from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
+from neurosieve_plugins.reports.rankings import Ranked, by_neuron, name_of, ranked, thinned
+from neurosieve_plugins.reports.tables import interval, number
+from neurosieve_plugins.reports.trace_sections import phrase_figure
+
+__all__ = ["phrases_found", "ranking_sections", "rescored_sections"]
+
+
+def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]:
+    """Yield what a ranking has to show, behaviour by behaviour.
+
+    Args:
+        run: of `find`.
+        best: how many neurons the table lists, of each behaviour.
+        most_points: how many neurons are drawn, of all behaviours together.
+    """
+    neurons, rankings = run.table("neurons"), _rankings(run)
+    activations = run.table("activations") if "activations" in run.tables else None
+    each = max(1000, most_points // max(len(rankings), 1))
+    yield _ranking(run, neurons, rankings, best)
+    yield _everyone(rankings, each)
+    if activations is not None and len(activations):
+        yield _distributions(activations, rankings)
+    if any(np.isfinite(one.table.far_there).any() for one in rankings.values()):
+        yield _replication(run, rankings)
+
+
+def rescored_sections(run: Run, best: int) -> Iterator[Section]:
+    """Yield what a ranking came to on other texts than those that made it.
+
+    Args:
+        run: of the texts on which the ranking was scored again.
+        best: how many neurons the table lists, of each behaviour.
+    """
+    rankings = _rankings(run)
+    scored = _replication(run, rankings)
+    table = _ranking(run, run.table("neurons"), rankings, best)
+    lead = "Do the best neurons tell the behaviour on other texts? Here, held out means: on those."
+    yield Section("The ranking on other texts", lead, (*scored.blocks, *table.blocks))
+
+
+def _rankings(run: Run) -> dict[str, Ranked]:
+    told, neurons = run.run, run.table("neurons")
+    neutral = told.get("neutral", {}).get(told["rank_by"], {})
+    return {
+        name: ranked(neurons[neurons.behaviour == name], told["rank_by"], neutral.get(name))
+        for name in told["behaviours"]
+    }
+
+
+def _by_behaviour(blocks: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
+    """Return the blocks as they are for one behaviour, and each behaviour's under its name for several."""
+    if len(blocks) == 1:
+        return next(iter(blocks.values()))
+    return tuple(Fold(name, mine, unfolded=place == 0) for place, (name, mine) in enumerate(blocks.items()))
+
+
+def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best: int) -> Section:
+    told = run.run
+    scorers = [told["rank_by"], *(one for one in told["scorers"] if one != told["rank_by"])]
+    blocks = {
+        name: (_tiles(run, name, ranking), _table(neurons[neurons.behaviour == name], ranking, scorers, name, best))
+        for name, ranking in rankings.items()
+    }
+    lead = (
+        f"The neurons whose {told['rank_by']} is furthest from telling nothing, the best first; choose a heading to "
+        "sort by it. Of so many neurons the best score high by chance too, and there is no null here to say how high: "
+        "go by what was held out."
+    )
+    return Section("The ranking", lead, _by_behaviour(blocks))
+
+
+def _tiles(run: Run, behaviour: str, ranking: Ranked) -> Tiles:
+    counts = run.run.get("counts", {}).get("behaviours", {}).get(behaviour, {})
+    verdicts = ranking.table.verdict.value_counts()
+    tested = int(verdicts.get("replicates", 0) + verdicts.get("does not replicate", 0))
+    numbers = [
+        (number(counts[key]), what)
+        for key, what in (
+            ("spans", f"spans of {behaviour}"),
+            ("documents_with", "texts that show it"),
+            ("ranking_present", "positions in the ranking"),
+            ("replication_present", "positions held out"),
+        )
+        if counts.get(key)
+    ]
+    numbers.insert(0, (number(len(ranking.table)), "neurons ranked"))
+    if tested:
+        numbers.append((f"{int(verdicts.get('replicates', 0))} of {tested}", "tested neurons replicate"))
+    return Tiles(tuple(numbers))
+
+
+def _table(neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behaviour: str, best: int) -> Table:
+    shown, by = neurons.head(best), ranking.scorer
+    held_out = bool(np.isfinite(ranking.table.held_out).any())
+    headers = [Header("rank", True), Header("neuron")]
+    for scorer in scorers:
+        headers.append(Header(scorer, True))
+        if held_out:
+            headers.append(Header("held out", True))
+        if held_out and scorer == by:
+            headers += [Header("95 % interval"), Header("replicates")]
+    rows = []
+    for line in shown.to_dict("records"):
+        layer, neuron = int(line["layer"]), int(line["neuron"])
+        row = [
+            Cell(str(line["rank"]), int(line["rank"])),
+            Cell(name_of(layer, neuron), layer * 1_000_000_000 + neuron),
+        ]
+        for scorer in scorers:
+            row.append(_score(line.get(scorer)))
+            if held_out:
+                row.append(_score(line.get(f"{scorer}_replication")))
+            if held_out and scorer == by:
+                row += _verdict(line, by)
+        rows.append(row)
+    total = len(neurons)
+    caption = f"The best {len(rows):,} of {total:,} neurons for {behaviour}; all are in neurons.parquet"
+    return Table(headers, rows, caption)
+
+
+def _score(value: Any) -> Cell:
+    return Cell(number(value), math.nan if value is None or pd.isna(value) else float(value))
+
+
+def _verdict(line: dict[Any, Any], by: str) -> list[Cell]:
+    distance = f"{by}_distance_replication"
+    neutral = line.get(f"{by}_replication", math.nan) - line.get(distance, math.nan)
+    low, high = (neutral + line.get(f"{distance}_{end}", math.nan) for end in ("low", "high"))
+    said = line.get("replicates")
+    word = "–" if said is None or pd.isna(said) else "yes" if said else "no"
+    return [Cell(interval(low, high) or "–", float(low)), Cell(word, word)]
+
+
+def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
+    blocks: dict[str, tuple[Block, ...]] = {}
+    for place, (name, ranking) in enumerate(rankings.items()):
+        defined = int(np.isfinite(ranking.table.score).sum())
+        drawn = len(thinned(ranking, most))
+        caption = "Each point is a neuron; within a layer they stand in the order of their number."
+        if drawn < defined:
+            caption += (
+                f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one furthest from "
+                "telling nothing."
+            )
+        if defined < len(ranking.table):
+            caption += f" {len(ranking.table) - defined:,} have no score, and no point."
+        figure = Figure(
+            f"neurons-{place}" if place else "neurons", points(ranking, most), caption, ("zoom_place", "zoom_score")
+        )
+        blocks[name] = (figure,)
+    lead = (
+        "Where in the model the neurons sit that tell the behaviour from its controls; the best ones bear their names."
+    )
+    return Section("Every neuron", lead, _by_behaviour(blocks))
+
+
+def _distributions(activations: pd.DataFrame, rankings: dict[str, Ranked]) -> Section:
+    blocks: dict[str, tuple[Block, ...]] = {}
+    for place, (name, ranking) in enumerate(rankings.items()):
+        mine = activations[activations.behaviour == name]
+        places = ranking.table[["layer", "neuron", "rank"]].itertuples(index=False, name=None)
+        ranks = {(layer, neuron): rank for layer, neuron, rank in places}
+        found = sorted(((ranks[key], key, table) for key, table in by_neuron(mine) if key in ranks), key=itemgetter(0))
+        charts = tuple((f"{rank}. {name_of(*key)}", distribution(table, "")) for rank, key, table in found)
+        held_out = (mine.part != "ranking").any()
+        caption = "Filled: the part that ranked." + (" Lines: the part held out." if held_out else "")
+        if charts:
+            blocks[name] = (Grid(f"distributions-{place}" if place else "distributions", charts, caption),)
+    lead = (
+        "What the best neurons held where the behaviour shows (orange) and at the controls (blue): the less the two "
+        "overlap, the better the neuron tells them apart."
+    )
+    return Section("The best neurons' activations", lead, _by_behaviour(blocks))
+
+
+def _replication(run: Run, rankings: dict[str, Ranked]) -> Section:
+    blocks: dict[str, tuple[Block, ...]] = {}
+    for place, (name, ranking) in enumerate(rankings.items()):
+        table = ranking.table
+        said = (table.verdict != "no verdict").sum()
+        notes: list[Block] = []
+        if not np.isfinite(table.far_there).any():
+            notes.append(Note(f"Nothing was held out for {name}: there is no replication to show."))
+        else:
+            with_interval = " with its 95 % interval from resampling whole groups" if table.low.notna().any() else ""
+            caption = (
+                "Up: how far the held-out score is from telling nothing, in the direction of the ranking"
+                f"{with_interval}. On the slanted line it is as far as in the ranking; at 0 it tells nothing; below, "
+                "its sign has turned."
+            )
+            notes.append(Figure(f"replication-{place}" if place else "replication", replication(ranking), caption))
+        if not said:
+            notes.append(Note(_why_no_verdict(run, name)))
+        blocks[name] = tuple(notes)
+    lead = "Do the best neurons tell the behaviour on texts that had no part in choosing them?"
+    return Section("Replication", lead, _by_behaviour(blocks))
+
+
+def _why_no_verdict(run: Run, behaviour: str) -> str:
+    told = [one for one in run.run.get("warnings", []) if "no verdict" in one or "no interval" in one]
+    counts = run.run.get("counts", {}).get("behaviours", {}).get(behaviour, {})
+    if told:
+        return f"No neuron has a verdict: {told[0]}."
+    if not counts.get("replication_present", 1):
+        return "No neuron has a verdict: nothing was held out."
+    return "No neuron has a verdict: none was tested on the held-out groups (`confirm` says how many are)."
+
+
+def phrases_found(run: Run) -> Section | None:
+    """Return which phrases the behaviour was found by, from the table `spans`."""
+    if "spans" not in run.tables:
+        return None
+    spans = run.table("spans")
+    if not len(spans):
+        return None
+    blocks: dict[str, tuple[Block, ...]] = {
+        str(name): phrase_figure(mine, str(name), f"phrases-{place}" if place else "phrases")
+        for place, (name, mine) in enumerate(spans.groupby("behaviour", sort=False))
+    }
+    lead = "What the behaviour was found by: where few phrases make up most of it, the result is about those."
+    return Section("The phrases behind it", lead, _by_behaviour(blocks))

@@ -1,0 +1,107 @@
+"""Every section of a run's page, in order: its own, and those of the runs that went on from it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from neurosieve import Run
+from neurosieve_plugins.reports.ablate_sections import effect_sections
+from neurosieve_plugins.reports.any_sections import again, asked, parts, read, typed
+from neurosieve_plugins.reports.blocks import Block, Figure, Fold, Grid, Heatmap, Note, Section
+from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
+from neurosieve_plugins.reports.show_sections import show_sections
+from neurosieve_plugins.reports.trace_sections import (
+    agreement_sections,
+    analysis_sections,
+    found_section,
+    written_sections,
+)
+
+__all__ = ["cautions", "drawn", "sections"]
+
+_GOES_ON = {
+    "show": "what the best neurons hold on real texts, token by token",
+    "ablate": "whether it matters that they fire: their effect beside that of control neurons",
+}
+
+
+def sections(run: Run, best: int, most_points: int) -> list[Section]:
+    """Return what a run has to show.
+
+    Args:
+        run: of any command.
+        best: how many neurons the table of a ranking lists.
+        most_points: how many neurons are drawn as points.
+    """
+    found = [asked(run), read(run), *_own(run, best, most_points), *_of_parts(run, best, most_points)]
+    return [section for section in (*found, parts(run), again(run)) if section is not None]
+
+
+def cautions(run: Run) -> list[str]:
+    """Return the warnings of a run, and of the runs below it, whose results the page shows too."""
+    own = [str(one) for one in run.run.get("warnings", [])]
+    below = [
+        f"{part.folder.relative_to(run.folder)}: {one}" for part in run.parts() for one in part.run.get("warnings", [])
+    ]
+    return own + below
+
+
+def _own(run: Run, best: int, most_points: int) -> Iterator[Section | None]:
+    if run.command == "find" and "neurons" in run.tables:
+        yield from ranking_sections(run, best, most_points)
+    if run.command == "rescore" and "neurons" in run.tables:
+        yield from rescored_sections(run, best)
+    if run.command == "analyze" and "summary" in run.tables:
+        yield from analysis_sections(run)
+    if run.command in ("detect", "learn"):
+        yield from agreement_sections(run)
+    if run.command == "generate":
+        yield from written_sections(run)
+    if run.command in ("find", "analyze", "detect"):
+        yield phrases_found(run)
+    if run.command == "detect":
+        yield found_section(run)
+    if run.command == "show":
+        yield from show_sections(run)
+    if run.command == "ablate":
+        yield from effect_sections([run])
+
+
+def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]:
+    """Yield what the runs below a run have to show; of several that show neurons on text, the last."""
+    below = run.parts()
+    for part in below:
+        if part.command not in ("show", "ablate"):
+            for section in _own(part, best, most_points // 4):
+                if section is not None:
+                    yield Section(
+                        f"{section.title} ({part.folder.relative_to(run.folder)})", section.lead, section.blocks
+                    )
+    if shown := [part for part in below if part.command == "show"]:
+        yield from show_sections(shown[-1])
+    if ablated := [part for part in below if part.command == "ablate"]:
+        yield from effect_sections(ablated)
+    if run.command == "find":
+        lacking = [name for name in _GOES_ON if not any(part.command == name for part in below)]
+        if lacking:
+            notes = tuple(
+                Note(f"This adds {_GOES_ON[name]}:", f"neurosieve {name} {typed('run', run.folder)}")
+                for name in lacking
+            )
+            yield Section("What to do next", "This page gains a part as each of these has run.", notes)
+
+
+def drawn(found: Sequence[Section]) -> Iterator[tuple[str, Figure | Grid | Heatmap]]:
+    """Yield whatever holds a chart, in the order of the page, each with a name of its own."""
+    times: Counter[str] = Counter()
+    for section in found:
+        for one in _charts(section.blocks):
+            times[one.name] += 1
+            yield f"{one.name}-{times[one.name]}" if times[one.name] > 1 else one.name, one
+
+
+def _charts(blocks: Sequence[Block]) -> Iterator[Figure | Grid | Heatmap]:
+    for block in blocks:
+        if isinstance(block, Fold):
+            yield from _charts(block.blocks)
+        elif isinstance(block, Figure | Grid | Heatmap):
+            yield block

@@ -1,0 +1,53 @@
+import re
+
+import pytest
+
+from neurosieve import Verdict
+from neurosieve_plugins.graders.boxed import Boxed
+
+CASES = {
+    "the same": (r"\boxed{7}", "7", True),
+    "in a solution": (r"\boxed{7}", r"We add, and get $\boxed{7}$.", True),
+    "case and spaces": (r"\boxed{X +\;1}", r"\boxed{x+ \; 1}", True),
+    "nested braces": (r"\boxed{\frac{3}{4}}", r"\boxed{ \frac{3} {4} }", True),
+    "nested braces that differ behind the first": (r"\boxed{\frac{3}{4}}", r"\boxed{\frac{3}{5}}", False),
+    "any box of the completion": (r"\boxed{8}, no: \boxed{7}. Or \boxed{9}?", "7", True),
+    "any box of the truth": (r"\boxed{-7}", r"\boxed{7} or else \boxed{-7}", True),
+    "written otherwise": (r"\boxed{0.5}", r"\boxed{\frac12}", False),
+    "not boxed": ("It is 7.", "7", False),
+    "nothing at all": ("", "7", False),
+    "an empty box is no answer": (r"\boxed{}", "7", False),
+    "cut off": (r"\boxed{\frac{3}{4}", r"\frac{3}{4}", False),
+}
+
+
+@pytest.mark.parametrize(("completion", "truth", "right"), CASES.values(), ids=CASES)
+def test_any_box_written_as_the_truth_is_right(completion, truth, right):
+    assert Boxed().grade(completion, truth).right is right
+
+
+def test_the_answer_is_the_one_that_is_right_or_the_last():
+    assert Boxed().grade(r"\boxed{7} \boxed{8}", "7") == Verdict(True, "7")
+    assert Boxed().grade(r"\boxed{6} \boxed{8}", "7") == Verdict(False, "8")
+
+
+@pytest.mark.parametrize("truth", ["", "  ", r"It is \boxed{", r"\boxed{}"])
+def test_without_a_right_answer_there_is_no_verdict(truth):
+    verdict = Boxed().grade(r"\boxed{7}", truth)
+    assert verdict.right is None
+    assert verdict.reason
+
+
+def notebooks_rule(text, solution):
+    """The founding notebook's comparison: up to the first closing brace."""
+    found = [re.findall(r"\\boxed{([^}]*)}", one) for one in (text, solution)]
+    given, right = ({re.sub(r"\s+", "", answer.lower()) for answer in answers} for answers in found)
+    return bool(given & right)
+
+
+@pytest.mark.parametrize(("name", "right"), [("t=0.4_mnt=1500", 13), ("t=0.6_mnt=1500", 233)])
+def test_it_finds_right_what_the_founding_notebook_found_right(name, right, founding):
+    pairs = founding(name)
+    verdicts = [Boxed().grade(*pair).right for pair in pairs]
+    assert verdicts == [notebooks_rule(*pair) for pair in pairs]
+    assert verdicts.count(True) == right

@@ -1,0 +1,162 @@
+"""A table goes in, a chart comes out: nothing of it is lost, and nothing made up."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurosieve_plugins.reports.charts import columns, specification
+from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
+from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
+from neurosieve_plugins.reports.rankings import Ranked, ranked, rounded, thinned
+
+
+def ranking(scores: Any, layers: int = 1, neutral: float = 0.0) -> Ranked:
+    """Return a ranking of neurons by their scores, `len(scores) / layers` of them in each layer."""
+    values = np.asarray(scores, dtype=float)
+    table = pd.DataFrame({"auc": values, "auc_distance": values - neutral})
+    table["layer"] = np.arange(len(table)) * layers // max(len(table), 1)
+    table["neuron"] = table.groupby("layer").cumcount()
+    far = table.auc_distance.abs().sort_values(ascending=False, kind="stable", na_position="last")
+    table = table.loc[far.index]
+    return ranked(table.assign(rank=range(1, len(table) + 1)), "auc", neutral)
+
+
+def lines(chart: Any) -> list[pd.DataFrame]:
+    """Return the tables that a chart holds."""
+    return [pd.DataFrame(table) for table in specification(chart.properties(width=300))["datasets"].values()]
+
+
+SCORES = st.lists(st.floats(-5, 5) | st.just(float("nan")), min_size=1, max_size=300)
+
+
+@given(scores=SCORES, layers=st.integers(1, 7), most=st.integers(1, 400))
+def test_thinning_keeps_the_furthest_and_all_where_all_fit(scores: list[float], layers: int, most: int) -> None:
+    whole = ranking(scores, layers)
+    kept = thinned(whole, most)
+    defined = whole.table[np.isfinite(whole.table.score)]
+    assert len(kept) <= most
+    if len(defined) <= most:
+        assert len(kept) == len(defined)
+    if len(defined):
+        assert kept.iloc[0].equals(defined.iloc[0])
+    assert not kept.duplicated(["layer", "neuron"]).any()
+    assert kept["rank"].is_monotonic_increasing
+
+
+def test_what_thinning_leaves_out_lies_beside_one_that_is_further_out() -> None:
+    rng = np.random.default_rng(0)
+    whole = ranking(rng.standard_normal(40_000), layers=8)
+    kept = thinned(whole, 8_000)
+    assert 4_000 < len(kept) <= 8_000
+    lost = whole.table[~whole.table["rank"].isin(kept["rank"])]
+    places = {layer: mine[["neuron", "score"]].to_numpy() for layer, mine in kept.groupby("layer")}
+    span = np.ptp(whole.table.score)
+    for line in lost.sample(200, random_state=0).itertuples():
+        near = places[line.layer]
+        close = (abs(near[:, 0] - line.neuron) < 400) & (abs(near[:, 1] - line.score) < span / 40)
+        assert (abs(near[close, 1]) >= abs(line.score) - 1e-9).any()
+
+
+def test_every_neuron_is_drawn_once_at_its_own_score() -> None:
+    scores = np.random.default_rng(0).uniform(-1, 1, 120)
+    drawn = pd.concat(one for one in lines(points(ranking(scores, layers=3), most=1000)) if "held_out" in one)
+    assert len(drawn) == 120
+    place = drawn.layer * 40 + drawn.neuron
+    assert np.allclose(drawn.score, scores[place], atol=1e-4)
+
+
+def test_a_chart_of_nothing_is_a_chart() -> None:
+    empty = ranking([float("nan")] * 3)
+    assert specification(points(empty, most=10))
+    assert specification(replication(empty))
+
+
+@given(
+    present=st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=50),
+    control=st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=50),
+)
+def test_each_distribution_adds_up_to_all_of_its_positions(present: list[float], control: list[float]) -> None:
+    table = pd.DataFrame(
+        {
+            "part": "ranking",
+            "label": [1] * len(present) + [0] * len(control),
+            "activation": np.array([*present, *control], dtype=np.float32),
+        }
+    )
+    [drawn] = lines(distribution(table, "a neuron"))
+    for _, mine in drawn.groupby("where"):
+        assert mine.share.iloc[:-1].sum() == pytest.approx(1, abs=0.01)
+
+
+def test_the_interval_of_a_neuron_that_fires_less_is_turned_with_its_score() -> None:
+    table = pd.DataFrame(
+        {
+            "layer": [0, 0],
+            "neuron": [0, 1],
+            "rank": [1, 2],
+            "auc": [0.1, 0.8],
+            "auc_distance": [-0.4, 0.3],
+            "auc_replication": [0.2, 0.4],
+            "auc_distance_replication": [-0.3, -0.1],
+            "auc_distance_replication_low": [-0.35, -0.2],
+            "auc_distance_replication_high": [-0.2, 0.05],
+            "replicates": pd.array([True, False], dtype="boolean"),
+        }
+    )
+    told = ranked(table, "auc", 0.5).table
+    assert told.far.tolist() == pytest.approx([0.4, 0.3])
+    assert told.far_there.tolist() == pytest.approx([0.3, -0.1])  # The second has turned its sign.
+    assert told.low.tolist() == pytest.approx([0.2, -0.2])
+    assert told.high.tolist() == pytest.approx([0.35, 0.05])
+    assert told.verdict.tolist() == ["replicates", "does not replicate"]
+
+
+EFFECTS = pd.DataFrame(
+    {
+        "intervention": ["mean", "mean", "scale", "scale"],
+        "strength": [1.0, 1.0, 0.5, 1.0],
+        "k": [1, 10, 10, 10],
+        "set": ["target", "control", "target", "control"],
+        "control_seed": [-1, 0, -1, 1],
+        "value": [0.1, 0.2, 0.3, 0.4],
+        "low": [0.0, 0.1, 0.2, 0.3],
+        "high": [0.2, 0.3, 0.4, 0.5],
+        "n": 9,
+    }
+)
+
+
+def test_a_condition_names_its_strength_where_that_is_news() -> None:
+    told = with_conditions(EFFECTS).condition.tolist()
+    assert told == ["mean, k = 1", "mean, k = 10", "scale 0.5, k = 10", "scale 1, k = 10"]
+
+
+def test_an_effect_is_drawn_with_its_interval_and_the_unedited_model() -> None:
+    drawn = lines(effects(with_conditions(EFFECTS), unedited=0.25))
+    [values] = [table for table in drawn if "low" in table]
+    assert values[["value", "low", "high"]].equals(EFFECTS[["value", "low", "high"]])
+    assert values.who.tolist() == ["target", "control 0", "target", "control 1"]
+    assert [table.value.tolist() for table in drawn if list(table) == ["value"]] == [[0.25]]
+
+
+@pytest.mark.parametrize("along", ["k", "strength"])
+def test_a_dose_curve_holds_every_dose(along: str) -> None:
+    drawn = lines(dose(EFFECTS, along))
+    [values] = [table for table in drawn if "low" in table]
+    assert values[along].tolist() == EFFECTS[along].tolist()
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
+def test_rounding_for_the_screen_changes_nothing_that_a_screen_shows(values: list[float]) -> None:
+    there = np.asarray(values)
+    kept = rounded(pd.DataFrame({"value": there}), ["value"]).value.to_numpy()
+    assert np.abs(kept - there).max() <= np.abs(there).max() * 1e-3
+
+
+def test_columns_hold_what_the_lines_held() -> None:
+    made = {"datasets": {"one": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], "none": []}, "mark": "point"}
+    assert columns(made) == {"datasets": {"one": {"a": [1, 2], "b": ["x", "y"]}, "none": {}}, "mark": "point"}

@@ -1,0 +1,253 @@
+"""The page of a run: what stands on it, and that no text is obeyed."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurosieve import ConfigError, Run, load
+from neurosieve.cli import main
+from neurosieve.results import write_run
+from neurosieve.testing.runs import MARKUP
+from neurosieve_plugins.reports.blocks import Cell, Header, Section, Table
+from neurosieve_plugins.reports.html import Html
+from neurosieve_plugins.reports.page import page
+
+KNOWN = {"html", "head", "meta", "title", "link", "style", "body", "header", "h1", "h2", "p", "bdi", "div", "ul", "li"}
+KNOWN |= {"nav", "a", "main", "noscript", "code", "section", "figure", "table", "thead", "tr", "th", "tbody", "td"}
+KNOWN |= {"figcaption", "footer", "script"}
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Outline(HTMLParser):
+    """The tags of a page, its texts by tag, and whatever is closed that was not open."""
+
+    def __init__(self, page: Path | str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.amiss: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(page if isinstance(page, str) else page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.amiss.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        for tag in dict.fromkeys(self.open):
+            self.texts.setdefault(tag, []).append(data)
+
+    def said(self, tag: str) -> str:
+        """Return all that stands in some kind of tag."""
+        return "".join(self.texts.get(tag, []))
+
+    def data(self) -> list[Any]:
+        """Return the pieces of JSON in the page."""
+        scripts = [attributes for tag, attributes in self.attributes if tag == "script"]
+        return [
+            json.loads(text)
+            for attributes, text in zip(scripts, self.texts["script"], strict=True)
+            if attributes.get("type") == "application/json"
+        ]
+
+
+def headings(path: Path) -> list[str]:
+    return re.findall(r'<h2 id="heading-\d+">(.*?)</h2>', path.read_text(encoding="utf-8"))
+
+
+def test_every_page_is_sound_html_with_a_language_a_title_and_a_width_for_phones(pages: dict[str, Path]) -> None:
+    for name, path in pages.items():
+        outline = Outline(path)
+        assert not outline.open, name
+        assert not outline.amiss, name
+        assert ("html", {"lang": "en"}) in outline.attributes
+        assert outline.said("title").startswith("neurosieve ")
+        assert any(one.get("name") == "viewport" for tag, one in outline.attributes if tag == "meta")
+        ids = [attributes["id"] for _, attributes in outline.attributes if "id" in attributes]
+        assert len(ids) == len(set(ids)), name
+
+
+def test_no_text_of_a_run_is_a_tag_and_no_piece_of_data_ends_its_script(pages: dict[str, Path]) -> None:
+    for name, path in pages.items():
+        outline = Outline(path)
+        tags = [tag for tag, _ in outline.attributes]
+        assert "img" not in tags, name
+        scripts = [attributes for tag, attributes in outline.attributes if tag == "script"]
+        assert all(attributes.keys() <= {"type", "id"} for attributes in scripts)
+        assert not any(attributes.get("id") == "planted" for attributes in scripts)
+        # Vega's script and ours, and nobody else's.
+        assert len([one for one in scripts if "type" not in one]) == 2
+        assert outline.data()
+        assert MARKUP in outline.said("body"), "the text is there, as text"
+
+
+def test_a_page_allows_no_address_and_no_script_but_its_own(pages: dict[str, Path]) -> None:
+    for path in pages.values():
+        text = path.read_text(encoding="utf-8")
+        [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', text)
+        assert "default-src 'none'" in policy
+        assert "unsafe-eval" not in policy
+        assert "script-src 'unsafe-inline'" not in policy
+        for _, attributes in Outline(path).attributes:
+            assert not attributes.get("src")
+            assert (attributes.get("href") or "#").startswith(("#", "./", "data:,"))
+
+
+def test_a_ranking_shows_what_it_has_and_says_what_would_show_more(pages: dict[str, Path]) -> None:
+    assert headings(pages["bare find"]) == [
+        "What was asked",
+        "What was read",
+        "The ranking",
+        "Every neuron",
+        "The best neurons&#39; activations",
+        "The phrases behind it",
+        "What to do next",
+        "How to run it again",
+    ]
+    told = Outline(pages["bare find"]).said("main")
+    for command in ("show", "ablate"):
+        # The folder's name has a space, which Hydra and a shell each take for an end.
+        assert f"neurosieve {command} \"run='{pages['bare find'].parent}'\"" in told
+
+
+def test_a_ranking_shows_also_the_runs_that_went_on_from_it(pages: dict[str, Path]) -> None:
+    here = headings(pages["find"])
+    for heading in (
+        "Replication",
+        "The ranking on other texts (rescore)",
+        "Neurons on text",
+        "What each neuron promotes",
+        "Does it matter? (generated)",
+    ):
+        assert heading in here
+    assert "What to do next" not in here
+    links = [one["href"] for tag, one in Outline(pages["find"]).attributes if tag == "a"]
+    assert "./show/1/report.html" in links
+    assert (pages["find"].parent / "show/1/report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        ("analyze", "What is in the traces"),
+        ("detect", "Do detectors and annotators agree?"),
+        ("generate", "What the model wrote"),
+        ("find/show/1", "Where each neuron is strongest"),
+        ("find/ablate/1", "Does it matter? (teacher-forced)"),
+        ("find/rescore", "The ranking on other texts"),
+    ],
+)
+def test_every_command_has_a_page_of_its_own(pages: dict[str, Path], name: str, heading: str) -> None:
+    assert heading in headings(pages[name])
+
+
+def test_a_run_of_a_command_that_nobody_knows_has_a_page_too_and_so_has_one_that_came_to_nothing(
+    pages: dict[str, Path],
+) -> None:
+    assert headings(pages["unheard of"]) == ["What was asked", "What was read", "How to run it again"]
+    assert "How to run it again" in headings(pages["empty/detect"])
+
+
+def test_warnings_stand_before_everything_else_also_those_of_runs_that_went_on(pages: dict[str, Path]) -> None:
+    text = pages["find"].read_text(encoding="utf-8")
+    before = text[: text.index("<nav")]
+    for warning in ("<bdi>beware of", "<bdi>show/1: beware of", "<bdi>ablate/2: beware of"):
+        assert warning in before
+
+
+def test_the_command_line_is_what_a_shell_would_read_as_the_overrides(pages: dict[str, Path]) -> None:
+    import shlex
+
+    [line] = [one for one in Outline(pages["find"]).texts["pre"] if one.startswith("neurosieve find")]
+    assert shlex.split(line) == ["neurosieve", "find", "model=tiny", f"source.path='{MARKUP}'"]
+
+
+def test_no_verdict_is_more_than_the_data_bear(make_run: Any) -> None:
+    run = make_run("one", {"wait": {"auc": [0.4, -0.2, 0.1]}})
+    neurons = run.table("neurons").assign(
+        auc_replication=0.3, auc_distance_replication=0.3, replicates=pd.array([None] * 3, dtype="boolean")
+    )
+    counts = {"behaviours": {"wait": {"spans": 3, "replication_present": 2}}}
+    warning = "`wait` shows in 2 held-out groups: with fewer than 10 there is no interval and no verdict on replication"
+    few = write_run(
+        run.folder.parent / "few",
+        {**run.run, "warnings": [warning], "counts": counts},
+        {"neurons": neurons, "positions": run.positions},
+    )
+    [path] = Html().write(few.folder)
+    told = Outline(path).said("main")
+    assert f"No neuron has a verdict: {warning}.".replace("`", "") in told
+    assert "replicate " not in told.partition("Every neuron")[0].replace("replicates", "")
+
+
+def test_the_numbers_on_the_page_are_those_of_the_run(runs: dict[str, Run], pages: dict[str, Path]) -> None:
+    neurons = load(runs["find"].folder).table("neurons")
+    best = neurons.iloc[0]
+    rows = re.findall(r"<tr>\n(.*?)</tr>", pages["find"].read_text(encoding="utf-8"), flags=re.S)
+    first, *_ = [row for row in rows if f"L{best.layer}N{best.neuron}<" in row and "<bdi>1</bdi>" in row]
+    cells = re.findall(r"<bdi>(.*?)</bdi>", first)
+    assert cells[0] == "1"
+    assert cells[2] == f"{best.auc:.3f}"
+    assert cells[3] == f"{best.auc_replication:.3f}"
+    assert cells[5] == ("yes" if best.replicates else "no")
+
+
+def test_charts_hold_the_runs_own_numbers(runs: dict[str, Run], pages: dict[str, Path]) -> None:
+    neurons = runs["bare find"].table("neurons").set_index(["layer", "neuron"]).auc
+    charts = [piece for piece in Outline(pages["bare find"]).data() if "datasets" in piece]
+    drawn = {
+        (layer, neuron): score
+        for columns in charts[0]["datasets"].values()
+        if "held_out" in columns
+        for layer, neuron, score in zip(columns["layer"], columns["neuron"], columns["score"], strict=True)
+    }
+    assert drawn.keys() == set(neurons.dropna().index)
+    assert all(score == pytest.approx(neurons[key], abs=1e-4) for key, score in drawn.items())
+
+
+def test_pages_stay_small(tmp_path: Path, make_run: Any) -> None:
+    rng = np.random.default_rng(0)
+    many = make_run("many", {"wait": {"auc": rng.standard_normal(250_000) / 10}})
+    [path] = Html().write(many.folder)
+    assert path.stat().st_size < 4_000_000
+
+
+@given(texts=st.lists(st.text(alphabet=st.characters(), max_size=30), min_size=3, max_size=3))
+def test_any_text_stands_on_a_page_as_text(texts: list[str]) -> None:
+    run = Run(Path("somewhere"))
+    vars(run)["run"] = {"command": "detect", "warnings": [texts[0]]}
+    table = Table([Header(texts[1])], [[Cell(texts[2], texts[2])]], "a table")
+    made = page(run, [Section("title", "lead", (table,))])
+    parsed = Outline(made.encode("utf-8", "xmlcharrefreplace").decode())
+    assert not parsed.open
+    assert not parsed.amiss
+    assert {tag for tag, _ in parsed.attributes} <= KNOWN
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"reports\.html\.points is 0: give at least 1"):
+        Html(points=0)
+
+
+def test_a_run_on_the_command_line_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+    main(["find", "model=tiny", "source=arithmetic", "source.documents=120", "hydra.run.dir=run"])
+    [path] = Html().write(tmp_path / "run")
+    told = Outline(path)
+    assert "Which MLP neurons of tiny fire where backtracking shows?" in told.said("main")
+    assert "neurosieve find model=tiny source=arithmetic source.documents=120" in told.said("pre")
+    assert not [file for file in (tmp_path / "run").rglob("*") if file.suffix == ".part"]
