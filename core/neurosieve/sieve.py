@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table
+from neurosieve.baselines import baseline_table, beaten
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
 from neurosieve.config.configuration import build, describe
@@ -119,6 +120,10 @@ def sieve(
                     neurons = judged(
                         neurons, space, positions, scorers[rank_by], rank_by, within, settings.enough_groups
                     )
+                baselines = baseline_table(
+                    positions, scorers, rank_by, settings.draws, settings.seed, settings.enough_groups
+                )
+                neurons = beaten(neurons, baselines, rank_by)
                 activations = _activations_of_the_best(neurons, space, positions)
         except DamagedShardError as damage:  # The shard is gone; what it held is captured again.
             if space.damaged > _DAMAGED_AT_MOST:
@@ -175,6 +180,7 @@ def sieve(
         "neurons": neurons,
         "positions": positions.table,
         "looks": positions.beside,
+        "baselines": baselines,
         "spans": spans,
         "activations": activations,
     }
