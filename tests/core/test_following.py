@@ -2,9 +2,10 @@
 
 import pytest
 
-from neurosieve import ConfigError, load
+from neurosieve import ConfigError, Document, find, load
 from neurosieve.cli import main
 from neurosieve.following import planned
+from neurosieve_plugins.detectors.phrases import Phrases
 
 TINY = ["find", "model=tiny", "source.documents=40", "reports=[]", "hydra.run.dir=run", "draws=50"]
 # A detector of a letter, so that a model with random weights shows it in what it writes.
@@ -73,3 +74,26 @@ def test_plans_keep_the_reports_of_the_run_unless_they_have_their_own():
     [plan, own] = planned(["show k=2", "show 'reports=[figures]'"], ["html"])
     assert (list(plan.config.reports), plan.config.k) == (["html"], 2)
     assert list(own.config.reports) == ["figures"]
+
+
+def test_a_ranking_is_scored_on_another_source_without_the_problems_that_ranked(here):
+    main([*TINY, *LETTER, "replicate_on=arithmetic", "replicate_on.documents=60", "permutations=19"])
+    run = load(here / "run")
+    [tried] = run.parts("rescore")
+    assert tried.folder == here / "run" / "replicate_on"
+    ranked = set(run.positions.group[run.positions.part == "ranking"])
+    assert ranked
+    assert not ranked & set(tried.table("positions").group)
+    left_out = tried.run["counts"]["documents_that_ranked"]
+    assert left_out >= len(ranked)
+    assert f"{left_out} documents answer problems that took part in the ranking" in tried.run["warnings"][-1]
+    assert tried.run["config"]["source"]["documents"] == 60
+
+
+def test_in_python_another_source_is_handed_over(here):
+    texts = [Document(f"d{n}", f"{n} of the {'many words ' * 30}, an end", f"fresh {n}") for n in range(30)]
+    detectors = {"an": Phrases(("an",))}
+    result = find("tiny", detectors=detectors, replicate_on=texts, draws=50, permutations=19, folder=here / "run")
+    [tried] = result.parts("rescore")
+    assert tried.run["config"]["source"] == "documents handed over"
+    assert tried.run["counts"]["documents"] == 30

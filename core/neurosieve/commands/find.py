@@ -1,12 +1,13 @@
 """`find`: from texts to a ranked, replicated table of neurons."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.configuration import as_object, build, build_all, composed, describe, publish
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Scorer, Source
@@ -20,6 +21,7 @@ from neurosieve.loading import LanguageModel, Model, hand_over, open_model
 from neurosieve.registry import installed
 from neurosieve.reopening import AtHand
 from neurosieve.reporting import draw
+from neurosieve.rescoring import rescored
 from neurosieve.results import Result
 from neurosieve.selection import Selection
 from neurosieve.settings import Find
@@ -40,6 +42,7 @@ class _Config(Find):
     selection: Any = None
     scorers: Any = field(default_factory=dict)
     validate: Any = None
+    replicate_on: Any = None
     reports: Any = field(default_factory=dict)
 
 
@@ -51,6 +54,8 @@ class _Validation(Generate):
     prompt: Any = None
     sampling: Any = None
 
+
+_REPLICATE_ON = re.compile("^replicate_on=")
 
 SCHEMAS: Mapping[str, type] = {
     "find": _Config,
@@ -72,6 +77,7 @@ def find(
     selection: str | Selection = "onset",
     tokenizer: Any = None,
     validate: str | None = None,
+    replicate_on: str | Source | Iterable[Document] | None = None,
     reports: Sequence[str] | Mapping[str, Report] = (),
     folder: str | Path | None = None,
     **settings: Any,
@@ -88,6 +94,8 @@ def find(
         selection: a preset (`prediction`), or how positions are chosen and groups split.
         tokenizer: of a loaded model that knows none.
         validate: `generated` scores the ranking again on fresh traces of the model.
+        replicate_on: a preset, a `Source`, or documents, on which the ranking is scored again; those of problems that
+            took part in the ranking are left out.
         reports: presets (`html`, `figures`), or what draws the run by name.
         folder: where the run is left; `runs/find/<time>` by default.
         **settings: the fields of `Find`, such as `seed` and `rank_by`.
@@ -105,6 +113,7 @@ def find(
         "control": control if isinstance(control, str) else None,
         "selection": selection if isinstance(selection, str) else None,
         "validate": validate,
+        "source@replicate_on": replicate_on if isinstance(replicate_on, str) else None,
         "reports": _listed(reports),
     }
     overrides = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
@@ -125,6 +134,7 @@ def find(
         as_object(Selection, config.selection, "selection") if isinstance(selection, str) else selection,
         as_object(Find, settings, "find"),
         _validation(config.validate),
+        build(config.replicate_on, "source", "replicate_on") if isinstance(replicate_on, str) else replicate_on,
         reports if isinstance(reports, Mapping) else build_all(config.reports, "report"),
         Path(folder or f"runs/find/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"),
     )
@@ -142,6 +152,7 @@ def from_config(config: Any, folder: Path) -> Result:
         as_object(Selection, config.selection, "selection"),
         as_object(Find, settings, "find"),
         _validation(config.validate),
+        None if config.replicate_on is None else build(config.replicate_on, "source", "replicate_on"),
         build_all(config.reports, "report"),
         folder,
     )
@@ -156,6 +167,7 @@ def _whole(
     selection: Selection,
     settings: Find,
     validation: Validation | None,
+    replicate_on: Source | Iterable[Document] | None,
     reports: Mapping[str, Report],
     folder: Path,
 ) -> Result:
@@ -167,6 +179,24 @@ def _whole(
     if validation is not None:
         announce = installed().announce
         validated(result, held, validation, detectors, scorers, control, selection, settings, announce)
+        draw(folder, reports)
+    if replicate_on is not None:
+        rescored(
+            result,
+            held,
+            replicate_on,
+            detectors,
+            scorers,
+            control,
+            selection,
+            settings,
+            result.folder / "replicate_on",
+            installed().announce,
+            {
+                "texts": "other texts",
+                "source": describe(replicate_on) if isinstance(replicate_on, Source) else "documents handed over",
+            },
+        )
         draw(folder, reports)
     follow(plans, result, AtHand(held, source, detectors, control))
     return result
@@ -194,7 +224,8 @@ def main(arguments: Sequence[str]) -> None:
             show_part(part)
         show_where(result)
 
-    run_hydra("find", arguments, SCHEMAS, task)
+    # The group of sources once more, under a name that says what it is for.
+    run_hydra("find", [_REPLICATE_ON.sub("source@replicate_on=", one) for one in arguments], SCHEMAS, task)
 
 
 def _listed(choice: Any) -> str | None:
