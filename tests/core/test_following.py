@@ -91,7 +91,7 @@ def test_a_ranking_is_scored_on_another_source_without_the_problems_that_ranked(
 
 
 def test_in_python_another_source_is_handed_over(here):
-    texts = [Document(f"d{n}", f"{n} of the {'many words ' * 30}, an end", f"fresh {n}") for n in range(30)]
+    texts = [Document(f"d{n}", f"{n} of the {'more words ' * 30}, an end", f"fresh {n}") for n in range(30)]
     detectors = {"an": Phrases(("an",))}
     result = find("tiny", detectors=detectors, replicate_on=texts, draws=50, permutations=19, folder=here / "run")
     [tried] = result.parts("rescore")
