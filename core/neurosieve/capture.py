@@ -16,7 +16,7 @@ from neurosieve.model import Atlas, read
 from neurosieve.selection import Positions
 from neurosieve.store import Space, document_keys
 
-__all__ = ["Capture", "batches_at", "capture", "keys_of"]
+__all__ = ["Capture", "batches_at", "capture", "document_batches", "keys_of"]
 
 _SHARD_BYTES = 16 * 2**20
 _SHARD_SECONDS = 60
@@ -76,7 +76,7 @@ def capture(
     total = int(missing.sum())
     size, flushed = 0, time.monotonic()
     try:
-        for batch in _batches(positions, bounds, tokens_per_batch):
+        for batch in document_batches(positions, bounds, tokens_per_batch):
             wanted = [np.flatnonzero(missing[bounds[n] : bounds[n + 1]]) + bounds[n] for n in batch]
             held = [(n, rows) for n, rows in zip(batch, wanted, strict=True) if len(rows)]
             for rows, found in _read_or_halve(model, atlas, space.sites, positions, held, done, announce):
@@ -116,7 +116,7 @@ def batches_at(space: Space, positions: Positions, site: Site) -> Iterator[Batch
         )
 
 
-def _batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:
+def document_batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:
     """Yield documents of like length together, longest first, so many that they and their padding fit the budget."""
     lengths = positions.token_of_row[bounds[1:] - 1] + 1
     batch: list[int] = []

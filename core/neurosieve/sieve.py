@@ -30,7 +30,7 @@ from neurosieve.settings import Find
 from neurosieve.store import DamagedShardError, Space
 from neurosieve.verdicts import judged
 
-__all__ = ["sieve"]
+__all__ = ["sieve", "sites_of"]
 
 _DAMAGED_AT_MOST = 100
 _BEST = 10
@@ -64,7 +64,7 @@ def sieve(
     watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
     with watch.stage("opening the model"):
         atlas = atlas_of(held)
-        sites = _sites(atlas, settings.layers, held.name)
+        sites = sites_of(atlas, settings.layers, held.name)
     with watch.stage("detecting"):
         documents = list(_announced(label(source, detectors, held.tokenizer, atlas.context, counts), announce))
     if not documents:
@@ -210,7 +210,12 @@ def _announced(documents: Iterator[LabelledDocument], announce: Callable[..., No
     announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
 
 
-def _sites(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Site, ...]:
+def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Site, ...]:
+    """Return the sites of some layers, all by default.
+
+    Raises:
+        ConfigError: the model does not have one of them.
+    """
     unknown = [layer for layer in layers or () if Site(layer) not in atlas.sites]
     if unknown or layers == ():
         raise ConfigError(f"layers is {list(layers or ())}: `{name}` has layers 0 to {len(atlas.sites) - 1}")

@@ -1,0 +1,149 @@
+"""What a run would go by and what it would cost, before any weight of the model is loaded."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from neurosieve.account import cautions, counted
+from neurosieve.capture import document_batches
+from neurosieve.contracts import Control, Detector, Scorer, Source
+from neurosieve.data import Document
+from neurosieve.errors import DataError
+from neurosieve.labelling import label
+from neurosieve.loading import LanguageModel
+from neurosieve.model import atlas_of
+from neurosieve.power import noise_of_auc, smallest_auc
+from neurosieve.selection import PARTS, Positions, Selection, choose_positions
+from neurosieve.settings import Find
+from neurosieve.sieve import sites_of
+
+__all__ = ["Plan", "planned_run"]
+
+_SHARE_OF_PEAK = 0.5
+"""How fast a model is read, as a share of how fast large matrices are multiplied: measured on small models, roughly."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would go by, and what it would cost."""
+
+    behaviours: pd.DataFrame
+    """A line per behaviour: `behaviour, documents_with, spans, ranking_present, ranking_control, ranking_documents_with,
+    replication_present, ..., smallest_auc, smallest_auc_replication`."""
+    documents: int
+    positions: int
+    """Distinct places that would be read, of all behaviours; those that the store holds already are not read again."""
+    forward_passes: int
+    tokens: int
+    """That would go through the model, padding included."""
+    bytes: int
+    """That the store would gain."""
+    seconds: float
+    """Roughly, on the device that the model would run on."""
+    neurons: int
+    """That each behaviour would be tested on."""
+    warnings: tuple[str, ...]
+
+
+def planned_run(
+    held: LanguageModel,
+    source: Source | Iterable[Document],
+    detectors: Mapping[str, Detector],
+    control: Control,
+    selection: Selection,
+    settings: Find,
+    scorer: Scorer[Any],
+) -> Plan:
+    """Return what `find` would go by with these choices. No weights are loaded, and nothing is written.
+
+    Args:
+        held: the model; its config and its tokenizer are used.
+        source: the texts.
+        detectors: the behaviours.
+        control: what to compare with.
+        selection: where to read.
+        settings: of the run.
+        scorer: the one that would rank: its null is permuted within documents, or within tokens.
+
+    Raises:
+        NeurosieveError: the run could not be made: what it would say, it says here.
+    """
+    counts = Counter[str]()
+    atlas = atlas_of(held)
+    sites = sites_of(atlas, settings.layers, held.name)
+    documents = list(label(source, detectors, held.tokenizer, atlas.context, counts))
+    if not documents:
+        raise DataError(
+            f"the source gave {counts['documents']:,} documents, and none with text to read: "
+            "check its path and the fields that it reads"
+        )
+    positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
+    neurons = len(sites) * atlas.neurons
+    numbers = counted(documents, positions)
+    lines = []
+    for behaviour in positions.behaviours:
+        told: dict[str, Any] = {"behaviour": behaviour, **numbers[behaviour]}
+        for part, suffix, tested in zip(PARTS, ("", "_replication"), (neurons, 1), strict=True):
+            labels, strata = _compared(positions, positions.column(behaviour, part), scorer)
+            told[f"smallest_auc{suffix}"] = (
+                smallest_auc(labels, strata, tested, settings.permutations)
+                if tested > 1
+                else 0.5 + 1.96 * noise_of_auc(labels, np.zeros_like(strata))
+            )
+        lines.append(told)
+    budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
+    bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
+    ends = positions.token_of_row[bounds[1:] - 1] + 1
+    batches = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]
+    size = torch.empty((), dtype=held.dtype).element_size()
+    return Plan(
+        pd.DataFrame(lines),
+        counts["documents"],
+        len(positions.token_of_row),
+        len(batches),
+        sum(batches),
+        len(positions.token_of_row) * neurons * size,
+        sum(batches) * _multiplications(held, len(sites), len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(held)),
+        neurons,
+        tuple(cautions(positions, list(detectors), selection.ratio, counts, atlas.context, settings)),
+    )
+
+
+def _compared(positions: Positions, column: int, scorer: Scorer[Any]) -> tuple[Any, Any]:
+    """Return the labels of one column, and the stratum of each."""
+    labels = positions.labels[:, column]
+    rows = np.flatnonzero(labels >= 0)
+    documents, tokens = positions.document_of_row[rows], positions.token_of_row[rows]
+    if scorer.permuted_within == "documents":
+        return labels[rows], documents
+    ids = [positions.documents[d].token_ids[t] for d, t in zip(documents, tokens, strict=True)]
+    return labels[rows], np.array(ids, dtype=np.int64)
+
+
+def _multiplications(held: LanguageModel, read: int, layers: int) -> float:
+    """Return the floating point operations of one token, up to the last layer that is read: two for each weight."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        module = AutoModelForCausalLM.from_config(held.config, trust_remote_code=False)
+    embedding = module.get_input_embeddings().weight.numel()
+    weights = sum(parameter.numel() for parameter in module.base_model.parameters() if parameter.ndim > 1)
+    return 2.0 * (weights - embedding) * read / layers
+
+
+def _speed(held: LanguageModel) -> float:
+    """Return how many floating point operations a second the device does, by multiplying a few matrices."""
+    left, right = (torch.ones(1024, 1024, device=held.device, dtype=held.dtype) for _ in "ab")
+    fastest = math.inf
+    for _ in range(5):
+        began = time.perf_counter()
+        (left @ right)[0, 0].item()  # Asking for a number waits for the device.
+        fastest = min(fastest, time.perf_counter() - began)
+    return 2 * 1024**3 / fastest
