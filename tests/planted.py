@@ -1,4 +1,4 @@
-"""A tiny model with neurons that are known to fire at a behaviour, and texts that show it."""
+"""Tiny models with neurons that are known to fire at a behaviour, and texts that show it."""
 
 import numpy as np
 import torch
@@ -18,28 +18,80 @@ def plant(model, tokenizer, planted):
     One residual dimension is reserved: nothing but the embedding of these words writes there, and nothing but the
     gate and up rows of the planted neurons reads it.
     """
-    layers, embedding = model.model.layers, model.model.embed_tokens.weight
-    marked = [tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in words(tokenizer)[:12]]
     with torch.no_grad():
-        embedding[:, 0] = 0
-        embedding[marked, 0] = 1
-        for layer in layers:
-            layer.self_attn.o_proj.weight[0] = 0
-            layer.mlp.down_proj.weight[0] = 0
-            attention = layer.self_attn
-            for reader in (
-                attention.q_proj,
-                attention.k_proj,
-                attention.v_proj,
-                layer.mlp.gate_proj,
-                layer.mlp.up_proj,
-            ):
-                reader.weight[:, 0] = 0
-        for layer, neuron in planted:
-            for projection in (layers[layer].mlp.gate_proj, layers[layer].mlp.up_proj):
-                projection.weight[neuron] = 0
-                projection.weight[neuron, 0] = 1
+        _reserve(model, 1)
+        _mark(model, tokenizer, 0, words(tokenizer)[:12])
+        for neuron in planted:
+            _fire(model, neuron, 0, 0)
     return model
+
+
+KINDS = {"token detector": (0, 5), "behaviour": (1, 9), "anticipates": (1, 70), "not replicated": (0, 101)}
+"""The neuron of each kind that `plant_kinds` plants."""
+
+
+def plant_kinds(model, tokenizer):
+    """Edit a Qwen 2 model so that one neuron fires on the words that a slip can be, one on slips alone, one between the
+    cue of a slip and the slip, and one on every other word, whatever it is.
+
+    Four residual dimensions are reserved: what marks such words, the cue, whether it has been, and every other word.
+    """
+    known = words(tokenizer, 25)
+    with torch.no_grad():
+        _reserve(model, 4)
+        for dimension, marked in ((0, known[:12]), (1, known[24:]), (3, known[:24:2])):
+            _mark(model, tokenizer, dimension, marked)
+        first, second = (layer.self_attn for layer in model.model.layers[:2])
+        first.o_proj.weight[:] = 0  # In the first layer a neuron knows nothing but the word.
+        # In the second, one head looks at all words alike, for the cue.
+        width = first.head_dim
+        second.q_proj.weight[:width] = second.q_proj.bias[:width] = 0
+        second.v_proj.weight[0] = second.v_proj.bias[0] = 0
+        second.v_proj.weight[0, 1] = second.o_proj.weight[2, 0] = 1
+        for kind, dimensions in (("token detector", (0, 0)), ("behaviour", (2, 0)), ("anticipates", (2, 2))):
+            _fire(model, KINDS[kind], *dimensions)
+        _fire(model, KINDS["not replicated"], 3, 3)
+    return model
+
+
+def cued_texts(documents=120, seed=0):
+    """Words at random; every other document ends in the cue, a word, and a slip: a word that others have too."""
+    rng = np.random.default_rng(seed)
+    known = words(tiny_model()[1], 25)
+    made = []
+    for number in range(documents):
+        text = "".join(f" {one}" for one in rng.choice(known[:24], rng.integers(30, 40)))
+        spans = ()
+        if number % 2 == 0:
+            slip = known[number // 2 % 12]
+            text += f" {known[24]} {rng.choice(known[12:24])} {slip}"
+            spans = (Span(len(text) - len(slip), len(text), "slip"),)
+        made.append(Document(f"d{number:03}", text, f"problem {number}", 0, spans))
+    return made
+
+
+def _reserve(model, dimensions):
+    """Let nothing write or read the first residual dimensions."""
+    model.model.embed_tokens.weight[:, :dimensions] = 0
+    for layer in model.model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        for writer in (attention.o_proj, mlp.down_proj):
+            writer.weight[:dimensions] = 0
+        for reader in (attention.q_proj, attention.k_proj, attention.v_proj, mlp.gate_proj, mlp.up_proj):
+            reader.weight[:, :dimensions] = 0
+
+
+def _mark(model, tokenizer, dimension, marked):
+    model.model.embed_tokens.weight[[tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in marked], dimension] = 1
+
+
+def _fire(model, planted, gate, up):
+    """Let a neuron fire where both dimensions are written."""
+    layer, neuron = planted
+    mlp = model.model.layers[layer].mlp
+    for projection, dimension in ((mlp.gate_proj, gate), (mlp.up_proj, up)):
+        projection.weight[neuron] = 0
+        projection.weight[neuron, dimension] = 1
 
 
 def texts(documents=60, seed=0):

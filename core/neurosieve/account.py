@@ -15,7 +15,7 @@ from neurosieve.labelling import LabelledDocument
 from neurosieve.selection import PARTS, Positions
 from neurosieve.settings import Find
 
-__all__ = ["Stopwatch", "cautions", "counted", "positions_hash", "provenance", "spans_table", "versions"]
+__all__ = ["Stopwatch", "cautions", "counted", "positions_hash", "provenance", "spans_table", "undefined", "versions"]
 
 _LIBRARIES = (
     "neurosieve",
@@ -123,7 +123,23 @@ def cautions(
         "spans_not_readable": "spans hold no token that can be read, and were left out",
         "positions_outside": "places to read were outside their texts, and were left out",
     }
-    return found + [f"{counts[key]:,} {what}" for key, what in left_out.items() if counts[key]]
+    found += [f"{counts[key]:,} {what}" for key, what in left_out.items() if counts[key]]
+    return found + [
+        f"{counts[f'{look}_unread']} of {len(positions.behaviours)} behaviours have no position to read, or none to "
+        f"compare with, at `{look}`: its columns are empty there"
+        for look in positions.looks[1:]
+        if counts[f"{look}_unread"]
+    ]
+
+
+def undefined(neurons: pd.DataFrame, rank_by: str) -> list[str]:
+    """Return a warning for each behaviour for which most neurons have no score."""
+    missing = neurons[rank_by].isna().groupby(neurons.behaviour, sort=False).agg(["sum", "size"])
+    return [
+        f"`{rank_by}` is undefined for {count:,} of {size:,} neurons of `{behaviour}`: they stand last, and have no p"
+        for behaviour, count, size in missing.itertuples(name=None)
+        if count > size / 2
+    ]
 
 
 def counted(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from neurosieve.data import Batch, Scores, Site
 from neurosieve.engine import score
 from neurosieve.ranking import columns_of, distance
 from neurosieve.selection import PARTS, Positions
+from neurosieve.settings import Find
 from neurosieve.significance import clustered_interval
 
 __all__ = ["BASELINES", "baseline_table", "beaten"]
@@ -42,10 +43,7 @@ def baseline_table(
     positions: Positions,
     scorers: Mapping[str, Scorer[Any]],
     rank_by: str,
-    draws: int,
-    seed: int,
-    enough_groups: int,
-    confidence: float = 0.95,
+    settings: Find,
 ) -> pd.DataFrame:
     """Return a line per behaviour and baseline: `behaviour, baseline`, then the scores, as of a neuron.
 
@@ -61,17 +59,19 @@ def baseline_table(
         for name in BASELINES:
             told: dict[str, Any] = {"behaviour": behaviour, "baseline": name}
             for part, suffix, odds in (
-                (ranking, "", _out_of_fold(features[name], ranking, seed)),
+                (ranking, "", _out_of_fold(features[name], ranking, settings.seed)),
                 (held_out, "_replication", _held_out(features[name], ranking, held_out)),
             ):
                 batch = _as_neuron(positions, part, odds)
                 shown = len(np.unique(part.groups[part.labels == 1]))
                 told |= _scores(batch, scorers, rank_by, suffix)
                 low = high = np.nan
-                if suffix and shown >= enough_groups and batch is not None and not scorers[rank_by].joint:
-                    low, high = (
-                        float(side[0]) for side in clustered_interval(batch, scorers[rank_by], seed, draws, confidence)
+                enough = shown >= settings.enough_groups and not scorers[rank_by].joint
+                if suffix and enough and batch is not None:
+                    sides = clustered_interval(
+                        batch, scorers[rank_by], settings.seed, settings.draws, settings.confidence
                     )
+                    low, high = (float(side[0]) for side in sides)
                 if suffix:
                     told |= {f"{rank_by}_distance{suffix}_low": low, f"{rank_by}_distance{suffix}_high": high}
             lines.append(told)

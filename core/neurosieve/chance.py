@@ -30,15 +30,24 @@ def compared_with_chance(
 ) -> tuple[pd.DataFrame, dict[str, dict[str, float | int | None]], list[str]]:
     """Return the ranking with `p`, `p_fwer` and `q_fdr`, the null of each behaviour in numbers, and warnings.
 
-    All three are nan for a behaviour whose labels can be arranged in too few ways, and for a scorer that rates
-    neurons jointly: there is no null of single neurons then.
+    All three are nan for a behaviour whose labels can be arranged in too few ways or in which no neuron has a score,
+    and for a scorer that rates neurons jointly: there is no null of single neurons then.
+
+    Args:
+        neurons: the ranking.
+        space: holds the activations.
+        positions: where they were read.
+        scorer: the one that ranked.
+        draws: how many permutations; 0 leaves the null out, and its columns.
+        seed: draws them.
     """
     tables, told, warnings = [], dict[str, dict[str, float | int | None]](), []
-    for behaviour in positions.behaviours:
+    if not draws:
+        return neurons, told, ["no null was asked for (`permutations=0`): how high chance alone scores is not known"]
+    if scorer.joint:
+        warnings.append("a scorer that rates neurons jointly has no permutation null of single neurons: p is nan")
+    for behaviour in () if scorer.joint else positions.behaviours:
         number = positions.column(behaviour)
-        if scorer.joint:
-            warnings.append("a scorer that rates neurons jointly has no permutation null of single neurons: p is nan")
-            break
         first = compared(space, positions, number, space.sites[0])
         labels = first.labels[:, 0].numpy()
         ways = np.exp(min(700.0, arrangements(labels, strata_of(first, scorer))))
@@ -50,6 +59,9 @@ def compared_with_chance(
             continue
         layers = (compared(space, positions, number, site) for site in space.sites)
         null = permutation_null(layers, scorer, draws, seed)
+        if np.isnan(null.p).all():
+            warnings.append(f"no neuron of `{behaviour}` has a score: p is nan")
+            continue
         told[behaviour] = {
             "permutations": draws,
             "arrangements": None if ways > 1e15 else int(ways),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.results import Result, Run
+from neurosieve.terminal import chance_lines, probability
 from neurosieve.visible import visible
 
 __all__ = ["result_html", "run_html"]
@@ -71,12 +72,14 @@ def _behaviour(result: Result, behaviour: str) -> str:
     by, best = result.run["rank_by"], result.top(_BEST, behaviour)
     mine = result.neurons[result.neurons.behaviour == behaviour]
     names = {"rank": "rank", "layer": "layer", "neuron": "neuron", by: by, f"{by}_replication": "held out"}
-    names |= {"replicates": "replicates"}
-    there = [name for name in names if name in best]
+    names |= {name: name for name in ("p_fwer", "q_fdr", "replicates", "verdict", "stability")}
+    # What the run knows of no neuron is left out; a score that is undefined for all is not.
+    there = [name for name in names if name in best and (name == by or best[name].notna().any())]
     lines = [[_cell(name, line[name]) for name in there] for line in best.to_dict("records")]
     title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} neurons by {_text(by)}"
     drawing = _drawing(mine, by, result.run.get("neutral", {}).get(by, {}).get(behaviour))
-    return f"<p>{title}</p>{drawing}{_table([names[name] for name in there], lines)}"
+    chance = "".join(f"<p><small>{_text(line)}</small></p>" for line in chance_lines(result.run, behaviour))
+    return f"<p>{title}</p>{drawing}{_table([names[name] for name in there], lines)}{chance}"
 
 
 def _cell(name: Any, value: Any) -> str:
@@ -84,6 +87,8 @@ def _cell(name: Any, value: Any) -> str:
         return "–"
     if name == "replicates" or isinstance(value, bool):
         return "yes" if value else "no"
+    if name in ("p_fwer", "q_fdr"):
+        return probability(value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 

@@ -10,6 +10,7 @@ from neurosieve.capture import batches_at
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.selection import Positions
+from neurosieve.settings import Find
 from neurosieve.significance import clustered_interval
 from neurosieve.store import Space
 
@@ -22,17 +23,14 @@ def confirmed(
     positions: Positions,
     scorer: Scorer[Any],
     rank_by: str,
-    best: int,
-    draws: int,
-    seed: int,
-    enough_groups: int,
+    settings: Find,
     part: Literal["ranking", "replication"] = "replication",
 ) -> pd.DataFrame:
     """Return the table with an interval and a verdict for the best neurons of each behaviour.
 
     `replicates` is true where, on the held-out groups, the sign agrees and the interval excludes "tells nothing";
     it is missing for neurons below the best, and where there is no interval: for scorers that look at neurons jointly
-    or whose noise is not centred, and for a behaviour that shows in fewer than `enough_groups` held-out groups.
+    or whose noise is not centred, and for a behaviour that shows in too few held-out groups.
 
     Args:
         neurons: the ranking, with every score of the held-out groups in columns that end in `_replication`.
@@ -40,24 +38,25 @@ def confirmed(
         positions: where they were read.
         scorer: the one that ranked.
         rank_by: its name.
-        best: how many neurons of each behaviour are tested.
-        draws: resamples of the groups.
-        seed: draws them.
-        enough_groups: the fewest groups with the behaviour that an interval is made from.
+        settings: how many neurons of each behaviour are tested, how, and in how many groups it must show.
         part: the part of `positions` that is held out: all of them may be, where another text made the ranking.
     """
     low, high = np.full(len(neurons), np.nan), np.full(len(neurons), np.nan)
     # A joint score is no property of one neuron, and an interval around noise that is not centred proves nothing.
     tested = positions.behaviours if scorer.centred and not scorer.joint else ()
     for behaviour in tested:
-        chosen = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= best) & neurons[rank_by].notna())
+        chosen = np.flatnonzero(
+            (neurons.behaviour == behaviour) & (neurons["rank"] <= settings.confirm) & neurons[rank_by].notna()
+        )
         column = positions.column(behaviour, part)
         shown = positions.document_of_row[positions.labels[:, column] == 1]
-        if not len(chosen) or len(np.unique(positions.groups[shown])) < enough_groups:
+        if not len(chosen) or len(np.unique(positions.groups[shown])) < settings.enough_groups:
             continue
         chosen = chosen[np.argsort(neurons.layer.to_numpy()[chosen], kind="stable")]
         held_out = _held_out(space, positions, column, neurons.iloc[chosen])
-        low[chosen], high[chosen] = clustered_interval(held_out, scorer, seed, draws)
+        low[chosen], high[chosen] = clustered_interval(
+            held_out, scorer, settings.seed, settings.draws, settings.confidence
+        )
     sign = np.sign(neurons[f"{rank_by}_distance"].to_numpy())
     there = np.sign(neurons[f"{rank_by}_distance_replication"].to_numpy())
     verdict = pd.array((sign == there) & (sign * np.where(sign > 0, low, high) > 0), dtype="boolean")

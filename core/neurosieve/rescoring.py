@@ -98,10 +98,7 @@ def rescored(
             positions,
             scorers[rank_by],
             rank_by,
-            settings.confirm,
-            settings.draws,
-            settings.seed,
-            settings.enough_groups,
+            settings,
             part="ranking",
         )
     warnings = [

@@ -50,7 +50,7 @@ class Selection:
         problem = None
         if self.at not in ("onset", "prediction", "window", "span", "context"):
             problem = f"selection.at is `{self.at}`: take onset, prediction, window, span or context"
-        elif self.at == "window" and not self.offsets:
+        elif "window" in (self.at, *self.looks) and not self.offsets:
             problem = "selection.offsets is empty: give the tokens to read, counted from the onset, such as [-3,-2,-1]"
         elif not 0 < self.ratio < math.inf:
             problem = f"selection.ratio is {self.ratio}: give the control positions for each present one, such as 10"

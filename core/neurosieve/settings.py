@@ -6,25 +6,29 @@ from neurosieve.errors import ConfigError
 
 __all__ = ["Find"]
 
+_FEWEST_PERMUTATIONS = 19
+
 
 @dataclass(frozen=True)
 class Find:
     """What `find` is told besides its plugins and its model."""
 
     seed: int = 0
-    """Draws which groups are held out, and the bootstrap."""
+    """Draws which groups are held out, the permutations, and the resamples."""
     rank_by: str | None = None
     """The scorer that ranks; the first, by default."""
     layers: tuple[int, ...] | None = None
     """The layers to read; all, by default."""
-    permutations: int | None = 1000
-    """Permutations of the labels that the ranking is compared with; null leaves the null out."""
+    permutations: int = 1000
+    """Permutations of the labels that the ranking is compared with; 0 leaves the null out."""
     word_check: str | None = "auc_within_token"
     """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out."""
     confirm: int = 100
     """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict."""
     draws: int = 500
     """Resamples of the groups behind each interval."""
+    confidence: float = 0.95
+    """How often an interval is to hold the truth."""
     tokens_per_batch: int | None = None
     """Tokens in one forward pass, padding included; 4,096 on a CPU and 32,768 on a GPU, by default."""
     store: str | None = None
@@ -43,7 +47,7 @@ class Find:
     def __post_init__(self) -> None:
         least_of = {
             "seed": 0,
-            "permutations": 19,
+            "permutations": 0,
             "confirm": 0,
             "draws": 1,
             "tokens_per_batch": 1,
@@ -53,3 +57,10 @@ class Find:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"{name} is {value!r}: give a whole number, at least {least}")
+        if 0 < self.permutations < _FEWEST_PERMUTATIONS:
+            raise ConfigError(
+                f"permutations is {self.permutations}: no p could be as small as 0.05; give at least "
+                f"{_FEWEST_PERMUTATIONS}, or 0 to leave the null out"
+            )
+        if not 0 < self.confidence < 1:
+            raise ConfigError(f"confidence is {self.confidence}: give a share above 0 and below 1, such as 0.95")

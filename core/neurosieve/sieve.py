@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table
+from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table, undefined
 from neurosieve.baselines import baseline_table, beaten
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
-from neurosieve.config.configuration import build, describe
+from neurosieve.config.configuration import describe
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document, Scores, Site
 from neurosieve.engine import score
@@ -61,6 +61,7 @@ def sieve(
     rank_by = settings.rank_by or next(iter(scorers))
     if rank_by not in scorers:
         raise ConfigError(f"rank_by is `{rank_by}`, which is not among the scorers: {nearest(rank_by, scorers)}")
+    within = settings.word_check and installed().get("scorer", settings.word_check).cls()
     watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
     with watch.stage("opening the model"):
         atlas = atlas_of(held)
@@ -86,7 +87,6 @@ def sieve(
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     done = Capture()
-    null, told = dict[str, Any](), list[str]()
     while True:
         with watch.stage("reading"):
             captured = capture(held, atlas, space, positions, budget, announce)
@@ -98,31 +98,15 @@ def sieve(
                 scored = _score(space, positions, scorers, announce)
             with watch.stage("ranking"):
                 neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.looks)
-            if settings.permutations is not None:
-                with watch.stage("permuting"):
-                    neurons, null, told = compared_with_chance(
-                        neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed
-                    )
+            with watch.stage("permuting"):
+                neurons, null, told = compared_with_chance(
+                    neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed
+                )
             with watch.stage("replicating"):
-                neurons = confirmed(
-                    neurons,
-                    space,
-                    positions,
-                    scorers[rank_by],
-                    rank_by,
-                    settings.confirm,
-                    settings.draws,
-                    settings.seed,
-                    settings.enough_groups,
-                )
-                if settings.word_check is not None:
-                    within = build({"_target_": f"scorer/{settings.word_check}"}, "scorer", "word_check")
-                    neurons = judged(
-                        neurons, space, positions, scorers[rank_by], rank_by, within, settings.enough_groups
-                    )
-                baselines = baseline_table(
-                    positions, scorers, rank_by, settings.draws, settings.seed, settings.enough_groups
-                )
+                neurons = confirmed(neurons, space, positions, scorers[rank_by], rank_by, settings)
+                if within:
+                    neurons = judged(neurons, space, positions, scorers[rank_by], rank_by, within, settings)
+                baselines = baseline_table(positions, scorers, rank_by, settings)
                 neurons = beaten(neurons, baselines, rank_by)
                 activations = _activations_of_the_best(neurons, space, positions)
         except DamagedShardError as damage:  # The shard is gone; what it held is captured again.
@@ -153,7 +137,7 @@ def sieve(
             for name, scores in first.items()
         },
         "null": null,
-        "warnings": [*warnings, *told],
+        "warnings": [*warnings, *undefined(neurons, rank_by), *told],
         "counts": {**dict(sorted(counts.items())), "behaviours": numbers},
         "reading": vars(done),
         "timings_seconds": watch.seconds,

@@ -1,9 +1,11 @@
 """What people see in a terminal."""
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
@@ -11,7 +13,7 @@ from rich.table import Table
 
 from neurosieve.results import Result, Run
 
-__all__ = ["console", "show_part", "show_result", "show_where"]
+__all__ = ["chance_lines", "console", "probability", "show_part", "show_result", "show_where"]
 
 
 def console(**options: Any) -> Console:
@@ -28,6 +30,8 @@ def show_result(result: Result, k: int = 10, out: Console | None = None) -> None
     for behaviour in result.behaviours:
         out.print(_table(result, behaviour, k, out.width))
         out.print(_read(run["counts"]["behaviours"][behaviour], run["counts"]["documents"]))
+        for line in (*chance_lines(run, behaviour), *_verdict_lines(result, behaviour, k)):
+            out.print(escape(line))
     reading = run["reading"]
     source = (
         f"{reading['forward_passes']:,} forward passes, {reading['tokens']:,} tokens"
@@ -78,7 +82,7 @@ def _show_rescored(run: Run, out: Console) -> None:
                 *(str(line[key]) for key in ("rank", "layer", "neuron")),
                 *(_number(line[key]) for key in (rank_by, f"{rank_by}_replication")),
                 _interval(line, rank_by),
-                {True: "yes", False: "no"}.get(line["replicates"], ""),
+                _REPLICATES.get(line["replicates"], ""),
             )
         out.print(table)
         counts = run.run["counts"]["behaviours"][behaviour]
@@ -89,9 +93,15 @@ def _show_rescored(run: Run, out: Console) -> None:
 
 
 def _table(result: Result, behaviour: str, k: int, width: int) -> Table:
-    """Return the best neurons by every scorer, or by that of the ranking alone where the others do not fit."""
-    whole = _with_columns(result, behaviour, k, result.scorers)
-    return whole if _width(whole) <= width else _with_columns(result, behaviour, k, [result.run["rank_by"]])
+    """Return the best neurons with all that is known of them, or with as much of it as fits."""
+    rank_by = result.run["rank_by"]
+    # The ranking's own scorer stands first, with what is known of it.
+    scorers = [rank_by, *(scorer for scorer in result.scorers if scorer != rank_by)]
+    for shown, brief in ((scorers, False), ([rank_by], False), ([rank_by], True)):
+        table = _with_columns(result, behaviour, k, shown, brief)
+        if _width(table) <= width:
+            break
+    return table
 
 
 def _width(table: Table) -> int:
@@ -99,36 +109,64 @@ def _width(table: Table) -> int:
     return Measurement.get(wide, wide.options, table).maximum
 
 
-def _with_columns(result: Result, behaviour: str, k: int, scorers: list[str]) -> Table:
-    run = result.run
-    counts, rank_by = run["counts"]["behaviours"][behaviour], run["rank_by"]
+class _Column(NamedTuple):
+    header: str
+    cells: Iterable[str]
+    chance: str = ""
+    """What stands in the line above the best neuron: what chance alone does."""
+    justify: Literal["left", "right"] = "right"
+
+
+def _with_columns(result: Result, behaviour: str, k: int, scorers: list[str], brief: bool) -> Table:
     best = result.top(k, behaviour)
+    columns = list(_columns(result, behaviour, best, scorers, brief))
     total = int((result.neurons.behaviour == behaviour).sum())
-    replicated = counts["replication_present"] > 0
     table = Table(
-        title=escape(f"{behaviour}: the best {len(best)} of {total:,} neurons by {rank_by}"), title_justify="left"
+        title=escape(f"{behaviour}: the best {len(best)} of {total:,} neurons by {result.run['rank_by']}"),
+        title_justify="left",
     )
-    for column in ("rank", "layer", "neuron"):
-        table.add_column(column, justify="right")
-    # The ranking's own scorer stands first, with what is known of it.
-    scorers = [rank_by, *(scorer for scorer in scorers if scorer != rank_by)]
-    for scorer in scorers:
-        table.add_column(scorer, justify="right")
-        if replicated:
-            table.add_column("held out", justify="right")
-        if replicated and scorer == rank_by:
-            table.add_column("95 % interval", justify="right")
-            table.add_column("replicates")
-    for line in best.to_dict("records"):
-        cells = [str(line["rank"]), str(line["layer"]), str(line["neuron"])]
-        for scorer in scorers:
-            cells.append(_number(line[scorer]))
-            if replicated:
-                cells.append(_number(line[f"{scorer}_replication"]))
-            if replicated and scorer == rank_by:
-                cells += [_interval(line, rank_by), {True: "yes", False: "no"}.get(line["replicates"], "")]
-        table.add_row(*cells)
+    for column in columns:
+        table.add_column(column.header, justify=column.justify)
+    if any(column.chance for column in columns):
+        table.add_row(*(column.chance for column in columns), end_section=True)
+    for line in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*line)
     return table
+
+
+def _columns(result: Result, behaviour: str, best: pd.DataFrame, scorers: list[str], brief: bool) -> Iterator[_Column]:
+    """Yield what the table shows; what the run knows of no neuron is left out."""
+    run, rank_by = result.run, result.run["rank_by"]
+    null = run.get("null", {}).get(behaviour)
+    known = {str(name) for name in best if best[name].notna().any()}
+    replicated = run["counts"]["behaviours"][behaviour]["replication_present"] > 0
+    yield _Column("rank", best["rank"].map(str))
+    yield _Column("layer", best["layer"].map(str))
+    yield _Column("neuron", best["neuron"].map(str), "chance" if null else "")
+    for scorer in scorers:
+        mine = scorer == rank_by
+        yield _Column(
+            scorer, best[scorer].map(_number), f"±{_number(null['largest_distance_95'])}" if null and mine else ""
+        )
+        for name in ("p_fwer", "q_fdr")[: 1 if brief else 2] if mine else ():
+            if name in known:
+                yield _Column(name, best[name].map(probability))
+        if replicated:
+            yield _Column("held out", best[f"{scorer}_replication"].map(_number))
+        if replicated and mine and not brief:
+            confidence = run.get("config", {}).get("confidence", 0.95)
+            yield _Column(
+                f"{100 * confidence:g} % interval", [_interval(one, rank_by) for one in best.to_dict("records")]
+            )
+        if mine and "verdict" in known:
+            yield _Column("verdict", best["verdict"].fillna("–"), justify="left")
+        elif mine and replicated:
+            yield _Column("replicates", [_REPLICATES.get(one, "") for one in best["replicates"]], justify="left")
+        if mine and "stability" in known and not brief:
+            yield _Column("stability", best["stability"].map(_number))
+
+
+_REPLICATES = {True: "yes", False: "no"}
 
 
 def _interval(line: dict[Any, Any], rank_by: str) -> str:
@@ -149,6 +187,32 @@ def _read(counts: dict[str, int], documents: int) -> str:
         f"{counts['spans']:,} spans in {counts['documents_with']:,} of {documents:,} documents; ranked on "
         f"{counts['ranking_present']:,} present and {counts['ranking_control']:,} control positions{held_out}"
     )
+
+
+def chance_lines(run: Mapping[str, Any], behaviour: str) -> Iterator[str]:
+    """Yield what the permuted labels came to, if there is a null."""
+    if null := run.get("null", {}).get(behaviour):
+        neutral = run["neutral"][run["rank_by"]][behaviour]
+        yield (
+            f"chance: with permuted labels the best of all neurons is {_number(null['largest_distance_95'])} or more "
+            f"from {'its neutral score' if neutral is None else f'{neutral:.3g}'} in 5 % of {null['permutations']:,} "
+            f"permutations, and {_number(null['largest_distance_median'])} or more in half of them; "
+            f"{null['p_fwer_05']:,} neurons have a p_fwer of at most 0.05, {null['q_fdr_05']:,} a q_fdr of at most 0.05"
+        )
+
+
+def _verdict_lines(result: Result, behaviour: str, k: int) -> Iterator[str]:
+    """Yield what each verdict in the table says."""
+    from neurosieve.verdicts import VERDICTS
+
+    best = result.top(k, behaviour)
+    for verdict in best["verdict"].dropna().unique() if "verdict" in best else ():
+        yield f"{verdict}: {VERDICTS[verdict]}"
+
+
+def probability(value: float) -> str:
+    """Return a p with three digits behind the point; one that rounds to 0 is below 0.001."""
+    return "<0.001" if value < 0.0005 else _number(value)
 
 
 def _number(value: float) -> str:

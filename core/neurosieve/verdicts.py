@@ -10,6 +10,7 @@ import pandas as pd
 from neurosieve.chance import compared
 from neurosieve.contracts import Scorer
 from neurosieve.selection import Positions
+from neurosieve.settings import Find
 from neurosieve.significance import formula_interval
 from neurosieve.store import Space
 
@@ -23,7 +24,6 @@ VERDICTS: Mapping[str, str] = {
     "not replicated": "on the groups that had no part in the ranking it does not tell the behaviour with this sign",
 }
 """Each verdict, and what it says of a neuron."""
-_CONFIDENCE = 0.95
 
 
 def judged(
@@ -33,7 +33,7 @@ def judged(
     scorer: Scorer[Any],
     rank_by: str,
     within: Scorer[Any],
-    enough_groups: int,
+    settings: Find,
 ) -> pd.DataFrame:
     """Return the ranking with a `verdict` per neuron, and the interval of `within` on the held-out groups.
 
@@ -45,7 +45,7 @@ def judged(
             those whose interval was resampled.
         rank_by: its name.
         within: what tells presence from control among positions that hold the same token.
-        enough_groups: the fewest held-out groups with the behaviour that a verdict is made from.
+        settings: how sure an interval is, and in how many held-out groups the behaviour must show.
     """
     sign = np.sign(neurons[f"{rank_by}_distance"].to_numpy())
     held = neurons["replicates"]
@@ -58,12 +58,12 @@ def judged(
                 continue
             column = positions.column(behaviour, "replication", look)
             shown = positions.document_of_row[positions.labels[:, column] == 1]
-            if len(np.unique(positions.groups[shown])) < enough_groups:
+            if len(np.unique(positions.groups[shown])) < settings.enough_groups:
                 continue
             for site in space.sites:
                 here = np.flatnonzero((neurons.behaviour == behaviour) & (neurons.layer == site.layer))
                 batch = compared(space, positions, column, site)
-                interval = formula_interval(batch, within, _CONFIDENCE)
+                interval = formula_interval(batch, within, settings.confidence)
                 if interval is None:
                     continue
                 order = neurons.neuron.to_numpy()[here]

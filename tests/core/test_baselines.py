@@ -10,6 +10,7 @@ from sklearn.preprocessing import OneHotEncoder
 from neurosieve import TokenizedDocument
 from neurosieve.baselines import baseline_table, beaten
 from neurosieve.selection import PARTS, Positions
+from neurosieve.settings import Find
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
@@ -63,7 +64,8 @@ def nothing(document, token, rng):
 
 
 def told(positions, scorers=None, rank_by="auc", seed=0, enough=10):
-    table = baseline_table(positions, scorers or {"auc": Auc()}, rank_by, 200, seed, enough, 0.95)
+    settings = Find(seed=seed, draws=200, enough_groups=enough)
+    table = baseline_table(positions, scorers or {"auc": Auc()}, rank_by, settings)
     assert table.behaviour.unique().tolist() == ["slip"]
     return table.set_index("baseline")
 

@@ -49,6 +49,7 @@ def test_planted_neurons_lead_the_ranking_and_replicate(run):
     assert set(zip(best.layer, best.neuron, strict=True)) == PLANTED
     assert (best.auc == 1).all()
     assert (best.auc_replication == 1).all()
+    assert best.replicates.notna().all()
     assert best.replicates.all()
     assert result.neurons.auc_distance.iloc[len(PLANTED) :].abs().max() < 0.5
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from neurosieve import load
+from neurosieve.results import write_run
 from neurosieve.testing.runs import MARKUP, written_runs
 
 
@@ -39,6 +40,21 @@ def test_a_ranking_shows_the_best_of_each_behaviour_and_whether_they_replicate(m
     ]
     assert [len(list(drawing.iter("circle"))) for drawing in tree.iter("svg")] == [3, 3]
     assert "b: the best 3 of 3 neurons by auc" in run._repr_html_()
+
+
+def test_a_ranking_shows_what_chance_does_beside_its_verdicts(make_run):
+    made = make_run("made", {"a": {"auc": [0.3, -0.9]}})
+    null = {"permutations": 99, "largest_distance_median": 0.2, "largest_distance_95": 0.4}
+    told = made.run | {"null": {"a": null | {"p_fwer_05": 1, "q_fdr_05": 1}}}
+    table = made.neurons.assign(p_fwer=[0.01, 1.0], q_fdr=[0.0001, np.nan], verdict=["behaviour", None])
+    run = write_run(made.folder.parent / "told", told, {"neurons": table, "positions": made.positions})
+    tree = ElementTree.fromstring(run._repr_html_())
+    [table] = tree.iter("table")
+    assert [["".join(cell.itertext()) for cell in line] for line in table.find("tbody")] == [
+        ["1", "0", "1", "-0.900", "0.010", "<0.001", "behaviour"],
+        ["2", "0", "0", "0.300", "1.000", "–", "–"],
+    ]
+    assert "0.400 or more from 0 in 5 % of 99 permutations" in "".join(tree.itertext())
 
 
 def test_the_best_neuron_is_drawn_at_the_end_of_its_layers_line(make_run):

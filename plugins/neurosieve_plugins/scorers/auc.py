@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurosieve import Batch, Contrast, Interval, Scorer, Scores
-from neurosieve_plugins.scorers.clusters import sums_by_group, t_quantile
+from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
 from neurosieve_plugins.scorers.ordering import in_order, midranks
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
@@ -67,7 +67,7 @@ class Auc(Scorer[RowsState]):
 
     def interval(self, batch: Batch, confidence: float) -> Interval:
         """Return intervals by the clustered variance of Obuchowski (1997, "Nonparametric analysis of clustered ROC
-        curve data", Biometrics 53), on the logit scale, which keeps them between 0 and 1; nan for an area of 0 or 1.
+        curve data", Biometrics 53), on the logit scale; exact ones for an area of 0 or 1.
         """
         labels, groups = batch.labels[:, 0], batch.groups
         values = batch.activations.float()
@@ -89,8 +89,5 @@ class Auc(Scorer[RowsState]):
         s01 = factors[1] / n * y.square().sum(dim=0)
         s11 = factors[2] * (x * y).sum(dim=0)
         variance = s10 / m + s01 / n + 2 * s11 / (m * n)
-        inside = (area > 0) & (area < 1) & (variance > 0)
-        spread = t_quantile(confidence, min(with_x, with_y) - 1) * variance.clamp(min=0).sqrt() / (area * (1 - area))
-        middle = torch.logit(area)
-        low, high = (torch.sigmoid(middle + side * spread).where(inside, torch.nan) for side in (-1, 1))
-        return Interval(low, high)
+        fewest = min(with_x, with_y)
+        return area_interval(area, variance, confidence, fewest - 1, fewest)

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor
 
 from neurosieve import Batch, Contrast, Interval, Scorer, Scores
-from neurosieve_plugins.scorers.clusters import sums_by_group, t_quantile
+from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
 from neurosieve_plugins.scorers.ordering import midranks
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
@@ -74,7 +74,7 @@ class AucWithinToken(Scorer[RowsState]):
         return Contrast(values, score)
 
     def interval(self, batch: Batch, confidence: float) -> Interval:
-        """Return intervals by the variance of each group's share in the area, on the logit scale; nan for 0 or 1.
+        """Return intervals by the variance of each group's share in the area, on the logit scale; exact for 0 or 1.
 
         The area is a sum over pairs; what a position adds to it, less its expectation, is summed over the positions of
         a group, as Obuchowski (1997) does for one stratum.
@@ -101,11 +101,8 @@ class AucWithinToken(Scorer[RowsState]):
         sums, _ = sums_by_group((share - expected * area)[used] / pairs, batch.groups[used], batch.groups[used])
         clusters = len(sums)
         variance = (clusters / (clusters - 1) if clusters > 1 else torch.nan) * sums.square().sum(dim=0)
-        inside = (area > 0) & (area < 1) & (variance > 0)
-        spread = t_quantile(confidence, clusters - 1) * variance.clamp(min=0).sqrt() / (area * (1 - area))
-        middle = torch.logit(area)
-        low, high = (torch.sigmoid(middle + side * spread).where(inside, torch.nan) for side in (-1, 1))
-        return Interval(low, high)
+        fewest = min(len(torch.unique(batch.groups[used & (labels == label)])) for label in (0, 1))
+        return area_interval(area, variance, confidence, clusters - 1, fewest)
 
 
 def _mixed(labels: Int8[Tensor, "positions"], token_ids: Int[Tensor, "positions"]) -> Iterator[Int[Tensor, "some"]]:

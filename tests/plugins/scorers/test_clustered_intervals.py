@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm, t, ttest_ind
+from scipy.stats import binomtest, norm, t, ttest_ind
 
 from neurosieve import Batch, Site
 from neurosieve_plugins.scorers.auc import Auc
@@ -82,8 +82,7 @@ def test_the_interval_of_the_auc_is_obuchowskis(seed, clusters, ties, confidence
     area, variance, i10, i01 = obuchowski(values.tolist(), labels, groups)
     low, high = (end.item() for end in Auc().interval(batch_of(values, labels, groups), confidence))
     if not (0 < area < 1 and variance > 1e-12):
-        assert math.isnan(low)
-        assert math.isnan(high)
+        assert (low == 0 or high == 1 or low == high == 0.5) if area in (0, 0.5, 1) else math.isnan(low)
         return
     assert [low, high] == pytest.approx(
         on_the_logit_scale(area, variance, min(i10, i01) - 1, confidence), rel=1e-5, abs=1e-6
@@ -172,7 +171,7 @@ def test_the_interval_within_tokens_is_that_of_each_groups_share_in_the_pairs(se
     variance = sum(((share - area * expected)[groups == name].sum() / pairs) ** 2 for name in names)
     variance *= len(names) / max(1, len(names) - 1)
     if not (len(names) > 1 and 0 < area < 1 and variance > 1e-12):
-        assert math.isnan(low)
+        assert (low == 0 or high == 1 or low == high == 0.5) if area in (0, 0.5, 1) else math.isnan(low)
         return
     assert [low, high] == pytest.approx(on_the_logit_scale(area, variance, len(names) - 1, 0.9), rel=1e-5, abs=1e-6)
 
@@ -197,9 +196,16 @@ def test_of_one_group_alone_there_is_no_interval(scorer):
 
 
 @pytest.mark.parametrize("scorer", [Auc(), AucWithinToken()])
-def test_a_neuron_that_tells_the_classes_apart_has_no_interval_as_nothing_says_how_sure_that_is(scorer):
-    batch = batch_of(np.array([3.0, 2.0, 1.0, 0.0]), [1, 1, 0, 0], np.arange(4))
-    assert all(end.isnan().all() for end in scorer.interval(batch, 0.95))
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_where_a_neuron_tells_the_classes_apart_the_groups_of_the_smaller_are_as_coins(scorer, confidence):
+    """Twelve groups in a row that are all told apart: Clopper and Pearson's interval for twelve heads of twelve."""
+    labels, groups = np.array([1, 1, 0, 0] * 12 + [0] * 9), np.array([*np.repeat(np.arange(12), 4), *range(20, 29)])
+    values = np.stack([labels, -labels, np.zeros(57)], axis=1)
+    low, high = scorer.interval(batch_of(values, labels, groups), confidence)
+    coins = binomtest(12, 12).proportion_ci(confidence, method="exact")
+    assert [low[0].item(), high[0].item()] == pytest.approx([coins.low, coins.high])
+    assert [low[1].item(), high[1].item()] == pytest.approx([1 - coins.high, 1 - coins.low])
+    assert low[2] == high[2] == 0.5
 
 
 def clustered(seed, effect, documents=40, neurons=100, shared=0.5, own=0.5):

@@ -1,0 +1,111 @@
+"""What a ranking looks like in a terminal: with chance beside the best neuron."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from neurosieve.results import write_run
+from neurosieve.terminal import show_result
+
+COUNTS = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "replication_present": 4}
+NULL = {
+    "permutations": 1000,
+    "largest_distance_median": 0.18,
+    "largest_distance_95": 0.2134,
+    "p_fwer_05": 2,
+    "q_fdr_05": 3,
+}
+VERDICTS = ["anticipates", "token detector", None]
+
+
+@pytest.fixture
+def shown(make_run, tmp_path):
+    """Show a run of three neurons, as it is changed, on a console so wide; returns its lines."""
+
+    def shown(width=200, scores=(0.9, 0.2, 0.6), null=NULL, held_out=True, **columns):
+        made = make_run("made", {"a": {"auc": list(scores), "cohens_d": [1.0, -0.5, 0.1]}}, neutral=0.5)
+        table = made.neurons.assign(auc_replication=0.7, cohens_d_replication=1.5, auc_distance_replication=0.2)
+        table = table.assign(auc_distance_replication_low=0.1, auc_distance_replication_high=0.3, replicates=True)
+        counts = COUNTS | {"replication_present": 4 * held_out, "replication_control": 40 * held_out}
+        told = made.run | {
+            "counts": {"documents": 12, "behaviours": {"a": counts}},
+            "warnings": ["[bold]beware[/]"],
+            "reading": {"forward_passes": 0, "tokens": 0},
+            "model": {"name": "tiny", "dtype": "float32", "device": "cpu"},
+            "null": {} if null is None else {"a": null},
+        }
+        result = write_run(tmp_path / "shown", told, {"neurons": table.assign(**columns), "positions": made.positions})
+        out = io.StringIO()
+        show_result(result, out=Console(width=width, file=out))
+        return out.getvalue().splitlines()
+
+    return shown
+
+
+KNOWN = {"p_fwer": [0.0002, 0.02, 1.0], "q_fdr": [0.001, 0.03, np.nan], "verdict": VERDICTS}
+
+
+def cells(lines, start):
+    [line] = [line for line in lines if line.replace("│", " ").split()[:1] == [start]]
+    return [cell.strip() for cell in line.split("│")[1:-1]]
+
+
+def test_what_chance_reaches_stands_above_the_best_neuron(shown):
+    lines = shown(**KNOWN)
+    chance, best = cells(lines, "chance"), cells(lines, "1")
+    assert chance[2:4] == ["chance", "±0.213"]
+    assert best[:6] == ["1", "0", "0", "0.900", "<0.001", "0.001"]
+    assert lines.index(next(line for line in lines if "chance" in line)) < lines.index(
+        next(line for line in lines if "<0.001" in line)
+    )
+
+
+def test_what_chance_came_to_is_said_in_words(shown):
+    [said] = [line for line in shown(500, **KNOWN) if line.startswith("chance:")]
+    assert "0.213 or more from 0.5 in 5 % of 1,000 permutations" in said
+    assert "2 neurons have a p_fwer of at most 0.05, 3 a q_fdr" in said
+
+
+def test_each_verdict_in_the_table_is_explained_once(shown):
+    lines = shown(**KNOWN)
+    assert "anticipates" in cells(lines, "1")
+    assert [line.partition(":")[0] for line in lines if line.startswith(("antic", "token", "behav", "not re"))] == [
+        "anticipates",
+        "token detector",
+    ]
+
+
+def test_what_is_unknown_is_a_dash_and_what_is_known_of_no_neuron_has_no_column(shown):
+    assert cells(shown(**KNOWN), "3")[5] == "–"
+    bare = " ".join(shown(null=None, p_fwer=np.nan, q_fdr=np.nan, verdict=None))
+    assert not [word for word in ("chance", "p_fwer", "q_fdr", "verdict") if word in bare]
+    assert "replicates" in bare
+
+
+def test_a_ranking_of_which_nothing_is_defined_reads_well(shown):
+    lines = shown(scores=[np.nan] * 3, null=None, p_fwer=np.nan, q_fdr=np.nan, verdict=None)
+    assert cells(lines, "1")[3] == "–"
+
+
+def test_an_older_run_that_knows_no_chance_is_shown(shown):
+    assert cells(shown(null=None, held_out=False), "1") == ["1", "0", "0", "0.900", "1.000"]
+
+
+def test_a_narrow_terminal_gets_what_matters_most(shown):
+    lines = shown(80, **KNOWN)
+    assert max(map(len, lines)) <= 80
+    assert [cell.strip() for cell in next(line for line in lines if "rank" in line).split("┃")[1:-1]] == [
+        "rank",
+        "layer",
+        "neuron",
+        "auc",
+        "p_fwer",
+        "held out",
+        "verdict",
+    ]
+
+
+def test_a_warning_is_text_and_no_markup(shown):
+    assert shown()[0] == "warning: [bold]beware[/]"
