@@ -33,6 +33,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     torch.set_num_threads((os.cpu_count() or 1) if item.get_closest_marker("gemma") else 1)
 
 
+NULL = {"permutations": 1000, "arrangements": None, "largest_distance_median": 0.2, "largest_distance_95": 0.25}
+NULL |= {"largest_distance": 0.3, "p_fwer_05": 1, "q_fdr_05": 2}
+
+
 @pytest.fixture
 def make_run(tmp_path):
     """Write a run folder from scores by behaviour and scorer; the first scorer ranks, and 0 tells nothing."""
@@ -40,7 +44,7 @@ def make_run(tmp_path):
 
     from neurosieve.results import write_run
 
-    def make_run(folder, scores, overrides=(), neutral=0.0, layer=0):
+    def make_run(folder, scores, overrides=(), neutral=0.0, layer=0, groups=("g0",), model="tiny", wide=8):
         scorers = list(next(iter(scores.values())))
         tables = []
         for behaviour, columns in scores.items():
@@ -50,14 +54,18 @@ def make_run(tmp_path):
             far = table[f"{scorers[0]}_distance"].abs().sort_values(ascending=False, kind="stable", na_position="last")
             table = table.loc[far.index]
             tables.append(table.assign(rank=range(1, len(table) + 1)))
+        positions = pd.DataFrame({"group": list(groups), "part": "ranking", "token": 0})
         run = {
             "command": "find",
             "behaviours": list(scores),
             "scorers": scorers,
             "rank_by": scorers[0],
             "neutral": {scorer: dict.fromkeys(scores, neutral) for scorer in scorers},
+            "null": {key: dict(NULL) for key in scores},
+            "model": {"name": model, "neurons_per_layer": wide},
+            "counts": {"behaviours": {key: {"spans": 5, "ranking_present": 3} for key in scores}},
         }
-        tables = {"neurons": pd.concat(tables, ignore_index=True), "positions": pd.DataFrame({"token": [0]})}
+        tables = {"neurons": pd.concat(tables, ignore_index=True), "positions": positions}
         result = write_run(tmp_path / folder, run, tables)
         if overrides:
             (result.folder / ".hydra").mkdir()

@@ -232,6 +232,8 @@ def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, plac
         "report.html",
         "run.json",
         "spans.parquet",
+        "baselines.parquet",
+        "looks.parquet",
     }
 
 
@@ -303,9 +305,9 @@ def test_a_sweep_reads_the_model_once_and_ends_with_a_comparison(run, places):
     passes = [one["reading"]["forward_passes"] for one in runs]
     assert passes[0] > 0
     assert passes[1:] == [0, 0, 0]
-    table = pd.read_parquet(sweep / "comparison.parquet")
+    table = pd.read_parquet(sweep / "comparison" / "comparison.parquet")
     assert len(table) == 6
-    assert "backtracking: runs side by side" in printed
+    assert "backtracking: runs side by side, by their best 100" in printed
 
 
 def test_find_shows_its_config_without_running(run, places):

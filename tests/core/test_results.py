@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from neurosieve import ConfigError, DataError, Site, StoreError, compare, load
 from neurosieve.cli import main
+from neurosieve.commands.compare import compare_runs
 from neurosieve.results import finished_runs, write_run
 from neurosieve.store import Space
 
@@ -186,14 +187,24 @@ def test_no_best_neurons_are_not_compared(make_run, tmp_path, k):
         compare(tmp_path, k=k)
 
 
-def test_compare_prints_a_table_and_writes_it_where_it_is_told(make_run, tmp_path, capsys):
+def test_compare_prints_tables_and_leaves_them_drawn_where_it_is_told(make_run, tmp_path, capsys):
     for number in range(2):
-        make_run(f"{number}", TWO)
-    main(["compare", str(tmp_path), "-k", "2", "--output", str(tmp_path / "c.parquet")])
+        make_run(f"runs/{number}", TWO)
+    main(["compare", str(tmp_path / "runs"), "-k", "2", "--output", str(tmp_path / "c")])
     said = capsys.readouterr().out
-    assert "overlap of the best 2" in said
+    assert "a: runs side by side, by their best 2" in said
+    assert "what each run found" in said
     assert "1.000" in said
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "c.parquet"), compare(tmp_path, k=2))
+    left = load(tmp_path / "c")
+    pd.testing.assert_frame_equal(left.table("comparison"), compare(tmp_path / "runs", k=2))
+    assert len(left.table("runs")) == 4
+    assert (tmp_path / "c" / "report.html").is_file()
+
+
+def test_compare_writes_over_no_run_of_another_command(make_run, tmp_path):
+    folders = [make_run(name, TWO).folder for name in "xy"]
+    with pytest.raises(ConfigError, match="holds a finished run, which is not written over"):
+        compare_runs(*folders, folder=folders[0])
 
 
 @pytest.fixture

@@ -1,43 +1,80 @@
-"""`compare`: what several runs agree on."""
+"""`compare`: what several runs found, and what they agree on."""
 
 import argparse
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
-from neurosieve.cache import replaced
+from neurosieve.account import versions
+from neurosieve.comparing import named, pairs, summaries
+from neurosieve.config.configuration import build_all
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.results import Result, find_runs
+from neurosieve.reporting import draw
+from neurosieve.results import Result, Run, find_runs, load, write_run
 
-__all__ = ["compare", "main"]
+__all__ = ["compare", "compare_runs", "main", "show"]
 
 _HELP = """\
-Put the finished runs in some folders side by side: for each behaviour and each pair of runs, which share of the
-best k neurons they have in common, and how well the ranks of all neurons agree (Spearman's correlation).
+Put the finished runs in some folders side by side. Of each run and behaviour: what it read, its best neuron beside
+the best that chance would give, how many neurons pass p_fwer 0.05, how many of the tested replicate, and the verdicts.
+Of each pair of runs: which share of the best k neurons they have in common, how well the ranks of all neurons agree
+(Spearman's correlation), and which share of the best k of one replicates in the other, with the same sign and a p of
+at most 0.05 there; chance gives 0.025. Runs that rank on the same groups agree on their noise too: groups in common
+are counted.
 
   neurosieve find -m scorers=[auc],[cohens_d] seed=0,1
-  neurosieve compare multirun/find/2026-11-22/18-00-00
+  neurosieve compare multirun/find/2026-11-22/18-00-00 --output comparison
 """
 
 
 def compare(*folders: str | Path, k: int = 100) -> pd.DataFrame:
-    """Return a line per behaviour and pair of runs: `behaviour, run, other, overlap, rank_correlation`.
+    """Return a line per behaviour and pair of runs: `behaviour, run, other`, and what the two agree on.
 
     Args:
         *folders: run folders, or folders that hold some, such as that of a multirun.
-        k: of how many best neurons the overlap is taken.
+        k: of how many best neurons the overlap and the replication are taken.
 
     Returns:
-        The table; `overlap` is the share of the best k that both runs have, `rank_correlation` is Spearman's over the
-        neurons that both rank, nan where fewer than two are.
+        The table. `overlap` is the share of the best k that both runs have; `rank_correlation` is Spearman's over the
+        neurons that both rank, nan where fewer than two are; `replicated` is the share of the best k of `run` that
+        have the same sign and a p of at most 0.05 in `other`, of which chance gives 0.025, and `replicated_back` that
+        of `other` in `run`. All are nan where the neurons of the two do not correspond. `groups_in_common` are those
+        that both ranked on, of the `groups` of the smaller.
 
     Raises:
         DataError: there are fewer than two finished runs, or no two share a behaviour.
         ConfigError: `k` is below 1.
     """
+    return _pairs(_runs(folders, k), k)
+
+
+def compare_runs(*folders: str | Path, folder: Path, k: int = 100, reports: Sequence[str] = ("html", "figures")) -> Run:
+    """Compare finished runs, and leave the comparison in `folder`, drawn.
+
+    Raises:
+        DataError: there are fewer than two finished runs, or no two share a behaviour.
+        ConfigError: `k` is below 1, or `folder` holds another run.
+    """
+    if (folder / "run.json").exists() and load(folder).command != "compare":
+        raise ConfigError(f"`{folder}` holds a finished run, which is not written over: give another folder")
+    runs = _runs(folders, k)
+    report = {
+        "command": "compare",
+        "k": k,
+        "behaviours": list(dict.fromkeys(behaviour for run in runs.values() for behaviour in run.behaviours)),
+        "warnings": [],
+        "counts": {"runs": len(runs)},
+        "config": {"folders": [str(run.folder) for run in runs.values()], "k": k},
+        "timings_seconds": {},
+        "versions": versions(),
+    }
+    written = write_run(folder, report, {"comparison": _pairs(runs, k), "runs": summaries(runs)})
+    draw(folder, build_all({name: {"_target_": f"report/{name}"} for name in reports}, "report"))
+    return written
+
+
+def _runs(folders: Sequence[str | Path], k: int) -> Mapping[str, Result]:
     if k < 1:
         raise ConfigError(f"k is {k}: give at least 1")
     runs = [run for folder in folders for run in find_runs(folder)]
@@ -46,40 +83,14 @@ def compare(*folders: str | Path, k: int = 100) -> pd.DataFrame:
             f"there {'is one finished run' if runs else 'is no finished run'} in {', '.join(map(str, folders))}: "
             "give a multirun folder, or several run folders"
         )
-    ranks = {name: _ranks(run) for name, run in named(runs).items()}
-    lines = []
-    for (name, mine), (other, theirs) in combinations(ranks.items(), 2):
-        for behaviour in mine.index.unique("behaviour").intersection(theirs.index.unique("behaviour"), sort=False):
-            both = pd.concat([mine[behaviour], theirs[behaviour]], axis=1, join="inner", keys=["mine", "theirs"])
-            best = (mine[behaviour] <= k).sum()
-            common = ((both.mine <= k) & (both.theirs <= k)).sum()
-            correlation = both.mine.corr(both.theirs, method="spearman") if len(both) > 1 else float("nan")
-            lines.append((behaviour, name, other, common / best if best else float("nan"), correlation))
-    if not lines:
+    return named(runs)
+
+
+def _pairs(runs: Mapping[str, Result], k: int) -> pd.DataFrame:
+    found = pairs(runs, k)
+    if found.empty:
         raise DataError("no two of these runs looked for a behaviour of the same name: there is nothing to compare")
-    return pd.DataFrame(lines, columns=["behaviour", "run", "other", "overlap", "rank_correlation"])
-
-
-def named(runs: Sequence[Result]) -> dict[str, Result]:
-    """Return runs by a short name of their own: what was overridden, where that tells them apart, else the folder."""
-    overridden = [_overrides(run) for run in runs]
-    shared = set(overridden[0]).intersection(*overridden[1:])
-    names = [" ".join(one for one in overrides if one not in shared) for overrides in overridden]
-    if len(set(names)) < len(names) or not all(names):
-        names = [str(run.folder) for run in runs]
-    return dict(zip(names, runs, strict=True))
-
-
-def _overrides(run: Result) -> list[str]:
-    path = run.folder / ".hydra" / "overrides.yaml"
-    return list(yaml.safe_load(path.read_text()) or []) if path.is_file() else []
-
-
-def _ranks(run: Result) -> pd.Series:
-    table = run.neurons
-    return table.set_index(["behaviour", "layer", "neuron"])["rank"].where(
-        table[f"{run.run['rank_by']}_distance"].notna().to_numpy()
-    )
+    return found
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -88,32 +99,40 @@ def main(arguments: Sequence[str]) -> None:
         "neurosieve compare", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="+", type=Path, help="run folders, or folders that hold some")
-    parser.add_argument(
-        "-k", type=int, default=100, help="of how many best neurons the overlap is taken (default: 100)"
-    )
-    parser.add_argument("--output", type=Path, help="also write the table there, as Parquet")
+    parser.add_argument("-k", type=int, default=100, help="of how many best neurons (default: 100)")
+    parser.add_argument("--output", type=Path, help="a folder to leave the tables in, with a page and figures")
     asked = parser.parse_args(arguments)
-    show(compare(*asked.folders, k=asked.k), asked.k, asked.output)
+    show(asked.folders, asked.k, asked.output)
 
 
-def show(table: pd.DataFrame, k: int, output: Path | None = None) -> None:
-    """Print a comparison, and write it to a Parquet file if one is named."""
+def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> None:
+    """Print a comparison, and leave it in a folder, drawn, if one is named."""
+    from neurosieve.terminal import console, show_where
+
+    out, runs = console(), _runs(folders, k)
+    table = _pairs(runs, k)
+    out.print(_table("what each run found", summaries(runs)))
+    for behaviour, lines in table.groupby("behaviour", sort=False):
+        out.print(_table(f"{behaviour}: runs side by side, by their best {k:,}", lines.drop(columns="behaviour")))
+    if output is not None:
+        show_where(compare_runs(*folders, folder=output, k=k), out)
+
+
+def _table(title: str, lines: pd.DataFrame) -> object:
     from rich.markup import escape
     from rich.table import Table
 
-    from neurosieve.terminal import console
+    from neurosieve.visible import visible
 
-    for behaviour, lines in table.groupby("behaviour", sort=False):
-        shown = Table(title=f"{escape(str(behaviour))}: runs side by side", title_justify="left")
-        for column in ("run", "other"):
-            shown.add_column(column)
-        for column in (f"overlap of the best {k}", "rank correlation"):
-            shown.add_column(column, justify="right")
-        for line in lines.itertuples():
-            shown.add_row(
-                escape(str(line.run)), escape(str(line.other)), f"{line.overlap:.2f}", f"{line.rank_correlation:.3f}"
-            )
-        console().print(shown)
-    if output is not None:
-        replaced(output, lambda path: table.to_parquet(path, index=False))
-        console().print(f"comparison: {escape(str(output))}", soft_wrap=True)
+    shown = Table(title=escape(visible(title)), title_justify="left")
+    for column in lines:
+        shown.add_column(str(column).replace("_", " "), justify="left" if lines[column].dtype == object else "right")
+    for line in lines.itertuples(index=False):
+        shown.add_row(*(escape(visible(_cell(value))) for value in line))
+    return shown
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if value != value else f"{value:.3f}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

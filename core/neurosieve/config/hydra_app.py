@@ -109,9 +109,9 @@ class CompareRuns(Callback):
 
     def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
         """Print the comparison, and leave it in the folder of the sweep."""
-        from neurosieve.commands.compare import compare, show
+        from neurosieve.commands.compare import show
         from neurosieve.results import find_runs
 
         folder = Path(config.hydra.sweep.dir)
         if len(find_runs(folder)) > 1:
-            show(compare(folder), k=100, output=folder / "comparison.parquet")
+            show([folder], output=folder / "comparison")
