@@ -132,6 +132,17 @@ class Scorer(ABC, Generic[S]):
         """
         return None
 
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores | None:
+        """Return the scores of `batch` under each line of `weights`, as if each line were a behaviour of its own.
+
+        None where there is no quick way: positions are repeated then, draw by draw, which takes longer.
+
+        Args:
+            batch: positions of one behaviour, in one column of labels; every one of them is compared.
+            weights: how many times each position counts in each draw.
+        """
+        return None
+
     def interval(self, batch: Batch, confidence: float) -> Interval | None:
         """Return an interval of each neuron's score that knows that positions of one group are not independent.
 

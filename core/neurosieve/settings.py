@@ -24,9 +24,12 @@ class Find:
     word_check: str | None = "auc_within_token"
     """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out."""
     confirm: int = 100
-    """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict."""
+    """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict; and among
+    how many a stable neuron is again and again."""
     draws: int = 500
     """Resamples of the groups behind each interval."""
+    bootstraps: int = 100
+    """Resamples of the groups behind the stability of the best neurons; 0 leaves it out."""
     confidence: float = 0.95
     """How often an interval is to hold the truth."""
     tokens_per_batch: int | None = None
@@ -50,6 +53,7 @@ class Find:
             "permutations": 0,
             "confirm": 0,
             "draws": 1,
+            "bootstraps": 0,
             "tokens_per_batch": 1,
             "enough_groups": 2,
         }

@@ -27,6 +27,7 @@ from neurosieve.replication import confirmed
 from neurosieve.results import Result, write_run
 from neurosieve.selection import PARTS, Positions, Selection, choose_positions
 from neurosieve.settings import Find
+from neurosieve.stability import stable
 from neurosieve.store import DamagedShardError, Space
 from neurosieve.verdicts import judged
 
@@ -102,6 +103,8 @@ def sieve(
                 neurons, null, told = compared_with_chance(
                     neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed
                 )
+            with watch.stage("bootstrapping"):
+                neurons = stable(neurons, space, positions, scorers[rank_by], settings)
             with watch.stage("replicating"):
                 neurons = confirmed(neurons, space, positions, scorers[rank_by], rank_by, settings)
                 if within:

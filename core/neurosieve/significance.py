@@ -11,7 +11,7 @@ from neurosieve.data import Batch
 from neurosieve.engine import score
 from neurosieve.ranking import distance
 
-__all__ = ["Distances", "bootstrap_interval", "clustered_interval", "formula_interval"]
+__all__ = ["Distances", "bootstrap_interval", "clustered_interval", "formula_interval", "repeated"]
 
 
 class Distances(NamedTuple):
@@ -67,7 +67,7 @@ def bootstrap_interval(
             # A group that is drawn twice counts as two: its copies are told apart by number.
             copies = np.repeat(np.arange(len(chosen)), [len(members[group]) for group in chosen])
             rows = torch.from_numpy(np.concatenate([members[group] for group in chosen]))
-            resampled = _resampled(batch, rows, torch.from_numpy(copies))
+            resampled = repeated(batch, rows, torch.from_numpy(copies))
             values[draw] = distance(score([resampled], {"score": scorer})["score"])[0]
     finally:
         torch.set_num_threads(threads)
@@ -79,7 +79,8 @@ def bootstrap_interval(
     return Distances(low, high)
 
 
-def _resampled(batch: Batch, rows: torch.Tensor, copies: torch.Tensor) -> Batch:
+def repeated(batch: Batch, rows: torch.Tensor, groups: torch.Tensor) -> Batch:
+    """Return some positions of a batch, each as often as it is in `rows`, in the groups of these numbers."""
     return Batch(
-        batch.site, batch.activations[rows], batch.labels[rows], batch.documents[rows], copies, batch.token_ids[rows]
+        batch.site, batch.activations[rows], batch.labels[rows], batch.documents[rows], groups, batch.token_ids[rows]
     )

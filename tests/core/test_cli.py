@@ -227,6 +227,7 @@ def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, plac
     assert {path.name for path in (places / "here" / folder).iterdir()} == {
         ".hydra",
         "activations.parquet",
+        "looks.parquet",
         "neurons.parquet",
         "positions.parquet",
         "report.html",

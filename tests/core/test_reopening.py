@@ -48,9 +48,12 @@ def test_a_run_opens_again_with_its_positions_and_their_activations(run):
     best = result.top(1).iloc[0]
     from neurosieve.capture import batches_at
     from neurosieve.data import Site
+    from neurosieve.selection import PARTS
 
     [batch] = batches_at(opened.space, opened.positions, Site(int(best.layer)))
-    column = batch.activations[:, int(best.neuron)].numpy()
+    # Of the places that are read, the run's own: both parts of its one behaviour.
+    own = (batch.labels[:, [opened.positions.column("backtracking", part) for part in PARTS]] >= 0).any(dim=1)
+    column = batch.activations[own, int(best.neuron)].numpy()
     kept = result.table("activations").query("layer == @best.layer and neuron == @best.neuron")
     np.testing.assert_array_equal(np.sort(column), np.sort(kept.activation.to_numpy()))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neurosieve.contracts import Scorer
-from neurosieve.data import Batch, Contrast, Interval
+from neurosieve.data import Batch, Contrast, Interval, Scores
 from neurosieve.engine import score
 from neurosieve.permutation import permuted, strata_of
 from neurosieve.testing.observations import observed, of_behaviour, of_neurons, rows
@@ -85,6 +85,32 @@ def a_contrast_scores_as_computing_does(scorer: Scorer[Any]) -> None:
                 f"the contrast of {shown(scorer)} scores {what} otherwise: {_differing(found, expected)} of "
                 f"{1 + _ARRANGEMENTS} arrangements of the labels, the true ones first"
             )
+
+
+def resamples_score_as_repeated_positions_do(scorer: Scorer[Any]) -> None:
+    """Assert that the scores of resamples, if there is a quick way to them, are those of positions that are repeated.
+
+    Also of positions that no draw holds, and nan where a draw holds a class no more.
+    """
+    batch, what = _compared(), "resamples of positions"
+    times = torch.randint(0, 3, (_ARRANGEMENTS, len(batch.labels)), generator=torch.Generator().manual_seed(3))
+    times[1], times[2, batch.labels[:, 0] == 1], times[3, batch.labels[:, 0] == 0] = 1, 0, 0
+    before = batch.activations.clone()
+    with trying(scorer, f"as it scores {what}"):
+        quick: Any = scorer.resampled(batch, times.float())
+    if quick is None:
+        return
+    if not isinstance(quick, Scores):
+        raise AssertionError(f"{shown(scorer)} gives {shown(quick)} as it scores {what}: return `neurosieve.Scores`")
+    if not torch.equal(batch.activations, before):
+        raise AssertionError(f"{shown(scorer)} changes the activations as it scores {what}")
+    expected = [_value(scorer, rows(batch, torch.arange(len(line)).repeat_interleave(line)), what) for line in times]
+    found = quick.value.double()
+    if not _same(torch.cat(expected), found):
+        raise AssertionError(
+            f"{shown(scorer)} scores {what} otherwise than positions that are repeated: "
+            f"{_differing(found, torch.cat(expected))} of {_ARRANGEMENTS} resamples"
+        )
 
 
 def _rearranged(scorer: Scorer[Any], batch: Batch) -> Tensor:
@@ -188,8 +214,9 @@ def an_interval_knows_groups(scorer: Scorer[Any]) -> None:
 INFERENCE_CHECKS: tuple[Check, ...] = (
     it_says_within_what_labels_are_permuted,
     a_contrast_scores_as_computing_does,
+    resamples_score_as_repeated_positions_do,
     an_interval_holds_the_score,
     an_interval_does_not_depend_on_order,
     an_interval_knows_groups,
 )
-"""What a scorer promises of `permuted_within`, `contrast` and `interval`."""
+"""What a scorer promises of `permuted_within`, `contrast`, `resampled` and `interval`."""

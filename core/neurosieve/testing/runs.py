@@ -76,12 +76,20 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
         table = table.assign(auc_distance_replication_low=low, auc_distance_replication_high=high)
         verdict = pd.array((low * high > 0).to_numpy(), dtype="boolean")
         verdict[~tested.to_numpy()] = pd.NA
-        tables.append(table.assign(replicates=verdict))
+        table = table.assign(replicates=verdict)
+        if held_out:
+            p = table.auc.where(table.auc.isna(), 1 / 1001)
+            said = table.replicates.map({True: "behaviour", False: "not replicated"}).astype("string")
+            table = table.assign(p=p, p_fwer=p, q_fdr=p, verdict=said, stability=np.where(tested, 0.9, np.nan))
+        tables.append(table)
     neurons = pd.concat(tables, ignore_index=True)
     counts = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "ranking_groups": 6}
     counts |= {"replication_present": 4 * held_out, "replication_control": 40 * held_out}
+    null = {"permutations": 1000, "largest_distance_median": 0.2, "largest_distance_95": 0.25}
+    null |= {"p_fwer_05": 3, "q_fdr_05": 4}
     run = _told(
         "find",
+        null=dict.fromkeys(behaviours, null) if held_out else {},
         behaviours=list(behaviours),
         scorers=["auc", "cohens_d"],
         rank_by="auc",

@@ -74,10 +74,16 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
         name: (_tiles(run, name, ranking), _table(neurons[neurons.behaviour == name], ranking, scorers, name, best))
         for name, ranking in rankings.items()
     }
+    reached = [
+        f"with permuted labels the best for {name} is {number(null['largest_distance_95'])} or more from telling "
+        f"nothing in 5 % of {number(null['permutations'])} permutations"
+        for name, null in told.get("null", {}).items()
+    ]
     lead = (
         f"The neurons whose {told['rank_by']} is furthest from telling nothing, the best first; choose a heading to "
-        "sort by it. Of so many neurons the best score high by chance too, and there is no null here to say how high: "
-        "go by what was held out."
+        "sort by it. Of so many neurons the best score high by chance too: "
+        + ("; ".join(reached) or "there is no null here to say how high, so go by what was held out")
+        + "."
     )
     return Section("The ranking", lead, _by_behaviour(blocks))
 

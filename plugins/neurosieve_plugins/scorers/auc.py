@@ -8,7 +8,7 @@ from torch import Tensor
 
 from neurosieve import Batch, Contrast, Interval, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
-from neurosieve_plugins.scorers.ordering import in_order, midranks
+from neurosieve_plugins.scorers.ordering import areas_of_resamples, in_order, midranks
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["Auc"]
@@ -64,6 +64,10 @@ class Auc(Scorer[RowsState]):
             return sums.div(pairs).add_(0.5) if pairs else torch.full_like(sums, torch.nan)
 
         return Contrast(ranks, score)
+
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
+        """Return the area of each draw; a neuron's controls are sorted once for all of them."""
+        return Scores(areas_of_resamples(batch, torch.zeros_like(batch.documents), weights), neutral=0.5)
 
     def interval(self, batch: Batch, confidence: float) -> Interval:
         """Return intervals by the clustered variance of Obuchowski (1997, "Nonparametric analysis of clustered ROC

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from neurosieve import Batch, Contrast, Interval, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
-from neurosieve_plugins.scorers.ordering import midranks
+from neurosieve_plugins.scorers.ordering import areas_of_resamples, midranks
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["AucWithinToken"]
@@ -72,6 +72,10 @@ class AucWithinToken(Scorer[RowsState]):
             return sums.div(pairs).add_(0.5) if pairs else torch.full_like(sums, torch.nan)
 
         return Contrast(values, score)
+
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
+        """Return the area of each draw; a neuron's controls are sorted once for all of them."""
+        return Scores(areas_of_resamples(batch, batch.token_ids, weights), neutral=0.5)
 
     def interval(self, batch: Batch, confidence: float) -> Interval:
         """Return intervals by the variance of each group's share in the area, on the logit scale; exact for 0 or 1.

@@ -28,7 +28,7 @@ def area_interval(
     """Return intervals of areas under the ROC curve, on the logit scale, which keeps them between 0 and 1.
 
     Where every pair is won, or every one lost, nothing varies: such an interval reaches to the area at which so many
-    groups in a row have a chance of (1 - confidence) / 2 (Clopper and Pearson 1934). Where every pair is a tie, the area
+    groups in a row have a chance of (1 - confidence) / 2 (Clopper and Pearson 1934). Where all pairs are ties, the area
     is 0.5 without a doubt.
 
     Args:

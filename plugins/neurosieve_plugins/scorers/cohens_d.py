@@ -65,6 +65,10 @@ class CohensD(Scorer[MomentsState]):
             defined &= freedom > 0
         return Scores(d.where(defined & (variance > 0), torch.nan))
 
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
+        """Return the score of each draw from its moments."""
+        return self.compute(self.statistic.resampled(batch, weights))
+
     def contrast(self, batch: Batch) -> Contrast | None:
         """Return the distances from the mean: their sum over the present positions gives the difference of means.
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
+from torch import Tensor
+
 from neurosieve import Batch, Contrast, Scorer, Scores
 from neurosieve_plugins.scorers.cohens_d import CohensD
 from neurosieve_plugins.statistics.moments import Moments, MomentsState
@@ -38,6 +41,10 @@ class HedgesG(Scorer[MomentsState]):
     def compute(self, state: MomentsState) -> Scores:
         """Return g per behaviour and neuron, nan where a class lacks a variance or both have none."""
         return _D.compute(state)
+
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
+        """Return the score of each draw from its moments."""
+        return self.compute(self.statistic.resampled(batch, weights))
 
     def contrast(self, batch: Batch) -> Contrast | None:
         """Return what gives Cohen's d, corrected."""

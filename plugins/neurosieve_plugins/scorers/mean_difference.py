@@ -39,6 +39,10 @@ class MeanDifference(Scorer[MomentsState]):
         defined = (state.positions > 0).all(dim=0).unsqueeze(-1)
         return Scores((state.mean[1] - state.mean[0]).where(defined, torch.nan))
 
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
+        """Return the score of each draw from its moments."""
+        return self.compute(self.statistic.resampled(batch, weights))
+
     def contrast(self, batch: Batch) -> Contrast:
         """Return the distances from the mean: their sum over the present positions, times a factor, is the score."""
         total, present = len(batch.labels), int((batch.labels == 1).sum())

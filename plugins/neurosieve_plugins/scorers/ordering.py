@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32, Float64, Int
 from torch import Tensor
 
+from neurosieve import Batch
 from neurosieve_plugins.statistics.rows import RowsState
 
-__all__ = ["Ordered", "in_order", "midranks"]
+__all__ = ["Ordered", "areas_of_resamples", "in_order", "midranks"]
 
 _ELEMENTS_AT_ONCE = 1 << 23
 """How many float32 numbers a temporary may hold: 32 MiB of them."""
@@ -111,3 +112,67 @@ def _share(ordered: npt.NDArray[np.float32], tied: npt.NDArray[np.bool_]) -> Non
     before = np.concatenate([[False], tied[:-1]])
     first, last = np.flatnonzero(tied & ~before), np.flatnonzero(before & ~tied)
     ordered[tied | before] = np.repeat((ordered[first] + ordered[last]) / 2, last - first + 1)
+
+
+def areas_of_resamples(
+    batch: Batch, strata: Int[Tensor, "positions"], weights: Float[Tensor, "draws positions"]
+) -> Float64[Tensor, "draws neurons"]:
+    """Return the area under the ROC curve over pairs of one stratum, each position counting as often as a line says.
+
+    nan where there is no pair, and for a neuron that has a nan.
+
+    Args:
+        batch: positions of one behaviour, in one column of labels; every one of them is compared.
+        strata: a number for each position.
+        weights: how many times each position counts in each draw.
+    """
+    labels, values = batch.labels[:, 0].cpu(), batch.activations.float()
+    number = torch.unique(strata.cpu(), return_inverse=True)[1]
+    # In the order of strata and, within one, of activations: twice a midrank is a whole number.
+    keys = midranks(values).mul(2).nan_to_num(0.0).cpu().long()
+    keys += number.unsqueeze(1) * (2 * len(labels) + 2)
+    (present, mine), (control, others) = (
+        (keys[here].T.contiguous().numpy(), weights.cpu().T.float()[here]) for here in (labels == 1, labels == 0)
+    )
+    # The present and the control positions of each stratum, strata by draws.
+    size = (int(number.max()) + 1, len(weights))
+    m, n = (
+        torch.zeros(size, dtype=torch.float64).index_add_(0, number[labels == label], times.double())
+        for label, times in ((1, mine), (0, others))
+    )
+    pairs = (m * n).sum(dim=0)
+    # A present position is above every control of an earlier stratum: those are no pairs.
+    no_pairs = ((m.sum(dim=0) - m.cumsum(dim=0)) * n).sum(dim=0)
+    won = torch.empty(values.shape[1], len(weights), dtype=torch.float64)
+
+    def count(neurons: range) -> None:
+        for neuron in neurons:
+            won[neuron] = _won(present[neuron], control[neuron], mine, others)
+
+    chunks = [range(start, min(start + 64, len(won))) for start in range(0, len(won), 64)]
+    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        for _ in map(count, chunks) if len(chunks) < 2 else threads.map(count, chunks):
+            pass
+    areas = ((won - no_pairs) / pairs.masked_fill(pairs == 0, torch.nan)).T
+    return areas.masked_fill(values.isnan().any(dim=0).cpu(), torch.nan).to(values.device)
+
+
+def _won(
+    present: npt.NDArray[np.int64],
+    control: npt.NDArray[np.int64],
+    mine: Float32[Tensor, "present draws"],
+    others: Float32[Tensor, "control draws"],
+) -> Float64[Tensor, "draws"]:
+    """Return the pairs of each draw in which the present position outfires the control, a tie counting half.
+
+    Controls are counted between and at the distinct activations of present positions, for all draws at once.
+    """
+    steps, step = np.unique(present, return_inverse=True)
+    # An even place is between two steps, an odd one at a step.
+    place = np.searchsorted(steps, control, "left") + np.searchsorted(steps, control, "right")
+    controls = torch.zeros(2 * len(steps) + 1, others.shape[1]).index_add_(0, torch.from_numpy(place), others)
+    above = torch.zeros(len(steps) + 1, mine.shape[1])
+    above[:-1].index_add_(0, torch.from_numpy(step), mine)
+    above = above.flip(0).cumsum(dim=0).flip(0)
+    between, at = controls[::2] * above, controls[1::2] * (above[:-1] + above[1:])
+    return between.sum(dim=0, dtype=torch.float64) + at.sum(dim=0, dtype=torch.float64) / 2

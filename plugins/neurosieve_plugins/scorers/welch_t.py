@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from neurosieve import Scorer, Scores
+from neurosieve import Batch, Scorer, Scores
 from neurosieve_plugins.statistics.moments import Moments, MomentsState
 
 __all__ = ["WelchT"]
@@ -48,3 +50,7 @@ class WelchT(Scorer[MomentsState]):
         df = freedom.where(defined, torch.nan)
         p = 2 * torch.as_tensor(stdtr(df.cpu().numpy(), -t.abs().cpu().numpy())).to(t.device)
         return Scores(t, details={"df": df, "p": p})
+
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
+        """Return the score of each draw from its moments."""
+        return self.compute(self.statistic.resampled(batch, weights))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from neurosieve import Batch, Statistic
@@ -57,6 +57,11 @@ class Moments(Statistic[MomentsState]):
         device = batch.activations.device
         return self.merge(MomentsState(*(part.to(device) for part in state)), _moments(batch))
 
+    def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> MomentsState:
+        """Return the moments of the first behaviour where each position counts as often as each line says."""
+        member = torch.stack([batch.labels[:, 0] == label for label in (0, 1)]).unsqueeze(1)
+        return _weighted(batch.activations, (member.to(weights.device) * weights).double())
+
     def merge(self, left: MomentsState, right: MomentsState) -> MomentsState:
         """Return the summary of what `left` and `right` summarise, on the device of `left`."""
         right = MomentsState(*(part.to(left.mean.device) for part in right))
@@ -78,16 +83,21 @@ def _moments(batch: Batch) -> MomentsState:
     chosen = (labels >= 0).any(dim=1)
     if not chosen.all():
         activations, labels = activations[chosen], labels[chosen]
+    return _weighted(activations, torch.stack([labels.T == 0, labels.T == 1]).double())
+
+
+def _weighted(
+    activations: Float[Tensor, "positions neurons"], weight: Float64[Tensor, "2 columns positions"]
+) -> MomentsState:
+    """Return the moments of columns in which each position counts as often as `weight` says."""
     positions, neurons = activations.shape
-    member = torch.stack([labels.T == 0, labels.T == 1])
-    count = member.sum(dim=-1)
+    count = weight.sum(dim=-1).long()
     size = count.clamp(min=1).double().unsqueeze(-1)
     mean = torch.zeros(*count.shape, neurons, dtype=torch.float64, device=activations.device)
     m2 = torch.zeros_like(mean)
     if positions == 0:
         return MomentsState(count, mean, m2)
-    weight = member.double()
-    first = member.byte().argmax(dim=-1)
+    first = (weight > 0).byte().argmax(dim=-1)
     # Rounding leaves at most this share of a sum of squares where the true m2 is 0.
     rounding = 2 * (size + 1) * torch.finfo(torch.float64).eps
     for chunk in _chunks(neurons, rows=max(positions, count.numel())):

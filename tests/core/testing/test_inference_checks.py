@@ -54,6 +54,13 @@ class Sound(Scorer[Any]):
         factor = total / pairs if pairs else math.nan
         return Contrast(batch.activations - batch.activations.mean(dim=0), lambda sums: sums * factor)
 
+    def resampled(self, batch: Batch, weights: Tensor) -> Scores | None:
+        means = []
+        for label in (0, 1):
+            times = weights * (batch.labels[:, 0] == label)
+            means.append(times @ batch.activations / times.sum(dim=1, keepdim=True))
+        return Scores(means[1] - means[0])
+
     def interval(self, batch: Batch, confidence: float) -> Interval | None:
         present = batch.labels == 1
         m, n = int(present.sum()), int((~present).sum())
@@ -71,9 +78,12 @@ class Sound(Scorer[Any]):
 
 @dataclass(frozen=True)
 class Plain(Sound):
-    """The difference, with neither a contrast nor an interval."""
+    """The difference, with neither a contrast nor an interval, nor a quick way to resamples."""
 
     def contrast(self, batch: Batch) -> Contrast | None:
+        return None
+
+    def resampled(self, batch: Batch, weights: Tensor) -> Scores | None:
         return None
 
     def interval(self, batch: Batch, confidence: float) -> Interval | None:
@@ -153,6 +163,31 @@ class Failing(Sound):
 
 
 @dataclass(frozen=True)
+class Once(Sound):
+    """The difference, in whose resamples each position counts once or not at all."""
+
+    def resampled(self, batch: Batch, weights: Tensor) -> Any:
+        return super().resampled(batch, weights.clamp(max=1))
+
+
+@dataclass(frozen=True)
+class Matrix(Sound):
+    """The difference, with a bare matrix for the scores of resamples."""
+
+    def resampled(self, batch: Batch, weights: Tensor) -> Any:
+        return super().resampled(batch, weights).value  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class Scribbling(Sound):
+    """The difference, whose resamples are taken in the batch's own memory."""
+
+    def resampled(self, batch: Batch, weights: Tensor) -> Any:
+        batch.activations.sub_(batch.activations.mean(dim=0))
+        return super().resampled(batch, weights)
+
+
+@dataclass(frozen=True)
 class Ends(Sound):
     """The difference, with a bare tuple for an interval."""
 
@@ -229,8 +264,9 @@ class Naive(Sound):
 
 
 ALL = {check.__name__ for check in INFERENCE_CHECKS}
-CONTRAST, HOLDS, ORDER, GROUPS = (
+CONTRAST, RESAMPLES, HOLDS, ORDER, GROUPS = (
     "a_contrast_scores_as_computing_does",
+    "resamples_score_as_repeated_positions_do",
     "an_interval_holds_the_score",
     "an_interval_does_not_depend_on_order",
     "an_interval_knows_groups",
@@ -244,6 +280,9 @@ BROKEN = [
     (Defined(), {CONTRAST}, "scores positions without a present one otherwise"),
     (Writing(), {CONTRAST}, "changes the activations as it makes a contrast"),
     (Failing(), {CONTRAST}, "raises RuntimeError as it makes a contrast of positions of one behaviour: no idea"),
+    (Once(), {RESAMPLES}, "otherwise than positions that are repeated: .*, and else .*, at number 1 of 20 resamples"),
+    (Matrix(), {RESAMPLES}, "return `neurosieve.Scores`|TypeCheckError"),
+    (Scribbling(), {RESAMPLES}, "changes the activations as it scores resamples"),
     (Ends(), {HOLDS, ORDER, GROUPS}, "return a `neurosieve.Interval`|TypeCheckError"),
     (HalfOpen(), {HOLDS, ORDER, GROUPS}, "none of them infinite"),
     (OneEnded(), {HOLDS, ORDER, GROUPS}, "both nan where it is undefined"),
