@@ -70,7 +70,7 @@ def ablate_neurons(
         at_controls = ControlPositions(opened, behaviour, settings.seed, announce)
         layers = [site.layer for site in opened.space.sites]
         best = best_neurons(result, behaviour)
-        sets = control_sets(targets, at_controls, layers, best, settings.controls, settings.seed)
+        sets = control_sets(targets, at_controls, layers, best, settings.control_sets, settings.seed)
         asked = conditions(intervention, targets, sets, at_controls, ks, strengths)
     described = describe(intervention)
     name = str(described["_target_"]).rpartition("/")[2]

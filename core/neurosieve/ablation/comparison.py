@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from numpy import ndarray
 
 from neurosieve.ablation.conditions import Condition
 from neurosieve.ablation.editing import Proof
-from neurosieve.ablation.effects import Estimate, Resamples, Verdict, average, verdict_of
+from neurosieve.ablation.effects import Estimate, Resamples, Verdict, average, chance_among, verdict_of
 
 __all__ = ["Comparison", "Judgement", "Measure", "Observed"]
 
@@ -73,19 +74,23 @@ class Comparison:
     ) -> None:
         self.measure, self.conditions = measure, conditions
         self.resamples = Resamples(measure.groups, draws, seed, enough_groups)
-        self.unedited = None
+        self.unedited, self._silent = None, False
         if measure.unedited is not None:
+            self._silent = not np.any(measure.top) and not np.any(measure.unedited[0])
             self.unedited = measure.read_as(self.resamples.ratio(*measure.unedited))
         self.values = [
             measure.read_as(self.resamples.ratio(top, bottom))
             for top, bottom in zip(measure.top, measure.bottom, strict=True)
         ]
         self.changes = [value if self.unedited is None else value - self.unedited for value in self.values]
+        self.chance = self._chance()
+        """Of each condition on the targets, by its number: how often a set of controls is as far from 0."""
 
     def lines(self, intervention: str) -> Iterator[dict[str, Any]]:
         """Yield a line of the table of effects for the unedited model, where it has a value, and for each condition.
 
-        `change` is from the unedited model; `difference` is that of the targets from the mean of their control sets.
+        `change` is from the unedited model; `difference` is that of the targets from the mean of their control sets,
+        and `p_controls` how often a set of controls would be as far from 0, corrected for the doses that were tried.
         """
         size = {"n": self.resamples.units, "groups": self.resamples.groups}
         if self.unedited is not None:
@@ -107,6 +112,7 @@ class Comparison:
                 "detectable": self.changes[number].detectable,
                 "p": math.nan if self.measure.p is None else self.measure.p[number],
                 **(_with_interval("difference", difference) if difference is not None else {}),
+                "p_controls": self.chance.get(number, math.nan),
                 **size,
             }
 
@@ -117,11 +123,12 @@ class Comparison:
                 continue
             target = self.changes[number]
             controls = [self.changes[other] for other in self._controls(condition)]
-            verdict = verdict_of(target, controls, negligible)
+            verdict = verdict_of(target, controls, self.chance[number], negligible)
+            if self._silent:
+                verdict = "the behaviour never shows"
             low, high = target.interval()
             sure = "" if math.isnan(low) else f" (95 % interval {low:+.3g} to {high:+.3g})"
-            others = ", ".join(f"{control.value:+.3g}" for control in controls)
-            beside = f"{len(controls)} sets of control neurons" if len(controls) > 1 else "the control neurons"
+            beside = _beside([control.value for control in controls], self.chance[number])
             half = f" at strength {condition.edit.strength:g}" if condition.edit.strength != 1 else ""
             yield Judgement(
                 condition.k,
@@ -129,8 +136,14 @@ class Comparison:
                 self.measure.name,
                 verdict,
                 f"{condition.k:,} neuron{'s' * (condition.k != 1)} edited{half}: {self.measure.words} changes by "
-                f"{target.value:+.3g}{sure}, with {beside} by {others}: {verdict}",
+                f"{target.value:+.3g}{sure}, with {beside}: {verdict}",
             )
+
+    def _chance(self) -> dict[int, float]:
+        doses = [number for number, one in enumerate(self.conditions) if one.set == "target"]
+        sets = [[number, *self._controls(self.conditions[number])] for number in doses]
+        changes = np.array([[self.changes[number].value for number in numbers] for numbers in sets]).T
+        return dict(zip(doses, chance_among(changes).tolist(), strict=True))
 
     def _controls(self, target: Condition) -> list[int]:
         return [
@@ -138,6 +151,15 @@ class Comparison:
             for number, one in enumerate(self.conditions)
             if one.set == "control" and (one.k, one.edit.strength) == (target.k, target.edit.strength)
         ]
+
+
+def _beside(changes: Sequence[float], chance: float) -> str:
+    if len(changes) == 1:
+        return f"the control neurons by {changes[0]:+.3g}"
+    return (
+        f"{len(changes):,} sets of control neurons by {np.mean(changes):+.3g} on average ({min(changes):+.3g} to "
+        f"{max(changes):+.3g}; p = {chance:.2g} among them)"
+    )
 
 
 def _with_interval(name: str, estimate: Estimate) -> dict[str, float]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
 from torch import Tensor
 
 from neurosieve.ablation.edit import Edit
@@ -68,8 +67,7 @@ def control_sets(
     def firing(layer: int) -> Firing:
         return firing_of(at_controls.at(layer))
 
-    seeds = np.random.SeedSequence(seed).generate_state(sets)
-    return [matched(targets, layers, firing, best, int(one)) for one in seeds]
+    return matched(targets, layers, firing, best, sets, seed)
 
 
 def conditions(

@@ -8,16 +8,23 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float
+from numpy import ndarray
 from scipy import stats
 
-__all__ = ["Estimate", "Resamples", "Verdict", "average", "sign_test", "verdict_of"]
+from neurosieve.ablation.settings import ENOUGH_SETS
+
+__all__ = ["Estimate", "Resamples", "Verdict", "average", "chance_among", "sign_test", "verdict_of"]
 
 Verdict = Literal[
     "matters more than its controls",
-    "matters less than its controls",
     "no effect beyond its controls",
+    "too few control sets to tell",
     "too few groups to tell",
+    "the behaviour never shows",
 ]
+
+_CHANCE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,26 +125,44 @@ def sign_test(change: npt.ArrayLike, groups: Sequence[str]) -> float:
     return float(stats.binomtest(up, up + down).pvalue) if up + down else 1.0
 
 
-def verdict_of(target: Estimate, controls: Sequence[Estimate], negligible: float = 0.0) -> Verdict:
+def chance_among(changes: Float[ndarray, "sets doses"]) -> Float[ndarray, "doses"]:
+    """Return how often one of some sets of neurons, taken at random, is as far from 0 as the first set is.
+
+    It is a permutation test whose null is that the first set was drawn as all the others were: its p-value is exact
+    whatever the neurons do, and at least one by the number of sets. With several doses it is that of the furthest dose
+    of a set, each dose in units of its root mean square over all sets, so that many doses are no more looks.
+
+    Source: Phipson and Smyth (2010), Permutation p-values should never be zero, Stat. Appl. Genet. Mol. Biol. 9;
+    Westfall and Young (1993), Resampling-based multiple testing, for the doses.
+    """
+    known = np.isfinite(changes).all(axis=0)
+    size = np.abs(np.where(known, changes, 0))
+    scale = np.sqrt((size**2).mean(axis=0))
+    furthest = np.divide(size, scale, out=np.zeros_like(size), where=scale > 0)
+    beyond = furthest.max(axis=1)[1:, None] >= furthest[0]
+    chance: Float[ndarray, "doses"] = np.where(known, (1 + beyond.sum(axis=0)) / len(size), np.nan)
+    return chance
+
+
+def verdict_of(target: Estimate, controls: Sequence[Estimate], chance: float, negligible: float = 0.0) -> Verdict:
     """Return what the changes under an edit say, beside those under the same edit of each set of control neurons.
 
     An edit matters more where its own interval excludes 0, its difference from the mean of the controls does too, and
-    its change is further from 0 than that of every set of controls. It matters less where that difference is sure, and
-    its change is nearer to 0 than that of every set.
+    its change is further from 0 than that of every set of controls, of which there are enough for that to be no chance.
 
     Args:
         target: the change.
         controls: the changes under each set of controls.
+        chance: the p-value of the target among its controls.
         negligible: changes up to this are none: the model's arithmetic rounds as much.
     """
     difference = target - average(controls)
     own, apart = target.interval(), difference.interval()
     if math.isnan(own[0]) or math.isnan(apart[0]):
         return "too few groups to tell"
-    sizes = [abs(control.value) for control in controls]
-    if abs(difference.value) > negligible and not apart[0] <= 0 <= apart[1]:
-        if abs(target.value) > max(*sizes, negligible) and not own[0] <= 0 <= own[1]:
-            return "matters more than its controls"
-        if abs(target.value) < min(sizes):
-            return "matters less than its controls"
-    return "no effect beyond its controls"
+    beyond = min(abs(target.value) - max(abs(control.value) for control in controls), abs(difference.value))
+    if beyond <= 0 or abs(target.value) <= negligible or apart[0] <= 0 <= apart[1] or own[0] <= 0 <= own[1]:
+        return "no effect beyond its controls"
+    if len(controls) < ENOUGH_SETS:
+        return "too few control sets to tell"
+    return "matters more than its controls" if chance <= _CHANCE else "no effect beyond its controls"

@@ -18,7 +18,7 @@ _FIRING = 0.1
 _SILENT = 0.01
 """Neurons below this share of their layer's root mean square are alike: they hold next to nothing."""
 _NEAR = 10
-"""A control is drawn among so many of the nearest neurons."""
+"""A control is drawn among so many of the nearest neurons, or twice as many as there are sets, if that is more."""
 
 
 class Firing(NamedTuple):
@@ -57,41 +57,84 @@ def matched(
     layers: Sequence[int],
     firing: Callable[[int], Firing],
     best: Set[Neuron],
+    sets: int,
     seed: int,
-) -> list[Match]:
-    """Return a control neuron for each target: of its layer, near to it in frequency and magnitude, drawn by seed.
+) -> list[list[Match]]:
+    """Return sets of control neurons, in each one for each target: of its layer, near to it in frequency and magnitude.
 
-    No control is a target, or among the best of the ranking, or twice in the set. Where a layer has no such neuron
-    left, one of the best of the ranking is taken, and where it has none at all, one of another layer.
+    No control is a target, or among the best of the ranking, or twice in a set; and no two sets have the same control
+    for the same target. Where a layer has no such neuron left, one of the best of the ranking is taken, and where it
+    has none at all, one of another layer.
 
     Args:
         targets: the neurons to stand beside.
         layers: all layers that were read.
         firing: how the neurons of a layer fire.
         best: the best neurons of the ranking: they may be about the behaviour too.
-        seed: draws the controls among the nearest. The controls of the first few targets are those of them alone.
+        sets: how many sets to draw.
+        seed: draws the controls among the nearest.
 
     Raises:
-        ConfigError: there are fewer neurons than two for each target.
+        ConfigError: there are too few neurons.
     """
-    rng = np.random.default_rng(seed)
-    taken = set(targets)
-    found: list[Match] = []
-    for target in targets:
-        others = [layer for layer in layers if layer != target.layer]
-        asked = _pool([target.layer], firing, taken | best)
-        pool = asked or _pool([target.layer], firing, taken)
-        pool = pool or _pool(others, firing, taken | best) or _pool(others, firing, taken)
-        if not pool:
-            raise ConfigError(
-                f"there is no neuron left to stand beside L{target.layer}N{target.neuron}: {len(targets):,} neurons to "
-                "edit leave too few; lower `k`"
-            )
-        ratios = _ratios(target, pool, firing)
-        drawn = int(rng.choice(np.argsort(ratios, kind="stable")[:_NEAR]))
-        taken.add(pool[drawn])
-        found.append(Match(pool[drawn], float(ratios[drawn]), not asked))
+    found: list[list[Match]] = [[] for _ in range(sets)]
+    taken = [set[Neuron]() for _ in range(sets)]
+    for place, target in enumerate(targets):
+        queue = _Queue(target, layers, firing, set(targets), best, max(_NEAR, 2 * sets), [seed, place])
+        for mine, held in zip(found, taken, strict=True):
+            match = queue.next_without(held)
+            if match is None:
+                raise ConfigError(
+                    f"there is no neuron left to stand beside L{target.layer}N{target.neuron}: with {len(targets):,} "
+                    f"neurons to edit, {sets:,} sets of controls leave too few; lower `k` or `controls`"
+                )
+            held.add(match.neuron)
+            mine.append(match)
     return found
+
+
+class _Queue:
+    """The neurons that may stand beside one target, those to be taken first in front: the nearest, shuffled."""
+
+    def __init__(
+        self,
+        target: Neuron,
+        layers: Sequence[int],
+        firing: Callable[[int], Firing],
+        targets: Set[Neuron],
+        best: Set[Neuron],
+        near: int,
+        seed: Sequence[int],
+    ) -> None:
+        self._target, self._firing, self._near = target, firing, near
+        self._rng = np.random.default_rng(seed)
+        others = [layer for layer in layers if layer != target.layer]
+        self._further = iter(
+            [
+                (False, [target.layer], targets | best, set[Neuron]()),
+                (True, [target.layer], targets, best),
+                (True, others, targets | best, set[Neuron]()),
+                (True, others, targets, best),
+            ]
+        )
+        self._waiting: list[Match] = []
+
+    def next_without(self, held: Set[Neuron]) -> Match | None:
+        """Return the first neuron that is not held already and take it out; None where there is none."""
+        while True:
+            for number, match in enumerate(self._waiting):
+                if match.neuron not in held:
+                    return self._waiting.pop(number)
+            further = next(self._further, None)
+            if further is None:
+                return None
+            wide, layers, without, only = further
+            pool = [neuron for neuron in _pool(layers, self._firing, without) if not only or neuron in only]
+            if pool:
+                ratios = _ratios(self._target, pool, self._firing)
+                order = np.argsort(ratios, kind="stable")
+                self._rng.shuffle(order[: self._near])
+                self._waiting += [Match(pool[one], float(ratios[one]), wide) for one in order.tolist()]
 
 
 def _pool(layers: Iterable[int], firing: Callable[[int], Firing], without: Set[Neuron]) -> list[Neuron]:

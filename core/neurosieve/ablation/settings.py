@@ -6,7 +6,10 @@ from typing import Any, Literal
 
 from neurosieve.errors import ConfigError
 
-__all__ = ["Ablate"]
+__all__ = ["ENOUGH_SETS", "Ablate"]
+
+ENOUGH_SETS = 19
+"""With fewer sets of control neurons, the furthest of all is that by chance more than one time in twenty."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,9 @@ class Ablate:
     """How many of them, one dose for each number; 10, or all that `neurons` lists, by default."""
     strength: tuple[float, ...] = (1.0,)
     """How much of the edit is done, one dose for each number: 1 all of it, 0.5 goes half of the way."""
-    controls: int = 3
-    """How many sets of control neurons are edited likewise."""
+    controls: int | None = None
+    """How many sets of control neurons are edited likewise. 19 by default, the fewest that can tell at the 5 % level; 3
+    where text is generated, for the cost: they show what other neurons do, and cannot tell."""
     seed: int = 0
     """Draws the control neurons, the documents, and what an edit draws."""
     documents: int | None = None
@@ -49,7 +53,7 @@ class Ablate:
         least |= {"enough_groups": 2, "tokens_per_batch": 1, "rows_per_batch": 1}
         for name, lowest in least.items():
             value = getattr(self, name)
-            optional = value is None and (name == "documents" or name.endswith("_per_batch"))
+            optional = value is None and (name in ("controls", "documents") or name.endswith("_per_batch"))
             if not optional and (isinstance(value, bool) or not isinstance(value, int) or value < lowest):
                 raise ConfigError(f"{name} is {value!r}: give a whole number, at least {lowest}")
         if self.mode not in ("teacher_forced", "generated"):
@@ -66,6 +70,11 @@ class Ablate:
             raise ConfigError(
                 f"strength is {list(self.strength)}: give finite numbers above 0; the unedited model is read anyway"
             )
+
+    @property
+    def control_sets(self) -> int:
+        """How many sets of control neurons there are."""
+        return self.controls or (3 if self.mode == "generated" else ENOUGH_SETS)
 
     def doses(self, there: int) -> tuple[list[int], list[float]]:
         """Return the numbers of neurons and the strengths to try, in order.

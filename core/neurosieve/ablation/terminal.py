@@ -46,7 +46,7 @@ def _table(effects: pd.DataFrame, unedited: pd.DataFrame, told: Mapping[str, Any
     if len(unedited):
         table.add_column("unedited", justify="right")
         table.add_column("edited", justify="right")
-    for column in ("change", "95 % interval", "controls", "beyond them", "95 % interval", "n", "groups"):
+    for column in ("change", "95 % interval", "controls", "beyond them", "95 % interval", "p", "n", "groups"):
         table.add_column(column, justify="right")
     for measure, mine in effects.groupby("measure", sort=False):
         [target] = mine[mine.set == "target"].to_dict("records")
@@ -57,9 +57,11 @@ def _table(effects: pd.DataFrame, unedited: pd.DataFrame, told: Mapping[str, Any
             *levels,
             _signed(target["change"]),
             _interval(target, "change"),
-            " ".join(_signed(one) for one in controls),
+            _signed(controls.mean())
+            + (f" ({_signed(controls.min())} to {_signed(controls.max())})" if len(controls) > 1 else ""),
             _signed(target["difference"]),
             _interval(target, "difference"),
+            "" if math.isnan(target["p_controls"]) else f"{target['p_controls']:.2g}",
             f"{target['n']:,}",
             f"{target['groups']:,}",
         )

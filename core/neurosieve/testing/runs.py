@@ -187,6 +187,7 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
         line |= {"strength": 1.0, "k": k, "measure": measure, "value": value, "low": value - 0.1, "high": value + 0.1}
         if who == "target":
             line |= {"difference": value + 0.1, "difference_low": value, "difference_high": value + 0.2}
+            line["p_controls"] = 0.05
         lines.append({**line, "n": 30, "groups": 12})
     if mode == "generated":
         none = {"set": "unedited", "control_seed": -1, "intervention": "none", "strength": 0.0, "k": 0}

@@ -7,7 +7,7 @@ import pandas as pd
 from neurosieve import Run
 from neurosieve_plugins.reports.blocks import Block, Code, Facts, Fold, Grid, Note, Section
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
-from neurosieve_plugins.reports.tables import as_table, number, plain, whole
+from neurosieve_plugins.reports.tables import as_table, interval, number, plain, whole
 
 __all__ = ["effect_sections"]
 
@@ -80,12 +80,16 @@ def _of_behaviour(table: pd.DataFrame, name: str, words: Mapping[str, str]) -> l
     def said(measure: object) -> str:
         return plain(words.get(str(measure), str(measure).replace("_", " ")))
 
+    of = "under the edit" if len(before) else "change by the edit"
     charts = tuple(
-        (said(measure), effects(mine, unedited=unedited(measure)))
+        (said(measure), effects(mine, unedited=unedited(measure), of=of))
         for measure, mine in edited.groupby("measure", sort=False)
     )
     what = "the measure under each edit" if len(before) else "the change from the unedited model under each edit"
-    caption = f"Dots: {what}, a dot for each set of neurons. Lines: 95 % intervals. Dashed: the unedited model."
+    caption = (
+        f"Across: {what}. Orange: the neurons in question, with the 95 % interval. Blue: a dot for each set of control "
+        "neurons; how high it stands means nothing. Dashed: the unedited model."
+    )
     blocks: list[Block] = [Grid(f"effects-{name}", charts, caption)]
     for along, other in (("k", "strength"), ("strength", "k")):
         curves = []
@@ -94,10 +98,12 @@ def _of_behaviour(table: pd.DataFrame, name: str, words: Mapping[str, str]) -> l
             if mine[along].nunique() > 1:
                 held = "" if edited[other].nunique() < 2 else f", {other} {number(fixed)}"
                 heading = f"{said(measure)} ({plain(intervention)}{held})"
-                curves.append((heading, dose(mine, along, unedited=unedited(measure))))
+                curves.append((heading, dose(mine, along, unedited=unedited(measure), of=of)))
         if curves:
             caption = "As more neurons are edited." if along == "k" else "As the edit is stronger."
-            caption += " Orange: the neurons in question, with the 95 % interval; blue: each control set."
+            caption += (
+                " Orange: the neurons in question, with the 95 % interval; blue: each control set. Dashed: unedited."
+            )
             blocks.append(Grid(f"dose-{name}-{along}", tuple(curves), caption))
     edited = edited.assign(measure=[said(one) for one in edited.measure])
     blocks += [_differences(edited), Fold("Every number", (_numbers(table),))]
@@ -105,26 +111,45 @@ def _of_behaviour(table: pd.DataFrame, name: str, words: Mapping[str, str]) -> l
 
 
 def _differences(edited: pd.DataFrame) -> Block:
-    mine = edited[edited.set == "target"]
+    mine = edited[edited.set == "target"].assign(controls=_controls(edited))
     if "difference" not in mine or not mine.difference.notna().any():
         return Note("There is no difference from control sets to tell.")
+    ends = zip(mine.difference_low, mine.difference_high, strict=True)
+    mine = mine.assign(interval=[interval(low, high) for low, high in ends])
     titles = {
         "measure": "measure",
         "condition": "edit",
         "value": "target",
+        "controls": "control sets",
+        "p_controls": "p among controls",
         "difference": "target − controls",
-        "difference_low": "from",
-        "difference_high": "to",
+        "interval": "95 % interval",
+        "p": "p from unedited",
         "detectable": "detectable change",
-        "p": "p",
         "n": "n",
         "groups": "groups",
     }
-    titles = {name: title for name, title in titles.items() if name in mine and mine[name].notna().any()}
     caption = (
-        "The target less the mean of its control sets, with the 95 % interval: one that holds 0 shows no difference"
+        "The target less the mean of its control sets, with the 95 % interval: one that holds 0 shows no difference."
     )
+    if "p_controls" in mine and mine.p_controls.notna().any():
+        caption += (
+            " “p among controls”: how often one of these sets, the target among them, taken at random, goes as far "
+            "from unedited as the target, at any of the doses; it is never below one by the number of sets."
+        )
     return as_table(mine, titles, caption)
+
+
+def _controls(edited: pd.DataFrame) -> pd.Series:
+    """Return, for each line of the target, from where to where its control sets go; empty where there are none."""
+    keys = ["intervention", "strength", "k", "measure"]
+    ends = edited[edited.set == "control"].groupby(keys, dropna=False, sort=False).value.agg(["min", "max"])
+    target = edited[edited.set == "target"]
+    found = ends.reindex(pd.MultiIndex.from_frame(target[keys]))
+    told = [
+        number(low) if low == high else interval(low, high) for low, high in found.itertuples(index=False, name=None)
+    ]
+    return pd.Series(["" if pd.isna(low) else one for low, one in zip(found["min"], told, strict=True)], target.index)
 
 
 def _written(traces: pd.DataFrame) -> Fold:

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _TITLES = {
     "control": "control positions",
 }
 
-__all__ = ["again", "asked", "listed", "named", "parts", "question", "read", "typed"]
+__all__ = ["again", "asked", "called", "listed", "named", "parts", "question", "read", "typed"]
 
 
 def named(node: Any) -> str:
@@ -159,25 +160,35 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
+def called(run: Run) -> list[tuple[str, Run]]:
+    """Return the runs below a run, by path, each with a short name: its command, numbered where there are several."""
+    below = run.parts()
+    times, so_far = Counter(part.command for part in below), Counter[str]()
+    names = []
+    for part in below:
+        so_far[part.command] += 1
+        names.append(f"{part.command} {so_far[part.command]}" if times[part.command] > 1 else part.command)
+    return list(zip(names, below, strict=True))
+
+
 def parts(run: Run) -> Section | None:
     """Return the runs that went on from this one, with the way to their own pages."""
-    below = run.parts()
+    below = called(run)
     if not below:
         return None
     rows = []
-    for part in below:
+    for name, part in below:
         folder, asked_there = part.folder.relative_to(run.folder), plain(question(part))
         # From `./` on, no name of a folder can be taken for another kind of address.
         page = f"./{quote(folder.as_posix())}/report.html" if (part.folder / "report.html").is_file() else ""
-        command = plain(part.command)
         rows.append(
             (
-                Cell(plain(folder), plain(folder), link=page),
-                Cell(command, command),
+                Cell(plain(name), plain(name)),
                 Cell(asked_there, asked_there),
+                Cell(plain(folder), plain(folder), link=page),
             )
         )
-    headers = (Header("folder"), Header("command"), Header("what it asked"))
+    headers = (Header("run"), Header("what it asked"), Header("folder"))
     lead = "Runs that went on from this one, each in a folder of its own."
     return Section("What went on from here", lead, (Table(headers, rows, "Runs below this one"),))
 

@@ -9,6 +9,10 @@ __all__ = ["dose", "effects", "with_conditions"]
 
 _SETS = ["target", "control"]
 """In the order of the theme's colours."""
+_CONTROL_LANES = 3
+_VALUE = "value"
+_SIZE, _CONTROL_SIZE = 90, 28
+"""There are many control sets, and one target."""
 
 
 def with_conditions(effects: pd.DataFrame) -> pd.DataFrame:
@@ -21,24 +25,23 @@ def with_conditions(effects: pd.DataFrame) -> pd.DataFrame:
     return effects.assign(condition=words)
 
 
-def effects(table: pd.DataFrame, title: str = "", unedited: float = 0.0, lane: int = 16) -> Any:
-    """Draw one measure under each condition, with its interval: the neurons of the ranking beside the control sets.
+def effects(table: pd.DataFrame, title: str = "", unedited: float = 0.0, of: str = _VALUE, lane: int = 11) -> Any:
+    """Draw one measure under each condition: the neurons of the ranking with the interval, each control set as a dot.
 
     Args:
         table: condition, set, control_seed, value, low, high, n.
         title: what to write above.
         unedited: the measure of the unedited model.
+        of: what stands below, of which the values are.
         lane: how high each dot's lane is, in pixels.
     """
     import altair as alt
 
-    table = table.assign(
-        who=np.where(table.set == "target", "target", "control " + table.control_seed.astype(str)),
-        lane=np.where(table.set == "target", -1, table.control_seed),
-    )
+    who = np.where(table.set == "target", "target", "control set " + table.control_seed.astype(str))
+    table = table.assign(who=who, lane=_lanes(table))
     y = alt.Y("condition:N", sort=list(dict.fromkeys(table.condition))).title(None).axis(grid=True, bandPosition=0.5)
     lanes = alt.YOffset("lane:O").scale(paddingOuter=0.6)
-    x = alt.X("value:Q").title(None).scale(zero=False, nice=True, padding=6).axis(tickCount=5)
+    x = alt.X("value:Q").title(of).scale(zero=False, nice=True, padding=6).axis(tickCount=4)
     colour = alt.Color("set:N").scale(domain=_SETS)
     shown = [
         alt.Tooltip("who:N", title="set"),
@@ -51,13 +54,27 @@ def effects(table: pd.DataFrame, title: str = "", unedited: float = 0.0, lane: i
     # Room for every lane of every condition, and one between conditions.
     rows = table.condition.nunique() * (table.lane.nunique() + 1)
     chart = alt.Chart(table[["condition", "set", "who", "lane", "value", "low", "high", "n"]])
-    whiskers = chart.mark_rule(strokeWidth=2, opacity=0.6).encode(alt.X("low:Q"), alt.X2("high:Q"), y, lanes, colour)
-    dots = chart.mark_circle(size=70, opacity=1).encode(x, y, lanes, colour, tooltip=shown)
+    target = chart.transform_filter("datum.set == 'target'")
+    whiskers = target.mark_rule(strokeWidth=2.5).encode(alt.X("low:Q"), alt.X2("high:Q"), y, lanes, colour)
+    controls = chart.transform_filter("datum.set != 'target'")
+    dots = [
+        part.mark_circle(size=size, opacity=0.85).encode(x, y, lanes, colour, tooltip=shown)
+        for part, size in ((controls, _CONTROL_SIZE), (target, _SIZE))
+    ]
     before = alt.Chart(pd.DataFrame({"value": [unedited]})).mark_rule(style="neutral").encode(x)
-    return (before + whiskers + dots).properties(height=lane * rows, title=title)
+    return alt.layer(before, whiskers, *dots).properties(height=lane * rows, title=title)
 
 
-def dose(table: pd.DataFrame, along: str, title: str = "", unedited: float = 0.0, height: int = 220) -> Any:
+def _lanes(table: pd.DataFrame) -> list[int]:
+    """Return the lane of each line: the targets above, neighbours among the control sets in lanes of their own."""
+    controls = table.set != "target"
+    places = table.value.where(controls).groupby(table.condition).rank(method="first").fillna(0)
+    return [1 + int(place) % _CONTROL_LANES if one else 0 for one, place in zip(controls, places, strict=True)]
+
+
+def dose(
+    table: pd.DataFrame, along: str, title: str = "", unedited: float = 0.0, of: str = _VALUE, height: int = 220
+) -> Any:
     """Draw one measure along the number of neurons or along the strength of the edit, beside the control sets.
 
     Args:
@@ -65,6 +82,7 @@ def dose(table: pd.DataFrame, along: str, title: str = "", unedited: float = 0.0
         along: `k` or `strength`.
         title: what to write above.
         unedited: the measure of the unedited model.
+        of: what stands beside, of which the values are.
         height: of the chart.
     """
     import altair as alt
@@ -73,18 +91,17 @@ def dose(table: pd.DataFrame, along: str, title: str = "", unedited: float = 0.0
     if along == "k" and (table.k > 0).all():
         # Doubling k is a step of its own, as it is usually asked: 1, 2, 4, ...
         x = x.scale(type="log", base=2, nice=False, padding=10).axis(values=sorted(set(table.k.tolist())), format="d")
-    y = alt.Y("value:Q").title(None).scale(zero=False, padding=6).axis(tickCount=5)
+    y = alt.Y("value:Q").title(of).scale(zero=False, padding=6).axis(tickCount=5)
     colour = alt.Color("set:N").scale(domain=_SETS)
     kept = [along, "set", "control_seed", "value", "low", "high"]
     chart = alt.Chart(table[kept])
     target = chart.transform_filter("datum.set == 'target'")
     band = target.mark_area(opacity=0.18).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour)
-    lines = chart.mark_line(strokeWidth=1.8).encode(x, y, colour, detail="control_seed:N")
-    dots = chart.mark_circle(size=40, opacity=1).encode(
-        x,
-        y,
-        colour,
-        tooltip=[alt.Tooltip("set:N"), alt.Tooltip(f"{along}:Q"), alt.Tooltip("value:Q", format=".4f")],
-    )
+    controls = chart.transform_filter("datum.set != 'target'")
+    shown = [alt.Tooltip("set:N"), alt.Tooltip(f"{along}:Q"), alt.Tooltip("value:Q", format=".4f")]
+    marks = []
+    for part, wide, opacity, size in ((controls, 1, 0.45, _CONTROL_SIZE), (target, 2.4, 1, _SIZE)):
+        marks.append(part.mark_line(strokeWidth=wide, opacity=opacity).encode(x, y, colour, detail="control_seed:N"))
+        marks.append(part.mark_circle(size=size, opacity=0.85).encode(x, y, colour, tooltip=shown))
     before = alt.Chart(pd.DataFrame({"value": [unedited]})).mark_rule(style="neutral").encode(y)
-    return (before + band + lines + dots).properties(height=height, title=title)
+    return alt.layer(before, band, *marks).properties(height=height, title=title)

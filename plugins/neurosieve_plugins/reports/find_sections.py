@@ -11,11 +11,14 @@ import pandas as pd
 from neurosieve import Run
 from neurosieve_plugins.reports.blocks import Block, Cell, Figure, Fold, Grid, Header, Note, Section, Table, Tiles
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
-from neurosieve_plugins.reports.rankings import Ranked, by_neuron, name_of, ranked, thinned
-from neurosieve_plugins.reports.tables import interval, number
+from neurosieve_plugins.reports.rankings import Ranked, by_neuron, name_of, ranked, thinned, verdicts
+from neurosieve_plugins.reports.tables import interval, number, whole
 from neurosieve_plugins.reports.trace_sections import phrase_figure
 
 __all__ = ["phrases_found", "ranking_sections", "rescored_sections"]
+
+_CHANCE = 0.025
+"""How often a neuron that tells nothing replicates: one of the two sides on which a 95 % interval can miss."""
 
 
 def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]:
@@ -71,7 +74,11 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
     told = run.run
     scorers = [told["rank_by"], *(one for one in told["scorers"] if one != told["rank_by"])]
     blocks = {
-        name: (_tiles(run, name, ranking), _table(neurons[neurons.behaviour == name], ranking, scorers, name, best))
+        name: (
+            _tiles(run, name, ranking),
+            *_by_chance(ranking),
+            _table(neurons[neurons.behaviour == name], ranking, scorers, name, best),
+        )
         for name, ranking in rankings.items()
     }
     reached = [
@@ -90,8 +97,7 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
 
 def _tiles(run: Run, behaviour: str, ranking: Ranked) -> Tiles:
     counts = run.run.get("counts", {}).get("behaviours", {}).get(behaviour, {})
-    verdicts = ranking.table.verdict.value_counts()
-    tested = int(verdicts.get("replicates", 0) + verdicts.get("does not replicate", 0))
+    replicate, tested = verdicts(ranking)
     numbers = [
         (number(counts[key]), what)
         for key, what in (
@@ -104,8 +110,20 @@ def _tiles(run: Run, behaviour: str, ranking: Ranked) -> Tiles:
     ]
     numbers.insert(0, (number(len(ranking.table)), "neurons ranked"))
     if tested:
-        numbers.append((f"{int(verdicts.get('replicates', 0))} of {tested}", "tested neurons replicate"))
+        told = f"tested neurons replicate (by chance, about {_CHANCE * tested:.3g} would)"
+        numbers.append((f"{replicate:,} of {tested:,}", told))
     return Tiles(tuple(numbers))
+
+
+def _by_chance(ranking: Ranked) -> Iterator[Block]:
+    _, tested = verdicts(ranking)
+    if tested:
+        yield Note(
+            "To replicate, a neuron's held-out 95 % interval must lie wholly on the ranking's side of telling nothing, "
+            f"as it does by chance in {100 * _CHANCE:g} % of neurons that tell nothing: in about "
+            f"{_CHANCE * tested:.3g} of {whole(tested, 'tested neuron')}, and at times in more, since neurons that "
+            "fire together replicate together."
+        )
 
 
 def _table(neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behaviour: str, best: int) -> Table:

@@ -47,14 +47,12 @@ def points(ranking: Ranked, most: int, height: int = 380) -> Any:
         )
         .transform_calculate(place=spread)
     )
-    named = apart(tested[tested["rank"] <= _NAMED], ranking.neurons_per_layer)
+    named = apart(tested, drawn, ranking.neurons_per_layer, height, _NAMED)
     written = alt.Chart(named).encode(place, score, text="name:N").transform_calculate(place=spread)
-    # To the right of its point, but for those at the right edge. The same words beneath in the colour of the paper, so
-    # that they are read over any crowd.
-    edge = f"datum.layer > {layers.min() + 0.7 * (layers.max() - layers.min())}"
+    # The same words beneath in the colour of the paper, so that they are read over any crowd.
     names = [
-        written.transform_filter(where).mark_text(style=style, align=align, dx=dx, clip=True)
-        for where, align, dx in ((f"!({edge})", "left", 6), (edge, "right", -6))
+        written.transform_filter(f"datum.side == {side}").mark_text(style=style, align=align, dx=6 * side, clip=True)
+        for side, align in ((1, "left"), (-1, "right"))
         for style in ("halo", "name")
     ]
     return alt.layer(_rule(ranking), base, best, *names).properties(height=height)
@@ -72,7 +70,7 @@ def replication(ranking: Ranked, height: int = 320) -> Any:
     ends = [table.far.min(), table.far.max()]
     x = alt.X("far:Q").title("distance from telling nothing, ranking")
     x = x.scale(zero=False, nice=False, padding=12).axis(tickCount=6)
-    y = alt.Y("far_there:Q").title("the same, held out").scale(zero=True).axis(tickCount=6)
+    y = alt.Y("far_there:Q").title("distance, held out").scale(zero=True).axis(tickCount=6)
     shown = [
         alt.Tooltip("name:N", title="neuron"),
         _shown("rank", "d"),
@@ -118,7 +116,7 @@ def distribution(activations: pd.DataFrame, title: str, height: int = 130, bins:
         )
     table = rounded(pd.concat(tables, ignore_index=True), ["activation", "share"])
     x = alt.X("activation:Q").title("activation").scale(nice=False, zero=False).axis(tickCount=4, grid=False)
-    y = alt.Y("share:Q").title("positions").stack(None).axis(format="%", tickCount=3)
+    y = alt.Y("share:Q").title("share of positions").stack(None).axis(format="%", tickCount=3)
     colour = alt.Color("where:N").scale(domain=["present", "control"])
     chart = alt.Chart(table)
     filled = (

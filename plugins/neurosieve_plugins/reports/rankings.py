@@ -1,18 +1,20 @@
 """Rankings as charts and tables go by them: the same columns whatever scorer made them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["VERDICTS", "Ranked", "apart", "by_neuron", "name_of", "placed", "ranked", "rounded", "thinned"]
+__all__ = ["VERDICTS", "Ranked", "apart", "by_neuron", "name_of", "placed", "ranked", "rounded", "thinned", "verdicts"]
 
 VERDICTS = ["replicates", "does not replicate", "no verdict"]
 """In the order of the theme's colours."""
 _SCREENS = [(round(1600 * 0.85**step), round(800 * 0.85**step)) for step in range(20)]
 """Screens to thin points for, in points across and down: the finest first."""
+_PHONE, _GAP, _LETTER, _LINE = 290, 4, 8, 15
+"""How wide a chart is on a phone; how far a name is from its point; how large its letters are; in pixels."""
 
 
 class Ranked(NamedTuple):
@@ -75,6 +77,13 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series:
     return table[name].astype(float) if name in table else pd.Series(np.nan, table.index)
 
 
+def verdicts(ranking: Ranked) -> tuple[int, int]:
+    """Return how many of the neurons replicate, and how many were tested."""
+    counts = ranking.table.verdict.value_counts()
+    replicate = int(counts.get(VERDICTS[0], 0))
+    return replicate, replicate + int(counts.get(VERDICTS[1], 0))
+
+
 def thinned(ranking: Ranked, most: int) -> pd.DataFrame:
     """Return the neurons to draw: where several share a place on the screen, the one furthest from telling nothing.
 
@@ -102,24 +111,73 @@ def placed(table: pd.DataFrame, neurons_per_layer: int) -> pd.Series:
     return place
 
 
-def apart(tested: pd.DataFrame, neurons_per_layer: int) -> pd.DataFrame:
-    """Return the neurons, the best first, whose names, written beside them, do not lie on each other."""
-    best = tested.assign(place=placed(tested, neurons_per_layer))
-    wide, high = max(tested.layer.max() - tested.layer.min() + 1, 1), np.ptp(tested.score) if len(tested) else 0.0
-    kept: list[Any] = []
-    for line in best.itertuples():
-        near = (abs(line.place - one.place) < 0.16 * wide and abs(line.score - one.score) < 0.05 * high for one in kept)
-        if not any(near):
-            kept.append(line)
-    names = [name_of(line.layer, line.neuron) for line in kept]
-    return pd.DataFrame(
-        {
-            "layer": [line.layer for line in kept],
-            "neuron": [line.neuron for line in kept],
-            "score": _round(np.array([line.score for line in kept], dtype=float)),
-            "name": names,
-        }
-    )
+def apart(tested: pd.DataFrame, drawn: pd.DataFrame, neurons_per_layer: int, high: int, most: int) -> pd.DataFrame:
+    """Return the best neurons with the side on which each one's name stands, so that no name lies on another.
+
+    A name is no further from its point, in units of the axes, on a wider screen than a phone's: what is apart there is
+    apart everywhere.
+
+    Args:
+        tested: the neurons whose points no name should hide, the best first.
+        drawn: all that are drawn, which is what the axes reach over.
+        neurons_per_layer: how many stand in a layer.
+        high: the height of the chart, in pixels.
+        most: how many of the best are named, at most.
+    """
+    points = np.column_stack([placed(tested, neurons_per_layer), tested.score]).astype(float)
+    if not len(points):
+        return pd.DataFrame({"layer": [], "neuron": [], "score": [], "name": [], "side": []})
+    wide = drawn.layer.max() - drawn.layer.min() + 1.2
+    points[:, 0] = (points[:, 0] - drawn.layer.min() + 0.6) / wide * _PHONE
+    points[:, 1] = (points[:, 1] - drawn.score.min()) / max(np.ptp(drawn.score), 1e-12) * (high - 24)
+    kept: list[tuple[int, int, float, str, int]] = []
+    boxes: list[_Box] = []
+    chosen = tested[tested["rank"] <= most]
+    lines = chosen[["layer", "neuron", "score"]].itertuples(index=False, name=None)
+    for (layer, neuron, score), point in zip(lines, points[(tested["rank"] <= most).to_numpy()], strict=True):
+        name = name_of(layer, neuron)
+        beside = {side: _beside(point, side, name) for side in (1, -1)}
+        free = [
+            (int(box.holds(points).sum()), -side)
+            for side, box in beside.items()
+            if box.left >= 0 and box.right <= _PHONE and not any(box.meets(other) for other in boxes)
+        ]
+        if free:  # On the side where it hides fewer points; on the right where both are as good.
+            side = -min(free)[1]
+            boxes.append(beside[side])
+            kept.append((layer, neuron, score, name, side))
+    named = pd.DataFrame(kept, columns=["layer", "neuron", "score", "name", "side"])
+    return rounded(named, ["score"])
+
+
+def _beside(point: npt.NDArray[np.float64], side: int, name: str) -> "_Box":
+    across, up = point.tolist()
+    ends = sorted([across + side * _GAP, across + side * (_GAP + _LETTER * len(name))])
+    return _Box(ends[0], ends[1], up - _LINE / 2, up + _LINE / 2)
+
+
+class _Box(NamedTuple):
+    """Where a name stands, in pixels."""
+
+    left: float
+    right: float
+    below: float
+    above: float
+
+    def meets(self, other: "_Box") -> bool:
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.below < other.above
+            and other.below < self.above
+        )
+
+    def holds(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        across, up = points.T
+        held: npt.NDArray[np.bool_] = (
+            (across > self.left) & (across < self.right) & (up > self.below) & (up < self.above)
+        )
+        return held
 
 
 def rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -129,4 +187,5 @@ def rounded(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 def _round(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     largest = np.nanmax(np.abs(values), initial=0.0)
-    return np.round(values, 4 - int(np.ceil(np.log10(largest)))) if largest > 0 else values
+    # Ten to more than that is no number.
+    return np.round(values, min(300, 4 - int(np.ceil(np.log10(largest))))) if largest > 0 else values

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from neurosieve import Run
 from neurosieve_plugins.reports.ablate_sections import effect_sections
-from neurosieve_plugins.reports.any_sections import again, asked, parts, read, typed
+from neurosieve_plugins.reports.any_sections import again, asked, called, parts, read, typed
 from neurosieve_plugins.reports.blocks import Block, Figure, Fold, Grid, Heatmap, Note, Section
 from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
 from neurosieve_plugins.reports.show_sections import show_sections
@@ -39,13 +39,10 @@ def sections(run: Run, best: int, most_points: int) -> list[Section]:
 def cautions(run: Run) -> list[str]:
     """Return the warnings of a run, and of the runs below it, whose results the page shows too."""
     own = [str(one) for one in run.run.get("warnings", [])]
-    below = [
-        f"{part.folder.relative_to(run.folder)}: {one}" for part in run.parts() for one in part.run.get("warnings", [])
-    ]
-    return own + below
+    return own + [f"{name}: {one}" for name, part in called(run) for one in part.run.get("warnings", [])]
 
 
-def _own(run: Run, best: int, most_points: int) -> Iterator[Section | None]:
+def _own(run: Run, best: int, most_points: int, phrases: bool = True) -> Iterator[Section | None]:
     if run.command == "find" and "neurons" in run.tables:
         yield from ranking_sections(run, best, most_points)
     if run.command == "rescore" and "neurons" in run.tables:
@@ -56,8 +53,8 @@ def _own(run: Run, best: int, most_points: int) -> Iterator[Section | None]:
         yield from agreement_sections(run)
     if run.command == "generate":
         yield from written_sections(run)
-    if run.command in ("find", "analyze", "detect"):
-        yield phrases_found(run)
+    if phrases:
+        yield _phrases(run)
     if run.command == "detect":
         yield found_section(run)
     if run.command == "show":
@@ -66,16 +63,20 @@ def _own(run: Run, best: int, most_points: int) -> Iterator[Section | None]:
         yield from effect_sections([run])
 
 
+def _phrases(run: Run) -> Section | None:
+    return phrases_found(run) if run.command in ("find", "analyze", "detect") else None
+
+
 def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]:
     """Yield what the runs below a run have to show; of several that show neurons on text, the last."""
     below = run.parts()
-    for part in below:
+    # What a run below this one was found by is what this one was: once is enough.
+    phrases = _phrases(run) is None
+    for name, part in called(run):
         if part.command not in ("show", "ablate"):
-            for section in _own(part, best, most_points // 4):
+            for section in _own(part, best, most_points // 4, phrases):
                 if section is not None:
-                    yield Section(
-                        f"{section.title} ({part.folder.relative_to(run.folder)})", section.lead, section.blocks
-                    )
+                    yield Section(f"{section.title} ({name})", section.lead, section.blocks)
     if shown := [part for part in below if part.command == "show"]:
         yield from show_sections(shown[-1])
     if ablated := [part for part in below if part.command == "ablate"]:

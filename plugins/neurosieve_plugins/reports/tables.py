@@ -72,12 +72,13 @@ def as_table(
 
     Args:
         frame: the lines.
-        titles: the columns to show, and what stands over each; those that the frame has not are left out.
+        titles: the columns to show, and what stands over each; those that the frame has not, or that are empty
+            throughout, are left out.
         caption: what the table shows.
         shares: the columns that are shown in per cent.
         names: the columns whose numbers are names, such as that of a neuron, and not quantities.
     """
-    columns = [name for name in titles if name in frame]
+    columns = [name for name in titles if name in frame and not _empty(frame[name])]
     shares, names = set(shares), set(names)
     cells = []
     headers = []
@@ -90,6 +91,10 @@ def as_table(
         else:
             cells.append([_word(value) for value in column.tolist()])
     return Table(headers, list(zip(*cells, strict=True)) if cells else [], caption)
+
+
+def _empty(column: pd.Series) -> bool:
+    return len(column) > 0 and bool((column.isna() | (column.astype(object) == "")).all())
 
 
 def _quantity(value: Any, share: bool, name: bool) -> Cell:

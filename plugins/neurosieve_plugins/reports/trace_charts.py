@@ -15,7 +15,7 @@ def shares(table: pd.DataFrame, title: str = "") -> Any:
     import altair as alt
 
     y = alt.Y("value:N", sort=table.value.tolist()).title(None)
-    x = alt.X("share:Q").title(None).scale(domain=[0, 1]).axis(format="%", tickCount=5)
+    x = alt.X("share:Q").title("share of traces").scale(domain=[0, 1]).axis(format="%", tickCount=5)
     shown = [
         alt.Tooltip("value:N"),
         alt.Tooltip("count:Q", format=",d"),
@@ -53,7 +53,7 @@ def scores(table: pd.DataFrame, title: str = "") -> Any:
     measures = list(dict.fromkeys(table.measure))
     y = alt.Y("detector:N", sort=list(dict.fromkeys(table.detector))).title(None).axis(grid=True)
     lanes = alt.YOffset("measure:N", sort=measures).scale(paddingOuter=0.5)
-    x = alt.X("value:Q").title(None).scale(domain=[0, 1]).axis(tickCount=5)
+    x = alt.X("value:Q").title(", ".join(measures)).scale(domain=[0, 1]).axis(tickCount=5)
     colour = alt.Color("measure:N").scale(domain=measures)
     shown = [
         alt.Tooltip("detector:N"),
@@ -79,7 +79,7 @@ def confusion(table: pd.DataFrame, title: str = "", most: float = 1.0) -> Any:
     import altair as alt
 
     y = alt.Y("label:N", sort=table.label.tolist()).title(None)
-    x = alt.X("share:Q").title(None).scale(domain=[0, most]).axis(format="%", tickCount=5)
+    x = alt.X("share:Q").title("share of its sentences").scale(domain=[0, most]).axis(format="%", tickCount=5)
     shown = [
         alt.Tooltip("label:N"),
         alt.Tooltip("sentences:Q", format=",d"),
@@ -97,7 +97,7 @@ def thresholds(table: pd.DataFrame, height: int = 240) -> Any:
 
     long = table.melt(["threshold"], ["precision", "recall"], "measure", "value").dropna()
     x = alt.X("threshold:Q").title("threshold").scale(nice=False)
-    y = alt.Y("value:Q").title(None).scale(domain=[0, 1]).axis(tickCount=5)
+    y = alt.Y("value:Q").title("precision, recall").scale(domain=[0, 1]).axis(tickCount=5)
     colour = alt.Color("measure:N").scale(domain=["precision", "recall"])
     shown = [alt.Tooltip("measure:N"), alt.Tooltip("threshold:Q", format=".3f"), alt.Tooltip("value:Q", format=".3f")]
     return alt.Chart(long).mark_line(strokeWidth=2).encode(x, y, colour, tooltip=shown).properties(height=height)

@@ -94,6 +94,7 @@ def edited(found, planted, tmp_path):
     def go(name="ablation", **changed):
         model, tokenizer = planted
         settings = {"source": texts(), "detectors": detectors(), "intervention": "zero", "reports": []}
+        settings["controls"] = 3
         return ablate(found, model, tokenizer=tokenizer, folder=tmp_path / name, **settings | changed)
 
     return go
@@ -135,24 +136,31 @@ def test_the_planted_neurons_lead_the_ranking(found):
 
 
 def test_a_planted_cause_matters_and_none_of_its_controls_does(edited):
-    run = edited(neurons=[list(CAUSE)])
+    run = edited(neurons=[list(CAUSE)], controls=None)
     [target] = effect(run, set="target").to_dict("records")
     assert target["value"] < -1
     assert target["high"] < -1
     assert target["difference_high"] < -1
+    assert target["p_controls"] == 0.05
     controls = effect(run, set="control")
-    assert len(controls) == 3
+    assert len(controls) == 19
     assert controls.value.abs().max() < 0.3
     [verdict] = run.run["verdicts"]
     assert verdict["verdict"] == "matters more than its controls"
     assert effect(run, "log_p_control", set="target").value.abs().max() < 0.01, "it fires nowhere else"
 
 
+def test_three_sets_of_controls_are_too_few_to_tell_a_cause_by(edited):
+    [verdict] = edited(neurons=[list(CAUSE)]).run["verdicts"]
+    assert verdict["verdict"] == "too few control sets to tell"
+    assert "p = 0.25 among them" in verdict["sentence"]
+
+
 def test_a_planted_readout_that_drives_nothing_shows_no_effect(edited):
-    run = edited(neurons=["L1N90"])
+    run = edited(neurons=["L1N90"], controls=None)
     [target] = effect(run, set="target").to_dict("records")
     assert abs(target["value"]) < 1e-5
-    assert run.run["verdicts"][0]["verdict"] != "matters more than its controls"
+    assert run.run["verdicts"][0]["verdict"] == "no effect beyond its controls"
     assert run.run["proof"]["changed"] > 0, "it was edited all the same"
 
 
@@ -172,7 +180,7 @@ def test_what_a_neuron_does_at_the_onset_shows_in_the_rest_of_the_span(planted, 
 
 
 def test_a_planted_cause_is_found_in_generated_text_and_its_cost_stands_beside_it(written):
-    run = written(neurons=[list(CAUSE)])
+    run = written(neurons=[list(CAUSE)], controls=19)
     levels = effect(run, "any").set_index(["set", "control_seed"]).value
     assert levels["unedited", -1] == 1
     assert levels["target", -1] < 0.3
@@ -196,7 +204,7 @@ def test_a_planted_cause_is_found_in_generated_text_and_its_cost_stands_beside_i
 
 
 def test_a_planted_readout_changes_no_generated_token(written):
-    run = written(neurons=[list(READOUT)])
+    run = written(neurons=[list(READOUT)], controls=None)
     traces = run.table("traces")
     texts_of = {name: one.text.tolist() for name, one in traces[traces.set != "control"].groupby("set")}
     assert texts_of["target"] == texts_of["unedited"]
@@ -342,6 +350,7 @@ def test_where_the_behaviour_never_shows_it_is_said(written):
     run = written(neurons=[list(READOUT)], problems=without, samples=2, sampling=greedy)
     assert any("at temperature 0 nothing is drawn" in warning for warning in run.run["warnings"])
     assert any("`slip` shows in none of 32 unedited traces" in warning for warning in run.run["warnings"])
+    assert run.run["verdicts"][0]["verdict"] == "the behaviour never shows"
 
 
 def test_a_detector_that_is_blind_to_text_alone_is_refused(planted, tmp_path):

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from neurosieve.ablation.effects import Estimate, Resamples, average, sign_test, verdict_of
+from neurosieve.ablation.effects import Estimate, Resamples, average, chance_among, sign_test, verdict_of
 
-MORE, LESS = "matters more than its controls", "matters less than its controls"
-NONE, FEW = "no effect beyond its controls", "too few groups to tell"
+MORE, NONE = "matters more than its controls", "no effect beyond its controls"
+FEW_SETS, FEW = "too few control sets to tell", "too few groups to tell"
 
 
 def clustered(rng, groups=12, effect=0.3, spread=0.5):
@@ -122,39 +122,80 @@ def estimates(*means, noise=0.1, groups=40, seed=0):
     return [resamples.ratio(mean + noise * rng.normal(size=groups)) for mean in means]
 
 
+def verdict(mine, others, negligible=0.0):
+    [chance] = chance_among(np.array([[one.value] for one in (mine, *others)]))
+    return verdict_of(mine, others, chance, negligible)
+
+
+SPREAD = tuple(np.linspace(-0.02, 0.02, 19))
+
+
 @pytest.mark.parametrize(
-    ("target", "controls", "verdict"),
+    ("target", "controls", "said"),
     [
-        (-1.0, (0.0, 0.02, -0.02), MORE),
-        (1.0, (0.0, 0.02, -0.02), MORE),
-        (-1.0, (-0.5, -0.6, -0.4), MORE),
-        (-0.5, (-0.5, -0.5, -0.5), NONE),
-        (0.0, (0.0, 0.0, 0.0), NONE),
-        (-0.1, (-1.0, -0.9, -1.1), LESS),
-        (0.0, (-1.0, -0.9, -1.1), LESS),
-        (-1.0, (0.0, 0.0, -1.5), NONE),  # One set of controls does more: that is no effect beyond them.
-        (-0.5, (0.5, 0.5, 0.6), NONE),  # As large, the other way.
+        (-1.0, SPREAD, MORE),
+        (1.0, SPREAD, MORE),
+        (-1.0, (-0.5,) * 19, MORE),
+        (-0.5, (-0.5,) * 19, NONE),
+        (0.0, (0.0,) * 19, NONE),
+        (-0.1, (-1.0,) * 19, NONE),  # Less than other neurons is no effect of its own.
+        (-1.0, (*SPREAD, -1.5), NONE),  # One set of controls does more: that is no effect beyond them.
+        (-0.5, (0.6,) * 19, NONE),  # As large, the other way.
+        (-1.0, SPREAD[:18], FEW_SETS),
+        (-1.0, (0.0, 0.02, -0.02), FEW_SETS),
+        (-0.5, (-0.5, -0.5, -0.6), NONE),
     ],
 )
-def test_a_verdict_says_what_the_changes_say(target, controls, verdict):
+def test_a_verdict_says_what_the_changes_say(target, controls, said):
     mine, *others = estimates(target, *controls)
-    assert verdict_of(mine, others) == verdict
+    assert verdict(mine, others) == said
 
 
 def test_no_verdict_is_given_on_too_few_groups():
-    mine, *others = estimates(-1.0, 0.0, groups=9)
-    assert verdict_of(mine, others) == FEW
+    mine, *others = estimates(-1.0, *SPREAD, groups=9)
+    assert verdict(mine, others) == FEW
 
 
 def test_what_the_arithmetic_rounds_is_no_effect():
-    mine, *others = estimates(1e-7, 0.0, noise=1e-9)
-    assert verdict_of(mine, others) == MORE
-    assert verdict_of(mine, others, negligible=1e-6) == NONE
+    mine, *others = estimates(1e-7, *[0.0] * 19, noise=1e-9)
+    assert verdict(mine, others) == MORE
+    assert verdict(mine, others, negligible=1e-6) == NONE
 
 
-def test_pure_noise_seldom_matters():
-    verdicts = [verdict_of(*(lambda e: (e[0], e[1:]))(estimates(0, 0, 0, 0, seed=seed))) for seed in range(200)]
-    assert verdicts.count(MORE) <= 10
+@pytest.mark.parametrize("spread", [0.0, 0.1, 0.3, 1.0, "heavy"])
+def test_neurons_that_were_drawn_as_their_controls_seldom_matter(spread):
+    rng, said = np.random.default_rng(0), []
+    for seed in range(300):
+        effects = rng.standard_t(1.5, 20) if spread == "heavy" else spread * rng.normal(size=20)
+        mine, *others = estimates(*effects, noise=0.5, seed=seed)
+        said.append(verdict(mine, others))
+    assert said.count(MORE) <= 24  # At most 5 % of the times: 24 of 300 are more with a chance of 2 %.
+
+
+@given(st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_the_chance_among_control_sets_is_the_share_of_them_that_is_as_far(sets, seed):
+    changes = np.round(np.random.default_rng(seed).normal(size=sets + 1), 1)
+    as_far = sum(abs(one) >= abs(changes[0]) for one in changes[1:])
+    assert chance_among(changes[:, None]) == pytest.approx([(1 + as_far) / (1 + sets)])
+
+
+def test_many_doses_are_no_more_looks():
+    rng = np.random.default_rng(0)
+    found = [chance_among(rng.normal(size=(20, 8)) * 10.0 ** np.arange(8)).min() for _ in range(600)]
+    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.02)
+
+
+def test_one_dose_that_stands_out_is_told_from_its_controls_among_others_that_do_not():
+    changes = np.random.default_rng(1).normal(size=(20, 4))
+    changes[0, 2] = 100
+    chance = chance_among(changes)
+    assert chance[2] == 1 / 20
+    assert (np.delete(chance, 2) > 0.05).all()
+
+
+def test_a_change_that_is_undefined_has_no_chance():
+    chance = chance_among(np.array([[1.0, np.nan], [0.5, 2.0], [0.1, 1.0]]))
+    np.testing.assert_allclose(chance, [1 / 3, np.nan])
 
 
 def test_an_estimate_of_constant_units_has_no_width():

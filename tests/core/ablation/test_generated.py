@@ -10,7 +10,7 @@ import transformers
 from scipy.special import log_softmax
 
 from neurosieve import ConfigError, DataError, Detector, Document, ModelError, Problem, Prompt, Span
-from neurosieve import surprisal as surprisal_module
+from neurosieve.ablation import surprisal as surprisal_module
 from neurosieve.ablation.surprisal import log_probabilities
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.loading import hand_over

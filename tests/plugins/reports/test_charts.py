@@ -1,5 +1,6 @@
 """A table goes in, a chart comes out: nothing of it is lost, and nothing made up."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from neurosieve_plugins.reports.charts import columns, specification
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
-from neurosieve_plugins.reports.rankings import Ranked, ranked, rounded, thinned
+from neurosieve_plugins.reports.rankings import Ranked, apart, placed, ranked, rounded, thinned
 
 
 def ranking(scores: Any, layers: int = 1, neutral: float = 0.0) -> Ranked:
@@ -115,6 +116,28 @@ def test_the_interval_of_a_neuron_that_fires_less_is_turned_with_its_score() -> 
     assert told.verdict.tolist() == ["replicates", "does not replicate"]
 
 
+@given(
+    places=st.lists(st.tuples(st.integers(0, 5), st.floats(0, 1)), min_size=1, max_size=40),
+    width=st.integers(290, 1400),
+)
+def test_names_lie_on_no_other_name_on_any_screen(places: list[tuple[int, float]], width: int) -> None:
+    drawn = ranking([score for _, score in places]).table
+    drawn["layer"] = [layer for layer, _ in places]
+    drawn = drawn[np.isfinite(drawn.score)]
+    named = apart(drawn, drawn, 100, high=380, most=8)
+    assert len(named) >= 1
+    wide = np.ptp(drawn.layer) + 1.2
+    x = (placed(named, 100) - drawn.layer.min() + 0.6) / wide * width
+    y = named.score / max(np.ptp(drawn.score), 1e-12) * 356
+    ends = [
+        (at + side * 6, at + side * (6 + 6.5 * len(name)))
+        for at, side, name in zip(x, named.side, named["name"], strict=True)
+    ]
+    for one, other in combinations(range(len(named)), 2):
+        beside = max(ends[one]) <= min(ends[other]) or max(ends[other]) <= min(ends[one])
+        assert beside or abs(y[one] - y[other]) >= 12
+
+
 EFFECTS = pd.DataFrame(
     {
         "intervention": ["mean", "mean", "scale", "scale"],
@@ -139,8 +162,23 @@ def test_an_effect_is_drawn_with_its_interval_and_the_unedited_model() -> None:
     drawn = lines(effects(with_conditions(EFFECTS), unedited=0.25))
     [values] = [table for table in drawn if "low" in table]
     assert values[["value", "low", "high"]].equals(EFFECTS[["value", "low", "high"]])
-    assert values.who.tolist() == ["target", "control 0", "target", "control 1"]
+    assert values.who.tolist() == ["target", "control set 0", "target", "control set 1"]
     assert [table.value.tolist() for table in drawn if list(table) == ["value"]] == [[0.25]]
+
+
+def test_nineteen_control_sets_take_no_more_room_than_three_and_stay_apart() -> None:
+    def of(sets: int) -> pd.DataFrame:
+        line = EFFECTS.iloc[0].to_dict()
+        controls = [{**line, "set": "control", "control_seed": seed, "value": 0.01 * seed} for seed in range(sets)]
+        return with_conditions(pd.DataFrame([line, *controls]))
+
+    many, few = (specification(effects(of(sets)).properties(width=300)) for sets in (19, 3))
+    assert many["height"] == few["height"]
+    [values] = [table for table in lines(effects(of(19))) if "lane" in table]
+    controls = values[values.set == "control"].sort_values("value")
+    assert len(controls) == 19
+    assert (controls.lane.diff().dropna() != 0).all()
+    assert set(values[values.set == "target"].lane).isdisjoint(controls.lane)
 
 
 @pytest.mark.parametrize("along", ["k", "strength"])

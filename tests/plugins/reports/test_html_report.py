@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from neurosieve.testing.runs import MARKUP
 from neurosieve_plugins.reports.blocks import Cell, Header, Section, Table
 from neurosieve_plugins.reports.html import Html
 from neurosieve_plugins.reports.page import page
+from neurosieve_plugins.reports.tables import as_table
 
 KNOWN = {"html", "head", "meta", "title", "link", "style", "body", "header", "h1", "h2", "p", "bdi", "div", "ul", "li"}
 KNOWN |= {"nav", "a", "main", "noscript", "code", "section", "figure", "table", "thead", "tr", "th", "tbody", "td"}
@@ -139,6 +141,58 @@ def test_a_ranking_shows_also_the_runs_that_went_on_from_it(pages: dict[str, Pat
     assert (pages["find"].parent / "show/1/report.html").is_file()
 
 
+def test_runs_that_went_on_are_named_by_their_command_and_numbered_where_there_are_several(
+    tmp_path: Path, runs: dict[str, Run]
+) -> None:
+    folder = tmp_path / "find"
+    shutil.copytree(runs["bare find"].folder, folder)
+    for stamp, numbered in (("2026-11-22_22-51-18-025713", ""), ("2026-11-23_08-00-00-000001", " 1")):
+        shutil.copytree(runs["analyze"].folder, folder / "analyze" / stamp)
+        [path] = Html().write(folder)
+        here = headings(path)
+        assert f"What is in the traces (analyze{numbered})" in here
+        assert not any("2026" in heading for heading in here)
+        # What the behaviour was found by is the same below: once is enough.
+        assert [heading for heading in here if "phrases" in heading] == ["The phrases behind it"]
+    assert "What is in the traces (analyze 2)" in here
+    said = Outline(path).said("td")
+    assert "analyze 2" in said
+    assert "analyze/2026-11-23_08-00-00-000001" in said, "which one is the second is told"
+
+
+def test_as_many_neurons_as_would_replicate_by_chance_are_told_beside_those_that_do(
+    pages: dict[str, Path], runs: dict[str, Run]
+) -> None:
+    neurons = runs["find"].table("neurons")
+    verdicts = neurons[neurons.behaviour == "backtracking"].replicates.dropna()
+    told = Outline(pages["find"]).said("main")
+    assert f"{verdicts.sum()} of {len(verdicts)}" in told
+    assert f"by chance, about {0.025 * len(verdicts):g} would" in told
+    assert "by chance in 2.5 % of neurons that tell nothing" in told
+    assert "by chance in" not in Outline(pages["bare find"]).said("main"), "nothing was tested"
+
+
+def test_columns_that_are_empty_throughout_are_left_out() -> None:
+    frame = pd.DataFrame({"id": ["a", "b"], "level": [None, float("nan")], "reason": "", "tokens": [None, 3]})
+    table = as_table(frame, {name: name for name in frame}, "traces")
+    assert [header.text for header in table.headers] == ["id", "tokens"]
+    assert [[cell.text for cell in row] for row in table.rows] == [["a", "–"], ["b", "3"]]
+    nothing = as_table(frame.head(0), {"id": "id"}, "traces")
+    assert [header.text for header in nothing.headers] == ["id"], "a table of nothing says what it would hold"
+
+
+@pytest.mark.parametrize("word", ["matters less than its controls", "cannot be told", "a word of tomorrow"])
+def test_whatever_an_edit_came_to_is_told_in_the_runs_own_words(
+    tmp_path: Path, runs: dict[str, Run], word: str
+) -> None:
+    edited = runs["find/ablate/1"]
+    verdict = {"k": 10, "strength": 1.0, "verdict": word, "sentence": f"10 neurons edited: {word}"}
+    tables = {name: edited.table(name) for name in ("effects", "neurons")}
+    run = write_run(tmp_path / "run", {**edited.run, "verdicts": [verdict]}, tables)
+    [path] = Html().write(run.folder)
+    assert f'<p class="note finding">10 neurons edited: {word}.' in path.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("name", "heading"),
     [
@@ -164,7 +218,7 @@ def test_a_run_of_a_command_that_nobody_knows_has_a_page_too_and_so_has_one_that
 def test_warnings_stand_before_everything_else_also_those_of_runs_that_went_on(pages: dict[str, Path]) -> None:
     text = pages["find"].read_text(encoding="utf-8")
     before = text[: text.index("<nav")]
-    for warning in ("<bdi>beware of", "<bdi>show/1: beware of", "<bdi>ablate/2: beware of"):
+    for warning in ("<bdi>beware of", "<bdi>show: beware of", "<bdi>ablate 2: beware of"):
         assert warning in before
 
 
@@ -245,9 +299,9 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 def test_a_run_on_the_command_line_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
-    main(["find", "model=tiny", "source=arithmetic", "source.documents=120", "hydra.run.dir=run"])
+    main(["find", "model=tiny", "source=arithmetic", "source.documents=40", "hydra.run.dir=run"])
     [path] = Html().write(tmp_path / "run")
     told = Outline(path)
     assert "Which MLP neurons of tiny fire where backtracking shows?" in told.said("main")
-    assert "neurosieve find model=tiny source=arithmetic source.documents=120" in told.said("pre")
+    assert "neurosieve find model=tiny source=arithmetic source.documents=40" in told.said("pre")
     assert not [file for file in (tmp_path / "run").rglob("*") if file.suffix == ".part"]

@@ -45,7 +45,10 @@
   const fit = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       const view = views.get(target);
-      if (view && target.clientWidth && Math.abs(view.width() - width(target)) > 1) view.width(width(target)).runAsync();
+      if (view && target.clientWidth && Math.abs(view.width() - width(target)) > 1) {
+        view.width(width(target)).runAsync();
+        target.dispatchEvent(new Event("drawn"));
+      }
     }
   });
 
@@ -134,9 +137,12 @@
         marked: text.marks[at] ? "in a span" : "elsewhere",
         name: "",
       })).filter(({ activation }) => activation !== null);
+      // Names of tokens stand side by side where their letters leave room, on whatever screen.
+      const step = (view.width() - 60) / Math.max(1, text.tokens.length);
+      const apart = (one, other) => Math.abs(one.at - other.at) * step > 4 * ([...one.token].length + [...other.token].length) + 6;
       const kept = [];
       for (const one of [...found].sort((left, right) => Math.abs(right.activation) - Math.abs(left.activation))) {
-        if (kept.length < 6 && kept.every(({ at }) => Math.abs(at - one.at) > text.tokens.length / 12)) kept.push(one);
+        if (kept.length < 6 && kept.every((other) => apart(one, other))) kept.push(one);
       }
       for (const one of kept) one.name = one.token;
       view.data("tokens", found).runAsync();
