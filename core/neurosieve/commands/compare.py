@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from neurosieve.account import versions
 from neurosieve.comparing import named, pairs, summaries
@@ -126,7 +127,7 @@ def _table(title: str, lines: pd.DataFrame) -> object:
 
     shown = Table(title=escape(visible(title)), title_justify="left")
     for column in lines:
-        shown.add_column(str(column).replace("_", " "), justify="left" if lines[column].dtype == object else "right")
+        shown.add_column(str(column).replace("_", " "), justify="right" if is_numeric_dtype(lines[column]) else "left")
     for line in lines.itertuples(index=False):
         shown.add_row(*(escape(visible(_cell(value))) for value in line))
     return shown

@@ -7,6 +7,7 @@ from neurosieve import Run
 from neurosieve_plugins.reports.ablate_sections import effect_sections
 from neurosieve_plugins.reports.any_sections import again, asked, called, parts, read, typed
 from neurosieve_plugins.reports.blocks import Block, Figure, Fold, Grid, Heatmap, Note, Section
+from neurosieve_plugins.reports.compare_sections import comparison_sections
 from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
 from neurosieve_plugins.reports.show_sections import show_sections
 from neurosieve_plugins.reports.trace_sections import (
@@ -53,6 +54,8 @@ def _own(run: Run, best: int, most_points: int, phrases: bool = True) -> Iterato
         yield from agreement_sections(run)
     if run.command == "generate":
         yield from written_sections(run)
+    if run.command == "compare":
+        yield from comparison_sections(run)
     if phrases:
         yield _phrases(run)
     if run.command == "detect":

@@ -1,0 +1,99 @@
+"""The sections of several runs side by side: what each found, and a matrix of what replicates from one to another."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from neurosieve import Run
+from neurosieve_plugins.reports.blocks import Fold, Grid, Note, Section
+from neurosieve_plugins.reports.tables import as_table, plain, whole
+
+__all__ = ["comparison_sections"]
+
+_CELL = 46
+"""How high a cell of a matrix is, in pixels."""
+_MATRICES = {
+    "replicated": "replicated",
+    "overlap": "in common among the best",
+    "rank_correlation": "rank correlation",
+}
+_RUNS = {
+    "number": "",
+    "run": "run",
+    "behaviour": "behaviour",
+    "model": "model",
+    "rank_by": "ranked by",
+    "spans": "spans",
+    "present": "present positions",
+    "best": "best score",
+    "best_distance": "its distance",
+    "null_95": "95 % of chance's best",
+    "p_fwer_05": "p_fwer ≤ 0.05",
+    "tested": "tested",
+    "replicated": "replicate",
+    "verdict: anticipates": "anticipate",
+    "verdict: behaviour": "behaviour",
+    "verdict: token detector": "token detectors",
+    "verdict: not replicated": "not replicated",
+}
+_PAIRS = {
+    "run": "run",
+    "other": "other",
+    "overlap": "in common among the best",
+    "rank_correlation": "rank correlation",
+    "replicated": "replicated in the other",
+    "replicated_back": "the other's in it",
+    "groups_in_common": "groups in common",
+    "groups": "of",
+}
+
+
+def comparison_sections(run: Run) -> Iterator[Section]:
+    """Yield what several runs found, and, for each behaviour, what they agree on."""
+    runs, table, k = run.table("runs"), run.table("comparison"), run.run["k"]
+    numbered = {name: number for number, name in enumerate(dict.fromkeys(runs.run), 1)}
+    told = runs.assign(number=runs.run.map(numbered))
+    yield Section(
+        "What each run found",
+        f"{whole(len(numbered), 'run')}, each with its best neuron beside the best that chance would give.",
+        (as_table(told, _RUNS, "A line for each run and behaviour", names=["number"]),),
+    )
+    for behaviour, lines in table.groupby("behaviour", sort=False):
+        charts = tuple((title, _matrix(lines, numbered, measure, title)) for measure, title in _MATRICES.items())
+        caption = (
+            f"Rows and columns are the runs above, by number. Replicated: the share of the best {k:,} neurons of the "
+            "row's run that the column's run scores with the same sign and a p of at most 0.05; chance gives 0.025."
+        )
+        blocks: tuple[Any, ...] = (Grid(f"replication-{behaviour}", charts, caption),)
+        if (lines.groups_in_common > 0).any():
+            blocks += (
+                Note(
+                    "Some of these runs ranked on the same groups. What they agree on there may be the noise of those "
+                    "groups: to replicate, a ranking needs others."
+                ),
+            )
+        blocks += (Fold("As a table", (as_table(lines, _PAIRS, f"Every pair of runs on {plain(behaviour)}"),)),)
+        yield Section(f"What they agree on: {plain(behaviour)}", "The darker, the more two runs agree.", blocks)
+
+
+def _matrix(lines: pd.DataFrame, numbered: dict[str, int], measure: str, title: str) -> Any:
+    """Draw one measure of every pair of runs, row by column."""
+    import altair as alt
+
+    back = f"{measure}_back" if f"{measure}_back" in lines else measure
+    there = [(row, column, value) for row, column, value in lines[["run", "other", measure]].itertuples(index=False)]
+    there += [(column, row, value) for row, column, value in lines[["run", "other", back]].itertuples(index=False)]
+    cells = pd.DataFrame(there, columns=["run", "other", "value"])
+    cells = cells.assign(row=cells.run.map(numbered).astype(str), column=cells.other.map(numbered).astype(str))
+    for name in ("run", "other"):
+        cells[name] = [plain(one) for one in cells[name]]
+    order = [str(number) for number in numbered.values()]
+    x = alt.X("column:N", sort=order).title("in run").axis(labelAngle=0)
+    y = alt.Y("row:N", sort=order).title("the best of run")
+    colour = alt.Color("value:Q").title(title).scale(domain=[-1 if measure == "rank_correlation" else 0, 1])
+    shown = [alt.Tooltip("run:N"), alt.Tooltip("other:N"), alt.Tooltip("value:Q", format=".3f", title=title)]
+    chart = alt.Chart(cells)
+    squares = chart.mark_rect(opacity=0.55).encode(x, y, colour.legend(None), tooltip=shown)
+    words = chart.mark_text(style="word").encode(x, y, text=alt.Text("value:Q", format=".2f"))
+    return (squares + words).properties(height=_CELL * len(order))
