@@ -234,7 +234,6 @@ def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, plac
         "run.json",
         "spans.parquet",
         "baselines.parquet",
-        "looks.parquet",
     }
 
 

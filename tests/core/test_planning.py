@@ -1,0 +1,77 @@
+"""What a plan says is what the run then reads, and no weight is loaded for it."""
+
+import math
+
+import pytest
+
+from neurosieve import ConfigError, DataError, Document, find
+from neurosieve.loading import Model, open_model
+from neurosieve.planning import planned_run
+from neurosieve.selection import Selection
+from neurosieve.settings import Find
+from neurosieve_plugins.controls.distant import Distant
+from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.sources.arithmetic import Arithmetic
+
+DETECTORS = {"slip": Phrases(("wait",))}
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+
+    def plan(source=None, **settings):
+        held = open_model(Model("tiny", format="tiny"))
+        made = planned_run(
+            held,
+            Arithmetic(documents=60) if source is None else source,
+            DETECTORS,
+            Distant(),
+            Selection(),
+            Find(**settings),
+            Auc(),
+        )
+        assert not held.is_loaded
+        return made
+
+    return plan
+
+
+def test_a_plan_says_what_the_run_then_reads(plan, tmp_path):
+    planned = plan()
+    assert not (tmp_path / "cache").exists()
+    settings = {"control": Distant(), "detectors": DETECTORS, "draws": 50, "permutations": 19, "bootstraps": 0}
+    run = find("tiny", Arithmetic(documents=60), folder=tmp_path / "run", scorers=["auc"], **settings).run
+    counts = run["counts"]["behaviours"]["slip"]
+    [line] = planned.behaviours.to_dict("records")
+    assert {name: line[name] for name in counts} == counts
+    assert (planned.documents, planned.forward_passes, planned.tokens, planned.positions) == (
+        run["counts"]["documents"],
+        run["reading"]["forward_passes"],
+        run["reading"]["tokens"],
+        run["reading"]["positions"],
+    )
+    assert planned.neurons == run["model"]["neurons_per_layer"] * len(run["model"]["layers"])
+    assert planned.bytes == planned.positions * planned.neurons * 4
+    assert planned.seconds > 0
+
+
+def test_fewer_layers_cost_less(plan):
+    whole, first = plan(), plan(layers=(0,))
+    assert first.neurons < whole.neurons
+    assert first.bytes < whole.bytes
+    assert first.behaviours.smallest_auc[0] < whole.behaviours.smallest_auc[0]
+
+
+def test_few_texts_can_show_nothing_and_it_is_said(plan):
+    few = plan(Arithmetic(documents=8))
+    assert math.isnan(few.behaviours.smallest_auc[0])
+    assert any("scores high by chance alone" in warning for warning in few.warnings)
+
+
+def test_a_plan_refuses_what_the_run_would_refuse(plan):
+    with pytest.raises(DataError, match="no span of `slip` was found"):
+        plan([Document("d", "nothing to see here, or anywhere", "g")])
+    with pytest.raises(ConfigError, match="layers is"):
+        plan(layers=(99,))
