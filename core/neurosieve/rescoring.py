@@ -17,6 +17,7 @@ from neurosieve.errors import DataError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
 from neurosieve.model import atlas_of
+from neurosieve.plural import plural
 from neurosieve.ranking import rank_neurons
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, Run, write_run
@@ -105,14 +106,14 @@ def rescored(
             part="ranking",
         )
     warnings = [
-        f"`{name}` shows nowhere in these {counts['documents']:,} documents, and was left out"
+        f"`{name}` shows nowhere in {plural(counts['documents'], 'fresh document')}, and was left out"
         for name in detectors
         if name not in positions.behaviours
     ]
     groups = positions.table[positions.table.label == 1].groupby("behaviour").group.nunique()
     warnings += [
-        f"`{name}` shows in {count} groups here: with fewer than {settings.enough_groups} there is no interval and no "
-        "verdict on replication"
+        f"`{name}` shows in {plural(count, 'group')} here: with fewer than {settings.enough_groups} there is no "
+        "interval and no verdict on replication"
         for name, count in groups.items()
         if count < settings.enough_groups
     ]

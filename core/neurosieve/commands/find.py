@@ -3,22 +3,25 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from neurosieve.config.choices import handed_over, is_preset, presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError
-from neurosieve.following import follow, planned
+from neurosieve.following import check_ahead, follow, gone_on, planned
 from neurosieve.generation.completing import Sampling
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.tracing import Generate
-from neurosieve.loading import LanguageModel, Model, hand_over, open_model
+from neurosieve.loading import LanguageModel, Model, open_model
+from neurosieve.model import atlas_of
 from neurosieve.registry import installed
-from neurosieve.reopening import AtHand
+from neurosieve.reopening import Ahead, AtHand
 from neurosieve.reporting import draw
 from neurosieve.results import Result
 from neurosieve.selection import Selection
@@ -92,32 +95,30 @@ def find(
         folder: where the run is left; `runs/find/<time>` by default.
         **settings: the fields of `Find`, such as `seed` and `rank_by`.
 
+    Returns:
+        The run. It has a warning where the texts do not hold what `validate` or `then` needs: the ranking stands.
+
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: what is asked cannot be done; the message says what to do next, and where the ranking is if it
+            was finished before.
     """
     publish(SCHEMAS)
-    is_preset = isinstance(model, str) and "/" not in model and not Path(model).exists()
-    named = {
-        "model": model if is_preset else None,
-        "source": source if isinstance(source, str) else None,
-        "detectors": _listed(detectors),
-        "scorers": _listed(scorers),
-        "control": control if isinstance(control, str) else None,
-        "selection": selection if isinstance(selection, str) else None,
-        "validate": validate,
-        "reports": _listed(reports),
-    }
-    overrides = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
+    by_name = is_preset(model)
+    overrides = presets(
+        {
+            "model": model if by_name else None,
+            "source": source,
+            "control": control,
+            "selection": selection,
+            "validate": validate,
+        },
+        {"detectors": detectors, "scorers": scorers, "reports": reports},
+    )
     with explained("find", overrides):
         config = composed("find", overrides)
-    if not is_preset:
-        if isinstance(model, str):
-            model = Model(model)
-        if not isinstance(model, Model):
-            model = hand_over(model, tokenizer)
     given: Any = source
     return _whole(
-        as_object(Model, config.model, "model") if is_preset else model,
+        as_object(Model, config.model, "model") if by_name else handed_over(model, tokenizer),
         build(config.source, "source", "source") if isinstance(source, str) else given,
         detectors if isinstance(detectors, Mapping) else _built(config.detectors, "detector"),
         scorers if isinstance(scorers, Mapping) else _built(config.scorers, "scorer"),
@@ -162,13 +163,22 @@ def _whole(
     """Rank, draw, and do what is to follow; each is finished, and can be looked at, before the next begins."""
     plans = planned(settings.then, reports)
     held, known = (model, None) if isinstance(model, LanguageModel) else (open_model(model), model)
+    if plans:
+        atlas = atlas_of(held)
+        layers = settings.layers or [site.layer for site in atlas.sites]
+        check_ahead(plans, Ahead(held.name, atlas, set(layers), list(detectors)))
+    if validation is not None:
+        validation.check_ahead(held.tokenizer)
     result = sieve(held, source, detectors, scorers, control, selection, settings, folder, known)
     draw(folder, reports)
     if validation is not None:
         announce = installed().announce
-        validated(result, held, validation, detectors, scorers, control, selection, settings, announce)
+        trial = partial(validated, result, held, validation, detectors, scorers, control, selection, settings, announce)
+        result = gone_on(result, "validate=generated", trial)
         draw(folder, reports)
-    follow(plans, result, AtHand(held, source, detectors, control))
+    if plans:
+        result = follow(plans, result, AtHand(held, source, detectors, control))
+        draw(folder, reports)
     return result
 
 
@@ -185,20 +195,26 @@ def _validation(node: Any) -> Validation | None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `find`."""
-    from neurosieve.terminal import show_part, show_result, show_where
 
     def task(config: Any, folder: Path) -> None:
-        result = from_config(config, folder)
-        show_result(result)
-        for part in sorted(result.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
-            show_part(part)
-        show_where(result)
+        before = (folder / "run.json").exists()
+        try:
+            from_config(config, folder)
+        finally:  # What goes on from a ranking may fail, or be interrupted: the ranking stands.
+            if not before and (folder / "run.json").exists():
+                _show(Result(folder))
 
     run_hydra("find", arguments, SCHEMAS, task)
 
 
-def _listed(choice: Any) -> str | None:
-    return None if isinstance(choice, Mapping) else f"[{','.join([choice] if isinstance(choice, str) else choice)}]"
+def _show(result: Result) -> None:
+    """Print a run, and those that went on from it, in the order in which they ended."""
+    from neurosieve.terminal import show_part, show_result, show_where
+
+    show_result(result)
+    for part in sorted(result.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
+        show_part(part)
+    show_where(result)
 
 
 def _built(nodes: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
