@@ -1,15 +1,18 @@
 """What a run of `find` is followed by, in its own folder: other commands, and fresh traces of the same model."""
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from omegaconf import open_dict
+
 from neurosieve.config.composition import outside_the_job
-from neurosieve.config.configuration import composed, publish
+from neurosieve.config.configuration import composed, describe, publish
 from neurosieve.config.hydra_errors import explained
+from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, NeurosieveError, nearest
 from neurosieve.reopening import Ahead, AtHand
 from neurosieve.results import Result, Run, warned
@@ -29,12 +32,12 @@ class FollowUp(NamedTuple):
     """As it was asked for."""
 
 
-def planned(lines: Sequence[str], reports: Iterable[str]) -> list[FollowUp]:
+def planned(lines: Sequence[str], reports: Mapping[str, Report]) -> list[FollowUp]:
     """Return what some lines such as `ablate k=[1,10]` ask for, checked before anything is run.
 
     Args:
         lines: each a command and its overrides, as on the command line.
-        reports: what draws them, by name, unless a line says otherwise.
+        reports: what draws them, unless a line says otherwise.
 
     Raises:
         ConfigError: there is no such command to follow a run, or it has no such option.
@@ -48,10 +51,12 @@ def planned(lines: Sequence[str], reports: Iterable[str]) -> list[FollowUp]:
         publish(module.SCHEMAS)
         if command != "analyze":
             overrides.append("run=that")
-        if not any(one.startswith("reports=") for one in overrides):
-            overrides.append(f"reports=[{','.join(reports)}]")
         with outside_the_job(), explained(command, overrides):
-            plans.append(FollowUp(command, composed(command, overrides), line))
+            config = composed(command, overrides)
+        if not any(one.startswith("reports") for one in overrides):
+            with open_dict(config):
+                config.reports = {name: describe(report) for name, report in reports.items()}
+        plans.append(FollowUp(command, config, line))
     return plans
 
 

@@ -4,8 +4,10 @@ import pytest
 
 from neurosieve import ConfigError, find, load
 from neurosieve.cli import main
+from neurosieve.config.configuration import build_all
 from neurosieve.following import planned
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.reports.html import Html
 
 TINY = ["find", "model=tiny", "source.documents=40", "reports=[]", "hydra.run.dir=run", "draws=50"]
 # A detector of a letter, so that a model with random weights shows it in what it writes.
@@ -177,7 +179,8 @@ def test_a_group_that_is_null_is_refused_with_what_can_be_chosen(here, capsys, c
 
 def test_plans_keep_the_reports_of_the_run_unless_they_have_their_own():
     with pytest.raises(ConfigError, match="nonsense"):
-        planned(["nonsense"], ["html"])
-    [plan, own] = planned(["show k=2", "show 'reports=[figures]'"], ["html"])
-    assert (list(plan.config.reports), plan.config.k) == (["html"], 2)
+        planned(["nonsense"], {})
+    [plan, own] = planned(["show k=2", "show 'reports=[figures]'"], {"page": Html(best=7)})
+    assert (list(plan.config.reports), plan.config.k) == (["page"], 2)
+    assert build_all(plan.config.reports, "report") == {"page": Html(best=7)}
     assert list(own.config.reports) == ["figures"]
