@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neurosieve.commands.find import find
     from neurosieve.commands.generate import generate
     from neurosieve.commands.learn import learn
+    from neurosieve.commands.plan import plan
     from neurosieve.commands.show import show
     from neurosieve.contracts import (
         Control,
@@ -99,6 +100,7 @@ _HOMES = {
     "learn": "commands.learn",
     "load": "results",
     "nearest": "errors",
+    "plan": "commands.plan",
     "show": "commands.show",
 }
 
@@ -148,6 +150,7 @@ __all__ = [
     "learn",
     "load",
     "nearest",
+    "plan",
     "show",
 ]
 

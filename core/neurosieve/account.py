@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from neurosieve.labelling import LabelledDocument
+from neurosieve.plural import plural
 from neurosieve.selection import PARTS, Positions
 from neurosieve.settings import Find
 
@@ -92,7 +93,7 @@ def cautions(
 ) -> list[str]:
     """Return what a reader of the ranking must know first: too little to go by, and what was left out."""
     found = [
-        f"`{behaviour}` shows nowhere in {counts['documents']:,} documents, and was left out"
+        f"`{behaviour}` shows nowhere in {plural(counts['documents'], 'document')}, and was left out"
         for behaviour in asked
         if behaviour not in positions.behaviours
     ]
@@ -103,19 +104,19 @@ def cautions(
         documents, groups = ranked.document.nunique(), held_out.group.nunique()
         if len(ranked) < enough.enough_positions or documents < enough.enough_documents:
             found.append(
-                f"`{behaviour}` is ranked on {len(ranked):,} present positions in {documents:,} documents: with fewer "
-                f"than {enough.enough_positions} or {enough.enough_documents}, the best of many neurons scores high by "
-                "chance alone"
+                f"`{behaviour}` is ranked on {plural(len(ranked), 'present position')} in "
+                f"{plural(documents, 'document')}: with fewer than {enough.enough_positions} or "
+                f"{enough.enough_documents}, the best of many neurons scores high by chance alone"
             )
         if 0 < groups < enough.enough_groups:
             found.append(
-                f"`{behaviour}` shows in {groups} held-out groups: with fewer than {enough.enough_groups} there is no "
-                "interval and no verdict on replication"
+                f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {enough.enough_groups} "
+                "there is no interval and no verdict on replication"
             )
         if len(controls) < ratio * len(present) / 2:
             found.append(
-                f"`{behaviour}` has {len(controls):,} control positions for {len(present):,} present ones, where "
-                f"{ratio:g} for each were asked: the texts hold no more of the kind"
+                f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
+                f"where {ratio:g} for each were asked: the texts hold no more of the kind"
             )
     left_out = {
         "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",

@@ -12,6 +12,7 @@ __all__ = ["main"]
 
 COMMANDS = {
     "find": "which neurons fire when the behaviour shows? (the main job)",
+    "plan": "could these texts show anything, and what would it cost? (no model is read)",
     "generate": "let a model answer problems, and keep its traces",
     "analyze": "what is in traces: right, out of tokens, behaviours",
     "detect": "where do behaviours show in texts, and do annotators agree? (no model)",

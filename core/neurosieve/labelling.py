@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span, TokenizedDocument
-from neurosieve.errors import DataError
+from neurosieve.detection.spans import checked, spans_of
 
 __all__ = ["LabelledDocument", "label", "token_range", "tokenize"]
 
@@ -38,15 +38,7 @@ def label(
     Raises:
         DataError: two documents share an id, or a detector found a span that is not in the text.
     """
-    seen: set[str] = set()
-    for document in documents:
-        if not isinstance(document, Document):
-            raise DataError(
-                f"the source gave {document!r:.80}, which is no `neurosieve.Document`: wrap each text in one"
-            )
-        if document.id in seen:
-            raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
-        seen.add(document.id)
+    for document in checked(documents):
         counts["documents"] += 1
         tokens = tokenize(document, tokenizer, context)
         counts["tokens"] += len(tokens.token_ids)
@@ -59,12 +51,7 @@ def label(
         ranges: dict[str, list[range]] = {}
         for behaviour, detector in detectors.items():
             spans[behaviour], ranges[behaviour] = [], []
-            for span in sorted(detector.detect(document)):
-                if not 0 <= span.start < span.end <= len(document.text):
-                    raise DataError(
-                        f"the detector of `{behaviour}` found {tuple(span)} in document `{document.id}`, which has "
-                        f"{len(document.text)} characters: mend it, for a span must lie in the text and hold some"
-                    )
+            for span in spans_of(behaviour, detector, document):
                 if span.start < document.completion_start:
                     counts["spans_in_prompt"] += 1
                     continue

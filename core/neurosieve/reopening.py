@@ -1,7 +1,7 @@
 """A finished run of `find` opened again: its model, its documents and its positions, to go on from."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from neurosieve.account import positions_hash
 from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
 from neurosieve.data import Document, Neuron, Site
-from neurosieve.errors import ConfigError, DataError, ModelError
+from neurosieve.errors import ConfigError, DataError, ModelError, nearest
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model, hand_over, open_model
 from neurosieve.model import Atlas, atlas_of
@@ -19,7 +19,36 @@ from neurosieve.selection import Positions, Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.store import Space
 
-__all__ = ["AtHand", "Reopened", "neurons_asked", "reopened", "result_of"]
+__all__ = ["Ahead", "AtHand", "Reopened", "neurons_asked", "reopened", "result_of"]
+
+
+class Ahead(NamedTuple):
+    """What is known of a run before anything is read for it."""
+
+    model: str
+    atlas: Atlas
+    layers: Collection[int]
+    """The layers that will be read."""
+    behaviours: Collection[str]
+    """The behaviours that will be looked for; some may show nowhere."""
+
+    def check_behaviour(self, behaviour: str | None) -> None:
+        """Raise unless the run will look for a behaviour, if one is asked for."""
+        if behaviour is not None and behaviour not in self.behaviours:
+            raise ConfigError(f"no behaviour `{behaviour}` is looked for: {nearest(behaviour, self.behaviours)}")
+
+    def check_layers(self, neurons: Iterable[Neuron]) -> None:
+        """Raise unless the run will read the layers of some neurons."""
+        if unread := sorted({neuron.layer for neuron in neurons} - set(self.layers)):
+            read = ", ".join(map(str, sorted(self.layers)))
+            raise ConfigError(
+                f"layer {unread[0]} is not read, and gives no control neurons: take those of layers {read}"
+            )
+
+    def check_k(self, k: int) -> None:
+        """Raise unless so many neurons will be ranked."""
+        if k > (there := len(self.layers) * self.atlas.neurons):
+            raise ConfigError(f"k is {k:,}, and the ranking will hold {there:,} neurons: give at most that")
 
 
 class AtHand(NamedTuple):

@@ -13,10 +13,11 @@ from neurosieve.capture import batches_at, capture
 from neurosieve.contracts import Control, Detector, Scorer
 from neurosieve.data import Document, Site
 from neurosieve.engine import score
-from neurosieve.errors import DataError
+from neurosieve.errors import ConfigError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
 from neurosieve.model import atlas_of
+from neurosieve.plural import plural
 from neurosieve.ranking import rank_neurons
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, Run, write_run
@@ -61,7 +62,8 @@ def rescored(
         told: what `run.json` says of where the documents come from.
 
     Raises:
-        DataError: every document is of a group that took part in the ranking, or no behaviour shows in the others.
+        ConfigError: every document is of a group that took part in the ranking.
+        DataError: no behaviour shows in the others.
     """
     watch, counts, rank_by = Stopwatch(), Counter[str](), result.run["rank_by"]
     ranked = set(result.positions.group[result.positions.part == "ranking"])
@@ -72,7 +74,7 @@ def rescored(
         else:
             fresh.append(document)
     if not fresh:
-        raise DataError(
+        raise ConfigError(
             f"every one of the {counts['documents_that_ranked']:,} documents answers a problem that took part in the "
             f"ranking of `{result.folder}`: to score them again would prove nothing; give other problems"
         )
@@ -102,14 +104,14 @@ def rescored(
             part="ranking",
         )
     warnings = [
-        f"`{name}` shows nowhere in these {counts['documents']:,} documents, and was left out"
+        f"`{name}` shows nowhere in {plural(counts['documents'], 'fresh document')}, and was left out"
         for name in detectors
         if name not in positions.behaviours
     ]
     groups = positions.table[positions.table.label == 1].groupby("behaviour").group.nunique()
     warnings += [
-        f"`{name}` shows in {count} groups here: with fewer than {settings.enough_groups} there is no interval and no "
-        "verdict on replication"
+        f"`{name}` shows in {plural(count, 'group')} here: with fewer than {settings.enough_groups} there is no "
+        "interval and no verdict on replication"
         for name, count in groups.items()
         if count < settings.enough_groups
     ]

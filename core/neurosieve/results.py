@@ -12,7 +12,7 @@ import pandas as pd
 from neurosieve.cache import replaced
 from neurosieve.errors import ConfigError, DataError, StoreError, nearest
 
-__all__ = ["Result", "Run", "find_runs", "finished_runs", "load", "write_run"]
+__all__ = ["Result", "Run", "find_runs", "finished_runs", "load", "warned", "write_run"]
 
 _RECORD = "run.json"
 _KEYS = ["behaviour", "layer", "neuron", "rank"]
@@ -161,6 +161,11 @@ def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.Data
             f"cannot write the run folder `{folder}` ({error.strerror or error}): make room, or choose another place"
         ) from error
     return load(folder)
+
+
+def warned(run: Run, warning: str) -> Run:
+    """Write one more warning into the record of a finished run, and return the run, read again."""
+    return write_run(run.folder, {**run.run, "warnings": [*run.run["warnings"], warning]}, {})
 
 
 def finished_runs(folder: str | Path) -> Sequence[Run]:

@@ -16,6 +16,7 @@ from neurosieve.contracts import Control
 from neurosieve.data import Present, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.labelling import LabelledDocument
+from neurosieve.plural import plural
 
 __all__ = ["PARTS", "Positions", "Selection", "choose_positions"]
 
@@ -124,8 +125,9 @@ def choose_positions(
     found = [name for name in behaviours if any(document.ranges[name] for document in ordered)]
     if not found:
         raise DataError(
-            f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in {len(documents):,} documents: "
-            "check what the detector looks for, and that the texts hold completions"
+            f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in "
+            f"{plural(len(documents), 'document')}: check what the detector looks for, and that the "
+            "texts hold completions"
         )
     lines: list[tuple[str, str, int, int, int]] = []
     for behaviour in found:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from neurosieve.plural import plural
 from neurosieve.results import Result, Run
 
 __all__ = ["chance_lines", "console", "probability", "show_part", "show_result", "show_where"]
@@ -87,7 +88,8 @@ def _show_rescored(run: Run, out: Console) -> None:
         out.print(table)
         counts = run.run["counts"]["behaviours"][behaviour]
         out.print(
-            f"{counts['spans']:,} spans in {counts['documents_with']:,} of {run.run['counts']['documents']:,} documents"
+            f"{plural(counts['spans'], 'span')} in {counts['documents_with']:,} of "
+            f"{plural(run.run['counts']['documents'], 'document')}"
         )
     out.print(f"run folder: {escape(str(run.folder))}", soft_wrap=True)
 
@@ -184,8 +186,8 @@ def _read(counts: dict[str, int], documents: int) -> str:
         else ""
     )
     return (
-        f"{counts['spans']:,} spans in {counts['documents_with']:,} of {documents:,} documents; ranked on "
-        f"{counts['ranking_present']:,} present and {counts['ranking_control']:,} control positions{held_out}"
+        f"{plural(counts['spans'], 'span')} in {counts['documents_with']:,} of {plural(documents, 'document')}; ranked "
+        f"on {counts['ranking_present']:,} present and {counts['ranking_control']:,} control positions{held_out}"
     )
 
 

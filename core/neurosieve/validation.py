@@ -8,10 +8,13 @@ from typing import Any
 
 from neurosieve.contracts import Control, Detector, Problems, Scorer
 from neurosieve.data import Document
+from neurosieve.errors import DataError
 from neurosieve.generation.completing import Sampling
+from neurosieve.generation.problem_choice import choose_problems
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.tracing import TRACES, Generate, generate_traces
 from neurosieve.loading import LanguageModel
+from neurosieve.plural import plural
 from neurosieve.rescoring import rescored
 from neurosieve.results import Result, Run
 from neurosieve.selection import Selection
@@ -28,6 +31,16 @@ class Validation:
     prompt: Prompt
     sampling: Sampling
     settings: Generate
+
+    def check_ahead(self, tokenizer: Any) -> None:
+        """Raise where there are no such problems, or they cannot be put to the model, before anything is read.
+
+        Raises:
+            NeurosieveError: the message says why.
+        """
+        chosen = self.settings
+        for problem in choose_problems(self.problems, chosen.n, chosen.levels, chosen.types, chosen.seed):
+            self.prompt.text(problem.text, tokenizer)
 
 
 def validated(
@@ -46,7 +59,7 @@ def validated(
     The traces are left in the run's folder in `generate`, their scores in `rescore`.
 
     Raises:
-        DataError: every problem took part in the ranking, or the behaviour shows in no trace.
+        DataError: every problem took part in the ranking, or the behaviour shows in no trace; they are left there.
     """
     traces = generate_traces(
         held,
@@ -57,19 +70,27 @@ def validated(
         {},
         result.folder / "generate",
     )
-    return rescored(
-        result,
-        held,
-        _documents(traces.folder / TRACES),
-        detectors,
-        scorers,
-        control,
-        selection,
-        settings,
-        result.folder / "rescore",
-        announce,
-        {"texts": "fresh traces", "traces": str(traces.folder / TRACES), **traces.run["config"]},
-    )
+    path = traces.folder / TRACES
+    try:
+        return rescored(
+            result,
+            held,
+            _documents(path),
+            detectors,
+            scorers,
+            control,
+            selection,
+            settings,
+            result.folder / "rescore",
+            announce,
+            {"texts": "fresh traces", "traces": str(path), **traces.run["config"]},
+        )
+    except DataError as error:
+        raise DataError(
+            f"the ranking was not tried on the {plural(traces.run['counts']['traces'], 'fresh trace')} in `{path}`: "
+            f"{error}. Have others made: of more problems (`validate.n`), of others (`problems@validate.problems`), "
+            "with another prompt (`prompt@validate.prompt`), or longer ones (`validate.sampling.max_new_tokens`)"
+        ) from error
 
 
 def _documents(path: Path) -> Iterator[Document]:

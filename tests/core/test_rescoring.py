@@ -3,7 +3,7 @@
 import pytest
 from planted import plant, texts
 
-from neurosieve import DataError, find
+from neurosieve import ConfigError, find
 from neurosieve.loading import hand_over
 from neurosieve.rescoring import rescored
 from neurosieve.selection import Selection
@@ -94,5 +94,5 @@ def test_texts_that_all_took_part_are_refused_with_their_number(again):
         ranked = set(result.positions.group[result.positions.part == "ranking"])
         return [one for one in texts() if one.group in ranked]
 
-    with pytest.raises(DataError, match=r"every one of the \d+ documents answers a problem that took part"):
+    with pytest.raises(ConfigError, match=r"every one of the \d+ documents answers a problem that took part"):
         again(all_that_ranked)

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from neurosieve.errors import ConfigError
 
@@ -10,6 +10,8 @@ __all__ = ["ENOUGH_SETS", "Ablate"]
 
 ENOUGH_SETS = 19
 """With fewer sets of control neurons, the furthest of all is that by chance more than one time in twenty."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,10 @@ class Ablate:
     """Whose neurons and onsets; the first behaviour of the run, by default."""
     neurons: tuple[Any, ...] = ()
     """The neurons to edit, as `[[3, 17], L5N9]`; the best of the ranking, by default."""
-    k: tuple[int, ...] = ()
-    """How many of them, one dose for each number; 10, or all that `neurons` lists, by default."""
-    strength: tuple[float, ...] = (1.0,)
-    """How much of the edit is done, one dose for each number: 1 all of it, 0.5 goes half of the way."""
+    k: int | tuple[int, ...] = ()
+    """How many of them, or several numbers, one dose for each; 10, or all that `neurons` lists, by default."""
+    strength: float | tuple[float, ...] = (1.0,)
+    """How much of the edit is done, or several numbers, one dose for each: 1 all of it, 0.5 goes half of the way."""
     controls: int | None = None
     """How many sets of control neurons are edited likewise. 19 by default, the fewest that can tell at the 5 % level; 3
     where text is generated, for the cost: they show what other neurons do, and cannot tell."""
@@ -58,17 +60,17 @@ class Ablate:
                 raise ConfigError(f"{name} is {value!r}: give a whole number, at least {lowest}")
         if self.mode not in ("teacher_forced", "generated"):
             raise ConfigError(f"mode is `{self.mode}`: take teacher_forced or generated")
-        for name in ("neurons", "k", "strength"):
-            if not isinstance(getattr(self, name), tuple | list):
-                raise ConfigError(f"{name} is {getattr(self, name)!r}: give a list, [{getattr(self, name)}]")
-        for one in self.k:
+        if not isinstance(self.neurons, tuple | list):
+            raise ConfigError(f"neurons is {self.neurons!r}: give a list, [{self.neurons}]")
+        ks, strengths = _several(self.k), _several(self.strength)
+        for one in ks:
             if isinstance(one, bool) or not isinstance(one, int) or one < 1:
-                raise ConfigError(f"k is {list(self.k)}: give numbers of neurons, at least 1")
-        if not self.strength:
+                raise ConfigError(f"k is {list(ks)}: give numbers of neurons, at least 1")
+        if not strengths:
             raise ConfigError("strength is empty: give at least one number, such as 1")
-        if not all(isinstance(one, int | float) and 0 < one < math.inf for one in self.strength):
+        if not all(isinstance(one, int | float) and 0 < one < math.inf for one in strengths):
             raise ConfigError(
-                f"strength is {list(self.strength)}: give finite numbers above 0; the unedited model is read anyway"
+                f"strength is {list(strengths)}: give finite numbers above 0; the unedited model is read anyway"
             )
 
     @property
@@ -85,7 +87,12 @@ class Ablate:
         Raises:
             ConfigError: more neurons are asked for than were listed.
         """
-        ks = sorted(set(self.k)) or [there or 10]
+        ks = sorted(set(_several(self.k))) or [there or 10]
         if there and ks[-1] > there:
             raise ConfigError(f"k is {ks[-1]:,}, and `neurons` lists {there:,}: list more, or give fewer")
-        return ks, sorted({float(one) for one in self.strength})
+        return ks, sorted({float(one) for one in _several(self.strength)})
+
+
+def _several(given: T | tuple[T, ...]) -> tuple[T, ...]:
+    """Return the numbers that are given, as one or as several."""
+    return tuple(given) if isinstance(given, tuple | list) else (given,)

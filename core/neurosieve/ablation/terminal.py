@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from neurosieve.plural import plural
 from neurosieve.results import Run
 from neurosieve.terminal import console, show_where
 from neurosieve.visible import visible
@@ -41,7 +42,7 @@ def _table(effects: pd.DataFrame, unedited: pd.DataFrame, told: Mapping[str, Any
     behaviour = told["behaviours"][0]
     name = str(told["intervention"]["_target_"]).rpartition("/")[2]
     half = f" at strength {strength:g}" if strength != 1 else ""
-    table = Table(title=escape(f"{visible(behaviour)}: {name} of {k:,} neurons{half}"), title_justify="left")
+    table = Table(title=escape(f"{visible(behaviour)}: {name} of {plural(k, 'neuron')}{half}"), title_justify="left")
     table.add_column("measure")
     if len(unedited):
         table.add_column("unedited", justify="right")

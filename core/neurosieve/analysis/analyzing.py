@@ -15,6 +15,7 @@ from neurosieve.cache import replaced
 from neurosieve.data import Document, Verdict
 from neurosieve.detection.spans import Detected
 from neurosieve.errors import ConfigError
+from neurosieve.plural import plural
 
 __all__ = ["Analysis", "Analyze", "Interval", "analysed", "wilson", "write_summary"]
 
@@ -205,8 +206,8 @@ def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> 
     sizes = traces.group.value_counts()
     if (several := int((sizes > 1).sum())) > 0:
         found.append(
-            f"{several:,} of {len(sizes):,} problems have several traces, which are not independent: the intervals "
-            "take them as if they were, and are too narrow"
+            f"there are several traces of {several:,} of {plural(len(sizes), 'problem')}, which are not independent: "
+            "the intervals take them as if they were, and are too narrow"
         )
     without = traces[traces.right.isna()]
     if graded and len(without):
@@ -228,7 +229,7 @@ def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> 
             f"boxed answer are taken to have run out of tokens, {int(out.sum()):,} in all{odd}"
         )
     found += [
-        f"`{behaviour}` shows nowhere in {total:,} documents"
+        f"`{behaviour}` shows nowhere in {plural(total, 'document')}"
         for behaviour in behaviours
         if not traces[f"{behaviour}_spans"].any()
     ]

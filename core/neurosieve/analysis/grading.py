@@ -7,8 +7,9 @@ from typing import Any
 from neurosieve.contracts import Grader
 from neurosieve.data import Document, Verdict
 from neurosieve.errors import DataError, PluginError
+from neurosieve.plural import plural
 
-__all__ = ["TRUTH_FIELDS", "graded", "truth_of", "verdict_on"]
+__all__ = ["TRUTH_FIELDS", "graded", "truth_of", "ungradable", "verdict_on"]
 
 TRUTH_FIELDS = ("ground_truth_solution", "answer")
 """Where a document's metadata holds the right answer: in the first of these that is there."""
@@ -18,6 +19,19 @@ def truth_of(document: Document, fields: Sequence[str] = TRUTH_FIELDS) -> str:
     """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none."""
     held = (document.metadata.get(field) for field in fields)
     return next((str(one) for one in held if isinstance(one, str | int | float) and str(one).strip()), "")
+
+
+def ungradable(documents: Sequence[Document], fields: Sequence[str] = TRUTH_FIELDS) -> str:
+    """Return why none of some documents can be graded; "" where there is a right answer to one."""
+    if not documents or any(truth_of(document, fields) for document in documents):
+        return ""
+    there = ", ".join(f"`{name}`" for name in documents[0].metadata) or "nothing"
+    return (
+        f"there are no right answers to grade by: none of {plural(len(documents), 'document')} has "
+        f"{' or '.join(f'`{field}`' for field in fields)} in its metadata, which holds "
+        f"{textwrap.shorten(there, 300, placeholder=' …')}; name the field with `truth_fields=[...]`, or switch "
+        "grading off with `grader=none`"
+    )
 
 
 def graded(
@@ -38,14 +52,8 @@ def graded(
         DataError: no document has a right answer.
         PluginError: the grader returns something else than a verdict.
     """
-    if documents and not any(truth_of(document, fields) for document in documents):
-        there = ", ".join(f"`{name}`" for name in documents[0].metadata) or "nothing"
-        raise DataError(
-            f"there are no right answers to grade by: none of {len(documents):,} documents has "
-            f"{' or '.join(f'`{field}`' for field in fields)} in its metadata, which holds "
-            f"{textwrap.shorten(there, 300, placeholder=' …')}; name the field with `truth_fields=[...]`, or switch "
-            "grading off with `grader=none`"
-        )
+    if reason := ungradable(documents, fields):
+        raise DataError(reason)
     verdicts = []
     for number, document in enumerate(documents, 1):
         verdicts.append(verdict_on(document, grader, fields))

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neurosieve.data import Document, Span, Verdict
+from neurosieve.plural import plural
 from neurosieve.results import Run
 from neurosieve.terminal import console
 from neurosieve.visible import visible
@@ -29,7 +30,7 @@ def show_analysis(run: Run, out: Console | None = None) -> None:
     for warning in told["warnings"]:
         out.print(f"[bold yellow]warning:[/] {escape(visible(warning))}")
     counts = told["counts"]
-    out.print(_overall(summary, f"{counts['documents']:,} traces of {counts['groups']:,} problems"))
+    out.print(_overall(summary, f"{plural(counts['documents'], 'trace')} of {plural(counts['groups'], 'problem')}"))
     for by, title in (("level", "by level"), ("type", "by type"), ("answer", "by answer")):
         part = summary[summary.by == by]
         if len(part):
@@ -109,7 +110,7 @@ def trace_shown(document: Document, spans: Mapping[str, Sequence[Span]], verdict
     parts = [Text(f"trace {visible(document.id)}", style="bold"), highlighted(document, spans), Text()]
     for place, (behaviour, mine) in enumerate(spans.items()):
         name = Text(visible(behaviour), style=_STYLES[place % len(_STYLES)])
-        parts.append(name + f": {len(mine)} span(s)")
+        parts.append(name + f": {plural(len(mine), 'span')}")
         for span in mine:
             text = document.text[span.start : span.end]
             parts.append(Text(visible(f"  {span.start:,}–{span.end:,} {text} ({span.label})"), style="none"))

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurosieve.ablation.ablating import ablate_neurons
 from neurosieve.ablation.edited_writing import Writing
 from neurosieve.ablation.settings import Ablate
+from neurosieve.config.choices import handed_over, presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.given_run import check_given_run
 from neurosieve.config.hydra_app import run_hydra
@@ -17,9 +18,8 @@ from neurosieve.contracts import Control, Detector, Grader, Intervention, Proble
 from neurosieve.data import Document, Problem
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
-from neurosieve.loading import Model, hand_over
 from neurosieve.registry import installed
-from neurosieve.reopening import AtHand, Reopened, reopened, result_of
+from neurosieve.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
 from neurosieve.results import Result, Run
 
 __all__ = ["ablate", "from_config", "go_on", "main"]
@@ -87,21 +87,15 @@ def ablate(
     publish(SCHEMAS)
     result = result_of(run)
     asked = as_object(Ablate, settings, "ablate")
-    named = {
-        "intervention": intervention if isinstance(intervention, str) else None,
-        "problems": problems if isinstance(problems, str) else None,
-        "prompt": prompt if isinstance(prompt, str) else None,
-        "grader": grader if isinstance(grader, str) else None,
-        "reports": None if reports is None or isinstance(reports, Mapping) else f"[{','.join(reports)}]",
-    }
-    overrides = ["run=asked", *(f"{group}={choice}" for group, choice in named.items() if choice is not None)]
+    chosen = {"intervention": intervention, "problems": problems, "prompt": prompt, "grader": grader}
+    overrides = ["run=asked", *presets(chosen, {"reports": reports})]
     with explained("ablate", overrides):
         config = composed("ablate", overrides)
     given: Any = problems
     if source is not None and not isinstance(source, Source):
         source = list(source)  # They are gone through again where their prompts are.
-    if model is not None and not isinstance(model, Model):
-        model = hand_over(model, tokenizer)
+    if model is not None:
+        model = handed_over(model, tokenizer)
     announce = installed().announce
     opened = reopened(result, model=model, documents=source, detectors=detectors, control=control, announce=announce)
     writing = Writing(
@@ -127,15 +121,36 @@ def ablate(
 def from_config(config: Any, folder: Path) -> Run:
     """Run what a composed config asks for, and leave the run in `folder`."""
     result = result_of(config.run)
-    return _ablate(config, reopened(result, announce=installed().announce), _source(result), folder)
+    opened = reopened(result, announce=installed().announce)
+    return ablate_neurons(opened, *_asked(config, _source(result)), folder, {})
 
 
 def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
     """Run what a composed config asks for on a run that has just ended."""
-    return _ablate(config, at_hand.reopened(result, installed().announce), at_hand.source, folder)
+    opened = at_hand.reopened(result, installed().announce)
+    return ablate_neurons(opened, *_asked(config, at_hand.source), folder, {})
 
 
-def _ablate(config: Any, opened: Reopened, source: Iterable[Document], folder: Path) -> Run:
+def check_ahead(config: Any, ahead: Ahead) -> None:
+    """Raise where a composed config asks for what a run that is to come cannot have."""
+    asked = _asked(config, ())
+    ahead.check_behaviour(asked.settings.behaviour)
+    listed = neurons_asked(asked.settings.neurons, ahead.atlas, ahead.model)
+    ahead.check_layers(listed)
+    ks, _ = asked.settings.doses(len(listed))
+    ahead.check_k(ks[-1])
+
+
+class _Asked(NamedTuple):
+    """What a composed config asks for."""
+
+    intervention: Intervention
+    settings: Ablate
+    writing: Writing
+    reports: Mapping[str, Report]
+
+
+def _asked(config: Any, source: Iterable[Document]) -> _Asked:
     writing = Writing(
         source,
         None if config.problems is None else build(config.problems, "problems", "problems"),
@@ -145,7 +160,7 @@ def _ablate(config: Any, opened: Reopened, source: Iterable[Document], folder: P
     )
     settings = as_object(Ablate, {name: config[name] for name in Ablate.__dataclass_fields__}, "ablate")
     intervention = build(config.intervention, "intervention", "intervention")
-    return ablate_neurons(opened, intervention, settings, writing, build_all(config.reports, "report"), folder, {})
+    return _Asked(intervention, settings, writing, build_all(config.reports, "report"))
 
 
 def _source(result: Result) -> Iterable[Document]:

@@ -10,16 +10,17 @@ from typing import Any
 
 from neurosieve.account import Stopwatch, versions
 from neurosieve.analysis.analyzing import Analyze, analysed, write_summary
-from neurosieve.analysis.grading import graded, verdict_on
+from neurosieve.analysis.grading import TRUTH_FIELDS, graded, ungradable, verdict_on
+from neurosieve.config.choices import presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, describe, publish
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Detector, Grader, Report, Source
 from neurosieve.data import Document
-from neurosieve.detection.spans import detected
-from neurosieve.errors import ConfigError, DataError, nearest
+from neurosieve.detection.spans import all_detected, detected
+from neurosieve.errors import ConfigError, nearest
 from neurosieve.registry import installed
-from neurosieve.reopening import AtHand, result_of
+from neurosieve.reopening import Ahead, AtHand, result_of
 from neurosieve.reporting import draw
 from neurosieve.results import Result, Run, write_run
 
@@ -54,7 +55,8 @@ def analyze(
     Args:
         source: a preset, a `Source` such as one of traces, or documents.
         detectors: presets, or detectors by the name of the behaviour that each finds.
-        grader: a preset, or what says whether an answer is right; None where there are no answers to grade.
+        grader: a preset, or what says whether an answer is right; None for no grading. Where no text comes with a
+            right answer, nothing is graded, and a warning says so.
         reports: presets, or what draws the run by name.
         folder: where the run is left; `runs/analyze/<time>` by default.
         **settings: the fields of `Analyze`, such as `level_field`.
@@ -67,13 +69,7 @@ def analyze(
     """
     publish(SCHEMAS)
     reports = {} if reports is not None and not reports else reports  # `reports=[]` is no choice where there are none.
-    named = {
-        "source": source if isinstance(source, str) else None,
-        "detectors": _listed(detectors),
-        "grader": grader if isinstance(grader, str) else None,
-        "reports": _listed(reports),
-    }
-    overrides = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
+    overrides = presets({"source": source, "grader": grader}, {"detectors": detectors, "reports": reports})
     with explained("analyze", overrides):
         config = composed("analyze", overrides)
     return _analyzed(
@@ -136,6 +132,14 @@ def from_config(config: Any, folder: Path) -> Run:
     )
 
 
+def check_ahead(config: Any, ahead: Ahead) -> None:
+    """Raise where a composed config asks for what cannot be; nothing that it asks for depends on the run."""
+    _settings(config)
+    build_all(config.reports, "report")
+    if config.grader is not None:
+        build(config.grader, "grader", "grader")
+
+
 def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
     """Run what a composed config asks for on the texts of a run that has just ended."""
     return _analyzed(
@@ -195,13 +199,13 @@ def _analyzed(
     announce, watch = installed().announce, Stopwatch()
     announce("run_started", command="analyze", folder=folder)
     with watch.stage("detecting"):
-        found = list(detected(source, detectors, Counter(), announce))
-    if not found:
-        raise DataError("the source gave no document: check its path and the fields that it reads")
-    verdicts = None
-    if grader is not None:
+        found = all_detected(source, detectors, Counter(), announce)
+    documents, verdicts, warnings = [one.document for one in found], None, list[str]()
+    # What was asked for by name must be there; a grader that stands by default may find nothing to do.
+    if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := ungradable(documents)):
+        warnings.append(f"nothing was graded: {reason}")
+    elif grader is not None:
         with watch.stage("grading"):
-            documents = [one.document for one in found]
             verdicts = graded(documents, grader, settings.truth_fields, announce)
     with watch.stage("counting"):
         analysis = analysed(found, verdicts, settings)
@@ -209,7 +213,7 @@ def _analyzed(
     report = {
         "command": "analyze",
         "behaviours": list(detectors),
-        "warnings": analysis.warnings,
+        "warnings": warnings + analysis.warnings,
         "counts": analysis.counts,
         "timings_seconds": watch.seconds,
         "config": {
@@ -231,9 +235,3 @@ def _analyzed(
 def _settings(config: Any) -> Analyze:
     found: Analyze = as_object(Analyze, {name: config[name] for name in Analyze.__dataclass_fields__}, "analyze")
     return found
-
-
-def _listed(choice: Any) -> str | None:
-    if choice is None or isinstance(choice, Mapping):
-        return None
-    return f"[{','.join([choice] if isinstance(choice, str) else choice)}]"

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from neurosieve.config.choices import presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
@@ -81,11 +82,7 @@ def composed_parts(
     reports: Sequence[str] | Mapping[str, Report] | None,
 ) -> tuple[Any, Mapping[str, Detector], Mapping[str, Report]]:
     """Return the texts, the detectors and the reports that a Python caller asks for, presets as their plugins."""
-    named = {"source": source, "detectors": detectors, "reports": reports}
-    presets = {group: one for group, one in named.items() if isinstance(one, str | list | tuple)}
-    if not isinstance(source, str):
-        presets.pop("source", None)
-    overrides = [f"{group}={one if group == 'source' else _listed(one)}" for group, one in presets.items()]
+    overrides = presets({"source": source}, {"detectors": detectors, "reports": reports})
     with explained(command, overrides):
         config = composed(command, overrides)
     return (
@@ -102,7 +99,3 @@ def built_parts(config: Any) -> tuple[Source, Mapping[str, Detector], Mapping[st
         build_all(config.detectors, "detector"),
         build_all(config.reports, "report"),
     )
-
-
-def _listed(choice: str | Sequence[str]) -> str:
-    return f"[{','.join([choice] if isinstance(choice, str) else choice)}]"

@@ -2,69 +2,29 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from neurosieve.config.configuration import as_object, build, build_all, composed, describe, publish
+from neurosieve.config.configuration import describe
 from neurosieve.config.hydra_app import run_hydra
-from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Scorer, Source
 from neurosieve.data import Document
-from neurosieve.errors import ConfigError
-from neurosieve.following import follow, planned
-from neurosieve.generation.completing import Sampling
-from neurosieve.generation.prompts import Prompt
-from neurosieve.generation.tracing import Generate
-from neurosieve.loading import LanguageModel, Model, hand_over, open_model
+from neurosieve.following import check_ahead, follow, gone_on, planned
+from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
+from neurosieve.loading import LanguageModel
+from neurosieve.model import atlas_of
 from neurosieve.registry import installed
-from neurosieve.reopening import AtHand
+from neurosieve.reopening import Ahead, AtHand
 from neurosieve.reporting import draw
 from neurosieve.rescoring import rescored
-from neurosieve.results import Result
+from neurosieve.results import Result, Run
 from neurosieve.selection import Selection
-from neurosieve.settings import Find
 from neurosieve.sieve import sieve
-from neurosieve.validation import Validation, validated
+from neurosieve.validation import validated
 
-__all__ = ["find", "from_config", "main"]
-
-
-@dataclass(frozen=True)
-class _Config(Find):
-    """The whole config: the settings, and a place for each group."""
-
-    model: Any = None
-    source: Any = None
-    detectors: Any = field(default_factory=dict)
-    control: Any = None
-    selection: Any = None
-    scorers: Any = field(default_factory=dict)
-    validate: Any = None
-    replicate_on: Any = None
-    reports: Any = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Validation(Generate):
-    """What fresh traces are made of, and how."""
-
-    problems: Any = None
-    prompt: Any = None
-    sampling: Any = None
-
-
-_REPLICATE_ON = re.compile("^replicate_on=")
-
-SCHEMAS: Mapping[str, type] = {
-    "find": _Config,
-    "model": Model,
-    "selection": Selection,
-    "validation": _Validation,
-    "prompt": Prompt,
-    "sampling": Sampling,
-}
+__all__ = ["find", "from_config", "main", "with_groups"]
 
 
 def find(
@@ -100,141 +60,106 @@ def find(
         folder: where the run is left; `runs/find/<time>` by default.
         **settings: the fields of `Find`, such as `seed` and `rank_by`.
 
+    Returns:
+        The run. It has a warning where the texts do not hold what `validate`, `replicate_on` or `then` needs: the
+        ranking stands.
+
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: what is asked cannot be done; the message says what to do next, and where the ranking is if it
+            was finished before.
     """
-    publish(SCHEMAS)
-    is_preset = isinstance(model, str) and "/" not in model and not Path(model).exists()
-    named = {
-        "model": model if is_preset else None,
-        "source": source if isinstance(source, str) else None,
-        "detectors": _listed(detectors),
-        "scorers": _listed(scorers),
-        "control": control if isinstance(control, str) else None,
-        "selection": selection if isinstance(selection, str) else None,
-        "validate": validate,
-        "source@replicate_on": replicate_on if isinstance(replicate_on, str) else None,
-        "reports": _listed(reports),
-    }
-    overrides = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
-    with explained("find", overrides):
-        config = composed("find", overrides)
-    if not is_preset:
-        if isinstance(model, str):
-            model = Model(model)
-        if not isinstance(model, Model):
-            model = hand_over(model, tokenizer)
-    given: Any = source
-    return _whole(
-        as_object(Model, config.model, "model") if is_preset else model,
-        build(config.source, "source", "source") if isinstance(source, str) else given,
-        detectors if isinstance(detectors, Mapping) else _built(config.detectors, "detector"),
-        scorers if isinstance(scorers, Mapping) else _built(config.scorers, "scorer"),
-        build(config.control, "control", "control") if isinstance(control, str) else control,
-        as_object(Selection, config.selection, "selection") if isinstance(selection, str) else selection,
-        as_object(Find, settings, "find"),
-        _validation(config.validate),
-        build(config.replicate_on, "source", "replicate_on") if isinstance(replicate_on, str) else replicate_on,
-        reports if isinstance(reports, Mapping) else build_all(config.reports, "report"),
-        Path(folder or f"runs/find/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"),
+    job = job_of(
+        model,
+        source,
+        detectors,
+        scorers,
+        control,
+        selection,
+        tokenizer,
+        validate,
+        replicate_on,
+        reports,
+        **settings,
     )
+    return _run(job, Path(folder or f"runs/find/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"))
 
 
 def from_config(config: Any, folder: Path) -> Result:
     """Run what a composed config asks for, and leave the run in `folder`."""
-    settings = {name: config[name] for name in Find.__dataclass_fields__}
-    return _whole(
-        as_object(Model, config.model, "model"),
-        build(config.source, "source", "source"),
-        _built(config.detectors, "detector"),
-        _built(config.scorers, "scorer"),
-        build(config.control, "control", "control"),
-        as_object(Selection, config.selection, "selection"),
-        as_object(Find, settings, "find"),
-        _validation(config.validate),
-        None if config.replicate_on is None else build(config.replicate_on, "source", "replicate_on"),
-        build_all(config.reports, "report"),
-        folder,
-    )
+    return _run(job_from_config(config), folder)
 
 
-def _whole(
-    model: Model | LanguageModel,
-    source: Source | Iterable[Document],
-    detectors: Mapping[str, Detector],
-    scorers: Mapping[str, Scorer[Any]],
-    control: Control,
-    selection: Selection,
-    settings: Find,
-    validation: Validation | None,
-    replicate_on: Source | Iterable[Document] | None,
-    reports: Mapping[str, Report],
-    folder: Path,
-) -> Result:
+def _run(job: Job, folder: Path) -> Result:
     """Rank, draw, and do what is to follow; each is finished, and can be looked at, before the next begins."""
-    plans = planned(settings.then, reports)
-    held, known = (model, None) if isinstance(model, LanguageModel) else (open_model(model), model)
-    result = sieve(held, source, detectors, scorers, control, selection, settings, folder, known)
-    draw(folder, reports)
-    if validation is not None:
-        announce = installed().announce
-        validated(result, held, validation, detectors, scorers, control, selection, settings, announce)
-        draw(folder, reports)
-    if replicate_on is not None:
-        rescored(
-            result,
-            held,
-            replicate_on,
-            detectors,
-            scorers,
-            control,
-            selection,
-            settings,
-            result.folder / "replicate_on",
-            installed().announce,
-            {
-                "texts": "other texts",
-                "source": describe(replicate_on) if isinstance(replicate_on, Source) else "documents handed over",
-            },
-        )
-        draw(folder, reports)
-    follow(plans, result, AtHand(held, source, detectors, control))
+    plans = planned(job.settings.then, job.reports)
+    held, known = job.opened(), None if isinstance(job.model, LanguageModel) else job.model
+    if plans:
+        atlas = atlas_of(held)
+        layers = job.settings.layers or [site.layer for site in atlas.sites]
+        check_ahead(plans, Ahead(held.name, atlas, set(layers), list(job.detectors)))
+    if job.validation is not None:
+        job.validation.check_ahead(held.tokenizer)
+    result = sieve(
+        held, job.source, job.detectors, job.scorers, job.control, job.selection, job.settings, folder, known
+    )
+    draw(folder, job.reports)
+    how = (job.detectors, job.scorers, job.control, job.selection, job.settings)
+    if job.validation is not None:
+        trial = partial(validated, result, held, job.validation, *how, installed().announce)
+        result = gone_on(result, "validate=generated", trial)
+        draw(folder, job.reports)
+    if job.replicate_on is not None:
+        result = gone_on(result, "replicate_on", partial(_replicated, result, held, job))
+        draw(folder, job.reports)
+    if plans:
+        result = follow(plans, result, AtHand(held, job.source, job.detectors, job.control))
+        draw(folder, job.reports)
     return result
 
 
-def _validation(node: Any) -> Validation | None:
-    if node is None:
-        return None
-    return Validation(
-        build(node.problems, "problems", "validate.problems"),
-        as_object(Prompt, node.prompt, "validate.prompt"),
-        as_object(Sampling, node.sampling, "validate.sampling"),
-        as_object(Generate, {name: node[name] for name in Generate.__dataclass_fields__}, "validate"),
+def _replicated(result: Result, held: LanguageModel, job: Job) -> Run:
+    other = job.replicate_on
+    assert other is not None
+    described = describe(other) if isinstance(other, Source) else "documents handed over"
+    return rescored(
+        result,
+        held,
+        other,
+        job.detectors,
+        job.scorers,
+        job.control,
+        job.selection,
+        job.settings,
+        result.folder / "replicate_on",
+        installed().announce,
+        {"texts": "other texts", "source": described},
     )
+
+
+def with_groups(arguments: Sequence[str]) -> list[str]:
+    """Return command line arguments with `replicate_on=` as Hydra has it: the group of sources, once more."""
+    return [re.sub("^replicate_on=", "source@replicate_on=", one) for one in arguments]
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `find`."""
-    from neurosieve.terminal import show_part, show_result, show_where
 
     def task(config: Any, folder: Path) -> None:
-        result = from_config(config, folder)
-        show_result(result)
-        for part in sorted(result.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
-            show_part(part)
-        show_where(result)
+        before = (folder / "run.json").exists()
+        try:
+            from_config(config, folder)
+        finally:  # What goes on from a ranking may fail, or be interrupted: the ranking stands.
+            if not before and (folder / "run.json").exists():
+                _show(Result(folder))
 
-    # The group of sources once more, under a name that says what it is for.
-    run_hydra("find", [_REPLICATE_ON.sub("source@replicate_on=", one) for one in arguments], SCHEMAS, task)
-
-
-def _listed(choice: Any) -> str | None:
-    return None if isinstance(choice, Mapping) else f"[{','.join([choice] if isinstance(choice, str) else choice)}]"
+    run_hydra("find", with_groups(arguments), SCHEMAS, task)
 
 
-def _built(nodes: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
-    if not nodes:
-        raise ConfigError(
-            f"no {kind} is given: choose at least one, as in `{kind}s=[...]`; `neurosieve plugins` lists them"
-        )
-    return build_all(nodes, kind)
+def _show(result: Result) -> None:
+    """Print a run, and those that went on from it, in the order in which they ended."""
+    from neurosieve.terminal import show_part, show_result, show_where
+
+    show_result(result)
+    for part in sorted(result.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
+        show_part(part)
+    show_where(result)

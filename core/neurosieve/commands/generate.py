@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from neurosieve.config.choices import handed_over, is_preset, presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
@@ -14,7 +15,8 @@ from neurosieve.data import Problem
 from neurosieve.generation.completing import Sampling
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.tracing import TRACES, Generate, generate_traces
-from neurosieve.loading import Model, hand_over
+from neurosieve.loading import Model
+from neurosieve.plural import plural
 from neurosieve.results import Run
 
 __all__ = ["from_config", "generate", "main"]
@@ -65,24 +67,15 @@ def generate(
         NeurosieveError: what is asked cannot be done; the message says what to do next.
     """
     publish(SCHEMAS)
-    is_preset = isinstance(model, str) and "/" not in model and not Path(model).exists()
-    named = {
-        "model": model if is_preset else None,
-        "problems": problems if isinstance(problems, str) else None,
-        "prompt": prompt if isinstance(prompt, str) else None,
-        "reports": None if reports is None or isinstance(reports, Mapping) else f"[{','.join(reports)}]",
-    }
-    overrides = [f"{group}={choice}" for group, choice in named.items() if choice is not None]
+    by_name = is_preset(model)
+    overrides = presets(
+        {"model": model if by_name else None, "problems": problems, "prompt": prompt}, {"reports": reports}
+    )
     with explained("generate", overrides):
         config = composed("generate", overrides)
-    if not is_preset:
-        if isinstance(model, str):
-            model = Model(model)
-        if not isinstance(model, Model):
-            model = hand_over(model, tokenizer)
     given: Any = problems
     return generate_traces(
-        as_object(Model, config.model, "model") if is_preset else model,
+        as_object(Model, config.model, "model") if by_name else handed_over(model, tokenizer),
         build(config.problems, "problems", "problems") if isinstance(problems, str) else given,
         as_object(Prompt, config.prompt, "prompt") if isinstance(prompt, str) else prompt,
         sampling if isinstance(sampling, Sampling) else as_object(Sampling, sampling or {}, "sampling"),
@@ -123,8 +116,9 @@ def _show(run: Run) -> None:
     made, seconds = counts["tokens_made"], run.run["timings_seconds"]["generating"]
     kept = f", {counts['from_the_store']:,} of them kept from before" if counts["from_the_store"] else ""
     out.print(
-        f"{counts['traces']:,} traces of {counts['problems']:,} problems by {escape(model['name'])} ({model['dtype']}, "
-        f"{model['device']}){kept}: {counts['tokens']:,} tokens; {counts['ended']:,} were ended by the model, "
+        f"{plural(counts['traces'], 'trace')} of {plural(counts['problems'], 'problem')} by "
+        f"{escape(model['name'])} ({model['dtype']}, {model['device']}){kept}: "
+        f"{counts['tokens']:,} tokens; {counts['ended']:,} were ended by the model, "
         f"{counts['out_of_tokens']:,} ran out of tokens"
     )
     if made:

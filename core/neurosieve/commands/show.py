@@ -6,15 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from neurosieve.config.choices import handed_over, presets
 from neurosieve.config.configuration import as_object, build_all, composed, publish
 from neurosieve.config.given_run import check_given_run
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Source
 from neurosieve.data import Document
-from neurosieve.loading import Model, hand_over
 from neurosieve.registry import installed
-from neurosieve.reopening import AtHand, reopened, result_of
+from neurosieve.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
 from neurosieve.results import Result, Run
 from neurosieve.showing.showing import Show, show_neurons
 
@@ -68,11 +68,11 @@ def show(
     result = result_of(run)
     asked = as_object(Show, settings, "show")
     if not isinstance(reports, Mapping):
-        overrides = ["run=asked", *([] if reports is None else [f"reports=[{','.join(reports)}]"])]
+        overrides = ["run=asked", *presets({}, {"reports": reports})]
         with explained("show", overrides):
             reports = build_all(composed("show", overrides).reports, "report")
-    if model is not None and not isinstance(model, Model):
-        model = hand_over(model, tokenizer)
+    if model is not None:
+        model = handed_over(model, tokenizer)
     opened = reopened(
         result, model=model, documents=source, detectors=detectors, control=control, announce=installed().announce
     )
@@ -83,21 +83,28 @@ def show(
 
 def from_config(config: Any, folder: Path) -> Run:
     """Run what a composed config asks for, and leave the run in `folder`."""
-    settings = as_object(Show, {name: config[name] for name in Show.__dataclass_fields__}, "show")
-    return show_neurons(
-        reopened(result_of(config.run), announce=installed().announce),
-        settings,
-        build_all(config.reports, "report"),
-        folder,
-        {},
-    )
+    opened = reopened(result_of(config.run), announce=installed().announce)
+    return show_neurons(opened, _settings(config), build_all(config.reports, "report"), folder, {})
+
+
+def check_ahead(config: Any, ahead: Ahead) -> None:
+    """Raise where a composed config asks for what a run that is to come cannot have."""
+    settings = _settings(config)
+    build_all(config.reports, "report")
+    ahead.check_behaviour(settings.behaviour)
+    if not neurons_asked(settings.neurons, ahead.atlas, ahead.model):
+        ahead.check_k(settings.k)
 
 
 def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
     """Run what a composed config asks for on a run that has just ended."""
-    settings = as_object(Show, {name: config[name] for name in Show.__dataclass_fields__}, "show")
     opened = at_hand.reopened(result, installed().announce)
-    return show_neurons(opened, settings, build_all(config.reports, "report"), folder, {})
+    return show_neurons(opened, _settings(config), build_all(config.reports, "report"), folder, {})
+
+
+def _settings(config: Any) -> Show:
+    found: Show = as_object(Show, {name: config[name] for name in Show.__dataclass_fields__}, "show")
+    return found
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -227,6 +227,11 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         if value is None:
             return None
+        several = any(get_origin(argument) is tuple for argument in arguments)
+        plain = tuple(argument for argument in arguments if argument in _PLAIN)
+        if several and plain:
+            many = isinstance(value, list | tuple)
+            return tuple(_one_of(plain, one, where) for one in value) if many else _one_of(plain, value, where)
         for argument in arguments:
             if get_origin(argument) is tuple and isinstance(value, list | tuple):
                 return _fitting(value, argument, where)
@@ -235,4 +240,16 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
         raise ConfigError(f"`{where}` is `{value}`, where a list is wanted: write [{value}]")
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_fitting(one, arguments[0], where) for one in value)
+    return value
+
+
+def _one_of(plain: tuple[type, ...], value: Any, where: str) -> Any:
+    """Return a value as one of some plain types: OmegaConf has no union with a list, and has not looked at it."""
+    if str in plain:
+        return str(value)
+    if float in plain and isinstance(value, int):
+        return float(value)
+    if not isinstance(value, plain):
+        wanted = "a number" if float in plain else "a whole number"
+        raise ConfigError(f"`{where}` is `{value}`: give {wanted}, or several as in [1, 2]")
     return value

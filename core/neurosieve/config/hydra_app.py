@@ -84,6 +84,8 @@ def _discard(folder: Path) -> None:
     (folder / "multirun.yaml").unlink(missing_ok=True)
     for empty in (folder, *list(folder.parents)[:3]):
         try:
+            if empty.samefile(Path.cwd()):  # The user stands there.
+                return
             empty.rmdir()
         except OSError:
             return  # It holds something, and so do those above it.

@@ -9,8 +9,9 @@ from neurosieve.config.configuration import describe
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.detection.agreement import agreement, annotated, chosen_labels, confusion, doubts, marked, outside
-from neurosieve.detection.spans import Detect, check_handed_over, detected, phrases_table, spans_table
-from neurosieve.errors import ConfigError, DataError
+from neurosieve.detection.spans import Detect, all_detected, check_handed_over, phrases_table, spans_table
+from neurosieve.errors import ConfigError
+from neurosieve.plural import plural
 from neurosieve.registry import installed
 from neurosieve.reporting import draw
 from neurosieve.results import Run, write_run
@@ -39,9 +40,7 @@ def detect_spans(
     announce("run_started", command="detect", folder=folder)
     watch, counts, warnings = Stopwatch(), Counter[str](), list[str]()
     with watch.stage("detecting"):
-        found = list(detected(source, detectors, counts, announce))
-    if not found:
-        raise DataError("the source gave no document: check its path and the fields that it reads")
+        found = all_detected(source, detectors, counts, announce)
     with watch.stage("comparing"):
         truth = annotated(one.document for one in found)
         labels = chosen_labels(truth, settings.labels, "labels")
@@ -72,7 +71,9 @@ def detect_spans(
         for name in detectors
     }
     warnings += [
-        f"`{name}` shows nowhere in {len(found):,} documents" for name in detectors if not numbers[name]["spans"]
+        f"`{name}` shows nowhere in {plural(len(found), 'document')}"
+        for name in detectors
+        if not numbers[name]["spans"]
     ]
     if counts["documents_empty"]:
         warnings.append(f"{counts['documents_empty']:,} documents have no text to look into")

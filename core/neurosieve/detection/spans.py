@@ -11,8 +11,19 @@ import pandas as pd
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span
 from neurosieve.errors import ConfigError, DataError
+from neurosieve.plural import plural
 
-__all__ = ["Detect", "Detected", "check_handed_over", "checked", "detected", "phrases_table", "spans_table"]
+__all__ = [
+    "Detect",
+    "Detected",
+    "all_detected",
+    "check_handed_over",
+    "checked",
+    "detected",
+    "phrases_table",
+    "spans_of",
+    "spans_table",
+]
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,22 @@ def checked(documents: Iterable[Document]) -> Iterator[Document]:
         yield document
 
 
+def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Span]:
+    """Return the spans that the detector of a behaviour finds in a document, in the order of the text.
+
+    Raises:
+        DataError: one of them is not in the text.
+    """
+    found = sorted(detector.detect(document))
+    for span in found:
+        if not 0 <= span.start < span.end <= len(document.text):
+            raise DataError(
+                f"the detector of `{behaviour}` found {tuple(span)} in document `{document.id}`, which has "
+                f"{plural(len(document.text), 'character')}: mend it, for a span must lie in the text and hold some"
+            )
+    return found
+
+
 def detected(
     documents: Iterable[Document],
     detectors: Mapping[str, Detector],
@@ -96,18 +123,29 @@ def detected(
             counts["documents_empty"] += 1
         spans: dict[str, list[Span]] = {}
         for behaviour, detector in detectors.items():
-            found = sorted(detector.detect(document))
-            for span in found:
-                if not 0 <= span.start < span.end <= len(document.text):
-                    raise DataError(
-                        f"the detector of `{behaviour}` found {tuple(span)} in document `{document.id}`, which has "
-                        f"{len(document.text)} characters: mend it, for a span must lie in the text and hold some"
-                    )
+            found = spans_of(behaviour, detector, document)
             spans[behaviour] = [span for span in found if span.start >= document.completion_start]
             counts["spans_in_prompt"] += len(found) - len(spans[behaviour])
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
         yield Detected(document, spans)
     announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
+
+
+def all_detected(
+    documents: Iterable[Document],
+    detectors: Mapping[str, Detector],
+    counts: Counter[str],
+    announce: Callable[..., None],
+) -> list[Detected]:
+    """Return every document with its spans, as `detected` yields them.
+
+    Raises:
+        DataError: there is no document, or two share an id, or a detector found a span that is not in the text.
+    """
+    found = list(detected(documents, detectors, counts, announce))
+    if not found:
+        raise DataError("the source gave no document: check its path and the fields that it reads")
+    return found
 
 
 def spans_table(found: Sequence[Detected], around: int) -> pd.DataFrame:

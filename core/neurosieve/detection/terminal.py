@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from neurosieve.plural import plural
 from neurosieve.results import Run
 from neurosieve.terminal import console
 from neurosieve.visible import visible
@@ -37,8 +38,8 @@ def show_detection(run: Run, out: Console | None = None) -> None:
         if len(mine):
             out.print(_phrases(phrases[phrases.behaviour == behaviour], behaviour))
         out.print(
-            f"{escape(visible(behaviour))}: {counts['spans']:,} spans; in {counts['documents_with']:,} documents, and "
-            f"not in {counts['documents_without']:,}"
+            f"{escape(visible(behaviour))}: {plural(counts['spans'], 'span')}; in "
+            f"{plural(counts['documents_with'], 'document')}, and not in {counts['documents_without']:,}"
         )
     if "agreement" in run.tables:
         sentences = told["counts"]["annotated_sentences"]
@@ -56,7 +57,7 @@ def show_learning(run: Run, out: Console | None = None) -> None:
     learned, table = told["learned"], run.table("agreement")
     title = (
         f"{visible(told['behaviours'][0])}: {learned['with_the_behaviour']:,} of {learned['sentences']:,} annotated "
-        f"sentences, {learned['documents']:,} documents in {learned['groups']:,} groups"
+        f"sentences, {plural(learned['documents'], 'document')} in {plural(learned['groups'], 'group')}"
     )
     out.print(agreement_lines(table, title))
     wanted = (

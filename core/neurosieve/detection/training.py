@@ -15,7 +15,7 @@ from neurosieve.data import Document
 from neurosieve.detection.agreement import Annotated, agreement, annotated, chosen_labels, doubts, marked
 from neurosieve.detection.learnable import Fitted, Learnable
 from neurosieve.detection.learning import CrossValidated, Learn, cross_validated, curve
-from neurosieve.detection.spans import check_handed_over, detected
+from neurosieve.detection.spans import all_detected, check_handed_over
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.registry import installed
 from neurosieve.reporting import draw
@@ -58,9 +58,7 @@ def train(
     announce("run_started", command="learn", folder=folder)
     watch, counts, warnings = Stopwatch(), Counter[str](), list[str]()
     with watch.stage("detecting"):
-        found = list(detected(source, detectors, counts, announce))
-    if not found:
-        raise DataError("the source gave no document: check its path and the fields that it reads")
+        found = all_detected(source, detectors, counts, announce)
     truth = annotated(one.document for one in found)
     _check_labels(truth, settings)
     known = set(truth.sentences["document"])

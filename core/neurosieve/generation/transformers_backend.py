@@ -46,7 +46,7 @@ def generated(
             batch.run(edits)
         except MemoryError as error:
             left = [row for row, running in zip(batch.rows, batch.running, strict=True) if running]
-            if len(left) == 1:
+            if left and len(batch.rows) == 1:
                 raise ModelError(
                     f"the prompt of `{left[0].request.id}`, {len(left[0].prompt):,} tokens, and its completion do not "
                     f"fit into the memory of {model.device}: lower `sampling.max_new_tokens`, or take a smaller dtype "
@@ -54,7 +54,8 @@ def generated(
                 ) from error
             progress.forget(sum(len(made) for made, running in zip(batch.made, batch.running, strict=True) if running))
             # The others go on in halves: a completion does not depend on its batch.
-            batches[:0] = [left[: len(left) // 2], left[len(left) // 2 :]]
+            halves = left[: len(left) // 2], left[len(left) // 2 :]
+            batches[:0] = [half for half in halves if half]
             if model.device.type == "cuda":
                 torch.cuda.empty_cache()
         yield from batch.completions

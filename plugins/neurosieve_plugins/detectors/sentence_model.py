@@ -163,6 +163,11 @@ def load_sentences(path: Path) -> SentenceModel:
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder, where the detector `learned` wants the file that `neurosieve learn` wrote and named "
+            f"at its end, such as {path / 'detector.safetensors'}: give that as `path`"
+        )
     if not path.is_file():
         raise DataError(
             f"there is no file {path}: train a detector with `neurosieve learn`, which names its file at the end"

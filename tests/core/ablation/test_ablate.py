@@ -236,6 +236,11 @@ def test_doses_are_nested_and_stand_side_by_side_in_one_table(edited):
     np.testing.assert_allclose(mine, effect(alone, set="target").value.to_numpy(), atol=1e-5)
 
 
+def test_one_number_is_a_dose_as_a_list_of_it_is(edited):
+    alone, listed = edited("alone", k=2, strength=0.5), edited("listed", k=[2], strength=[0.5])
+    pd.testing.assert_frame_equal(alone.table("effects"), listed.table("effects"))
+
+
 def test_controls_are_of_the_same_layers_and_none_of_them_is_a_target(edited):
     run = edited(k=[10])
     neurons = run.table("neurons")
@@ -509,7 +514,7 @@ def test_the_command_line_tells_the_effect_and_leaves_its_run_in_the_run(from_th
 def test_a_sweep_leaves_a_run_for_each_job_in_the_run(from_the_command_line, traced):
     before = len(load(traced / "run").parts("ablate"))
     code, _, err = from_the_command_line(
-        "run=run", "-m", "intervention=zero,mean", "k=[2]", "documents=12", "reports=[]"
+        "run=run", "-m", "intervention=zero,mean", "k=2", "strength=1", "documents=12", "reports=[]"
     )
     assert (code, err) == (0, "")
     runs = load(traced / "run").parts("ablate")[before:]
@@ -543,7 +548,8 @@ def test_the_command_line_generates(from_the_command_line, traced):
         (("run=store",), "holds no finished run"),
         (("run=run", "k=[999]"), "holds 384 neurons"),
         (("run=run", "k=[0]"), "k is [0]"),
-        (("run=run", "k=3"), "k=3"),
+        (("run=run", "k=many"), "`ablate.k` is `many`: give a whole number, or several as in [1, 2]"),
+        (("run=run", "strength=half"), "`ablate.strength` is `half`: give a number"),
         (("run=run", "strength=[nan]"), "strength is [nan]"),
         (("run=run", "intervention=zap"), "zap"),
         (("run=run", "intervention.factor=2"), "factor"),

@@ -211,11 +211,11 @@ def test_behaviours_are_counted_by_whether_the_answer_is_right(run):
 
 def test_several_traces_of_a_problem_are_warned_of(run):
     several = [Document(f"d{number}", "wait", f"g{number // 2}", metadata={"answer": "7"}) for number in range(5)]
-    assert any("2 of 3 problems have several traces" in one for one in run(several).run["warnings"])
+    assert any("several traces of 2 of 3 problems" in one for one in run(several).run["warnings"])
 
 
 def test_a_behaviour_that_shows_nowhere_is_warned_of(run):
-    assert "`waiting` shows nowhere in 1 documents" in run(documents("Hm.")).run["warnings"]
+    assert "`waiting` shows nowhere in 1 document" in run(documents("Hm.")).run["warnings"]
 
 
 def test_texts_without_answers_can_be_analysed_without_a_grader(run):
@@ -227,9 +227,18 @@ def test_texts_without_answers_can_be_analysed_without_a_grader(run):
     assert not found.run["warnings"]
 
 
-def test_without_answers_at_hand_grading_is_refused_and_nothing_is_left(run, tmp_path):
-    with pytest.raises(DataError, match="there are no right answers to grade by"):
-        run([Document("a", "Wait.", "a")])
+def test_without_answers_at_hand_nothing_is_graded_and_all_else_is_analysed(run, tmp_path):
+    source = [Document("a", "Wait. </think>", "a"), Document("b", "", "b")]
+    graded, switched_off = run(source), run(source, grader=None, folder=tmp_path / "off")
+    pd.testing.assert_frame_equal(graded.table("summary"), switched_off.table("summary"))
+    [warning] = graded.run["warnings"]
+    assert warning.startswith("nothing was graded: there are no right answers to grade by: none of 2 documents has ")
+    assert graded.run["counts"] == switched_off.run["counts"]
+
+
+def test_right_answers_that_are_not_where_they_were_said_to_be_are_an_error_and_nothing_is_left(run, tmp_path):
+    with pytest.raises(DataError, match="none of 1 document has `solution` in its metadata, which holds nothing"):
+        run([Document("a", "Wait.", "a")], truth_fields=("solution",))
     assert not (tmp_path / "run").exists()
 
 
@@ -357,7 +366,7 @@ def test_show_prints_one_trace_with_its_verdict_and_leaves_no_folder(command, tr
     code, said, _ = command(given, "show=3", "grader=boxed")
     assert code == 0
     assert "Wait, that's not right. \\boxed{7}" in said
-    assert "backtracking: 1 span(s)" in said
+    assert "backtracking: 1 span\n" in said
     assert "answer: 7: right" in said
     assert list(Path().iterdir()) == []
 

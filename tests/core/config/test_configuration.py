@@ -16,7 +16,6 @@ from omegaconf import OmegaConf
 
 from neurosieve import ConfigError, Detector, hookimpl
 from neurosieve.cli import main
-from neurosieve.commands.find import SCHEMAS
 from neurosieve.config.configuration import (
     PLURAL,
     as_object,
@@ -26,6 +25,7 @@ from neurosieve.config.configuration import (
     publish,
     refuse_foreign_targets,
 )
+from neurosieve.job import SCHEMAS
 from neurosieve.registry import Registry, installed
 
 PLUGINS = {f"{plugin.kind}/{plugin.name}": plugin for plugin in installed()}

@@ -233,7 +233,7 @@ def test_without_annotations_there_is_no_agreement(go):
 def test_spans_stand_highlighted_in_their_context(go):
     shown = printed(go(), force_terminal=True, color_system="standard", highlight=False)
     assert re.search(r"\x1b\[[0-9;]*7mWait\x1b\[0m", shown)
-    assert "wait: 2 spans; in 1 documents, and not in 2" in shown
+    assert "wait: 2 spans; in 1 document, and not in 2" in shown
 
 
 def test_at_most_the_asked_number_of_contexts_is_printed_spread_over_all(go):

@@ -13,6 +13,7 @@ from neurosieve.generation.completing import Request, Sampling, complete, prompt
 from neurosieve.generation.sampling import Sampler, gumbel_noise
 from neurosieve.generation.trace_store import TraceStore
 from neurosieve.loading import hand_over
+from neurosieve.model import atlas_of
 from neurosieve.tiny import tiny_model
 
 WORDS = "Let me add the apples first. I have 12 apples and I buy 7 more. She walks to the shop at 9 and takes the bus"
@@ -438,6 +439,42 @@ def test_rows_that_do_not_fit_go_on_in_halves(tiny, monkeypatch):
     monkeypatch.setattr(tiny.module, "generate", short)
     assert made(tiny) == expected
     assert Counter(widths) == {8: 1, 4: 2, 2: 4}
+
+
+def test_the_last_row_of_a_larger_batch_is_tried_alone_before_it_is_refused(tiny):
+    pair = REQUESTS[:2]
+    first, second = made(tiny, pair).values()
+    # Where one stops and the other goes on.
+    stop = next(one for one in first.text if one not in second.text)
+    stopping = Sampling(temperature=1.0, top_p=0.92, max_new_tokens=24, stop=(stop,))
+    expected = made(tiny, pair, stopping)
+    short, long = sorted(len(one.token_ids) for one in expected.values())
+    assert short + 2 < long
+    rows = []
+
+    def crowded(_, inputs):
+        rows.append(len(inputs[0]))
+        if rows[-1] == 2 and len(rows) > short + 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = tiny.module.get_submodule(atlas_of(tiny).down_projections[-1]).register_forward_pre_hook(crowded)
+    try:
+        assert made(tiny, pair, stopping) == expected
+    finally:
+        hook.remove()
+    assert set(rows[-long:]) == {1}
+
+
+def test_memory_that_runs_out_when_all_rows_have_ended_costs_nothing(tiny, monkeypatch):
+    expected, generate, runs = made(tiny), tiny.module.generate, []
+
+    def full_at_its_end(ids, **options):
+        runs.append(generate(ids, **options))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(tiny.module, "generate", full_at_its_end)
+    assert made(tiny, rows=4) == expected
+    assert len(runs) == 2
 
 
 def test_a_row_that_does_not_fit_alone_is_named(tiny, monkeypatch):

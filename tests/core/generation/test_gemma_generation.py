@@ -6,9 +6,9 @@ import time
 import pytest
 
 from neurosieve import Prompt, generate
-from neurosieve.commands.find import SCHEMAS
 from neurosieve.config.configuration import build, composed, publish
 from neurosieve.generation.completing import Request, Sampling, complete
+from neurosieve.job import SCHEMAS
 from neurosieve.loading import Model, open_model
 from neurosieve_plugins.problems.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces

@@ -175,6 +175,10 @@ def test_an_empty_path_is_refused():
         Learned(" ")
 
 
+def test_a_folder_in_place_of_the_file_is_said(tmp_path):
+    refused(tmp_path, rf"{tmp_path} is a folder, where .* wants the file that .* such as .*detector.safetensors: give")
+
+
 def refused(path, message):
     with pytest.raises(DataError, match=message) as raised:
         list(Learned(str(path)).detect(documents()[0]))

@@ -1,0 +1,91 @@
+"""`plan`: what a run of `find` would go by and cost, before any weight is loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from neurosieve.commands.find import with_groups
+from neurosieve.config.hydra_app import run_hydra
+from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
+from neurosieve.planning import Plan, planned_run
+
+__all__ = ["main", "plan"]
+
+
+def plan(*choices: Any, **more: Any) -> Plan:
+    """Return what `neurosieve.find` would go by and cost with the same arguments. No weights are loaded.
+
+    Args:
+        *choices: the model, source, detectors and scorers, as `neurosieve.find` takes them.
+        **more: its other arguments, and the fields of `Find`; there is no folder, as nothing is left.
+
+    Raises:
+        NeurosieveError: the run could not be made; the message is that of the run.
+    """
+    return _planned(job_of(*choices, **more))
+
+
+def _planned(job: Job) -> Plan:
+    return planned_run(job.opened(), job.source, job.detectors, job.control, job.selection, job.settings, job.ranking)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the command line of `plan`."""
+
+    def task(config: Any, _: Path) -> None:
+        _show(_planned(job_from_config(config)))
+
+    run_hydra("plan", with_groups(arguments), SCHEMAS, task)
+
+
+def _show(plan: Plan) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from neurosieve.plural import plural
+    from neurosieve.terminal import console
+    from neurosieve.visible import visible
+
+    out = console()
+    for warning in plan.warnings:
+        out.print(f"[bold yellow]warning:[/] {escape(visible(warning))}")
+    table = Table(title=f"what {plural(plan.neurons, 'neuron')} would be ranked by", title_justify="left")
+    table.add_column("")
+    for behaviour in plan.behaviours.behaviour:
+        table.add_column(escape(visible(behaviour)), justify="right")
+    for name, words in _LINES.items():
+        table.add_row(words, *(_number(value) for value in plan.behaviours[name]))
+    out.print(table)
+    out.print(
+        f"reads {plural(plan.positions, 'position')} of {plural(plan.documents, 'document')} in "
+        f"{plural(plan.forward_passes, 'forward pass', 'forward passes')}, {plural(plan.tokens, 'token')}, unless the "
+        f"store holds them: about {_time(plan.seconds)} of reading on this machine, and {plan.bytes / 2**20:,.0f} MiB "
+        "of disk"
+    )
+
+
+_LINES = {
+    "documents_with": "documents with it",
+    "spans": "spans",
+    "ranking_present": "present positions that rank",
+    "ranking_control": "control positions that rank",
+    "ranking_groups": "groups that rank",
+    "smallest_auc": "smallest AUC that could reach p_fwer 0.05",
+    "replication_present": "present positions held out",
+    "replication_control": "control positions held out",
+    "replication_groups": "groups held out",
+    "smallest_auc_replication": "smallest AUC that could replicate",
+}
+
+
+def _number(value: float) -> str:
+    if value != value:
+        return "none could"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _time(seconds: float) -> str:
+    for size, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
