@@ -74,7 +74,7 @@ def _behaviour(result: Result, behaviour: str) -> str:
     names |= {"replicates": "replicates"}
     there = [name for name in names if name in best]
     lines = [[_cell(name, line[name]) for name in there] for line in best.to_dict("records")]
-    title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} neurons by {_text(by)}"
+    title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} {result.site.neurons} by {_text(by)}"
     drawing = _drawing(mine, by, result.run.get("neutral", {}).get(by, {}).get(behaviour))
     return f"<p>{title}</p>{drawing}{_table([names[name] for name in there], lines)}"
 

@@ -106,9 +106,11 @@ def _with_columns(result: Result, behaviour: str, k: int, scorers: list[str]) ->
     total = int((result.neurons.behaviour == behaviour).sum())
     replicated = counts["replication_present"] > 0
     table = Table(
-        title=escape(f"{behaviour}: the best {len(best)} of {total:,} neurons by {rank_by}"), title_justify="left"
+        title=escape(f"{behaviour}: the best {len(best)} of {total:,} {result.site.neurons} by {rank_by}"),
+        title_justify="left",
     )
-    for column in ("rank", "layer", "neuron"):
+    per_head = run["model"].get("neurons_per_head")
+    for column in ("rank", "layer", "neuron", *(["head", "of head"] if per_head else [])):
         table.add_column(column, justify="right")
     # The ranking's own scorer stands first, with what is known of it.
     scorers = [rank_by, *(scorer for scorer in scorers if scorer != rank_by)]
@@ -121,6 +123,7 @@ def _with_columns(result: Result, behaviour: str, k: int, scorers: list[str]) ->
             table.add_column("replicates")
     for line in best.to_dict("records"):
         cells = [str(line["rank"]), str(line["layer"]), str(line["neuron"])]
+        cells += map(str, divmod(line["neuron"], per_head)) if per_head else []
         for scorer in scorers:
             cells.append(_number(line[scorer]))
             if replicated:

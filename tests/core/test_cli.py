@@ -222,7 +222,7 @@ def test_hydra_full_error_shows_the_traceback(run, monkeypatch):
 def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, places):
     code, printed, error = run(GOOD, "confirm=3", "layers=[2,0]")
     assert (code, error) == (0, "")
-    assert "backtracking: the best 10 of 256 neurons by auc" in printed
+    assert "backtracking: the best 10 of 256 MLP neurons by auc" in printed
     [folder] = re.findall("run folder: (.*)", printed)
     assert {path.name for path in (places / "here" / folder).iterdir()} == {
         ".hydra",

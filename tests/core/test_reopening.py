@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from neurosieve import ConfigError, DataError, Document, ModelError, find
+from neurosieve.atlas import atlas_of
 from neurosieve.data import Neuron
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.reopening import neurons_asked, reopened
 from neurosieve.tiny import tiny_model
 

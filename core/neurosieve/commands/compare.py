@@ -76,8 +76,8 @@ def _overrides(run: Result) -> list[str]:
 
 
 def _ranks(run: Result) -> pd.Series:
-    table = run.neurons
-    return table.set_index(["behaviour", "layer", "neuron"])["rank"].where(
+    table = run.neurons.assign(site=run.site.hook)  # Neurons of different kinds of site are never the same.
+    return table.set_index(["behaviour", "site", "layer", "neuron"])["rank"].where(
         table[f"{run.run['rank_by']}_distance"].notna().to_numpy()
     )
 

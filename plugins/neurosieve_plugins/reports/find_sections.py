@@ -71,7 +71,10 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
     told = run.run
     scorers = [told["rank_by"], *(one for one in told["scorers"] if one != told["rank_by"])]
     blocks = {
-        name: (_tiles(run, name, ranking), _table(neurons[neurons.behaviour == name], ranking, scorers, name, best))
+        name: (
+            _tiles(run, name, ranking),
+            _table(run, neurons[neurons.behaviour == name], ranking, scorers, name, best),
+        )
         for name, ranking in rankings.items()
     }
     lead = (
@@ -96,13 +99,15 @@ def _tiles(run: Run, behaviour: str, ranking: Ranked) -> Tiles:
         )
         if counts.get(key)
     ]
-    numbers.insert(0, (number(len(ranking.table)), "neurons ranked"))
+    numbers.insert(0, (number(len(ranking.table)), f"{run.site.neurons} ranked"))
     if tested:
         numbers.append((f"{int(verdicts.get('replicates', 0))} of {tested}", "tested neurons replicate"))
     return Tiles(tuple(numbers))
 
 
-def _table(neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behaviour: str, best: int) -> Table:
+def _table(
+    run: Run, neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behaviour: str, best: int
+) -> Table:
     shown, by = neurons.head(best), ranking.scorer
     held_out = bool(np.isfinite(ranking.table.held_out).any())
     headers = [Header("rank", True), Header("neuron")]
@@ -127,7 +132,7 @@ def _table(neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behav
                 row += _verdict(line, by)
         rows.append(row)
     total = len(neurons)
-    caption = f"The best {len(rows):,} of {total:,} neurons for {behaviour}; all are in neurons.parquet"
+    caption = f"The best {len(rows):,} of {total:,} {run.site.neurons} for {behaviour}; all are in neurons.parquet"
     return Table(headers, rows, caption)
 
 

@@ -9,8 +9,8 @@ from scipy import stats
 from neurosieve import Intervention, ModelError, Neuron, PluginError, Reference
 from neurosieve.ablation.edit import Edit, draws_at
 from neurosieve.ablation.editing import Edits
+from neurosieve.atlas import atlas_of
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.tiny import tiny_model
 from neurosieve_plugins.interventions.add import Add
 from neurosieve_plugins.interventions.mean import Mean
@@ -80,7 +80,7 @@ def without_columns(held, atlas, neurons):
     """Zero what the neurons write into the residual stream: in `Linear` a column, in GPT-2's `Conv1D` a row."""
     with torch.no_grad():
         for layer, neuron in neurons:
-            weight = held.module.get_submodule(atlas.down_projections[layer]).weight
+            weight = held.module.get_submodule(atlas.modules[layer]).weight
             if weight.shape[0] == atlas.neurons:
                 weight[neuron] = 0
             else:
@@ -135,7 +135,7 @@ def test_each_row_gets_its_own_edit_and_no_row_anothers(name):
 
 def values_seen(held, atlas, edits, ids, layer, **told):
     seen = []
-    projection = held.module.get_submodule(atlas.down_projections[layer])
+    projection = held.module.get_submodule(atlas.modules[layer])
     hook = projection.register_forward_hook(lambda _, given, __: seen.append(given[0]))
     logits_of(held, edits, ids, **told)
     hook.remove()
@@ -238,7 +238,7 @@ def test_the_proof_counts_what_was_edited_and_what_it_changed():
 
 def test_another_hook_that_changes_what_was_edited_stops_the_run():
     held, atlas = opened()
-    projection = held.module.get_submodule(atlas.down_projections[0])
+    projection = held.module.get_submodule(atlas.modules[0])
 
     def halve(_, given):
         return (given[0] * 0.5,)

@@ -7,8 +7,8 @@ import transformers
 from test_model import PATHS, random_model
 
 from neurosieve import ModelError, Neuron
+from neurosieve.atlas import atlas_of
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.showing.vocabulary import promoted, token_name
 from neurosieve.tiny import tiny_model
 
