@@ -105,7 +105,7 @@ def test_neurons_are_named_by_pairs_or_as_people_write_them():
 @pytest.mark.parametrize("one", [[3, 0], [0, 128], [-1, 0], "L9N9"])
 def test_a_neuron_that_the_model_does_not_have_is_refused_with_those_it_has(one):
     atlas = atlas_of(hand_over(*tiny_model()))
-    with pytest.raises(ConfigError, match="it has layers 0 to 2, each with neurons 0 to 127"):
+    with pytest.raises(ConfigError, match="it has layers 0 to 2, each with MLP neurons 0 to 127"):
         neurons_asked([one], atlas, "tiny")
 
 
