@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "Kind", "in_addresses"]
 
 
 class Kind(NamedTuple):
@@ -63,3 +63,11 @@ KINDS: Mapping[str, Kind] = {
 residual stream, so that in an architecture with a norm behind its MLP (Gemma 2 and 3) it is what leaves that norm, as
 TransformerLens 4.3 has it. `resid_post`: the residual stream behind the layer. `attn_z`: what enters the output
 projection of the attention, head after head; neuron `n` is coordinate `n % d_head` of head `n // d_head`."""
+
+
+def in_addresses(kind: str) -> dict[str, str]:
+    """Return what tells a kind of site in the address of something that is kept: nothing for MLP neurons.
+
+    What was kept before there were other kinds is of MLP neurons, and is found as before.
+    """
+    return {} if kind == "mlp_post" else {"site": kind}

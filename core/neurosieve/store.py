@@ -27,6 +27,7 @@ from torch import Tensor
 from neurosieve.cache import cache_folder, replaced
 from neurosieve.data import Site
 from neurosieve.errors import StoreError
+from neurosieve.sites import in_addresses
 
 __all__ = ["DamagedShardError", "Space", "document_keys"]
 
@@ -53,8 +54,7 @@ class Space:
         self.sites = tuple(sites)
         [self.kind] = {site.kind for site in sites}
         what = {"format": FORMAT, "weights": fingerprint, "layers": [site.layer for site in sites], "dtype": str(dtype)}
-        if self.kind != Site._field_defaults["kind"]:  # Spaces of the default kind are older than kinds.
-            what["site"] = self.kind
+        what |= in_addresses(self.kind)
         self.address = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
         self.folder = (folder or cache_folder() / "captures") / self.address
         try:

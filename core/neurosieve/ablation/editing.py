@@ -19,7 +19,7 @@ from neurosieve.atlas import Atlas
 from neurosieve.data import Reference
 from neurosieve.errors import ConfigError, ModelError
 from neurosieve.loading import LanguageModel
-from neurosieve.sites import KINDS
+from neurosieve.sites import KINDS, in_addresses
 
 __all__ = ["Edits", "Proof", "check_editable"]
 
@@ -87,7 +87,8 @@ class Edits:
             raise ValueError("an edit names at least one neuron")
         check_editable(atlas)
         self.edits = edits
-        self.address = hashlib.sha256("".join(edit.address for edit in edits).encode()).hexdigest()[:24]
+        addresses = [edit.address for edit in edits] + list(in_addresses(atlas.kind).values())
+        self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
         """What tells these edits from any others."""
         self._model, self._atlas = model, atlas
         self._special = torch.tensor(sorted(set(model.tokenizer.all_special_ids)), dtype=torch.int64)

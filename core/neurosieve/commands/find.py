@@ -76,7 +76,7 @@ def find(
     folder: str | Path | None = None,
     **settings: Any,
 ) -> Result:
-    """Find the neurons that fire when a behaviour shows.
+    """Find the neurons, or with `site` other coordinates, that fire when a behaviour shows.
 
     Args:
         model: a preset (`gemma-3-270m`), a hub name with its owner (`Qwen/Qwen2.5-0.5B`), a folder, a `Model`, a
@@ -90,7 +90,7 @@ def find(
         validate: `generated` scores the ranking again on fresh traces of the model.
         reports: presets (`html`, `figures`), or what draws the run by name.
         folder: where the run is left; `runs/find/<time>` by default.
-        **settings: the fields of `Find`, such as `seed` and `rank_by`.
+        **settings: the fields of `Find`, such as `seed`, `rank_by` and `site`.
 
     Raises:
         NeurosieveError: what is asked cannot be done; the message says what to do next.

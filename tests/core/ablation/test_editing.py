@@ -198,6 +198,12 @@ def test_a_bridge_that_is_handed_over_is_edited_through_its_own_hooks_and_proved
     assert proof == bridge_proof
 
 
+def test_the_same_edit_of_another_kind_of_site_has_another_address():
+    edit = edit_of(Zero(), EDITED["attn_z"])
+    addresses = {Edits(*opened("Qwen2", kind), edit).address for kind in EDITED}
+    assert len(addresses) == 2
+
+
 def test_draws_do_not_depend_on_the_batch_on_padding_or_on_the_cache():
     held, atlas = opened()
     text = texts(rows=1, tokens=9)
