@@ -37,10 +37,10 @@ def ratio(preset: str, documents: int, length: int, repeats: int) -> dict[str, f
     import torch
 
     from neurosieve import Document, Span
+    from neurosieve.atlas import atlas_of
     from neurosieve.capture import _batches, capture
     from neurosieve.labelling import LabelledDocument, tokenize
     from neurosieve.loading import Model, open_model
-    from neurosieve.model import atlas_of
     from neurosieve.selection import Selection, choose_positions
     from neurosieve.store import Space
     from neurosieve_plugins.controls.distant import Distant

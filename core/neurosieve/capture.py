@@ -9,10 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from neurosieve.atlas import Atlas
 from neurosieve.data import Batch, Site
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
-from neurosieve.model import Atlas, read
+from neurosieve.model import read
 from neurosieve.selection import Positions
 from neurosieve.store import Space, document_keys
 

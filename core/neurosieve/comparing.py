@@ -86,7 +86,7 @@ def _ranked(run: Result, behaviour: str) -> pd.DataFrame:
 
 def _same_neurons(mine: Result, theirs: Result) -> bool:
     """Return whether the neurons of two runs correspond: those of a model and its fine-tuned kin do by place."""
-    shapes = [(run.run["model"].get("neurons_per_layer"), run.run["model"].get("site")) for run in (mine, theirs)]
+    shapes = [(run.run["model"].get("neurons_per_layer"), run.site) for run in (mine, theirs)]
     return shapes[0] == shapes[1]
 
 

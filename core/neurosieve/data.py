@@ -107,7 +107,7 @@ class Verdict(NamedTuple):
 
 
 class Neuron(NamedTuple):
-    """One coordinate of a site."""
+    """One coordinate of a site, whatever the site's kind."""
 
     layer: int
     neuron: int
@@ -123,9 +123,11 @@ class Reference(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A place in the model whose activations are read: the MLP neurons of one layer, after the nonlinearity."""
+    """A place in the model whose activations are read."""
 
     layer: int
+    kind: str = "mlp_post"
+    """Which place of the layer: by default its MLP neurons, after the nonlinearity."""
 
 
 @dataclass(frozen=True)

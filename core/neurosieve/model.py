@@ -1,12 +1,11 @@
-"""Where a model keeps its MLP neurons, and how they are read.
+"""How the sites of a model are read.
 
-TransformerLens is the atlas: its architecture adapters say where any architecture keeps its MLPs. Plain PyTorch
-pre-hooks on the modules that it names do the reading, so that the model keeps its own fast attention.
+Plain PyTorch hooks on the modules that the atlas names do the reading, so that the model keeps its own fast attention.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,77 +13,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurosieve.atlas import Atlas
 from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
 
-__all__ = ["Atlas", "atlas_of", "evaluating", "memory_errors", "read"]
-
-
-class Atlas(NamedTuple):
-    """Where a model keeps its MLP neurons."""
-
-    down_projections: tuple[str, ...]
-    """The module path of each layer's down projection; its input is the layer's neurons."""
-    neurons: int
-    """The neurons of one layer, as the config gives it."""
-    context: int | None
-    """The longest text that the model can read at all, in tokens; None where position is not learned by number."""
-    norms_after_mlp: tuple[str, ...] = ()
-    """The module path of the norm that each layer's MLP output passes on its way to the residual stream, if any."""
-    final_norm: str | None = None
-    """The module path of the norm between the residual stream and the unembedding, if any."""
-
-    @property
-    def sites(self) -> tuple[Site, ...]:
-        """Every site of the model, from the bottom up."""
-        return tuple(Site(layer) for layer in range(len(self.down_projections)))
-
-
-def atlas_of(model: LanguageModel) -> Atlas:
-    """Return where `model` keeps its neurons, by its config alone: no weights are loaded.
-
-    Raises:
-        ModelError: TransformerLens does not know the architecture, or its MLPs are no plain ones.
-    """
-    adapter = _adapter(model)
-    try:
-        blocks = adapter.component_mapping["blocks"]
-        mlp = blocks.submodules["mlp"]
-        out = mlp.submodules["out"]
-    except KeyError as error:
-        raise ModelError(
-            f"`{model.name}` keeps no plain MLP in its layers (a mixture of experts, perhaps): "
-            "neurosieve reads models with one down projection a layer"
-        ) from error
-    within = ".".join(name for name in (mlp.name, out.name) if name)  # Some architectures have no module for the MLP.
-    paths = tuple(f"{blocks.name}.{layer}.{within}" for layer in range(adapter.cfg.n_layers))
-    by_number = "pos_embed" in adapter.component_mapping
-    context = model.config.max_position_embeddings if by_number else None
-    after_mlp, final = blocks.submodules.get("ln2_post"), adapter.component_mapping.get("ln_final")
-    layers = range(adapter.cfg.n_layers if after_mlp is not None else 0)
-    norms = tuple(f"{blocks.name}.{layer}.{after_mlp.name}" for layer in layers)
-    return Atlas(paths, int(adapter.cfg.d_mlp), context, norms, None if final is None else final.name)
-
-
-def _adapter(model: LanguageModel) -> Any:
-    # The two names below are private to TransformerLens; tests/core/test_model.py fails if they move.
-    import logging
-
-    quiet = logging.getLogger("transformers").level
-    from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
-    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
-
-    logging.getLogger("transformers").setLevel(quiet)  # TransformerLens silences it for the whole process.
-    architecture = (model.config.architectures or ["unknown"])[0]
-    try:
-        config = build_bridge_config_from_hf(model.config, architecture, model_name=model.name, dtype=model.dtype)
-        return ArchitectureAdapterFactory.select_architecture_adapter(config)
-    except (ValueError, AttributeError, KeyError) as error:
-        raise ModelError(
-            f"TransformerLens does not know the architecture `{architecture}` of `{model.name}` ({error}): "
-            "take a decoder-only language model that it lists"
-        ) from error
+__all__ = ["evaluating", "memory_errors", "read"]
 
 
 class _LastSiteReadError(Exception):
@@ -102,8 +36,8 @@ def read(
 
     Args:
         model: the model; its weights are loaded now if they were not yet.
-        atlas: where it keeps its neurons.
-        sites: which layers to read.
+        atlas: where it keeps its sites.
+        sites: which of them to read.
         token_ids: the ids of each document, from its first token to the last that must be read.
         tokens: which tokens of each document to return.
 
@@ -111,7 +45,7 @@ def read(
         For each site the activations on the CPU, in the model's dtype, document by document in the order of `tokens`.
 
     Raises:
-        ModelError: a site holds NaN or infinite activations, or is no plain MLP.
+        ModelError: a site holds NaN or infinite activations, or is not what the atlas says.
         MemoryError: the batch does not fit into the device's memory.
     """
     length = max(map(len, token_ids))
@@ -127,10 +61,12 @@ def read(
 
     def keep(site: Site, activations: Tensor) -> None:
         nonlocal block
-        if activations.ndim == 2:  # OPT flattens the batch before its MLP.
-            activations = activations.view(*ids.shape, -1)
+        # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
+        activations = activations.reshape(*ids.shape, -1)
         if not found:
             block = activations.new_empty(len(sites), len(rows), activations.shape[-1])
+        expected = block.shape[-1] if model.bridge is None else atlas.neurons
+        atlas.check_width(model, site.layer, activations.shape[-1], expected)
         found[site] = block[len(found)]
         found[site].copy_(activations[rows.to(activations.device), columns.to(activations.device)])
         if len(found) == len(sites):
@@ -153,28 +89,31 @@ def _hooked(
     if model.bridge is not None:
 
         def listener(site: Site) -> Callable[..., None]:
-            def listen(activations: Tensor, hook: Any) -> None:
-                # Where an architecture has no plain MLP, `hook_post` may silently be another place.
-                if activations.shape[-1] != atlas.neurons:
-                    raise ModelError(
-                        f"layer {site.layer} of `{model.name}` is {activations.shape[-1]} wide where its config says "
-                        f"{atlas.neurons} neurons: this is no plain MLP, and cannot be read"
-                    )
+            def listen(activations: Tensor, hook: Any) -> None:  # The name `hook` is TransformerLens's.
                 keep(site, activations)
 
             return listen
 
-        with model.bridge.hooks(fwd_hooks=[(f"blocks.{site.layer}.mlp.hook_post", listener(site)) for site in sites]):
+        with model.bridge.hooks(fwd_hooks=[(atlas.hook(site.layer), listener(site)) for site in sites]):
             yield
         return
 
-    def pre_hook(site: Site) -> Callable[[Any, tuple[Any, ...]], None]:
+    def entering(site: Site) -> Callable[[Any, tuple[Any, ...]], None]:
         return lambda _, arguments: keep(site, arguments[0])
+
+    def leaving(site: Site) -> Callable[[Any, Any, Any], None]:
+        # Some layers give more than the residual stream.
+        return lambda _, __, left: keep(site, left[0] if isinstance(left, tuple) else left)
 
     with ExitStack() as hooks:
         for site in sites:
-            projection = model.module.get_submodule(atlas.down_projections[site.layer])
-            hooks.callback(projection.register_forward_pre_hook(pre_hook(site)).remove)
+            module = atlas.module(model, site.layer)
+            hook = (
+                module.register_forward_pre_hook(entering(site))
+                if atlas.what.enters
+                else module.register_forward_hook(leaving(site))
+            )
+            hooks.callback(hook.remove)
         yield
 
 

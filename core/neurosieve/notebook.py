@@ -76,7 +76,7 @@ def _behaviour(result: Result, behaviour: str) -> str:
     # What the run knows of no neuron is left out; a score that is undefined for all is not.
     there = [name for name in names if name in best and (name == by or best[name].notna().any())]
     lines = [[_cell(name, line[name]) for name in there] for line in best.to_dict("records")]
-    title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} neurons by {_text(by)}"
+    title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} {result.site.neurons} by {_text(by)}"
     drawing = _drawing(mine, by, result.run.get("neutral", {}).get(by, {}).get(behaviour))
     chance = "".join(f"<p><small>{_text(line)}</small></p>" for line in chance_lines(result.run, behaviour))
     return f"<p>{title}</p>{drawing}{_table([names[name] for name in there], lines)}{chance}"

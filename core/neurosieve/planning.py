@@ -12,13 +12,13 @@ import pandas as pd
 import torch
 
 from neurosieve.account import cautions, counted
+from neurosieve.atlas import atlas_of
 from neurosieve.capture import document_batches
 from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import DataError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
-from neurosieve.model import atlas_of
 from neurosieve.power import noise_of_auc, smallest_auc
 from neurosieve.selection import PARTS, Positions, Selection, choose_positions
 from neurosieve.settings import Find
@@ -76,7 +76,7 @@ def planned_run(
         NeurosieveError: the run could not be made: what it would say, it says here.
     """
     counts = Counter[str]()
-    atlas = atlas_of(held)
+    atlas = atlas_of(held, settings.site)
     sites = sites_of(atlas, settings.layers, held.name)
     documents = list(label(source, detectors, held.tokenizer, atlas.context, counts))
     if not documents:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurosieve.account import positions_hash
+from neurosieve.atlas import Atlas, atlas_of
 from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
 from neurosieve.data import Document, Neuron, Site
 from neurosieve.errors import ConfigError, DataError, ModelError, nearest
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model, hand_over, open_model
-from neurosieve.model import Atlas, atlas_of
 from neurosieve.results import Result, load
 from neurosieve.selection import Positions, Selection, choose_positions
 from neurosieve.settings import Find
@@ -152,7 +152,7 @@ def reopened(
     control = control or build(config["control"], "control", "control")
     selection = as_object(Selection, config["selection"], "selection")
     settings = as_object(Find, {name: config[name] for name in Find.__dataclass_fields__ if name in config}, "find")
-    atlas = atlas_of(held)
+    atlas = atlas_of(held, settings.site)
     labelled = []
     for number, document in enumerate(label(source, detectors, held.tokenizer, atlas.context, Counter()), 1):
         labelled.append(document)
@@ -166,7 +166,7 @@ def reopened(
             f"the texts or the detectors of `{result.folder}` are not what they were when it was made, for its "
             "positions come out otherwise: run `neurosieve find` again"
         )
-    sites = tuple(Site(layer) for layer in result.run["model"]["layers"])
+    sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
     space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     return Reopened(result, held, atlas, tuple(labelled), positions, space, detectors)
 
@@ -184,10 +184,10 @@ def neurons_asked(asked: Iterable[Any], atlas: Atlas, name: str) -> tuple[Neuron
             neuron = Neuron(int(layer), int(index)) if isinstance(one, str) else Neuron(*map(int, one))
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{one!r} names no neuron: write [layer, neuron], as in [3, 17], or L3N17") from error
-        if not (0 <= neuron.layer < len(atlas.down_projections) and 0 <= neuron.neuron < atlas.neurons):
+        if not (0 <= neuron.layer < len(atlas.modules) and 0 <= neuron.neuron < atlas.neurons):
             raise ConfigError(
                 f"there is no neuron L{neuron.layer}N{neuron.neuron} in `{name}`: it has layers 0 to "
-                f"{len(atlas.down_projections) - 1}, each with neurons 0 to {atlas.neurons - 1:,}"
+                f"{len(atlas.modules) - 1}, each with {atlas.what.neurons} 0 to {atlas.neurons - 1:,}"
             )
         found.append(neuron)
     return tuple(dict.fromkeys(found))

@@ -75,7 +75,7 @@ def _held_out(space: Space, positions: Positions, column: int, chosen: pd.DataFr
     layers = []
     for layer in chosen.layer.unique().tolist():
         wanted = torch.from_numpy(chosen.neuron[chosen.layer == layer].to_numpy().astype(np.int64))
-        parts = [_cut(batch, column, wanted) for batch in batches_at(space, positions, Site(layer))]
+        parts = [_cut(batch, column, wanted) for batch in batches_at(space, positions, Site(layer, space.kind))]
         layers.append(torch.cat([part.activations for part in parts]))
     joined = {
         name: torch.cat([getattr(part, name) for part in parts])

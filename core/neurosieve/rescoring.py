@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from neurosieve.account import Stopwatch, counted, provenance, spans_table
+from neurosieve.atlas import atlas_of
 from neurosieve.capture import batches_at, capture
 from neurosieve.contracts import Control, Detector, Scorer
 from neurosieve.data import Document, Site
@@ -16,7 +17,6 @@ from neurosieve.engine import score
 from neurosieve.errors import ConfigError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
-from neurosieve.model import atlas_of
 from neurosieve.plural import plural
 from neurosieve.ranking import rank_neurons
 from neurosieve.replication import confirmed
@@ -78,13 +78,13 @@ def rescored(
             f"every one of the {counts['documents_that_ranked']:,} documents answers a problem that took part in the "
             f"ranking of `{result.folder}`: to score them again would prove nothing; give other problems"
         )
-    atlas = atlas_of(held)
+    atlas = atlas_of(held, settings.site)
     with watch.stage("detecting"):
         labelled = list(label(fresh, detectors, held.tokenizer, atlas.context, counts))
     selection = dataclasses.replace(selection, replication=0.0, looks=())
     with watch.stage("choosing positions"):
         positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, counts)
-    sites = tuple(Site(layer) for layer in result.run["model"]["layers"])
+    sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
     budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
     space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     with watch.stage("reading"):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from neurosieve.cache import replaced
 from neurosieve.errors import ConfigError, DataError, StoreError, nearest
+from neurosieve.sites import KINDS, Kind
 
 __all__ = ["Result", "Run", "find_runs", "finished_runs", "load", "warned", "write_run"]
 
@@ -42,6 +43,12 @@ class Run:
     def command(self) -> str:
         """The command that left the run."""
         return str(self.run["command"])
+
+    @property
+    def site(self) -> Kind:
+        """The kind of site that was read; MLP neurons, where the run says nothing."""
+        told = self.run.get("model")
+        return KINDS[(told if isinstance(told, Mapping) else {}).get("site", "mlp_post")]
 
     @property
     def tables(self) -> list[str]:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from neurosieve.errors import ConfigError
+from neurosieve.errors import ConfigError, nearest
+from neurosieve.sites import KINDS
 
 __all__ = ["Find"]
 
@@ -17,6 +18,9 @@ class Find:
     """Draws which groups are held out, the permutations, and the resamples."""
     rank_by: str | None = None
     """The scorer that ranks; the first, by default."""
+    site: str = "mlp_post"
+    """What is read of each layer: the MLP's neurons, or what the MLP adds to the residual stream (`mlp_out`), the
+    residual stream behind the layer (`resid_post`), the heads' outputs before their projection (`attn_z`)."""
     layers: tuple[int, ...] | None = None
     """The layers to read; all, by default."""
     permutations: int = 1000
@@ -48,6 +52,8 @@ class Find:
     groups gives intervals that are far too narrow."""
 
     def __post_init__(self) -> None:
+        if self.site not in KINDS:
+            raise ConfigError(f"site is {self.site!r}, which is no kind of site: {nearest(str(self.site), KINDS)}")
         least_of = {
             "seed": 0,
             "permutations": 0,

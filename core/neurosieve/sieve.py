@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table, undefined
+from neurosieve.atlas import Atlas, atlas_of
 from neurosieve.baselines import baseline_table, beaten
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
@@ -20,7 +21,6 @@ from neurosieve.engine import score
 from neurosieve.errors import ConfigError, DataError, StoreError, nearest
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model
-from neurosieve.model import Atlas, atlas_of
 from neurosieve.ranking import rank_neurons
 from neurosieve.registry import installed
 from neurosieve.replication import confirmed
@@ -65,7 +65,7 @@ def sieve(
     within = settings.word_check and installed().get("scorer", settings.word_check).cls()
     watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
     with watch.stage("opening the model"):
-        atlas = atlas_of(held)
+        atlas = atlas_of(held, settings.site)
         sites = sites_of(atlas, settings.layers, held.name)
     with watch.stage("detecting"):
         documents = list(_announced(label(source, detectors, held.tokenizer, atlas.context, counts), announce))
@@ -149,8 +149,10 @@ def sieve(
             "weights": held.fingerprint,
             "device": str(held.device),
             "dtype": str(held.dtype).removeprefix("torch."),
+            "site": atlas.kind,
             "layers": [site.layer for site in sites],
             "neurons_per_layer": first[rank_by].value.shape[1],
+            "neurons_per_head": atlas.head,
         },
         "config": {
             "model": "handed over" if model is None else vars(model),
@@ -203,10 +205,10 @@ def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Sit
     Raises:
         ConfigError: the model does not have one of them.
     """
-    unknown = [layer for layer in layers or () if Site(layer) not in atlas.sites]
-    if unknown or layers == ():
+    asked = [Site(layer, atlas.kind) for layer in sorted(set(layers or ()))]
+    if layers == () or not set(asked) <= set(atlas.sites):
         raise ConfigError(f"layers is {list(layers or ())}: `{name}` has layers 0 to {len(atlas.sites) - 1}")
-    return atlas.sites if layers is None else tuple(Site(layer) for layer in sorted(set(layers)))
+    return atlas.sites if layers is None else tuple(asked)
 
 
 def _score(
@@ -226,7 +228,9 @@ def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Pos
     for layer in sorted(best.layer.unique().tolist()):
         chosen = best[best.layer == layer]
         columns = chosen.neuron.tolist()
-        batches = [(one.activations[:, columns], one.labels) for one in batches_at(space, positions, Site(layer))]
+        batches = [
+            (one.activations[:, columns], one.labels) for one in batches_at(space, positions, Site(layer, space.kind))
+        ]
         held = torch.cat([activations for activations, _ in batches]).float().numpy()
         labels = torch.cat([labels for _, labels in batches]).numpy()
         for place, (behaviour, neuron) in enumerate(zip(chosen.behaviour.tolist(), columns, strict=True)):

@@ -1,8 +1,8 @@
 """Captured activations on disk, addressed by what made them.
 
-A space holds what one model gives at some sites in one dtype. In it, a position is addressed by its document's token
-ids and its place among them; each is captured once, ever. Shards are written under a temporary name and then renamed,
-so that a run that is killed goes on from its last whole shard.
+A space holds what one model gives at some sites of one kind in one dtype. In it, a position is addressed by its
+document's token ids and its place among them; each is captured once, ever. Shards are written under a temporary name
+and then renamed, so that a run that is killed goes on from its last whole shard.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from torch import Tensor
 from neurosieve.cache import cache_folder, replaced
 from neurosieve.data import Site
 from neurosieve.errors import StoreError
+from neurosieve.sites import in_addresses
 
 __all__ = ["DamagedShardError", "Space", "document_keys"]
 
@@ -45,13 +46,15 @@ class _Shard(NamedTuple):
 
 
 class Space:
-    """The captured activations of one model at some sites in one dtype."""
+    """The captured activations of one model at some sites, all of one kind, in one dtype."""
 
     def __init__(
         self, fingerprint: str, sites: Sequence[Site], dtype: torch.dtype, folder: Path | None = None, name: str = ""
     ) -> None:
         self.sites = tuple(sites)
+        [self.kind] = {site.kind for site in sites}
         what = {"format": FORMAT, "weights": fingerprint, "layers": [site.layer for site in sites], "dtype": str(dtype)}
+        what |= in_addresses(self.kind)
         self.address = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
         self.folder = (folder or cache_folder() / "captures") / self.address
         try:

@@ -124,7 +124,9 @@ def _with_columns(result: Result, behaviour: str, k: int, scorers: list[str], br
     columns = list(_columns(result, behaviour, best, scorers, brief))
     total = int((result.neurons.behaviour == behaviour).sum())
     table = Table(
-        title=escape(f"{behaviour}: the best {len(best)} of {total:,} neurons by {result.run['rank_by']}"),
+        title=escape(
+            f"{behaviour}: the best {len(best)} of {total:,} {result.site.neurons} by {result.run['rank_by']}"
+        ),
         title_justify="left",
     )
     for column in columns:
@@ -145,6 +147,9 @@ def _columns(result: Result, behaviour: str, best: pd.DataFrame, scorers: list[s
     yield _Column("rank", best["rank"].map(str))
     yield _Column("layer", best["layer"].map(str))
     yield _Column("neuron", best["neuron"].map(str), "chance" if null else "")
+    if per_head := run["model"].get("neurons_per_head"):
+        yield _Column("head", (best["neuron"] // per_head).map(str))
+        yield _Column("of head", (best["neuron"] % per_head).map(str))
     for scorer in scorers:
         mine = scorer == rank_by
         yield _Column(

@@ -119,6 +119,11 @@ CHOICES = {
     "a seed that is a word": (["seed=abc"], "'abc' of type 'str' could not be converted to Integer"),
     "a scorer that ranks and is not asked for": (["rank_by=d"], "rank_by is `d`, which is not among the scorers"),
     "a layer that there is not": (["layers=[77]"], r"layers is \[77\]: `tiny` has layers 0 to 2"),
+    "a kind of site that there is not": (["site=resid_pots"], "site is 'resid_pots'.*did you mean `resid_post`"),
+    "a layer that there is not of another kind": (
+        ["site=attn_z", "layers=[3]"],
+        r"layers is \[3\]: `tiny` has layers 0",
+    ),
     "no detector": (["detectors=[]"], r"no detector is given: choose at least one, as in `detectors=\[...\]`"),
     "a foreign target": (["source._target_=os.system"], "`config.source._target_` is `os.system`, which is no regis"),
     "an override that does not parse": (["scorers=[auc"], r"\[auc"),
@@ -222,7 +227,7 @@ def test_hydra_full_error_shows_the_traceback(run, monkeypatch):
 def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, places):
     code, printed, error = run(GOOD, "confirm=3", "layers=[2,0]")
     assert (code, error) == (0, "")
-    assert "backtracking: the best 10 of 256 neurons by auc" in printed
+    assert "backtracking: the best 10 of 256 MLP neurons by auc" in printed
     [folder] = re.findall("run folder: (.*)", printed)
     assert {path.name for path in (places / "here" / folder).iterdir()} == {
         ".hydra",

@@ -8,8 +8,9 @@ import torch
 import transformers
 
 from neurosieve import ModelError, Site
+from neurosieve.atlas import atlas_of
 from neurosieve.loading import Model, hand_over, open_model
-from neurosieve.model import atlas_of, read
+from neurosieve.model import read
 from neurosieve.tiny import tiny_model
 
 SIZE = {"vocab_size": 461, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}

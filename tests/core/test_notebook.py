@@ -39,7 +39,7 @@ def test_a_ranking_shows_the_best_of_each_behaviour_and_whether_they_replicate(m
         [["1", "0", "0", "0.250"], ["2", "0", "1", "0.200"], ["3", "0", "2", "-0.100"]],
     ]
     assert [len(list(drawing.iter("circle"))) for drawing in tree.iter("svg")] == [3, 3]
-    assert "b: the best 3 of 3 neurons by auc" in run._repr_html_()
+    assert "b: the best 3 of 3 MLP neurons by auc" in run._repr_html_()
 
 
 def test_a_ranking_shows_what_chance_does_beside_its_verdicts(make_run):

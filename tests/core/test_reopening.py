@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from neurosieve import ConfigError, DataError, Document, ModelError, find
+from neurosieve.atlas import atlas_of
 from neurosieve.data import Neuron
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.reopening import neurons_asked, reopened
 from neurosieve.tiny import tiny_model
 
@@ -108,7 +108,7 @@ def test_neurons_are_named_by_pairs_or_as_people_write_them():
 @pytest.mark.parametrize("one", [[3, 0], [0, 128], [-1, 0], "L9N9"])
 def test_a_neuron_that_the_model_does_not_have_is_refused_with_those_it_has(one):
     atlas = atlas_of(hand_over(*tiny_model()))
-    with pytest.raises(ConfigError, match="it has layers 0 to 2, each with neurons 0 to 127"):
+    with pytest.raises(ConfigError, match="it has layers 0 to 2, each with MLP neurons 0 to 127"):
         neurons_asked([one], atlas, "tiny")
 
 

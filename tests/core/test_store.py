@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosieve import Site, StoreError
+from neurosieve.sites import KINDS
 from neurosieve.store import DamagedShardError, Space, document_keys
 
 SITES = (Site(0), Site(3))
@@ -34,6 +35,22 @@ def rows(number=20, seed=0):
 def activations(number=20, dtype=torch.float32, seed=0, sites=SITES):
     generator = torch.Generator().manual_seed(seed)
     return {site: torch.randn(number, NEURONS, generator=generator).to(dtype) for site in sites}
+
+
+def test_kinds_of_site_have_spaces_of_their_own_and_that_of_mlp_neurons_is_where_it_was_before_there_were_kinds(
+    tmp_path,
+):
+    made = {kind: space(tmp_path, sites=[Site(0, kind), Site(3, kind)]) for kind in KINDS}
+    assert len({one.address for one in made.values()}) == len(KINDS)
+    assert made["mlp_post"].address == "d9dfc6de9e59c2da95156742"
+    keys, tokens = rows()
+    made["resid_post"].write(keys, tokens, activations(sites=made["resid_post"].sites))
+    assert space(tmp_path, sites=made["resid_post"].sites).has(keys, tokens).all()
+    assert not any(
+        space(tmp_path, sites=made[kind].sites).has(keys, tokens).any() for kind in {*KINDS} - {"resid_post"}
+    )
+    with pytest.raises(ValueError, match="too many values"):
+        space(tmp_path, sites=[Site(0), Site(3, "resid_post")])
 
 
 def holds_nothing_else(folder):

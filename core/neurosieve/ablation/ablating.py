@@ -11,6 +11,7 @@ import pandas as pd
 from neurosieve.ablation.comparison import Comparison
 from neurosieve.ablation.conditions import best_neurons, conditions, control_sets, ranked_neurons
 from neurosieve.ablation.edited_writing import Writing, described_writing
+from neurosieve.ablation.editing import check_editable
 from neurosieve.ablation.generated import observe_generated
 from neurosieve.ablation.matching import Match
 from neurosieve.ablation.reference import ControlPositions
@@ -57,6 +58,7 @@ def ablate_neurons(
     """
     if (folder / "run.json").exists():
         raise ConfigError(f"`{folder}` holds a finished run already, which is not written over: give another folder")
+    check_editable(opened.atlas)
     announce = installed().announce
     announce("run_started", command="ablate", folder=folder)
     watch, warnings, result = Stopwatch(), list[str](), opened.result
@@ -106,6 +108,7 @@ def ablate_neurons(
         "timings_seconds": watch.seconds,
         "model": {
             "name": opened.held.name,
+            "site": opened.atlas.kind,
             "weights": opened.held.fingerprint,
             "device": str(opened.held.device),
             "dtype": str(opened.held.dtype).removeprefix("torch."),

@@ -11,6 +11,7 @@ from neurosieve.ablation.conditions import Condition
 from neurosieve.ablation.editing import Edits, Proof
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.surprisal import log_probabilities
+from neurosieve.atlas import Atlas
 from neurosieve.config.configuration import describe
 from neurosieve.contracts import Grader, Problems
 from neurosieve.data import Document, Problem
@@ -18,7 +19,7 @@ from neurosieve.generation.completing import Completion, Request, Sampling, comp
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.trace_store import TraceStore
 from neurosieve.loading import LanguageModel
-from neurosieve.model import Atlas, evaluating
+from neurosieve.model import evaluating
 
 __all__ = ["Writer", "Writing", "described_writing", "likelihoods"]
 

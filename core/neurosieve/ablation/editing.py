@@ -1,7 +1,7 @@
 """Neurons of a running model are edited, each row of a batch in its own way, and every edit is proved.
 
-Plain PyTorch hooks do it, at the places that the atlas names: one changes what enters a down projection, and another
-looks, inside the projection, at what really entered.
+Plain PyTorch hooks do it, at the places that the atlas names: one changes what enters a projection (for MLP neurons,
+the down projection), and another looks, inside the projection, at what really entered.
 """
 
 import hashlib
@@ -15,12 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from neurosieve.ablation.edit import Edit, draws_at
+from neurosieve.atlas import Atlas
 from neurosieve.data import Reference
-from neurosieve.errors import ModelError
+from neurosieve.errors import ConfigError, ModelError
 from neurosieve.loading import LanguageModel
-from neurosieve.model import Atlas
+from neurosieve.sites import KINDS, in_addresses
 
-__all__ = ["Edits", "Proof"]
+__all__ = ["Edits", "Proof", "check_editable"]
 
 
 class Proof(NamedTuple):
@@ -33,7 +34,21 @@ class Proof(NamedTuple):
     changed: int
     """How many of them did not hold what was wanted already."""
     largest_deviation: float
-    """How far what entered a down projection was, at most, from what was wanted."""
+    """How far what entered a projection was, at most, from what was wanted."""
+
+
+def check_editable(atlas: Atlas) -> None:
+    """Make sure that the sites of an atlas can be edited.
+
+    Raises:
+        ConfigError: they are not what enters a projection.
+    """
+    if not atlas.what.enters:
+        editable = " or ".join(f"`site={name}`" for name, kind in KINDS.items() if kind.enters)
+        raise ConfigError(
+            f"the run ranks {atlas.what.neurons} (`site={atlas.kind}`), which cannot be edited: an edit changes what "
+            f"enters a projection; run `neurosieve find` with {editable}, and edit what that ranks"
+        )
 
 
 class _Place(NamedTuple):
@@ -70,8 +85,10 @@ class Edits:
     def __init__(self, model: LanguageModel, atlas: Atlas, *edits: Edit) -> None:
         if not edits or not all(edit.controls for edit in edits):
             raise ValueError("an edit names at least one neuron")
+        check_editable(atlas)
         self.edits = edits
-        self.address = hashlib.sha256("".join(edit.address for edit in edits).encode()).hexdigest()[:24]
+        addresses = [edit.address for edit in edits] + list(in_addresses(atlas.kind).values())
+        self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
         """What tells these edits from any others."""
         self._model, self._atlas = model, atlas
         self._special = torch.tensor(sorted(set(model.tokenizer.all_special_ids)), dtype=torch.int64)
@@ -112,10 +129,10 @@ class Edits:
         module, bridge = self._model.module, self._model.bridge
         self._hooks.callback(module.get_input_embeddings().register_forward_pre_hook(self._see_tokens).remove)
         if bridge is not None:
-            named = [(f"blocks.{layer}.mlp.hook_post", _through_bridge(self._edit, layer)) for layer in self._places]
+            named = [(self._atlas.hook(layer), _through_bridge(self._edit, layer)) for layer in self._places]
             self._hooks.enter_context(bridge.hooks(fwd_hooks=named))
         for layer, places in self._places.items():
-            projection = module.get_submodule(self._atlas.down_projections[layer])
+            projection = self._atlas.module(self._model, layer)
             if bridge is None:
                 self._hooks.callback(projection.register_forward_pre_hook(_before(self._edit, layer)).remove)
             # A bridge wraps the projection: what is inside gets the very tensor that is multiplied.
@@ -136,7 +153,7 @@ class Edits:
         """Return what was seen of the edits so far.
 
         Raises:
-            ModelError: an edit was never made, or something else than what was wanted entered a down projection.
+            ModelError: an edit was never made, or something else than what was wanted entered a projection.
         """
         for layer, places in self._places.items():
             for number, place in places.items():
@@ -151,7 +168,7 @@ class Edits:
         stray = sum(int(count) for count in self._stray.values())
         if deviation != 0 or stray:
             raise ModelError(
-                f"the edit of `{self._model.name}` did not take place as it was asked for: what entered a down "
+                f"the edit of `{self._model.name}` did not take place as it was asked for: what entered a "
                 f"projection was up to {deviation:g} from what was wanted (infinite where NaN), and {stray:,} values "
                 "of other neurons changed too; take other hooks off the model, or hand it over without its bridge"
             )
@@ -177,15 +194,12 @@ class Edits:
 
     def _edit(self, layer: int, activations: Tensor) -> Tensor:
         """Return the activations of a site with its neurons edited, and note what was wanted."""
-        # Where an architecture has no plain MLP, a bridge's `hook_post` may silently be another place.
-        if self._model.bridge is not None and activations.shape[-1] != self._atlas.neurons:
-            raise ModelError(
-                f"layer {layer} of `{self._model.name}` is {activations.shape[-1]} wide where its config says "
-                f"{self._atlas.neurons} neurons: this is no plain MLP, and cannot be edited"
-            )
         device = activations.device
         editable, draws = self._editable.to(device), self._draws.to(device)
-        held = activations.detach().reshape(*editable.shape, -1)  # OPT flattens the batch before its MLP.
+        # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
+        held = activations.detach().reshape(*editable.shape, -1)
+        if self._model.bridge is not None:
+            self._atlas.check_width(self._model, layer, held.shape[-1], self._atlas.neurons)
         positions = torch.arange(held.shape[1], device=device)
         out, done = held.clone(), []
         for number, place in self._places[layer].items():
@@ -205,7 +219,7 @@ class Edits:
         return out.view_as(activations)
 
     def _read_back(self, layer: int, entered: Tensor) -> None:
-        """Compare what entered a down projection with what was wanted, and all else with what was there."""
+        """Compare what entered a projection with what was wanted, and all else with what was there."""
         self._calls[layer] += 1
         if layer not in self._running:  # No edit came before it: the proof misses its values.
             return

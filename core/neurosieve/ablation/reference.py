@@ -47,7 +47,8 @@ class ControlPositions:
             StoreError: the store is damaged again and again.
         """
         space = self._opened.space
-        if Site(layer) not in space.sites:
+        site = Site(layer, space.kind)
+        if site not in space.sites:
             read = ", ".join(str(site.layer) for site in space.sites)
             raise ConfigError(
                 f"layer {layer} was not read by `{self._opened.result.folder}`, so that nothing is known of its "
@@ -60,7 +61,7 @@ class ControlPositions:
                 budget = config["tokens_per_batch"] or (4096 if held.device.type == "cpu" else 32768)
                 capture(held, self._opened.atlas, space, self._opened.positions, budget, self._announce)
             try:
-                return space.read(Site(layer), self._keys, self._tokens)
+                return space.read(site, self._keys, self._tokens)
             except DamagedShardError as damage:  # The shard is gone; what it held is read again.
                 if space.damaged > _DAMAGED_AT_MOST:
                     raise StoreError(

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from neurosieve.plural import plural
 from neurosieve.results import Run
 from neurosieve.terminal import console, show_where
 from neurosieve.visible import visible
@@ -26,7 +25,7 @@ def show_effects(run: Run, out: Console | None = None) -> None:
     unedited = effects[effects.set == "unedited"].set_index("measure")
     for k, strength in dict.fromkeys((one["k"], one["strength"]) for one in told["verdicts"]):
         mine = effects[(effects.k == k) & (effects.strength == strength)]
-        out.print(_table(mine, unedited, told, k, strength))
+        out.print(_table(mine, unedited, run, k, strength))
         for one in told["verdicts"]:
             if (one["k"], one["strength"]) == (k, strength):
                 out.print(escape(visible(f"{one['sentence']}.")))
@@ -38,11 +37,13 @@ def show_effects(run: Run, out: Console | None = None) -> None:
     show_where(run, out)
 
 
-def _table(effects: pd.DataFrame, unedited: pd.DataFrame, told: Mapping[str, Any], k: int, strength: float) -> Table:
+def _table(effects: pd.DataFrame, unedited: pd.DataFrame, run: Run, k: int, strength: float) -> Table:
+    told = run.run
     behaviour = told["behaviours"][0]
     name = str(told["intervention"]["_target_"]).rpartition("/")[2]
     half = f" at strength {strength:g}" if strength != 1 else ""
-    table = Table(title=escape(f"{visible(behaviour)}: {name} of {plural(k, 'neuron')}{half}"), title_justify="left")
+    title = f"{visible(behaviour)}: {name} of {k:,} {run.site.neurons}{half}"
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("measure")
     if len(unedited):
         table.add_column("unedited", justify="right")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from neurosieve.ablation.ablating import ablate_neurons
 from neurosieve.ablation.edited_writing import Writing
+from neurosieve.ablation.editing import check_editable
 from neurosieve.ablation.settings import Ablate
 from neurosieve.config.choices import handed_over, presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
@@ -133,6 +134,7 @@ def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
 
 def check_ahead(config: Any, ahead: Ahead) -> None:
     """Raise where a composed config asks for what a run that is to come cannot have."""
+    check_editable(ahead.atlas)
     asked = _asked(config, ())
     ahead.check_behaviour(asked.settings.behaviour)
     listed = neurons_asked(asked.settings.neurons, ahead.atlas, ahead.model)

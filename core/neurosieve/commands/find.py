@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from neurosieve.atlas import atlas_of
 from neurosieve.config.configuration import describe
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Report, Scorer, Source
@@ -14,7 +15,6 @@ from neurosieve.data import Document
 from neurosieve.following import check_ahead, follow, gone_on, planned
 from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
 from neurosieve.loading import LanguageModel
-from neurosieve.model import atlas_of
 from neurosieve.registry import installed
 from neurosieve.reopening import Ahead, AtHand
 from neurosieve.reporting import draw
@@ -42,7 +42,7 @@ def find(
     folder: str | Path | None = None,
     **settings: Any,
 ) -> Result:
-    """Find the neurons that fire when a behaviour shows.
+    """Find the neurons, or with `site` other coordinates, that fire when a behaviour shows.
 
     Args:
         model: a preset (`gemma-3-270m`), a hub name with its owner (`Qwen/Qwen2.5-0.5B`), a folder, a `Model`, a
@@ -58,7 +58,7 @@ def find(
             took part in the ranking are left out.
         reports: presets (`html`, `figures`), or what draws the run by name.
         folder: where the run is left; `runs/find/<time>` by default.
-        **settings: the fields of `Find`, such as `seed` and `rank_by`.
+        **settings: the fields of `Find`, such as `seed`, `rank_by` and `site`.
 
     Returns:
         The run. It has a warning where the texts do not hold what `validate`, `replicate_on` or `then` needs: the
@@ -94,7 +94,7 @@ def _run(job: Job, folder: Path) -> Result:
     plans = planned(job.settings.then, job.reports)
     held, known = job.opened(), None if isinstance(job.model, LanguageModel) else job.model
     if plans:
-        atlas = atlas_of(held)
+        atlas = atlas_of(held, job.settings.site)
         layers = job.settings.layers or [site.layer for site in atlas.sites]
         check_ahead(plans, Ahead(held.name, atlas, set(layers), list(job.detectors)))
     if job.validation is not None:

@@ -38,7 +38,7 @@ def captured(opened: Reopened, neurons: Sequence[Neuron], warnings: list[str]) -
     positions, space = opened.positions, opened.space
     held: dict[Neuron, npt.NDArray[np.float32]] = {}
     places = Places(positions.documents, positions.document_of_row, positions.token_of_row, held)
-    unread = [neuron for neuron in neurons if Site(neuron.layer) not in space.sites]
+    unread = [neuron for neuron in neurons if Site(neuron.layer, space.kind) not in space.sites]
     if unread:
         warnings.append(
             f"the run did not read the layers of {', '.join(f'L{layer}N{index}' for layer, index in unread)}: "
@@ -50,7 +50,8 @@ def captured(opened: Reopened, neurons: Sequence[Neuron], warnings: list[str]) -
         for layer in sorted({neuron.layer for neuron in neurons if neuron not in unread}):
             those = [neuron for neuron in neurons if neuron.layer == layer]
             columns = [neuron.neuron for neuron in those]
-            batches = [one.activations[:, columns].numpy() for one in batches_at(space, positions, Site(layer))]
+            site = Site(layer, space.kind)
+            batches = [one.activations[:, columns].numpy() for one in batches_at(space, positions, site)]
             held |= dict(zip(those, np.concatenate(batches).T, strict=True))
     except DamagedShardError:
         held.clear()

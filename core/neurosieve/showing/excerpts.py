@@ -9,11 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
 
+from neurosieve.atlas import Atlas
 from neurosieve.data import Neuron, Site, TokenizedDocument
 from neurosieve.errors import ModelError
 from neurosieve.labelling import LabelledDocument
 from neurosieve.loading import LanguageModel
-from neurosieve.model import Atlas, read
+from neurosieve.model import read
 from neurosieve.selection import PARTS
 
 __all__ = ["Excerpt", "chosen", "excerpt", "read_at", "tokens_table"]
@@ -81,7 +82,7 @@ def read_at(
     Raises:
         ModelError: a batch does not fit into memory, or activations are not finite.
     """
-    sites = [Site(layer) for layer in sorted({neuron.layer for neuron in neurons})]
+    sites = [Site(layer, atlas.kind) for layer in sorted({neuron.layer for neuron in neurons})]
     special = np.asarray(model.tokenizer.all_special_ids, dtype=np.int64)
     held: dict[int, npt.NDArray[np.float32]] = {}
     for batch in _batches(excerpts, tokens_per_batch, _BATCH_BYTES // (4 * atlas.neurons * len(sites))):
@@ -95,7 +96,9 @@ def read_at(
                 f"{model.device}: give a smaller `tokens_per_batch` than {tokens_per_batch:,}, or fewer `tokens`"
             ) from error
         # Copies: of a layer's thousands of columns, a few are kept.
-        columns = np.stack([found[Site(layer)][:, index].float().numpy() for layer, index in neurons], axis=1)
+        columns = np.stack(
+            [found[Site(layer, atlas.kind)][:, index].float().numpy() for layer, index in neurons], axis=1
+        )
         of_each = np.split(columns, np.cumsum([len(one.tokens) for one in some])[:-1])
         for number, one, values in zip(batch, some, of_each, strict=True):
             values[np.isin(one.document.tokens.token_ids[one.tokens], special)] = np.nan

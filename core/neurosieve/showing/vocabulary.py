@@ -1,18 +1,19 @@
 """Which tokens a neuron promotes and suppresses: what it writes to the residual stream, seen through the unembedding.
 
-What a neuron adds to the residual stream is its activation times its weights in the down projection, a direction that
-does not depend on the text (Geva et al. 2022, "Transformer Feed-Forward Layers Build Predictions by Promoting Concepts
-in the Vocabulary Space"). Read as if it were the final residual, by the logit lens (nostalgebraist 2020), it says by
-how much each token's logit rises:
+What a neuron adds to the residual stream is its activation times its weights in the down projection (of an attention
+head's output, in the output projection; a coordinate of the stream itself is its own direction), a direction that does
+not depend on the text (Geva et al. 2022, "Transformer Feed-Forward Layers Build Predictions by Promoting Concepts in
+the Vocabulary Space"). Read as if it were the final residual, by the logit lens (nostalgebraist 2020), it says by how
+much each token's logit rises:
 
     logits = U (g ⊙ c(d)),    less their mean over the vocabulary, which no probability depends on
 
 with `d` the neuron's direction, `c` the centring of a LayerNorm (nothing, for an RMSNorm), `g` the weight of the final
 norm and `U` the unembedding. Where a layer's MLP output passes a norm of its own on its way to the residual stream, as
-in Gemma 2 and 3, that one comes first, in the same way. What is left out: the norms' division by the size of what they
-normalize, a positive number that depends on the text (so that logits compare within a neuron alone, and an order is
-what they give); the cap that some models put on logits, which keeps that order; and all that later layers make of the
-direction.
+in Gemma 2 and 3, that one comes first, in the same way; so for the attention's. What is left out: the norms' division
+by the size of what they normalize, a positive number that depends on the text (so that logits compare within a neuron
+alone, and an order is what they give); the cap that some models put on logits, which keeps that order; and all that
+later layers make of the direction.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,10 +25,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from neurosieve.atlas import Atlas
 from neurosieve.data import Neuron
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
-from neurosieve.model import Atlas
 
 __all__ = ["promoted", "token_name"]
 
@@ -43,7 +44,7 @@ def promoted(model: LanguageModel, atlas: Atlas, neurons: Sequence[Neuron], coun
         positive activation does (a negative one the other way round), and place 1 is moved most.
 
     Raises:
-        ModelError: the model's weights do not lead from its MLPs to its vocabulary in a way that is known here.
+        ModelError: the model's weights do not lead from its sites to its vocabulary in a way that is known here.
     """
     lines = []
     with torch.inference_mode():
@@ -73,7 +74,7 @@ def _logits(
     for layer, those in groupby(sorted(set(neurons)), key=lambda neuron: neuron.layer):
         chosen = list(those)
         written = _directions(model, atlas, layer, [neuron.neuron for neuron in chosen])
-        for path in (atlas.norms_after_mlp[layer] if atlas.norms_after_mlp else None, atlas.final_norm):
+        for path in (atlas.norms_after[layer] if atlas.norms_after else None, atlas.final_norm):
             if path is not None:
                 written = _through_norm(model.module.get_submodule(path), written)
         if head is None or not _readable(head.weight) or head.weight.shape[1] != written.shape[1]:
@@ -92,7 +93,9 @@ def _directions(model: LanguageModel, atlas: Atlas, layer: int, chosen: list[int
     """Return what each neuron writes when it is 1."""
     from transformers.pytorch_utils import Conv1D
 
-    projection = model.module.get_submodule(atlas.down_projections[layer])
+    if not atlas.what.enters:  # It is in the stream's own terms.
+        return torch.eye(atlas.neurons)[chosen]
+    projection = atlas.module(model, layer)
     # A TransformerBridge puts its own module around the model's.
     projection = getattr(projection, "original_component", None) or projection
     if not _readable(projection.weight):

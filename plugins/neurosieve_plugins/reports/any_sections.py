@@ -57,13 +57,14 @@ def question(run: Run) -> str:
     if run.command == "find":
         at = (config.get("selection") or {}).get("at", "onset")
         return (
-            f"Which MLP neurons of {name} fire where {behaviours} shows? {texts} of the source {source} were read at "
-            f"{_places(at)}, against {named(config.get('control'))} controls."
+            f"Which {run.site.neurons} of {name} fire where {behaviours} shows? {texts} of the source {source} were "
+            f"read at {_places(at)}, against {named(config.get('control'))} controls."
         )
     sentences = {
         "rescore": f"Does the ranking for {behaviours} hold on {texts} that had no part in it?",
-        "show": f"What do the chosen neurons of {name} hold on {texts}, token by token?",
-        "ablate": f"Does it matter for {behaviours} that these neurons of {name} fire? They were edited as it ran.",
+        "show": f"What do the chosen {run.site.neurons} of {name} hold on {texts}, token by token?",
+        "ablate": f"Does it matter for {behaviours} that these {run.site.neurons} of {name} fire? "
+        "They were edited as it ran.",
         "analyze": f"What is in {texts} of the source {source}: right answers, cut-off thoughts, {behaviours}?",
         "detect": f"Where does {behaviours} show in {texts} of the source {source}, by its detectors alone?",
         "learn": f"Can {behaviours} be found by what annotators marked in {texts} of the source {source}?",
@@ -95,7 +96,11 @@ def asked(run: Run) -> Section:
 def read(run: Run) -> Section | None:
     """Return what went into the run: documents, positions, model, time."""
     told = run.run
-    lines = [*_counts(told.get("counts", {})), *_reading(told.get("reading", {})), *_model(told.get("model"))]
+    lines = [
+        *_counts(told.get("counts", {})),
+        *_reading(told.get("reading", {})),
+        *_model(told.get("model"), run.site.neurons),
+    ]
     seconds = told.get("timings_seconds", {})
     if seconds:
         longest = max(seconds, key=seconds.get)
@@ -145,7 +150,7 @@ def _reading(reading: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "forward passes", f"{number(reading['forward_passes'])}, over {number(reading.get('tokens', 0))} tokens"
 
 
-def _model(model: Any) -> Iterator[tuple[str, str]]:
+def _model(model: Any, neurons: str) -> Iterator[tuple[str, str]]:
     if not isinstance(model, Mapping):
         if model:
             yield "model", str(model)
@@ -153,7 +158,7 @@ def _model(model: Any) -> Iterator[tuple[str, str]]:
     how = ", ".join(str(model[key]) for key in ("dtype", "device") if key in model)
     yield "model", f"{model.get('name', '')}{f' ({how})' if how else ''}"
     if "layers" in model and "neurons_per_layer" in model:
-        yield "neurons", f"{whole(len(model['layers']), 'layer')} of {number(model['neurons_per_layer'])}"
+        yield neurons, f"{whole(len(model['layers']), 'layer')} of {number(model['neurons_per_layer'])}"
 
 
 def _time(seconds: float) -> str:

@@ -77,7 +77,7 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
         name: (
             _tiles(run, name, ranking),
             *_by_chance(ranking),
-            _table(neurons[neurons.behaviour == name], ranking, scorers, name, best),
+            _table(run, neurons[neurons.behaviour == name], ranking, scorers, name, best),
         )
         for name, ranking in rankings.items()
     }
@@ -108,7 +108,7 @@ def _tiles(run: Run, behaviour: str, ranking: Ranked) -> Tiles:
         )
         if counts.get(key)
     ]
-    numbers.insert(0, (number(len(ranking.table)), "neurons ranked"))
+    numbers.insert(0, (number(len(ranking.table)), f"{run.site.neurons} ranked"))
     if tested:
         told = f"tested neurons replicate (by chance, about {_CHANCE * tested:.3g} would)"
         numbers.append((f"{replicate:,} of {tested:,}", told))
@@ -126,7 +126,9 @@ def _by_chance(ranking: Ranked) -> Iterator[Block]:
         )
 
 
-def _table(neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behaviour: str, best: int) -> Table:
+def _table(
+    run: Run, neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behaviour: str, best: int
+) -> Table:
     shown, by = neurons.head(best), ranking.scorer
     held_out = bool(np.isfinite(ranking.table.held_out).any())
     headers = [Header("rank", True), Header("neuron")]
@@ -151,7 +153,7 @@ def _table(neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behav
                 row += _verdict(line, by)
         rows.append(row)
     total = len(neurons)
-    caption = f"The best {len(rows):,} of {total:,} neurons for {behaviour}; all are in neurons.parquet"
+    caption = f"The best {len(rows):,} of {total:,} {run.site.neurons} for {behaviour}; all are in neurons.parquet"
     return Table(headers, rows, caption)
 
 

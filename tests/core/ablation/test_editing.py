@@ -9,8 +9,8 @@ from scipy import stats
 from neurosieve import Intervention, ModelError, Neuron, PluginError, Reference
 from neurosieve.ablation.edit import Edit, draws_at
 from neurosieve.ablation.editing import Edits
+from neurosieve.atlas import atlas_of
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.tiny import tiny_model
 from neurosieve_plugins.interventions.add import Add
 from neurosieve_plugins.interventions.mean import Mean
@@ -32,6 +32,7 @@ CONFIGS = {
     "GPTNeoX": transformers.GPTNeoXConfig(**SIZE, intermediate_size=48),
 }
 NEURONS = (Neuron(0, 3), Neuron(2, 47), Neuron(2, 0))
+EDITED = {"mlp_post": NEURONS, "attn_z": (Neuron(0, 3), Neuron(2, 31), Neuron(2, 0))}
 SPECIAL = (0, 1)
 """The ids of `<bos>` and `<eos>` of the tiny tokenizer."""
 
@@ -45,9 +46,9 @@ def random_model(name):
     return model
 
 
-def opened(name="Qwen2"):
+def opened(name="Qwen2", kind="mlp_post"):
     held = hand_over(random_model(name), tiny_model()[1])
-    return held, atlas_of(held)
+    return held, atlas_of(held, kind)
 
 
 def edit_of(intervention, neurons=NEURONS, strength=1.0, seed=0, controls=30):
@@ -80,22 +81,23 @@ def without_columns(held, atlas, neurons):
     """Zero what the neurons write into the residual stream: in `Linear` a column, in GPT-2's `Conv1D` a row."""
     with torch.no_grad():
         for layer, neuron in neurons:
-            weight = held.module.get_submodule(atlas.down_projections[layer]).weight
-            if weight.shape[0] == atlas.neurons:
+            weight = held.module.get_submodule(atlas.modules[layer]).weight
+            if held.config.model_type == "gpt2":
                 weight[neuron] = 0
             else:
                 weight[:, neuron] = 0
 
 
+@pytest.mark.parametrize("kind", EDITED)
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_zeroed_neuron_is_one_whose_down_projection_is_zero_with_and_without_a_cache(name):
-    held, atlas = opened(name)
-    ids = texts()
-    edited = logits_of(held, Edits(held, atlas, edit_of(Zero())), ids)
-    cached = step_by_step(held, Edits(held, atlas, edit_of(Zero())), ids, [0, 1, 2], [0, 0, 0])
+def test_a_zeroed_neuron_is_one_whose_projection_is_zero_with_and_without_a_cache(name, kind):
+    held, atlas = opened(name, kind)
+    ids, neurons = texts(), EDITED[kind]
+    edited = logits_of(held, Edits(held, atlas, edit_of(Zero(), neurons)), ids)
+    cached = step_by_step(held, Edits(held, atlas, edit_of(Zero(), neurons)), ids, [0, 1, 2], [0, 0, 0])
     with torch.inference_mode():
         whole = held.module(input_ids=ids).logits
-    without_columns(held, atlas, NEURONS)
+    without_columns(held, atlas, neurons)
     with torch.inference_mode():
         expected = held.module(input_ids=ids).logits
     assert (whole - expected).abs().max() > 0.1
@@ -135,7 +137,7 @@ def test_each_row_gets_its_own_edit_and_no_row_anothers(name):
 
 def values_seen(held, atlas, edits, ids, layer, **told):
     seen = []
-    projection = held.module.get_submodule(atlas.down_projections[layer])
+    projection = held.module.get_submodule(atlas.modules[layer])
     hook = projection.register_forward_hook(lambda _, given, __: seen.append(given[0]))
     logits_of(held, edits, ids, **told)
     hook.remove()
@@ -174,25 +176,32 @@ def test_strength_goes_part_of_the_way():
         torch.testing.assert_close(found, plain + strength * (target - plain))
 
 
-def bridged(name):
+def bridged(name, kind="mlp_post"):
     from transformer_lens.model_bridge import TransformerBridge
 
     model, tokenizer = random_model(name), tiny_model()[1]
     tokenizer.init_kwargs["add_bos_token"] = True
     tokenizer.init_kwargs.setdefault("name_or_path", "")
     held = hand_over(TransformerBridge.boot_transformers("x", hf_model=model, tokenizer=tokenizer))
-    return held, atlas_of(held)
+    return held, atlas_of(held, kind)
 
 
+@pytest.mark.parametrize("kind", EDITED)
 @pytest.mark.parametrize("name", ["Qwen2", "Gemma3", "GPT2"])
-def test_a_bridge_that_is_handed_over_is_edited_through_its_own_hooks_and_proved_the_same(name):
-    ids, seen = texts(), []
-    for held, atlas in (opened(name), bridged(name)):
-        edits = Edits(held, atlas, edit_of(Resample()), edit_of(Zero()))
+def test_a_bridge_that_is_handed_over_is_edited_through_its_own_hooks_and_proved_the_same(name, kind):
+    ids, seen, neurons = texts(), [], EDITED[kind]
+    for held, atlas in (opened(name, kind), bridged(name, kind)):
+        edits = Edits(held, atlas, edit_of(Resample(), neurons), edit_of(Zero(), neurons))
         seen.append((logits_of(held, edits, ids, rows=[0, None, 1]), edits.proof()))
     (plain, proof), (through, bridge_proof) = seen
     torch.testing.assert_close(through, plain, rtol=1e-3, atol=1e-4)
     assert proof == bridge_proof
+
+
+def test_the_same_edit_of_another_kind_of_site_has_another_address():
+    edit = edit_of(Zero(), EDITED["attn_z"])
+    addresses = {Edits(*opened("Qwen2", kind), edit).address for kind in EDITED}
+    assert len(addresses) == 2
 
 
 def test_draws_do_not_depend_on_the_batch_on_padding_or_on_the_cache():
@@ -238,7 +247,7 @@ def test_the_proof_counts_what_was_edited_and_what_it_changed():
 
 def test_another_hook_that_changes_what_was_edited_stops_the_run():
     held, atlas = opened()
-    projection = held.module.get_submodule(atlas.down_projections[0])
+    projection = held.module.get_submodule(atlas.modules[0])
 
     def halve(_, given):
         return (given[0] * 0.5,)

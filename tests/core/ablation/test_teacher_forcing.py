@@ -15,9 +15,9 @@ from neurosieve.ablation.edit import Edit
 from neurosieve.ablation.editing import Edits
 from neurosieve.ablation.places import Place, places_of
 from neurosieve.ablation.teacher_forcing import teacher_forced
+from neurosieve.atlas import atlas_of
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.selection import Selection, choose_positions
 from neurosieve.tiny import tiny_model
 from neurosieve_plugins.controls.distant import Distant
@@ -94,7 +94,7 @@ def plainly(held, places):
 def without_columns(held, atlas, neurons=NEURONS):
     with torch.no_grad():
         for layer, neuron in neurons:
-            weight = held.module.get_submodule(atlas.down_projections[layer]).weight
+            weight = held.module.get_submodule(atlas.modules[layer]).weight
             if weight.shape[0] == 48:
                 weight[neuron] = 0
             else:

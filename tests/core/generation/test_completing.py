@@ -9,11 +9,11 @@ import torch
 from scipy.stats import chisquare, kstest
 
 from neurosieve import ConfigError, ModelError
+from neurosieve.atlas import atlas_of
 from neurosieve.generation.completing import Request, Sampling, complete, prompt_tokens
 from neurosieve.generation.sampling import Sampler, gumbel_noise
 from neurosieve.generation.trace_store import TraceStore
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.tiny import tiny_model
 
 WORDS = "Let me add the apples first. I have 12 apples and I buy 7 more. She walks to the shop at 9 and takes the bus"
@@ -457,7 +457,7 @@ def test_the_last_row_of_a_larger_batch_is_tried_alone_before_it_is_refused(tiny
         if rows[-1] == 2 and len(rows) > short + 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    hook = tiny.module.get_submodule(atlas_of(tiny).down_projections[-1]).register_forward_pre_hook(crowded)
+    hook = tiny.module.get_submodule(atlas_of(tiny).modules[-1]).register_forward_pre_hook(crowded)
     try:
         assert made(tiny, pair, stopping) == expected
     finally:

@@ -7,8 +7,8 @@ import transformers
 from test_model import PATHS, random_model
 
 from neurosieve import ModelError, Neuron
+from neurosieve.atlas import atlas_of
 from neurosieve.loading import hand_over
-from neurosieve.model import atlas_of
 from neurosieve.showing.vocabulary import promoted, token_name
 from neurosieve.tiny import tiny_model
 
@@ -19,6 +19,19 @@ FINAL_NORM = {
     "OPT": "model.decoder.final_layer_norm",
 }
 AFTER_MLP = {"Gemma2": "post_feedforward_layernorm", "Gemma3": "post_feedforward_layernorm"}
+OUTPUT = {
+    "GPT2": "transformer.h.{}.attn.c_proj",
+    "GPTNeoX": "gpt_neox.layers.{}.attention.dense",
+    "Phi": "model.layers.{}.self_attn.dense",
+    "OPT": "model.decoder.layers.{}.self_attn.out_proj",
+}
+WRITERS = {
+    "mlp_post": lambda name: (PATHS.get(name, "model.layers.{}.mlp.down_proj"), "post_feedforward_layernorm"),
+    "attn_z": lambda name: (OUTPUT.get(name, "model.layers.{}.self_attn.o_proj"), "post_attention_layernorm"),
+    "mlp_out": lambda _: (None, None),
+    "resid_post": lambda _: (None, None),
+}
+"""The projection that each kind of site enters, and the norm behind it, where there is one."""
 ALL = 461
 """The whole vocabulary of the random models."""
 
@@ -44,8 +57,9 @@ def without(vector, direction):
     return vector - vector @ direction / (direction @ direction) * direction
 
 
+@pytest.mark.parametrize("kind", WRITERS)
 @pytest.mark.parametrize("name", ["Qwen2", "Llama", "Gemma2", "Gemma3", "GPT2", "GPTNeoX", "Phi", "OPT"])
-def test_logits_are_those_that_the_model_itself_moves(name):
+def test_logits_are_those_that_the_model_itself_moves(name, kind):
     """The derivative of the model's own modules, one after another, at a residual that the direction only turns.
 
     A norm also takes away some of what stands already along a direction, which depends on the text: where nothing does,
@@ -53,16 +67,18 @@ def test_logits_are_those_that_the_model_itself_moves(name):
     """
     model = lively(name)
     held = hand_over(model, tiny_model()[1])
-    layer, index = 1, 7
-    down = model.get_submodule(PATHS.get(name, "model.layers.{}.mlp.down_proj").format(layer))
-    after = model.get_submodule(f"model.layers.{layer}.{AFTER_MLP[name]}") if name in AFTER_MLP else None
+    layer, index, atlas = 1, 7, atlas_of(held, kind)
+    projection, norm = WRITERS[kind](name)
+    after = model.get_submodule(f"model.layers.{layer}.{norm}") if norm and "Gemma" in name else None
     final = model.get_submodule(FINAL_NORM.get(name, "model.norm"))
-    activations, one = torch.rand(48), torch.nn.functional.one_hot(torch.tensor(index), 48).float()
 
     def moved(function, at, toward):
         return torch.autograd.functional.jvp(lambda vector: function(vector[None, None])[0, 0], at, toward)[1]
 
-    direction = moved(down, activations, one)
+    width = 48 if kind == "mlp_post" else 32
+    direction = torch.nn.functional.one_hot(torch.tensor(index), width).float()
+    if projection is not None:
+        direction = moved(model.get_submodule(projection.format(layer)), torch.rand(width), direction)
     if after is not None:
         direction = moved(after, without(torch.randn(32), direction), direction)
     residual = torch.randn(32)
@@ -72,7 +88,7 @@ def test_logits_are_those_that_the_model_itself_moves(name):
         lambda vector: model.get_output_embeddings()(final(vector)), without(residual, direction), direction
     )
     expected = (expected - expected.mean()).numpy()
-    found = promoted(held, atlas_of(held), [Neuron(layer, index)], ALL)
+    found = promoted(held, atlas, [Neuron(layer, index)], ALL)
     got = by_token(found)
     assert len(got) == ALL
     np.testing.assert_allclose(got / np.linalg.norm(got), expected / np.linalg.norm(expected), atol=1e-4)
