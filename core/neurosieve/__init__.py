@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neurosieve.baselines import BASELINES
     from neurosieve.commands.ablate import ablate
     from neurosieve.commands.analyze import analyze
     from neurosieve.commands.compare import compare
@@ -51,10 +52,12 @@ if TYPE_CHECKING:
     from neurosieve.hookspecs import hookimpl
     from neurosieve.loading import Model
     from neurosieve.results import Result, Run, load
+    from neurosieve.verdicts import VERDICTS
 
 # Each public name and the module that defines it. They are imported when first asked for, so that the command
 # line need not wait for torch before it can print its help.
 _HOMES = {
+    "BASELINES": "baselines",
     "Batch": "data",
     "ConfigError": "errors",
     "Contrast": "data",
@@ -89,6 +92,7 @@ _HOMES = {
     "Statistic": "contracts",
     "StoreError": "errors",
     "TokenizedDocument": "data",
+    "VERDICTS": "verdicts",
     "Verdict": "data",
     "ablate": "commands.ablate",
     "analyze": "commands.analyze",
@@ -105,6 +109,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "BASELINES",
+    "VERDICTS",
     "Batch",
     "ConfigError",
     "Contrast",

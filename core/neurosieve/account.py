@@ -13,7 +13,7 @@ import pandas as pd
 
 from neurosieve.labelling import LabelledDocument
 from neurosieve.plural import plural
-from neurosieve.selection import PARTS, Positions
+from neurosieve.positions import PARTS, Positions
 from neurosieve.settings import Find
 
 __all__ = ["Stopwatch", "cautions", "counted", "positions_hash", "provenance", "spans_table", "undefined", "versions"]

@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Scores, Site
 from neurosieve.engine import score
+from neurosieve.positions import PARTS, Positions
 from neurosieve.ranking import columns_of, distance
-from neurosieve.selection import PARTS, Positions
 from neurosieve.settings import Find
 from neurosieve.significance import clustered_interval
 

@@ -14,7 +14,7 @@ from neurosieve.data import Batch, Site
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
 from neurosieve.model import read
-from neurosieve.selection import Positions
+from neurosieve.positions import Positions
 from neurosieve.store import Space, document_keys
 
 __all__ = ["Capture", "batches_at", "capture", "document_batches", "keys_of"]

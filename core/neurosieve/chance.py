@@ -1,5 +1,6 @@
 """What chance does to a ranking: the permutation null of every behaviour, beside its neurons."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ from neurosieve.capture import batches_at
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.permutation import arrangements, permutation_null, strata_of
-from neurosieve.selection import Positions
+from neurosieve.positions import Positions
 from neurosieve.store import Space
 
-__all__ = ["compared", "compared_with_chance"]
+__all__ = ["compared", "compared_layers", "compared_with_chance"]
 
 _KEYS = ["behaviour", "layer", "neuron"]
 _FEWEST = 20
@@ -27,6 +28,7 @@ def compared_with_chance(
     scorer: Scorer[Any],
     draws: int,
     seed: int,
+    announce: Callable[..., None],
 ) -> tuple[pd.DataFrame, dict[str, dict[str, float | int | None]], list[str]]:
     """Return the ranking with `p`, `p_fwer` and `q_fdr`, the null of each behaviour in numbers, and warnings.
 
@@ -40,6 +42,7 @@ def compared_with_chance(
         scorer: the one that ranked.
         draws: how many permutations; 0 leaves the null out, and its columns.
         seed: draws them.
+        announce: hears how far it has come.
     """
     tables, told, warnings = [], dict[str, dict[str, float | int | None]](), []
     if not draws:
@@ -57,7 +60,7 @@ def compared_with_chance(
                 f"({ways:.0f} arrangements): p is nan; give more texts"
             )
             continue
-        layers = (compared(space, positions, number, site) for site in space.sites)
+        layers = compared_layers(space, positions, number, "permuting", announce)
         null = permutation_null(layers, scorer, draws, seed)
         if np.isnan(null.p).all():
             warnings.append(f"no neuron of `{behaviour}` has a score: p is nan")
@@ -79,6 +82,15 @@ def compared_with_chance(
     if not tables:
         return neurons.assign(p=np.nan, p_fwer=np.nan, q_fdr=np.nan), told, warnings
     return neurons.merge(pd.concat(tables), on=_KEYS, how="left", validate="one_to_one"), told, warnings
+
+
+def compared_layers(
+    space: Space, positions: Positions, column: int, stage: str, announce: Callable[..., None]
+) -> Iterator[Batch]:
+    """Yield the positions of one column of labels at each layer, and announce each when it is done with."""
+    for number, site in enumerate(space.sites, 1):
+        yield compared(space, positions, column, site)
+        announce("stage_progressed", stage=stage, done=number, total=len(space.sites), unit="layers")
 
 
 def compared(space: Space, positions: Positions, column: int, site: Site) -> Batch:

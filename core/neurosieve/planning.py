@@ -19,8 +19,9 @@ from neurosieve.data import Document
 from neurosieve.errors import DataError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
+from neurosieve.positions import PARTS, Positions
 from neurosieve.power import noise_of_auc, smallest_auc
-from neurosieve.selection import PARTS, Positions, Selection, choose_positions
+from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.sieve import sites_of
 

@@ -14,8 +14,9 @@ from neurosieve.data import Document, Neuron, Site
 from neurosieve.errors import ConfigError, DataError, ModelError, nearest
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model, hand_over, open_model
+from neurosieve.positions import Positions
 from neurosieve.results import Result, load
-from neurosieve.selection import Positions, Selection, choose_positions
+from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.store import Space
 

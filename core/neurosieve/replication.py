@@ -9,7 +9,7 @@ import torch
 from neurosieve.capture import batches_at
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
-from neurosieve.selection import Positions
+from neurosieve.positions import Positions
 from neurosieve.settings import Find
 from neurosieve.significance import clustered_interval
 from neurosieve.store import Space

@@ -4,12 +4,11 @@ import dataclasses
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from neurosieve.contracts import Control
@@ -17,11 +16,9 @@ from neurosieve.data import Present, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.labelling import LabelledDocument
 from neurosieve.plural import plural
+from neurosieve.positions import Positions, assemble
 
-__all__ = ["PARTS", "Positions", "Selection", "choose_positions"]
-
-PARTS = ("ranking", "replication")
-"""The two parts that groups are split into; each is a block of label columns."""
+__all__ = ["Selection", "choose_positions"]
 
 
 @dataclass(frozen=True)
@@ -67,36 +64,6 @@ class Selection:
             problem = f"selection.characters is {self.characters}: give 0 or more"
         if problem:
             raise ConfigError(problem)
-
-
-@dataclass(frozen=True)
-class Positions:
-    """The chosen positions: as a table for people, and as rows and labels for the engine.
-
-    `rows` distinct (document, token) pairs are read, in the order of documents and tokens. Labels have a column per
-    look, part and behaviour: all behaviours of the ranking part, then all of the replication part; then likewise for
-    each further look.
-    """
-
-    table: pd.DataFrame
-    """behaviour, document, group, part, token, label, start, end, text: a line per behaviour and position."""
-    beside: pd.DataFrame
-    """The same of the further looks, with a column `look`."""
-    documents: tuple[TokenizedDocument, ...]
-    """The documents that hold a position."""
-    groups: npt.NDArray[np.int64]
-    """The group of each of these documents, as a number."""
-    document_of_row: npt.NDArray[np.int64]
-    token_of_row: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int8]
-    behaviours: tuple[str, ...]
-    looks: tuple[str, ...] = ("",)
-    """The places that are read: the ranking's own, "", and the further ones by name."""
-
-    def column(self, behaviour: str, part: str = "ranking", look: str = "") -> int:
-        """Return which column of the labels is that of a behaviour."""
-        block = self.looks.index(look) * len(PARTS) + PARTS.index(part)
-        return block * len(self.behaviours) + self.behaviours.index(behaviour)
 
 
 def choose_positions(
@@ -147,7 +114,7 @@ def choose_positions(
                 continue
             lines += [(look, *line) for line in beside if ordered[line[1]].tokens.group in split]
     chosen = pd.DataFrame(lines, columns=columns)
-    return _assemble(chosen, ordered, part, tuple(found), ("", *looks))
+    return assemble(chosen, ordered, part, tuple(found), ("", *looks))
 
 
 def _positions_of(
@@ -265,55 +232,6 @@ def _split(
                         "to rank on all and replicate on none"
                     )
     return part
-
-
-def _assemble(
-    chosen: pd.DataFrame,
-    documents: Sequence[LabelledDocument],
-    part: Mapping[str, int],
-    behaviours: tuple[str, ...],
-    looks: tuple[str, ...],
-) -> Positions:
-    numbers = np.unique(chosen.number)
-    held = [documents[number].tokens for number in numbers]
-    group_names = sorted({document.group for document in held})
-    groups = np.searchsorted(np.array(group_names, dtype=object), np.array([d.group for d in held], dtype=object))
-    chosen = chosen.assign(document_number=np.searchsorted(numbers, chosen.number))
-    part_of = np.array([part[document.group] for document in held])[chosen.document_number]
-    rows, row_of = np.unique(chosen[["document_number", "token"]].to_numpy(), axis=0, return_inverse=True)
-    labels = np.full((len(rows), len(looks) * len(PARTS) * len(behaviours)), -1, dtype=np.int8)
-    block = chosen.look.map({name: i for i, name in enumerate(looks)}).to_numpy() * len(PARTS) + part_of
-    column = block * len(behaviours) + chosen.behaviour.map({name: i for i, name in enumerate(behaviours)}).to_numpy()
-    labels[row_of, column] = chosen.label
-    of_line = [held[number] for number in chosen.document_number]
-    starts = [int(document.starts[token]) for document, token in zip(of_line, chosen.token, strict=True)]
-    ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
-    table = pd.DataFrame(
-        {
-            "look": chosen.look,
-            "behaviour": chosen.behaviour,
-            "document": [document.id for document in of_line],
-            "group": [document.group for document in of_line],
-            "part": [PARTS[number] for number in part_of],
-            "token": chosen.token,
-            "label": chosen.label.astype(np.int8),
-            "start": starts,
-            "end": ends,
-            "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
-        }
-    )
-    mine, beside = table[table.look == ""].drop(columns="look"), table[table.look != ""]
-    return Positions(
-        mine.reset_index(drop=True),
-        beside.reset_index(drop=True),
-        tuple(held),
-        groups,
-        rows[:, 0],
-        rows[:, 1],
-        labels,
-        behaviours,
-        looks,
-    )
 
 
 def _digest(*parts: object) -> int:

@@ -21,11 +21,12 @@ from neurosieve.engine import score
 from neurosieve.errors import ConfigError, DataError, StoreError, nearest
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model
+from neurosieve.positions import PARTS, Positions
 from neurosieve.ranking import rank_neurons
 from neurosieve.registry import installed
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, write_run
-from neurosieve.selection import PARTS, Positions, Selection, choose_positions
+from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.stability import stable
 from neurosieve.store import DamagedShardError, Space
@@ -101,10 +102,10 @@ def sieve(
                 neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.looks)
             with watch.stage("permuting"):
                 neurons, null, told = compared_with_chance(
-                    neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed
+                    neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed, announce
                 )
             with watch.stage("bootstrapping"):
-                neurons = stable(neurons, space, positions, scorers[rank_by], settings)
+                neurons = stable(neurons, space, positions, scorers[rank_by], settings, announce)
             with watch.stage("replicating"):
                 neurons = confirmed(neurons, space, positions, scorers[rank_by], rank_by, settings)
                 if within:

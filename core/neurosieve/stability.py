@@ -1,6 +1,6 @@
 """Would the same neurons have been the best, had other groups been drawn?"""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from neurosieve.chance import compared
+from neurosieve.chance import compared_layers
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
 from neurosieve.engine import score
+from neurosieve.positions import Positions
 from neurosieve.ranking import distance
-from neurosieve.selection import Positions
 from neurosieve.settings import Find
 from neurosieve.significance import repeated
 from neurosieve.store import Space
@@ -27,6 +27,7 @@ def stable(
     positions: Positions,
     scorer: Scorer[Any],
     settings: Find,
+    announce: Callable[..., None],
 ) -> pd.DataFrame:
     """Return the ranking with the `stability` of its best neurons.
 
@@ -40,6 +41,7 @@ def stable(
         positions: where they were read.
         scorer: the one that ranked.
         settings: how many neurons are the best, how many bootstraps there are, and their seed.
+        announce: hears how far it has come.
     """
     if not settings.bootstraps:
         return neurons
@@ -50,7 +52,7 @@ def stable(
         mine = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= settings.confirm))
         if not len(mine) or len(np.unique(positions.groups[shown])) < settings.enough_groups:
             continue
-        layers = (compared(space, positions, column, site) for site in space.sites)
+        layers = compared_layers(space, positions, column, "resampling", announce)
         found = stabilities(layers, scorer, settings.confirm, settings.bootstraps, settings.seed)
         place = {site.layer: number for number, site in enumerate(space.sites)}
         best = neurons.iloc[mine]

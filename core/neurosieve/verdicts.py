@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurosieve.chance import compared
 from neurosieve.contracts import Scorer
-from neurosieve.selection import Positions
+from neurosieve.positions import Positions
 from neurosieve.settings import Find
 from neurosieve.significance import formula_interval
 from neurosieve.store import Space

@@ -9,7 +9,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from neurosieve import TokenizedDocument
 from neurosieve.baselines import baseline_table, beaten
-from neurosieve.selection import PARTS, Positions
+from neurosieve.positions import PARTS, Positions
 from neurosieve.settings import Find
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.mean_difference import MeanDifference

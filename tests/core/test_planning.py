@@ -5,6 +5,8 @@ import math
 import pytest
 
 from neurosieve import ConfigError, DataError, Document, find
+from neurosieve import plan as plan_in_python
+from neurosieve.cli import main
 from neurosieve.loading import Model, open_model
 from neurosieve.planning import planned_run
 from neurosieve.selection import Selection
@@ -75,3 +77,20 @@ def test_a_plan_refuses_what_the_run_would_refuse(plan):
         plan([Document("d", "nothing to see here, or anywhere", "g")])
     with pytest.raises(ConfigError, match="layers is"):
         plan(layers=(99,))
+
+
+def test_the_command_line_plans_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+    main(["plan", "model=tiny", "source.documents=60"])
+    said = capsys.readouterr().out
+    assert "smallest AUC that could reach p_fwer 0.05" in said
+    assert "forward pass" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_python_a_plan_takes_what_find_takes():
+    made = plan_in_python("tiny", Arithmetic(documents=60), DETECTORS, ["auc"], layers=(0,))
+    assert made.behaviours.behaviour.tolist() == ["slip"]
+    with pytest.raises(ConfigError, match="rank_by is `acu`"):
+        plan_in_python("tiny", Arithmetic(documents=60), DETECTORS, ["auc"], rank_by="acu")

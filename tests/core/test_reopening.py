@@ -48,7 +48,7 @@ def test_a_run_opens_again_with_its_positions_and_their_activations(run):
     best = result.top(1).iloc[0]
     from neurosieve.capture import batches_at
     from neurosieve.data import Site
-    from neurosieve.selection import PARTS
+    from neurosieve.positions import PARTS
 
     [batch] = batches_at(opened.space, opened.positions, Site(int(best.layer)))
     # Of the places that are read, the run's own: both parts of its one behaviour.

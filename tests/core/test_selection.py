@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from neurosieve import ConfigError, Control, DataError, Span, TokenizedDocument
 from neurosieve.labelling import LabelledDocument
-from neurosieve.selection import PARTS, Selection, choose_positions
+from neurosieve.positions import PARTS
+from neurosieve.selection import Selection, choose_positions
 
 WIDTH = 3
 """The characters of each token of a made document."""

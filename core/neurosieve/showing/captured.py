@@ -11,8 +11,8 @@ from scipy.stats import rankdata
 
 from neurosieve.capture import batches_at, keys_of
 from neurosieve.data import Neuron, Site, TokenizedDocument
+from neurosieve.positions import PARTS
 from neurosieve.reopening import Reopened
-from neurosieve.selection import PARTS
 from neurosieve.store import DamagedShardError
 
 __all__ = ["Places", "captured", "contexts_table", "directions", "distribution_table"]

@@ -15,7 +15,7 @@ from neurosieve.errors import ModelError
 from neurosieve.labelling import LabelledDocument
 from neurosieve.loading import LanguageModel
 from neurosieve.model import read
-from neurosieve.selection import PARTS
+from neurosieve.positions import PARTS
 
 __all__ = ["Excerpt", "chosen", "excerpt", "read_at", "tokens_table"]
 

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.results import Run, write_run
+from neurosieve.baselines import BASELINES
+from neurosieve.comparing import pairs, summaries
+from neurosieve.results import Result, Run, write_run
+from neurosieve.verdicts import VERDICTS
 
 __all__ = ["AWKWARD", "MARKUP", "written_runs"]
 
@@ -46,6 +49,7 @@ def written_runs(folder: Path) -> list[Run]:
         _analyze(folder / "analyze"),
         _detect(folder / "detect"),
         _generate(folder / "generate"),
+        _compare(folder / "compare", find, bare),
         write_run(folder / "unheard of", _told("unheard_of", config={"text": MARKUP}), {}),
         *_empty(folder / "empty"),
     ]
@@ -79,8 +83,13 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
         table = table.assign(replicates=verdict)
         if held_out:
             p = table.auc.where(table.auc.isna(), 1 / 1001)
-            said = table.replicates.map({True: "behaviour", False: "not replicated"}).astype("string")
-            table = table.assign(p=p, p_fwer=p, q_fdr=p, verdict=said, stability=np.where(tested, 0.9, np.nan))
+            # Of those that replicate, some have each verdict that they can have.
+            words = pd.Series(np.resize([one for one in VERDICTS if one != "not replicated"], len(table)), table.index)
+            said = words.where(table.replicates.fillna(False).astype(bool), "not replicated").where(tested)
+            beats = pd.array((table.auc_distance_replication.abs() > 0.2).to_numpy(), dtype="boolean")
+            beats[table.auc_distance_replication.isna().to_numpy()] = pd.NA
+            table = table.assign(p=p, p_fwer=p, q_fdr=p, verdict=said.astype("string"), beats_baselines=beats)
+            table["stability"] = np.where(tested, 0.9, np.nan)
         tables.append(table)
     neurons = pd.concat(tables, ignore_index=True)
     counts = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "ranking_groups": 6}
@@ -101,10 +110,14 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
     parts = ("ranking", "replication") if held_out else ("ranking",)
     told = {
         "neurons": neurons,
-        "positions": pd.DataFrame({"behaviour": list(behaviours), "token": 0, "text": MARKUP}),
+        "positions": pd.DataFrame(
+            {"behaviour": list(behaviours), "group": "g0", "part": "ranking", "token": 0, "text": MARKUP}
+        ),
         "spans": pd.concat([_spans(one) for one in behaviours], ignore_index=True),
         "activations": _activations(neurons, parts, rng),
     }
+    if held_out:
+        told["baselines"] = _baselines(behaviours)
     (folder / ".hydra").mkdir(parents=True)
     override = json.dumps(f"source.path='{MARKUP}'")  # A JSON string is a YAML string.
     (folder / ".hydra" / "overrides.yaml").write_text(f"- model=tiny\n- {override}\n", encoding="utf-8")
@@ -129,6 +142,15 @@ def _spans(behaviour: str) -> pd.DataFrame:
     )
 
 
+def _baselines(behaviours: tuple[str, ...]) -> pd.DataFrame:
+    table = pd.DataFrame(product(behaviours, BASELINES), columns=["behaviour", "baseline"])
+    score = np.resize([0.7, 0.55, np.nan], len(table))  # One has too few groups for a score.
+    distances = {f"auc_distance{suffix}": score - 0.5 + by for suffix, by in (("", 0.0), ("_replication", -0.02))}
+    table = table.assign(auc=score, cohens_d=1.0, auc_replication=score - 0.02, cohens_d_replication=0.9, **distances)
+    there = table.auc_distance_replication
+    return table.assign(auc_distance_replication_low=there - 0.03, auc_distance_replication_high=there + 0.03)
+
+
 def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.Generator) -> pd.DataFrame:
     best = neurons[neurons["rank"] <= 3][["behaviour", "layer", "neuron"]]
     tables = [
@@ -141,7 +163,8 @@ def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.G
 def _rescored(folder: Path, find: Run) -> Run:
     kept = ("behaviours", "scorers", "rank_by", "neutral", "counts")
     told = {**{name: find.run[name] for name in kept}, "run": str(find.folder), "config": {"texts": MARKUP}}
-    return write_run(folder, _told("rescore", **told), {name: find.table(name) for name in ("neurons", "spans")})
+    neurons = find.table("neurons").drop(columns=["p", "p_fwer", "q_fdr", "verdict", "stability", "beats_baselines"])
+    return write_run(folder, _told("rescore", **told), {"neurons": neurons, "spans": find.table("spans")})
 
 
 def _show(folder: Path, find: Run) -> Run:
@@ -273,6 +296,12 @@ def _generate(folder: Path) -> Run:
     text = "".join(json.dumps(record) + "\n" for record in records)
     (folder / "traces.jsonl").write_text(text, encoding="utf-8")
     return write_run(folder, _told("generate"), {})
+
+
+def _compare(folder: Path, *found: Run) -> Run:
+    runs = {f"{run.folder.name} {MARKUP}": Result(run.folder) for run in found}
+    told = _told("compare", behaviours=list(_BEHAVIOURS), k=10, config={"k": 10})
+    return write_run(folder, told, {"comparison": pairs(runs, 10), "runs": summaries(runs)})
 
 
 def _empty(folder: Path) -> Iterator[Run]:

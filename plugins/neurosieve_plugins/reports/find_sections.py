@@ -1,6 +1,5 @@
 """The sections of a ranking: the table, every neuron, distributions, replication, phrases."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
@@ -9,16 +8,22 @@ import numpy as np
 import pandas as pd
 
 from neurosieve import Run
-from neurosieve_plugins.reports.blocks import Block, Cell, Figure, Fold, Grid, Header, Note, Section, Table, Tiles
+from neurosieve_plugins.reports.blocks import Block, Cell, Figure, Fold, Grid, Header, Note, Section, Table
+from neurosieve_plugins.reports.evidence import (
+    beside_the_best,
+    how_many,
+    interval_title,
+    null_of,
+    said_of_neurons,
+    score_cell,
+    score_cells,
+)
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
-from neurosieve_plugins.reports.rankings import Ranked, by_neuron, name_of, ranked, thinned, verdicts
-from neurosieve_plugins.reports.tables import interval, number, whole
+from neurosieve_plugins.reports.rankings import Ranked, by_neuron, name_of, ranked, thinned
+from neurosieve_plugins.reports.tables import number
 from neurosieve_plugins.reports.trace_sections import phrase_figure
 
 __all__ = ["phrases_found", "ranking_sections", "rescored_sections"]
-
-_CHANCE = 0.025
-"""How often a neuron that tells nothing replicates: one of the two sides on which a 95 % interval can miss."""
 
 
 def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]:
@@ -58,7 +63,12 @@ def _rankings(run: Run) -> dict[str, Ranked]:
     told, neurons = run.run, run.table("neurons")
     neutral = told.get("neutral", {}).get(told["rank_by"], {})
     return {
-        name: ranked(neurons[neurons.behaviour == name], told["rank_by"], neutral.get(name))
+        name: ranked(
+            neurons[neurons.behaviour == name],
+            told["rank_by"],
+            neutral.get(name),
+            null_of(run, name).get("largest_distance_95"),
+        )
         for name in told["behaviours"]
     }
 
@@ -73,18 +83,20 @@ def _by_behaviour(blocks: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
 def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best: int) -> Section:
     told = run.run
     scorers = [told["rank_by"], *(one for one in told["scorers"] if one != told["rank_by"])]
-    blocks = {
-        name: (
-            _tiles(run, name, ranking),
-            *_by_chance(ranking),
-            _table(run, neurons[neurons.behaviour == name], ranking, scorers, name, best),
+    blocks: dict[str, tuple[Block, ...]] = {}
+    for name, ranking in rankings.items():
+        mine = neurons[neurons.behaviour == name]
+        blocks[name] = (
+            how_many(run, name, mine, ranking),
+            *beside_the_best(run, name, mine, ranking),
+            *said_of_neurons(run, mine, ranking),
+            _table(run, mine, ranking, scorers, name, best),
         )
-        for name, ranking in rankings.items()
-    }
     reached = [
         f"with permuted labels the best for {name} is {number(null['largest_distance_95'])} or more from telling "
         f"nothing in 5 % of {number(null['permutations'])} permutations"
-        for name, null in told.get("null", {}).items()
+        for name in rankings
+        if (null := null_of(run, name))
     ]
     lead = (
         f"The neurons whose {told['rank_by']} is furthest from telling nothing, the best first; choose a heading to "
@@ -95,49 +107,23 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
     return Section("The ranking", lead, _by_behaviour(blocks))
 
 
-def _tiles(run: Run, behaviour: str, ranking: Ranked) -> Tiles:
-    counts = run.run.get("counts", {}).get("behaviours", {}).get(behaviour, {})
-    replicate, tested = verdicts(ranking)
-    numbers = [
-        (number(counts[key]), what)
-        for key, what in (
-            ("spans", f"spans of {behaviour}"),
-            ("documents_with", "texts that show it"),
-            ("ranking_present", "positions in the ranking"),
-            ("replication_present", "positions held out"),
-        )
-        if counts.get(key)
-    ]
-    numbers.insert(0, (number(len(ranking.table)), f"{run.site.neurons} ranked"))
-    if tested:
-        told = f"tested neurons replicate (by chance, about {_CHANCE * tested:.3g} would)"
-        numbers.append((f"{replicate:,} of {tested:,}", told))
-    return Tiles(tuple(numbers))
-
-
-def _by_chance(ranking: Ranked) -> Iterator[Block]:
-    _, tested = verdicts(ranking)
-    if tested:
-        yield Note(
-            "To replicate, a neuron's held-out 95 % interval must lie wholly on the ranking's side of telling nothing, "
-            f"as it does by chance in {100 * _CHANCE:g} % of neurons that tell nothing: in about "
-            f"{_CHANCE * tested:.3g} of {whole(tested, 'tested neuron')}, and at times in more, since neurons that "
-            "fire together replicate together."
-        )
-
-
 def _table(
     run: Run, neurons: pd.DataFrame, ranking: Ranked, scorers: Sequence[str], behaviour: str, best: int
 ) -> Table:
     shown, by = neurons.head(best), ranking.scorer
     held_out = bool(np.isfinite(ranking.table.held_out).any())
+    # What the run knows of no neuron has no column.
+    known = {name for name in _KNOWN if name in neurons and neurons[name].notna().any()}
     headers = [Header("rank", True), Header("neuron")]
     for scorer in scorers:
         headers.append(Header(scorer, True))
+        mine = scorer == by
+        headers += [Header(name, True) for name in ("p_fwer", "q_fdr") if mine and name in known]
         if held_out:
             headers.append(Header("held out", True))
-        if held_out and scorer == by:
-            headers += [Header("95 % interval"), Header("replicates")]
+        if held_out and mine:
+            headers += [Header(interval_title(run)), Header("replicates")]
+        headers += [Header(title, title == "stability") for name, title in _JUDGED.items() if mine and name in known]
     rows = []
     for line in shown.to_dict("records"):
         layer, neuron = int(line["layer"]), int(line["neuron"])
@@ -146,28 +132,39 @@ def _table(
             Cell(name_of(layer, neuron), layer * 1_000_000_000 + neuron),
         ]
         for scorer in scorers:
-            row.append(_score(line.get(scorer)))
+            mine = scorer == by
+            score, there, reaches = score_cells(line, scorer)
+            row.append(score)
+            row += [_probability(line[name]) for name in ("p_fwer", "q_fdr") if mine and name in known]
             if held_out:
-                row.append(_score(line.get(f"{scorer}_replication")))
-            if held_out and scorer == by:
-                row += _verdict(line, by)
+                row.append(there)
+            if held_out and mine:
+                row += [reaches, _word(line.get("replicates"))]
+            if mine:
+                row += [
+                    score_cell(line[name]) if name == "stability" else _word(line[name])
+                    for name in _JUDGED
+                    if name in known
+                ]
         rows.append(row)
     total = len(neurons)
     caption = f"The best {len(rows):,} of {total:,} {run.site.neurons} for {behaviour}; all are in neurons.parquet"
     return Table(headers, rows, caption)
 
 
-def _score(value: Any) -> Cell:
-    return Cell(number(value), math.nan if value is None or pd.isna(value) else float(value))
+_JUDGED = {"verdict": "verdict", "stability": "stability", "beats_baselines": "beats the text alone"}
+_KNOWN = ("p_fwer", "q_fdr", *_JUDGED)
 
 
-def _verdict(line: dict[Any, Any], by: str) -> list[Cell]:
-    distance = f"{by}_distance_replication"
-    neutral = line.get(f"{by}_replication", math.nan) - line.get(distance, math.nan)
-    low, high = (neutral + line.get(f"{distance}_{end}", math.nan) for end in ("low", "high"))
-    said = line.get("replicates")
-    word = "–" if said is None or pd.isna(said) else "yes" if said else "no"
-    return [Cell(interval(low, high) or "–", float(low)), Cell(word, word)]
+def _probability(value: Any) -> Cell:
+    return Cell("–" if pd.isna(value) else "<0.001" if value < 0.0005 else f"{value:.3f}", float(value))
+
+
+def _word(value: Any) -> Cell:
+    if value is None or pd.isna(value):
+        return Cell("–", "")
+    word = str(value) if isinstance(value, str) else "yes" if value else "no"
+    return Cell(word, word)
 
 
 def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
@@ -176,6 +173,8 @@ def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
         defined = int(np.isfinite(ranking.table.score).sum())
         drawn = len(thinned(ranking, most))
         caption = "Each point is a neuron; within a layer they stand in the order of their number."
+        if np.isfinite(ranking.chance) and np.isfinite(ranking.neutral):
+            caption += " Dotted: as far as the best of all comes in 5 % of permutations."
         if drawn < defined:
             caption += (
                 f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one furthest from "
@@ -221,7 +220,9 @@ def _replication(run: Run, rankings: dict[str, Ranked]) -> Section:
         if not np.isfinite(table.far_there).any():
             notes.append(Note(f"Nothing was held out for {name}: there is no replication to show."))
         else:
-            with_interval = " with its 95 % interval from resampling whole groups" if table.low.notna().any() else ""
+            with_interval = (
+                f" with its {interval_title(run)}, which takes whole groups together" if table.low.notna().any() else ""
+            )
             caption = (
                 "Up: how far the held-out score is from telling nothing, in the direction of the ranking"
                 f"{with_interval}. On the slanted line it is as far as in the ranking; at 0 it tells nothing; below, "

@@ -55,7 +55,7 @@ def points(ranking: Ranked, most: int, height: int = 380) -> Any:
         for side, align in ((1, "left"), (-1, "right"))
         for style in ("halo", "name")
     ]
-    return alt.layer(_rule(ranking), base, best, *names).properties(height=height)
+    return alt.layer(_rule(ranking), _chance(ranking), base, best, *names).properties(height=height)
 
 
 def replication(ranking: Ranked, height: int = 320) -> Any:
@@ -179,6 +179,17 @@ def _rule(ranking: Ranked) -> Any:
     return (
         alt.Chart(pd.DataFrame({"score": pd.Series(where, dtype=float)})).mark_rule(style="neutral").encode(y="score:Q")
     )
+
+
+def _chance(ranking: Ranked) -> Any:
+    """Return lines as far from telling nothing as chance comes, on each side on which there are scores."""
+    import altair as alt
+
+    away = ranking.table.score - ranking.neutral
+    where = [ranking.neutral + side * ranking.chance for side in (1, -1) if (side * away > 0).any()]
+    where = [score for score in where if np.isfinite(score)]
+    lines = alt.Chart(rounded(pd.DataFrame({"score": pd.Series(where, dtype=float)}), ["score"]))
+    return lines.mark_rule(style="chance").encode(y="score:Q")
 
 
 def _title(ranking: Ranked) -> str:

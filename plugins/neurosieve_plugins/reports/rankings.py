@@ -27,6 +27,8 @@ class Ranked(NamedTuple):
     neutral: float
     """The score that tells nothing; nan where that is not known."""
     neurons_per_layer: int
+    chance: float = np.nan
+    """How far from telling nothing the best of all comes in 5 % of permutations; nan where there is no null."""
 
 
 def name_of(layer: int, neuron: int) -> str:
@@ -45,10 +47,16 @@ def by_neuron(table: pd.DataFrame) -> Iterator[tuple[tuple[int, int], pd.DataFra
         yield (layer, neuron), table[(table.layer == layer) & (table.neuron == neuron)]
 
 
-def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None) -> Ranked:
+def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: float | None = None) -> Ranked:
     """Return the ranking of one behaviour, from its lines of the table `neurons`.
 
     Columns that the run has not, such as those of a replication that was not asked for, are nan.
+
+    Args:
+        neurons: the lines.
+        rank_by: the scorer that ranked.
+        neutral: the score that tells nothing, where it is known.
+        chance: how far from it the best of all comes in 5 % of permutations, where there is a null.
     """
     distance = f"{rank_by}_distance_replication"
     far = _column(neurons, f"{rank_by}_distance")
@@ -69,8 +77,9 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None) -> Ranked
             "high": np.maximum(*ends),
         }
     )
-    told = np.nan if neutral is None else float(neutral)
-    return Ranked(table.reset_index(drop=True), rank_by, told, int(neurons.neuron.max()) + 1 if len(neurons) else 1)
+    told, reached = (np.nan if one is None else float(one) for one in (neutral, chance))
+    wide = int(neurons.neuron.max()) + 1 if len(neurons) else 1
+    return Ranked(table.reset_index(drop=True), rank_by, told, wide, reached)
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:

@@ -57,6 +57,7 @@ def theme(dark: bool = False) -> dict[str, Any]:
         "style": {
             "crowd": {"color": colours[2]},
             "neutral": {"color": muted, "strokeDash": [4, 4], "strokeWidth": 1.2},
+            "chance": {"color": muted, "strokeDash": [1, 3], "strokeWidth": 1.6},
             "name": {"color": ink, "fontSize": 12},
             "word": {"color": ink, "fontSize": 12, "limit": 110},
             "halo": {"color": paper, "stroke": paper, "strokeWidth": 4, "fontSize": 12, "opacity": 0.85},
