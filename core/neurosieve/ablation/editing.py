@@ -35,6 +35,15 @@ class Proof(NamedTuple):
     largest_deviation: float
     """How far what entered a down projection was, at most, from what was wanted."""
 
+    def joined(self, other: "Proof") -> "Proof":
+        """Return what was seen of both."""
+        return Proof(
+            self.calls + other.calls,
+            self.values + other.values,
+            self.changed + other.changed,
+            max(self.largest_deviation, other.largest_deviation),
+        )
+
 
 class _Place(NamedTuple):
     """The neurons of one edit in one layer."""
