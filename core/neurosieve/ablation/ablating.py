@@ -8,10 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.ablation.comparison import Comparison
-from neurosieve.ablation.conditions import best_neurons, conditions, control_sets, ranked_neurons
+from neurosieve.ablation.comparison import Comparison, Judgement, Observed
+from neurosieve.ablation.conditions import (
+    FIRST_SETS,
+    Condition,
+    best_neurons,
+    conditions,
+    control_sets,
+    ranked_neurons,
+    rounds,
+)
 from neurosieve.ablation.edited_writing import Writing, described_writing
 from neurosieve.ablation.editing import check_editable
+from neurosieve.ablation.effects import FEW_SETS
 from neurosieve.ablation.generated import observe_generated
 from neurosieve.ablation.matching import Match
 from neurosieve.ablation.reference import ControlPositions
@@ -76,22 +85,27 @@ def ablate_neurons(
         asked = conditions(intervention, targets, sets, at_controls, ks, strengths)
     described = describe(intervention)
     name = str(described["_target_"]).rpartition("/")[2]
-    with watch.stage("measuring"):
+
+    def observe(looked_at: Sequence[Condition]) -> Observed:
         if settings.mode == "generated":
-            observed = observe_generated(opened, behaviour, asked, name, settings, writing, announce)
-        else:
-            observed = observe_forced(opened, behaviour, asked, name, settings, announce)
+            return observe_generated(opened, behaviour, looked_at, name, settings, writing, announce)
+        return observe_forced(opened, behaviour, looked_at, name, settings, announce)
+
+    with watch.stage("measuring"):
+        # Texts as they stand can be read again under further edits; all traces are made together, as one experiment.
+        asked, further = (asked, []) if settings.mode == "generated" else rounds(asked)
+        observed = observe(asked)
+        if further and any(one.verdict == FEW_SETS for one in _judged(observed, asked, settings)):
+            observed, asked = observed.joined(observe(further)), [*asked, *further]
+        elif further:
+            sets = sets[:FIRST_SETS]
     with watch.stage("comparing"):
-        compared = [
-            Comparison(measure, asked, settings.draws, settings.seed, settings.enough_groups)
-            for measure in observed.measures
-        ]
+        compared = _compared(observed, asked, settings)
         told = {"mode": settings.mode, "behaviour": behaviour}
         effects = pd.DataFrame([{**told, **line} for one in compared for line in one.lines(name)])
-        judgements = [
-            one._asdict() for judged in compared[: observed.judged] for one in judged.judgements(observed.negligible)
-        ]
+        judgements = [one._asdict() for one in _judged(observed, asked, settings)]
     warnings += _cautions(sets, compared[0], settings.enough_groups) + observed.warnings
+    observed.counts["control_sets"] = len(sets)
     run = {
         "command": "ablate",
         "run": str(result.folder),
@@ -127,6 +141,18 @@ def ablate_neurons(
     draw(folder, reports)
     announce("run_ended", command="ablate", folder=folder)
     return written
+
+
+def _compared(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Comparison]:
+    return [
+        Comparison(measure, conditions, settings.draws, settings.seed, settings.enough_groups)
+        for measure in observed.measures
+    ]
+
+
+def _judged(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Judgement]:
+    compared = _compared(observed, conditions, settings)[: observed.judged]
+    return [judgement for one in compared for judgement in one.judgements(observed.negligible)]
 
 
 def _neurons(targets: Sequence[Neuron], sets: Sequence[Sequence[Match]]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,10 @@ from neurosieve.ablation.editing import Proof
 from neurosieve.ablation.effects import Estimate, Resamples, Verdict, average, chance_among, verdict_of
 
 __all__ = ["Comparison", "Judgement", "Measure", "Observed"]
+
+
+_COSTS = ("forward_passes", "tokens")
+"""What is counted of each reading; all else is of the texts."""
 
 
 def _as_it_is(estimate: Estimate) -> Estimate:
@@ -40,8 +44,15 @@ class Measure:
     p: Sequence[float] | None = None
     """The p-value of each condition's change, where a test goes with the measure."""
 
+    def joined(self, other: "Measure") -> "Measure":
+        """Return this with the same measure of the same units under further conditions, of neither of which is a p."""
+        return replace(
+            self, top=np.concatenate([self.top, other.top]), bottom=np.concatenate([self.bottom, other.bottom])
+        )
 
-class Observed(NamedTuple):
+
+@dataclass(frozen=True, eq=False)
+class Observed:
     """What was seen of a model under some conditions."""
 
     measures: list[Measure]
@@ -54,6 +65,18 @@ class Observed(NamedTuple):
     """A change up to this of what it is judged by is none."""
     counts: dict[str, Any]
     warnings: list[str]
+
+    def joined(self, other: "Observed") -> "Observed":
+        """Return this with what was seen under further conditions, in the same places."""
+        return Observed(
+            [mine.joined(theirs) for mine, theirs in zip(self.measures, other.measures, strict=True)],
+            self.judged,
+            {name: pd.concat([table, other.tables[name]], ignore_index=True) for name, table in self.tables.items()},
+            self.proof.joined(other.proof),
+            self.negligible,
+            self.counts | {name: self.counts[name] + other.counts[name] for name in _COSTS},
+            list(dict.fromkeys([*self.warnings, *other.warnings])),
+        )
 
 
 class Judgement(NamedTuple):

@@ -14,8 +14,18 @@ from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError
 from neurosieve.results import Result
 
-__all__ = ["Condition", "best_neurons", "conditions", "control_sets", "ranked_neurons"]
+__all__ = [
+    "FIRST_SETS",
+    "Condition",
+    "best_neurons",
+    "conditions",
+    "control_sets",
+    "ranked_neurons",
+    "rounds",
+]
 
+FIRST_SETS = 3
+"""So many sets of controls are looked at first: where one goes as far as the targets, the others are not."""
 _BEST = 100
 """So many of the best neurons of a ranking are no controls, but at most a tenth of all: they may matter too."""
 
@@ -92,6 +102,18 @@ def conditions(
         for strength in strengths
         for number, neurons in sets.items()
     ]
+
+
+def rounds(asked: Sequence[Condition]) -> tuple[list[Condition], list[Condition]]:
+    """Return the conditions to look at first, and those that are worth it where the targets beat all of the first.
+
+    That neurons matter is said where they beat every set, so that stopping at one that they do not beat makes no
+    chance of saying it in error larger.
+
+    Source: Besag and Clifford (1991), Sequential Monte Carlo p-values, Biometrika 78.
+    """
+    first = [one for one in asked if one.control_seed < FIRST_SETS]
+    return first, [one for one in asked if one.control_seed >= FIRST_SETS]
 
 
 def _held_by(neurons: set[Neuron], at_controls: ControlPositions) -> Mapping[Neuron, Tensor]:

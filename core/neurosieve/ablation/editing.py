@@ -50,6 +50,15 @@ def check_editable(atlas: Atlas) -> None:
             f"enters a projection; run `neurosieve find` with {editable}, and edit what that ranks"
         )
 
+    def joined(self, other: "Proof") -> "Proof":
+        """Return what was seen of both."""
+        return Proof(
+            self.calls + other.calls,
+            self.values + other.values,
+            self.changed + other.changed,
+            max(self.largest_deviation, other.largest_deviation),
+        )
+
 
 class _Place(NamedTuple):
     """The neurons of one edit in one layer."""

@@ -14,7 +14,7 @@ from scipy import stats
 
 from neurosieve.ablation.settings import ENOUGH_SETS
 
-__all__ = ["Estimate", "Resamples", "Verdict", "average", "chance_among", "sign_test", "verdict_of"]
+__all__ = ["FEW_SETS", "Estimate", "Resamples", "Verdict", "average", "chance_among", "sign_test", "verdict_of"]
 
 Verdict = Literal[
     "matters more than its controls",
@@ -24,6 +24,7 @@ Verdict = Literal[
     "the behaviour never shows",
 ]
 
+FEW_SETS: Verdict = "too few control sets to tell"
 _CHANCE = 0.05
 
 
@@ -164,5 +165,5 @@ def verdict_of(target: Estimate, controls: Sequence[Estimate], chance: float, ne
     if beyond <= 0 or abs(target.value) <= negligible or apart[0] <= 0 <= apart[1] or own[0] <= 0 <= own[1]:
         return "no effect beyond its controls"
     if len(controls) < ENOUGH_SETS:
-        return "too few control sets to tell"
+        return FEW_SETS
     return "matters more than its controls" if chance <= _CHANCE else "no effect beyond its controls"

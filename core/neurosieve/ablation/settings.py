@@ -29,8 +29,9 @@ class Ablate:
     strength: float | tuple[float, ...] = (1.0,)
     """How much of the edit is done, or several numbers, one dose for each: 1 all of it, 0.5 goes half of the way."""
     controls: int | None = None
-    """How many sets of control neurons are edited likewise. 19 by default, the fewest that can tell at the 5 % level; 3
-    where text is generated, for the cost: they show what other neurons do, and cannot tell."""
+    """At most so many sets of control neurons are edited likewise; those beyond the first 3 only where the targets beat
+    these. 19 by default, the fewest that can tell at the 5 % level; 3 where text is generated, for the cost: they show
+    what other neurons do, and cannot tell."""
     seed: int = 0
     """Draws the control neurons, the documents, and what an edit draws."""
     documents: int | None = None

@@ -298,8 +298,8 @@ def _generate(folder: Path) -> Run:
     return write_run(folder, _told("generate"), {})
 
 
-def _compare(folder: Path, *found: Run) -> Run:
-    runs = {f"{run.folder.name} {MARKUP}": Result(run.folder) for run in found}
+def _compare(folder: Path, find: Run, bare: Run) -> Run:
+    runs = {name: Result(run.folder) for name, run in (("find", find), ("bare find", bare), (MARKUP, find))}
     told = _told("compare", behaviours=list(_BEHAVIOURS), k=10, config={"k": 10})
     return write_run(folder, told, {"comparison": pairs(runs, 10), "runs": summaries(runs)})
 

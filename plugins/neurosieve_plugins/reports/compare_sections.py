@@ -59,13 +59,13 @@ def comparison_sections(run: Run) -> Iterator[Section]:
         f"{whole(len(numbered), 'run')}, each with its best neuron beside the best that chance would give.",
         (as_table(told, _RUNS, "A line for each run and behaviour", names=["number"]),),
     )
-    for behaviour, lines in table.groupby("behaviour", sort=False):
+    for place, (behaviour, lines) in enumerate(table.groupby("behaviour", sort=False)):
         charts = tuple((title, _matrix(lines, numbered, measure, title)) for measure, title in _MATRICES.items())
         caption = (
             f"Rows and columns are the runs above, by number. Replicated: the share of the best {k:,} neurons of the "
             "row's run that the column's run scores with the same sign and a p of at most 0.05; chance gives 0.025."
         )
-        blocks: tuple[Any, ...] = (Grid(f"replication-{behaviour}", charts, caption),)
+        blocks: tuple[Any, ...] = (Grid(f"replication-{place}" if place else "replication", charts, caption),)
         if (lines.groups_in_common > 0).any():
             blocks += (
                 Note(
@@ -84,7 +84,8 @@ def _matrix(lines: pd.DataFrame, numbered: dict[str, int], measure: str, title: 
     back = f"{measure}_back" if f"{measure}_back" in lines else measure
     there = [(row, column, value) for row, column, value in lines[["run", "other", measure]].itertuples(index=False)]
     there += [(column, row, value) for row, column, value in lines[["run", "other", back]].itertuples(index=False)]
-    cells = pd.DataFrame(there, columns=["run", "other", "value"])
+    # Where two runs cannot be compared in this, their cell is empty.
+    cells = pd.DataFrame(there, columns=["run", "other", "value"]).dropna()
     cells = cells.assign(row=cells.run.map(numbered).astype(str), column=cells.other.map(numbered).astype(str))
     for name in ("run", "other"):
         cells[name] = [plain(one) for one in cells[name]]

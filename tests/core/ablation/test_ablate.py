@@ -150,6 +150,28 @@ def test_a_planted_cause_matters_and_none_of_its_controls_does(edited):
     assert effect(run, "log_p_control", set="target").value.abs().max() < 0.01, "it fires nowhere else"
 
 
+def test_further_sets_of_controls_are_read_only_where_the_targets_beat_the_first(edited):
+    cause, readout = edited("cause", neurons=[list(CAUSE)], controls=19), edited(neurons=["L1N90"], controls=19)
+    for run, sets in ((cause, 19), (readout, 3)):
+        assert run.run["counts"]["control_sets"] == run.run["matching"]["sets"] == sets
+        for table in ("effects", "onsets", "neurons"):
+            numbers = run.table(table).query("set == 'control'").control_seed
+            assert set(numbers) == set(range(sets))
+    assert cause.run["counts"]["forward_passes"] == 2 * readout.run["counts"]["forward_passes"]
+    assert cause.run["proof"]["values"] == 20 / 4 * readout.run["proof"]["values"]
+    assert not cause.table("onsets").duplicated(["set", "control_seed", "document", "token"]).any()
+
+
+def test_control_sets_that_are_read_later_are_what_they_are_at_once(edited, monkeypatch):
+    apart = edited("apart", neurons=[list(CAUSE)], controls=19)
+    monkeypatch.setattr("neurosieve.ablation.conditions.FIRST_SETS", 19)
+    monkeypatch.setattr("neurosieve.ablation.ablating.FIRST_SETS", 19)
+    at_once = edited("at_once", neurons=[list(CAUSE)], controls=19)
+    columns = ["set", "control_seed", "measure"]
+    one, other = (run.table("effects").sort_values(columns, ignore_index=True) for run in (apart, at_once))
+    pd.testing.assert_frame_equal(one, other, rtol=1e-3, atol=1e-5)
+
+
 def test_three_sets_of_controls_are_too_few_to_tell_a_cause_by(edited):
     [verdict] = edited(neurons=[list(CAUSE)]).run["verdicts"]
     assert verdict["verdict"] == "too few control sets to tell"
