@@ -24,7 +24,9 @@ class Find:
     layers: tuple[int, ...] | None = None
     """The layers to read; all, by default."""
     permutations: int = 1000
-    """Permutations of the labels that the ranking is compared with; 0 leaves the null out."""
+    """Permutations of the labels that the ranking is compared with; 0 leaves the null out. All of them together cost a
+    ranking by a mean, a rank or a histogram little more than a matrix product; a ranking by `average_precision` or
+    `logistic_probe` costs as much again for each: ask for fewer."""
     word_check: str | None = "auc_within_token"
     """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out."""
     confirm: int = 100

@@ -36,6 +36,15 @@ class Proof(NamedTuple):
     largest_deviation: float
     """How far what entered a projection was, at most, from what was wanted."""
 
+    def joined(self, other: "Proof") -> "Proof":
+        """Return what was seen of both."""
+        return Proof(
+            self.calls + other.calls,
+            self.values + other.values,
+            self.changed + other.changed,
+            max(self.largest_deviation, other.largest_deviation),
+        )
+
 
 def check_editable(atlas: Atlas) -> None:
     """Make sure that the sites of an atlas can be edited.
@@ -48,15 +57,6 @@ def check_editable(atlas: Atlas) -> None:
         raise ConfigError(
             f"the run ranks {atlas.what.neurons} (`site={atlas.kind}`), which cannot be edited: an edit changes what "
             f"enters a projection; run `neurosieve find` with {editable}, and edit what that ranks"
-        )
-
-    def joined(self, other: "Proof") -> "Proof":
-        """Return what was seen of both."""
-        return Proof(
-            self.calls + other.calls,
-            self.values + other.values,
-            self.changed + other.changed,
-            max(self.largest_deviation, other.largest_deviation),
         )
 
 
