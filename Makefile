@@ -18,6 +18,8 @@ lint: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/permutation.py
+	$(BIN)/python benchmarks/significance.py
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

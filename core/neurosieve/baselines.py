@@ -173,7 +173,7 @@ def _scores(
 ) -> Iterator[tuple[str, float]]:
     single = {name: scorer for name, scorer in scorers.items() if not scorer.joint}
     yield from ((f"{name}{suffix}", np.nan) for name in single)
-    found: Mapping[str, Scores] = {} if batch is None else score([batch], single)
+    found: Mapping[str, Scores] = score([batch], single) if batch is not None and single else {}
     for name, scores in found.items():
         for column, value in columns_of(name, scores).items():
             yield f"{column}{suffix}", float(value[0, 0])

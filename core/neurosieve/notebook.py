@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurosieve.beside import chance_lines, number, probability, text_alone, text_lines
 from neurosieve.results import Result, Run
-from neurosieve.terminal import chance_lines, probability
 from neurosieve.visible import visible
 
 __all__ = ["result_html", "run_html"]
@@ -73,19 +73,27 @@ def _behaviour(result: Result, behaviour: str) -> str:
     mine = result.neurons[result.neurons.behaviour == behaviour]
     names = {"rank": "rank", "layer": "layer", "neuron": "neuron", by: by, f"{by}_replication": "held out"}
     names |= {name: name for name in ("p_fwer", "q_fdr", "replicates", "verdict", "stability")}
+    names["beats_baselines"] = "beats the text alone"
     # What the run knows of no neuron is left out; a score that is undefined for all is not.
     there = [name for name in names if name in best and (name == by or best[name].notna().any())]
     lines = [[_cell(name, line[name]) for name in there] for line in best.to_dict("records")]
     title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} {result.site.neurons} by {_text(by)}"
     drawing = _drawing(mine, by, result.run.get("neutral", {}).get(by, {}).get(behaviour))
-    chance = "".join(f"<p><small>{_text(line)}</small></p>" for line in chance_lines(result.run, behaviour))
-    return f"<p>{title}</p>{drawing}{_table([names[name] for name in there], lines)}{chance}"
+    text, held_out = text_alone(result, behaviour), f"{by}_replication"
+    alone = [
+        (line["baseline"], *(number(line.get(name, math.nan)) for name in (by, held_out)))
+        for line in text.to_dict("records")
+    ]
+    beside = _table(["the text alone", by, "held out"], alone)
+    said = (*chance_lines(result.run, behaviour), *text_lines(result, behaviour))
+    words = "".join(f"<p><small>{_text(line)}</small></p>" for line in said)
+    return f"<p>{title}</p>{drawing}{_table([names[name] for name in there], lines)}{beside}{words}"
 
 
 def _cell(name: Any, value: Any) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return "–"
-    if name == "replicates" or isinstance(value, bool):
+    if name in ("replicates", "beats_baselines") or isinstance(value, bool):
         return "yes" if value else "no"
     if name in ("p_fwer", "q_fdr"):
         return probability(value)

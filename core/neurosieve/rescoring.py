@@ -132,7 +132,7 @@ def rescored(
         "reading": vars(captured),
         "timings_seconds": watch.seconds,
         "model": result.run["model"],
-        "config": dict(told),
+        "config": {**told, "confidence": settings.confidence},
         **provenance(positions.table, space.address),
     }
     tables = {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}

@@ -1,8 +1,9 @@
 """What people see in a terminal."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import chain, zip_longest
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -11,10 +12,11 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
+from neurosieve.beside import chance_lines, number, probability, text_alone, text_lines
 from neurosieve.plural import plural
 from neurosieve.results import Result, Run
 
-__all__ = ["chance_lines", "console", "probability", "show_part", "show_result", "show_where"]
+__all__ = ["console", "show_part", "show_result", "show_where"]
 
 
 def console(**options: Any) -> Console:
@@ -31,7 +33,8 @@ def show_result(result: Result, k: int = 10, out: Console | None = None) -> None
     for behaviour in result.behaviours:
         out.print(_table(result, behaviour, k, out.width))
         out.print(_read(run["counts"]["behaviours"][behaviour], run["counts"]["documents"]))
-        for line in (*chance_lines(run, behaviour), *_verdict_lines(result, behaviour, k)):
+        said = (chance_lines(run, behaviour), text_lines(result, behaviour), _verdict_lines(result, behaviour, k))
+        for line in chain.from_iterable(said):
             out.print(escape(line))
     reading = run["reading"]
     source = (
@@ -76,12 +79,12 @@ def _show_rescored(run: Run, out: Console) -> None:
     for behaviour in run.run["behaviours"]:
         best = neurons[neurons.behaviour == behaviour].head(10)
         table = Table(title=escape(f"{behaviour}: the ranking on {run.run['config']['texts']}"), title_justify="left")
-        for column in ("rank", "layer", "neuron", rank_by, "there", "95 % interval", "replicates"):
+        for column in ("rank", "layer", "neuron", rank_by, "there", _interval_title(run.run), "replicates"):
             table.add_column(column, justify="left" if column == "replicates" else "right")
         for line in best.to_dict("records"):
             table.add_row(
                 *(str(line[key]) for key in ("rank", "layer", "neuron")),
-                *(_number(line[key]) for key in (rank_by, f"{rank_by}_replication")),
+                *(number(line[key]) for key in (rank_by, f"{rank_by}_replication")),
                 _interval(line, rank_by),
                 _REPLICATES.get(line["replicates"], ""),
             )
@@ -116,6 +119,8 @@ class _Column(NamedTuple):
     cells: Iterable[str]
     chance: str = ""
     """What stands in the line above the best neuron: what chance alone does."""
+    text: Sequence[str] = ()
+    """What stands in the lines below the neurons: what the text alone tells."""
     justify: Literal["left", "right"] = "right"
 
 
@@ -135,6 +140,10 @@ def _with_columns(result: Result, behaviour: str, k: int, scorers: list[str], br
         table.add_row(*(column.chance for column in columns), end_section=True)
     for line in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*line)
+    if any(column.text for column in columns):
+        table.add_section()
+        for line in zip_longest(*(column.text for column in columns), fillvalue=""):
+            table.add_row(*line)
     return table
 
 
@@ -142,35 +151,46 @@ def _columns(result: Result, behaviour: str, best: pd.DataFrame, scorers: list[s
     """Yield what the table shows; what the run knows of no neuron is left out."""
     run, rank_by = result.run, result.run["rank_by"]
     null = run.get("null", {}).get(behaviour)
+    text = text_alone(result, behaviour)
     known = {str(name) for name in best if best[name].notna().any()}
     replicated = run["counts"]["behaviours"][behaviour]["replication_present"] > 0
     yield _Column("rank", best["rank"].map(str))
     yield _Column("layer", best["layer"].map(str))
-    yield _Column("neuron", best["neuron"].map(str), "chance" if null else "")
+    # A long name in two lines leaves room for what is known.
+    names = [str(name).replace(" ", "\n") if brief else str(name) for name in text["baseline"]]
+    yield _Column("neuron", best["neuron"].map(str), "chance" if null else "", names)
     if per_head := run["model"].get("neurons_per_head"):
         yield _Column("head", (best["neuron"] // per_head).map(str))
         yield _Column("of head", (best["neuron"] % per_head).map(str))
     for scorer in scorers:
         mine = scorer == rank_by
-        yield _Column(
-            scorer, best[scorer].map(_number), f"±{_number(null['largest_distance_95'])}" if null and mine else ""
-        )
+        level = f"±{number(null['largest_distance_95'])}" if null and mine else ""
+        yield _Column(scorer, best[scorer].map(number), level, _numbers(text, scorer))
         for name in ("p_fwer", "q_fdr")[: 1 if brief else 2] if mine else ():
             if name in known:
                 yield _Column(name, best[name].map(probability))
         if replicated:
-            yield _Column("held out", best[f"{scorer}_replication"].map(_number))
+            there = f"{scorer}_replication"
+            yield _Column("held out", best[there].map(number), text=_numbers(text, there))
         if replicated and mine and not brief:
-            confidence = run.get("config", {}).get("confidence", 0.95)
-            yield _Column(
-                f"{100 * confidence:g} % interval", [_interval(one, rank_by) for one in best.to_dict("records")]
-            )
+            reaches = [[_interval(one, rank_by) for one in table.to_dict("records")] for table in (best, text)]
+            yield _Column(_interval_title(run), reaches[0], text=reaches[1])
         if mine and "verdict" in known:
             yield _Column("verdict", best["verdict"].fillna("–"), justify="left")
         elif mine and replicated:
             yield _Column("replicates", [_REPLICATES.get(one, "") for one in best["replicates"]], justify="left")
         if mine and "stability" in known and not brief:
-            yield _Column("stability", best["stability"].map(_number))
+            yield _Column("stability", best["stability"].map(number))
+        if mine and "beats_baselines" in known and not brief:
+            yield _Column("beats text", [_REPLICATES.get(one, "–") for one in best["beats_baselines"]], justify="left")
+
+
+def _numbers(table: pd.DataFrame, name: str) -> list[str]:
+    return [number(value) for value in table[name]] if name in table else [""] * len(table)
+
+
+def _interval_title(run: Mapping[str, Any]) -> str:
+    return f"{100 * run.get('config', {}).get('confidence', 0.95):g} % interval"
 
 
 _REPLICATES = {True: "yes", False: "no"}
@@ -180,7 +200,7 @@ def _interval(line: dict[Any, Any], rank_by: str) -> str:
     distance = f"{rank_by}_distance_replication"
     low, high = line[f"{distance}_low"], line[f"{distance}_high"]
     neutral = line[f"{rank_by}_replication"] - line[distance]
-    return "" if math.isnan(low) else f"{_number(neutral + low)} to {_number(neutral + high)}"
+    return "" if math.isnan(low) else f"{number(neutral + low)} to {number(neutral + high)}"
 
 
 def _read(counts: dict[str, int], documents: int) -> str:
@@ -196,18 +216,6 @@ def _read(counts: dict[str, int], documents: int) -> str:
     )
 
 
-def chance_lines(run: Mapping[str, Any], behaviour: str) -> Iterator[str]:
-    """Yield what the permuted labels came to, if there is a null."""
-    if null := run.get("null", {}).get(behaviour):
-        neutral = run["neutral"][run["rank_by"]][behaviour]
-        yield (
-            f"chance: with permuted labels the best of all neurons is {_number(null['largest_distance_95'])} or more "
-            f"from {'its neutral score' if neutral is None else f'{neutral:.3g}'} in 5 % of {null['permutations']:,} "
-            f"permutations, and {_number(null['largest_distance_median'])} or more in half of them; "
-            f"{null['p_fwer_05']:,} neurons have a p_fwer of at most 0.05, {null['q_fdr_05']:,} a q_fdr of at most 0.05"
-        )
-
-
 def _verdict_lines(result: Result, behaviour: str, k: int) -> Iterator[str]:
     """Yield what each verdict in the table says."""
     from neurosieve.verdicts import VERDICTS
@@ -215,12 +223,3 @@ def _verdict_lines(result: Result, behaviour: str, k: int) -> Iterator[str]:
     best = result.top(k, behaviour)
     for verdict in best["verdict"].dropna().unique() if "verdict" in best else ():
         yield f"{verdict}: {VERDICTS[verdict]}"
-
-
-def probability(value: float) -> str:
-    """Return a p with three digits behind the point; one that rounds to 0 is below 0.001."""
-    return "<0.001" if value < 0.0005 else _number(value)
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"

@@ -115,7 +115,7 @@ def test_fresh_traces_that_show_nothing_leave_a_finished_ranking_with_a_warning(
     assert "validate.n" in warning
     assert traces.is_file()
     assert "warning: `validate=generated` came to nothing" in said
-    assert "the best 10 of 384 neurons by auc" in said
+    assert "the best 10 of 384 MLP neurons by auc" in said
     assert f"run folder: {here / 'run'}" in said
     assert "came to nothing" in (here / "run" / "report.html").read_text(encoding="utf-8")
     assert [part.command for part in run.parts()] == ["generate", "show"], "what follows goes on"
@@ -135,7 +135,7 @@ def test_what_fails_after_the_ranking_says_so_when_the_ranking_was_told(here, ca
         main([*TINY, *LETTER, "then=['show ids=[nobody] k=1']"])
     said = capsys.readouterr()
     assert stopped.value.code == 2
-    assert "the best 10 of 384 neurons by auc" in said.out
+    assert "the best 10 of 384 MLP neurons by auc" in said.out
     assert f"run folder: {here / 'run'}" in said.out
     assert said.err.startswith("neurosieve: `show ids=[nobody] k=1` failed: the run read no document `nobody`")
     assert f"the ranking before it is finished, and stands in `{here / 'run'}`" in said.err

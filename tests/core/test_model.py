@@ -1,42 +1,16 @@
 """Reading agrees with plain forward passes of the same model, whatever its architecture."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 import transformers
+from architectures import CONFIGS, GATED, PATHS, random_model, token_ids
 
 from neurosieve import ModelError, Site
 from neurosieve.atlas import atlas_of
 from neurosieve.loading import Model, hand_over, open_model
 from neurosieve.model import read
 from neurosieve.tiny import tiny_model
-
-SIZE = {"vocab_size": 461, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
-GATED = SIZE | {"intermediate_size": 48, "num_key_value_heads": 2, "pad_token_id": 0}
-CONFIGS = {
-    "Qwen2": transformers.Qwen2Config(**GATED),
-    "Qwen3": transformers.Qwen3Config(**GATED, head_dim=8),
-    "Llama": transformers.LlamaConfig(**GATED),
-    "Mistral": transformers.MistralConfig(**GATED),
-    "Gemma3": transformers.Gemma3TextConfig(**GATED, head_dim=8, sliding_window=8),
-    "Gemma2": transformers.Gemma2Config(**GATED, head_dim=8),
-    "Phi": transformers.PhiConfig(**GATED),
-    "OPT": transformers.OPTConfig(**SIZE, ffn_dim=48, word_embed_proj_dim=32),
-    "GPT2": transformers.GPT2Config(vocab_size=461, n_embd=32, n_layer=3, n_head=4, n_inner=48),
-    "GPTNeoX": transformers.GPTNeoXConfig(**SIZE, intermediate_size=48),
-}
-
-
-def random_model(name):
-    torch.manual_seed(0)
-    return transformers.AutoModelForCausalLM.from_config(copy.deepcopy(CONFIGS[name])).eval()
-
-
-def texts(lengths=(17, 5, 11)):
-    rng = np.random.default_rng(0)
-    return [rng.integers(2, 461, size=length) for length in lengths]
 
 
 def read_plainly(model, paths, ids, wanted):
@@ -56,20 +30,12 @@ def read_plainly(model, paths, ids, wanted):
     return [torch.cat([whole[tokens] for whole, tokens in zip(seen[path], wanted, strict=True)]) for path in paths]
 
 
-PATHS = {
-    "GPT2": "transformer.h.{}.mlp.c_proj",
-    "GPTNeoX": "gpt_neox.layers.{}.mlp.dense_4h_to_h",
-    "Phi": "model.layers.{}.mlp.fc2",
-    "OPT": "model.decoder.layers.{}.fc2",
-}
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_reading_agrees_with_plain_forward_passes(name):
     model = random_model(name)
     held = hand_over(model, tiny_model()[1])
     atlas = atlas_of(held)
-    ids, wanted = texts(), [np.array([2, 16]), np.array([4]), np.array([0, 3, 10])]
+    ids, wanted = token_ids(), [np.array([2, 16]), np.array([4]), np.array([0, 3, 10])]
     found = read(held, atlas, atlas.sites, ids, wanted)
     paths = [PATHS.get(name, "model.layers.{}.mlp.down_proj").format(layer) for layer in range(3)]
     for site, expected in zip(atlas.sites, read_plainly(model, paths, ids, wanted), strict=True):
@@ -82,7 +48,7 @@ def test_a_bridge_that_is_handed_over_reads_the_same(name):
     from transformer_lens.model_bridge import TransformerBridge
 
     model, tokenizer = random_model(name), tiny_model()[1]
-    ids, wanted = texts(), [np.array([2, 16]), np.array([4]), np.array([0, 3, 10])]
+    ids, wanted = token_ids(), [np.array([2, 16]), np.array([4]), np.array([0, 3, 10])]
     held = hand_over(model, tokenizer)
     atlas = atlas_of(held)
     plain = read(held, atlas, atlas.sites, ids, wanted)
@@ -102,7 +68,7 @@ def test_nothing_above_the_last_site_is_computed():
     called = set()
     for name, module in model.named_modules():
         module.register_forward_hook(lambda *_, name=name: called.add(name))
-    read(held, atlas_of(held), [Site(1)], texts(), [np.array([0])] * 3)
+    read(held, atlas_of(held), [Site(1)], token_ids(), [np.array([0])] * 3)
     assert "model.layers.1.mlp.up_proj" in called
     assert not called & {"lm_head", "model.norm", "model.layers.1.mlp.down_proj", "model.layers.2.self_attn"}
 
@@ -110,13 +76,13 @@ def test_nothing_above_the_last_site_is_computed():
 def test_reading_leaves_no_hook_behind():
     model = random_model("Qwen2")
     held = hand_over(model, tiny_model()[1])
-    read(held, atlas_of(held), [Site(1)], texts(), [np.array([0])] * 3)
+    read(held, atlas_of(held), [Site(1)], token_ids(), [np.array([0])] * 3)
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
 def test_neighbours_in_a_batch_change_nothing():
     held = hand_over(random_model("Gemma3"), tiny_model()[1])
-    atlas, ids = atlas_of(held), texts()
+    atlas, ids = atlas_of(held), token_ids()
     wanted = [np.arange(len(text)) for text in ids]
     together = read(held, atlas, atlas.sites, ids, wanted)
     for site in atlas.sites:
@@ -130,7 +96,7 @@ def test_activations_that_are_not_finite_are_counted_and_named_by_layer():
         model.model.layers[1].mlp.up_proj.weight[7] = torch.nan
     held = hand_over(model, tiny_model()[1])
     with pytest.raises(ModelError, match=r"layer 1: 3 of 144, layer 2: 144 of 144.*nothing was scored"):
-        read(held, atlas_of(held), atlas_of(held).sites, texts(), [np.array([0])] * 3)
+        read(held, atlas_of(held), atlas_of(held).sites, token_ids(), [np.array([0])] * 3)
 
 
 def test_a_mixture_of_experts_is_refused():
@@ -159,7 +125,7 @@ def test_a_saved_folder_reads_as_the_model_that_was_saved(tmp_path):
     opened = open_model(Model(str(tmp_path / "saved"), device="cpu", dtype="float32"))
     assert not opened.is_loaded
     handed = hand_over(model, tokenizer)
-    ids, wanted = texts(), [np.array([2]), np.array([4]), np.array([3])]
+    ids, wanted = token_ids(), [np.array([2]), np.array([4]), np.array([3])]
     atlas = atlas_of(opened)
     assert not opened.is_loaded, "the atlas needs the config alone"
     found = read(opened, atlas, atlas.sites, ids, wanted)
@@ -191,7 +157,7 @@ def test_what_is_no_model_is_refused():
 def test_reading_in_bfloat16_on_cuda_is_close_to_float32_on_the_cpu():
     model = random_model("Qwen2")
     held = hand_over(model, tiny_model()[1])
-    atlas, ids, wanted = atlas_of(held), texts(), [np.array([2]), np.array([4]), np.array([3])]
+    atlas, ids, wanted = atlas_of(held), token_ids(), [np.array([2]), np.array([4]), np.array([3])]
     exact = read(held, atlas, atlas.sites, ids, wanted)
     on_gpu = hand_over(model.to("cuda", torch.bfloat16), tiny_model()[1])
     for site, found in read(on_gpu, atlas, atlas.sites, ids, wanted).items():

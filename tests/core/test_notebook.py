@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from neurosieve import load
@@ -55,6 +56,18 @@ def test_a_ranking_shows_what_chance_does_beside_its_verdicts(make_run):
         ["2", "0", "0", "0.300", "1.000", "–", "–"],
     ]
     assert "0.400 or more from 0 in 5 % of 99 permutations" in "".join(tree.itertext())
+
+
+def test_a_ranking_shows_what_the_text_alone_tells(make_run):
+    made = make_run("made", {"a": {"auc": [0.3, -0.9]}})
+    table = made.neurons.assign(beats_baselines=[True, False])
+    text = pd.DataFrame({"behaviour": "a", "baseline": ["token", "position"], "auc": [0.5, np.nan]})
+    tables = {"neurons": table, "positions": made.positions, "baselines": text}
+    tree = ElementTree.fromstring(write_run(made.folder.parent / "told", made.run, tables)._repr_html_())
+    neurons, alone = tree.iter("table")
+    assert [["".join(cell.itertext()) for cell in line][-1] for line in neurons.find("tbody")] == ["yes", "no"]
+    assert [["".join(cell.itertext()) for cell in line] for line in alone.find("tbody")] == [["token", "0.500", "–"]]
+    assert "1 of 2 neurons beat them all" in "".join(tree.itertext())
 
 
 def test_the_best_neuron_is_drawn_at_the_end_of_its_layers_line(make_run):

@@ -78,7 +78,7 @@ _LINES = {
 }
 
 
-def _number(value: float) -> str:
+def _number(value: float | int) -> str:
     if value != value:
         return "none could"
     return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

@@ -74,7 +74,9 @@ def comparison_sections(run: Run) -> Iterator[Section]:
                 ),
             )
         blocks += (Fold("As a table", (as_table(lines, _PAIRS, f"Every pair of runs on {plain(behaviour)}"),)),)
-        yield Section(f"What they agree on: {plain(behaviour)}", "The darker, the more two runs agree.", blocks)
+        yield Section(
+            f"What they agree on: {plain(behaviour)}", "The stronger the colour, the more two runs agree.", blocks
+        )
 
 
 def _matrix(lines: pd.DataFrame, numbered: dict[str, int], measure: str, title: str) -> Any:
@@ -89,12 +91,14 @@ def _matrix(lines: pd.DataFrame, numbered: dict[str, int], measure: str, title: 
     cells = cells.assign(row=cells.run.map(numbered).astype(str), column=cells.other.map(numbered).astype(str))
     for name in ("run", "other"):
         cells[name] = [plain(one) for one in cells[name]]
-    order = [str(number) for number in numbered.values()]
-    x = alt.X("column:N", sort=order).title("in run").axis(labelAngle=0)
-    y = alt.Y("row:N", sort=order).title("the best of run")
-    colour = alt.Color("value:Q").title(title).scale(domain=[-1 if measure == "rank_correlation" else 0, 1])
+    compared = {*lines.run, *lines.other}
+    order = [str(number) for name, number in numbered.items() if name in compared]
+    x = alt.X("column:N", sort=order).scale(domain=order).title("in run").axis(labelAngle=0)
+    y = alt.Y("row:N", sort=order).scale(domain=order).title("the best of run")
+    least = -1 if measure == "rank_correlation" else 0
+    strength = alt.Opacity("value:Q").scale(domain=[least, 1], range=[0.03, 0.5]).legend(None)
     shown = [alt.Tooltip("run:N"), alt.Tooltip("other:N"), alt.Tooltip("value:Q", format=".3f", title=title)]
     chart = alt.Chart(cells)
-    squares = chart.mark_rect(opacity=0.55).encode(x, y, colour.legend(None), tooltip=shown)
+    squares = chart.mark_rect(style="beside").encode(x, y, strength, tooltip=shown)
     words = chart.mark_text(style="word").encode(x, y, text=alt.Text("value:Q", format=".2f"))
     return (squares + words).properties(height=_CELL * len(order))

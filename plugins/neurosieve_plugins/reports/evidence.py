@@ -89,8 +89,8 @@ def beside_the_best(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ra
     headers = (Header("beside each other"), Header(by, True), Header("held out", True), Header(interval_title(run)))
     nothing = f", where {number(ranking.neutral)} tells nothing" if np.isfinite(ranking.neutral) else ""
     caption = (
-        f"The best neuron's {by} beside what chance and the text alone come to{nothing}; the text alone is a regression "
-        "on no more than what its line says, without the model"
+        f"The best neuron's {by} beside what chance and the text alone come to{nothing}; the text alone is a "
+        "regression on no more than what its line says, without the model"
     )
     yield Table([headers[place] for place in shown], [[row[place] for place in shown] for row in rows], caption)
     beats = neurons["beats_baselines"].dropna() if "beats_baselines" in neurons else pd.Series(dtype=bool)

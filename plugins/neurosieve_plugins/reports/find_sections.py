@@ -152,7 +152,7 @@ def _table(
     return Table(headers, rows, caption)
 
 
-_JUDGED = {"verdict": "verdict", "stability": "stability", "beats_baselines": "beats the text alone"}
+_JUDGED = {"verdict": "verdict", "stability": "stability", "beats_baselines": "beats text"}
 _KNOWN = ("p_fwer", "q_fdr", *_JUDGED)
 
 
@@ -174,7 +174,7 @@ def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
         drawn = len(thinned(ranking, most))
         caption = "Each point is a neuron; within a layer they stand in the order of their number."
         if np.isfinite(ranking.chance) and np.isfinite(ranking.neutral):
-            caption += " Dotted: as far as the best of all comes in 5 % of permutations."
+            caption += " Dotted: in 5 % of permutations the best of all comes so far, or further."
         if drawn < defined:
             caption += (
                 f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one furthest from "

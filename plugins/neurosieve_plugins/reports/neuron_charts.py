@@ -189,7 +189,7 @@ def _chance(ranking: Ranked) -> Any:
     where = [ranking.neutral + side * ranking.chance for side in (1, -1) if (side * away > 0).any()]
     where = [score for score in where if np.isfinite(score)]
     lines = alt.Chart(rounded(pd.DataFrame({"score": pd.Series(where, dtype=float)}), ["score"]))
-    return lines.mark_rule(style="chance").encode(y="score:Q")
+    return lines.mark_rule(style="chance", clip=True).encode(y="score:Q")
 
 
 def _title(ranking: Ranked) -> str:

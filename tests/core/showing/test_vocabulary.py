@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from test_model import PATHS, random_model
+from architectures import PATHS, random_model
 
 from neurosieve import ModelError, Neuron
 from neurosieve.atlas import atlas_of

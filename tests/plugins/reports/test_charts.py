@@ -70,6 +70,22 @@ def test_every_neuron_is_drawn_once_at_its_own_score() -> None:
     assert np.allclose(drawn.score, scores[place], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("scores", "chance", "levels"),
+    [
+        ([0.2, 0.5, 0.9], 0.25, {0.25, 0.75}),
+        ([0.5, 0.6, 0.9], 0.25, {0.75}),
+        ([0.2, 0.9], None, set()),
+    ],
+)
+def test_lines_stand_where_chance_comes_to_on_each_side_that_has_scores(
+    scores: list[float], chance: float | None, levels: set[float]
+) -> None:
+    drawn = ranking(scores, neutral=0.5)._replace(chance=np.nan if chance is None else chance)
+    there = [set(table["score"]) - {0.5} for table in lines(points(drawn, 100)) if set(table) == {"score"}]
+    assert set().union(*there) == levels
+
+
 def test_a_chart_of_nothing_is_a_chart() -> None:
     empty = ranking([float("nan")] * 3)
     assert specification(points(empty, most=10))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve import ConfigError, Run, load
+from neurosieve import VERDICTS, ConfigError, Run, load
 from neurosieve.cli import main
 from neurosieve.results import write_run
 from neurosieve.testing.runs import MARKUP
@@ -255,8 +255,75 @@ def test_the_numbers_on_the_page_are_those_of_the_run(runs: dict[str, Run], page
     cells = re.findall(r"<bdi>(.*?)</bdi>", first)
     assert cells[0] == "1"
     assert cells[2] == f"{best.auc:.3f}"
-    assert cells[3] == f"{best.auc_replication:.3f}"
-    assert cells[5] == ("yes" if best.replicates else "no")
+    assert cells[3:6] == [f"{best.p_fwer:.3f}", f"{best.q_fdr:.3f}", f"{best.auc_replication:.3f}"]
+    assert cells[7] == ("yes" if best.replicates else "no")
+    assert cells[8] == best.verdict
+    assert cells[9] == f"{best.stability:.3f}"
+    assert cells[10] == ("yes" if best.beats_baselines else "no")
+
+
+def test_the_best_neuron_stands_beside_what_chance_and_the_text_alone_come_to(
+    pages: dict[str, Path], runs: dict[str, Run]
+) -> None:
+    neurons, told = runs["find"].table("neurons"), runs["find"].run
+    rows = re.findall(r"<tr>\n(.*?)</tr>", pages["find"].read_text(encoding="utf-8"), flags=re.S)
+    lines = {cells[0]: cells[1:] for row in rows if (cells := re.findall(r"<bdi[^>]*>(.*?)</bdi>", row))}
+    best = neurons.iloc[0]
+    assert lines[f"L{best.layer}N{best.neuron}, the best neuron"][0] == f"{best.auc:.3f}"
+    # On the side of the best neuron.
+    level = 0.5 + np.sign(best.auc_distance) * told["null"]["backtracking"]["largest_distance_95"]
+    assert lines["chance: the best of all, in 5 % of 1,000 permutations"] == [f"{level:.3f}", "–", "–"]
+    assert lines["the text alone: the id of the token that is read"] == ["0.700", "0.680", "0.650 to 0.710"]
+    assert "the text alone: which tokens are among the 20 before it, in any order" not in lines, "it has no score"
+    mine = neurons[neurons.behaviour == "backtracking"].beats_baselines.dropna()
+    assert f"{mine.sum()} of {len(mine)} neurons beat the text alone" in Outline(pages["find"]).said("main")
+    assert "the text alone" not in Outline(pages["bare find"]).said("main")
+
+
+def test_each_verdict_that_occurs_is_explained_with_how_many_neurons_have_it(
+    pages: dict[str, Path], runs: dict[str, Run]
+) -> None:
+    neurons = runs["find"].table("neurons")
+    counted = neurons[neurons.behaviour == "backtracking"].verdict.dropna().value_counts()
+    told = Outline(pages["find"]).said("main")
+    for verdict, sentence in VERDICTS.items():
+        assert (f"{verdict} ({counted[verdict]})" in told) if verdict in counted else f"{verdict} (" not in told
+        assert sentence in told or verdict not in counted
+    assert f"{counted['token detector']} of {counted.sum()}" in told
+    assert "token detector" not in Outline(pages["bare find"]).said("main")
+
+
+def test_how_many_neurons_stand_out_from_chance_is_told_where_there_is_a_null(pages: dict[str, Path]) -> None:
+    tiles = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", pages["find"].read_text(encoding="utf-8"))
+    assert ("have a p_fwer ≤ 0.05", "3") in tiles
+    assert ("have a q_fdr ≤ 0.05", "4") in tiles
+    assert "p_fwer" not in Outline(pages["bare find"]).said("main")
+
+
+def test_an_interval_is_called_as_sure_as_it_is(tmp_path: Path, runs: dict[str, Run]) -> None:
+    find = runs["find"]
+    sure = write_run(
+        tmp_path / "sure",
+        {**find.run, "config": {"confidence": 0.9}},
+        {name: find.table(name) for name in ("neurons", "positions", "baselines")},
+    )
+    told = Outline(next(iter(Html().write(sure.folder)))).said("main")
+    assert "90 % interval" in told
+    assert "95 % interval" not in told
+    assert "by chance in 5 % of neurons that tell nothing" in told
+
+
+def test_runs_side_by_side_show_no_number_where_they_cannot_be_compared(pages: dict[str, Path]) -> None:
+    compared = Outline(pages["compare"])
+    assert "What they agree on: backtracking" in compared.said("h2")
+    values = [
+        columns["value"]
+        for piece in compared.data()
+        for columns in piece.get("datasets", {}).values()
+        if "value" in columns
+    ]
+    assert len(values) == 6
+    assert all(value is not None and np.isfinite(value) for column in values for value in column)
 
 
 def test_charts_hold_the_runs_own_numbers(runs: dict[str, Run], pages: dict[str, Path]) -> None:
