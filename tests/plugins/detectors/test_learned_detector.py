@@ -187,7 +187,7 @@ def refused(path, message):
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     refused(tmp_path / "nothing.safetensors", "there is no file .*neurosieve learn")
-    refused(tmp_path, "there is no file")
+    refused(tmp_path, "is a folder, where the detector `learned` wants the file")
 
 
 @pytest.mark.parametrize(
