@@ -14,7 +14,7 @@ from neurosieve.capture import batches_at, capture
 from neurosieve.contracts import Control, Detector, Scorer
 from neurosieve.data import Document, Site
 from neurosieve.engine import score
-from neurosieve.errors import ConfigError
+from neurosieve.errors import ConfigError, DataError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
 from neurosieve.plural import plural
@@ -83,7 +83,15 @@ def rescored(
         labelled = list(label(fresh, detectors, held.tokenizer, atlas.context, counts))
     selection = dataclasses.replace(selection, replication=0.0, looks=())
     with watch.stage("choosing positions"):
-        positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, counts)
+        try:
+            positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, counts)
+        except DataError as error:
+            if not counts["documents_that_ranked"]:
+                raise
+            raise DataError(
+                f"{error}; {counts['documents_that_ranked']:,} further documents answer problems that took part in the "
+                "ranking, and were left out"
+            ) from error
     sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
     budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
     space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)

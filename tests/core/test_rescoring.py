@@ -3,7 +3,7 @@
 import pytest
 from planted import plant, texts
 
-from neurosieve import ConfigError, find
+from neurosieve import ConfigError, DataError, Document, find
 from neurosieve.loading import hand_over
 from neurosieve.rescoring import rescored
 from neurosieve.selection import Selection
@@ -96,3 +96,13 @@ def test_texts_that_all_took_part_are_refused_with_their_number(again):
 
     with pytest.raises(ConfigError, match=r"every one of the \d+ documents answers a problem that took part"):
         again(all_that_ranked)
+
+
+def test_where_the_others_show_nothing_those_that_were_left_out_are_counted_too(again):
+    def documents(result):
+        ranked = set(result.positions.group[result.positions.part == "ranking"])
+        took_part = [one for one in texts() if one.group in ranked]
+        return [*took_part, Document("other", "nothing to see here", "other")]
+
+    with pytest.raises(DataError, match=r"no span of `slip` .*; \d+ further documents answer problems that took part"):
+        again(documents)
