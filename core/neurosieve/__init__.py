@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neurosieve.contracts import (
         Control,
         Detector,
+        Executor,
         Grader,
         Intervention,
         Problems,
@@ -46,7 +47,16 @@ if TYPE_CHECKING:
         Verdict,
     )
     from neurosieve.detection.learnable import Fitted, Learnable
-    from neurosieve.errors import ConfigError, DataError, ModelError, NeurosieveError, PluginError, StoreError, nearest
+    from neurosieve.errors import (
+        ConfigError,
+        DataError,
+        ExecutorError,
+        ModelError,
+        NeurosieveError,
+        PluginError,
+        StoreError,
+        nearest,
+    )
     from neurosieve.generation.prompts import Prompt
     from neurosieve.generation.sampling import Sampling
     from neurosieve.hookspecs import hookimpl
@@ -65,6 +75,8 @@ _HOMES = {
     "DataError": "errors",
     "Detector": "contracts",
     "Document": "data",
+    "Executor": "contracts",
+    "ExecutorError": "errors",
     "Fitted": "detection.learnable",
     "Grader": "contracts",
     "Interval": "data",
@@ -118,6 +130,8 @@ __all__ = [
     "DataError",
     "Detector",
     "Document",
+    "Executor",
+    "ExecutorError",
     "Fitted",
     "Grader",
     "Interval",

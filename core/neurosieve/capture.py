@@ -1,27 +1,24 @@
 """Fills the store with the positions that it lacks, for which alone the model is run; and reads them back."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from neurosieve.atlas import Atlas
+from neurosieve.contracts import Executor
 from neurosieve.data import Batch, Site
-from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
-from neurosieve.model import read
 from neurosieve.positions import Positions
+from neurosieve.reading import Reader, TextBatch
+from neurosieve.shards import Shards
 from neurosieve.store import Space, document_keys
 
 __all__ = ["Capture", "batches_at", "capture", "document_batches", "keys_of"]
 
-_SHARD_BYTES = 16 * 2**20
-_SHARD_SECONDS = 60
-"""A shard is written when it is so large or so old: a run that is killed loses no more."""
 _BATCH_BYTES = 128 * 2**20
 
 
@@ -52,45 +49,50 @@ def capture(
     positions: Positions,
     tokens_per_batch: int,
     announce: Callable[..., None],
+    executor: Executor,
 ) -> Capture:
-    """Read every position that `space` lacks, and write it there.
+    """Read every position that `space` lacks, where `executor` has it done, and write it there.
 
     A batch is a function of `positions` alone, and is written in one shard: a run that was killed and goes on forms
     the same batches, so that it ends with the same numbers.
 
     Raises:
         ModelError: a single document does not fit into memory, or activations are not finite.
+        ExecutorError: workers cannot be had.
     """
     done = Capture()
     keys, tokens = keys_of(positions)
     missing = ~space.has(keys, tokens)
-    bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
-    pending: list[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]] = []
-
-    def flush() -> None:
-        if pending:
-            held, pending[:] = list(pending), []  # A shard that cannot be written is not tried again.
-            rows = np.concatenate([rows for rows, _ in held])
-            found = {site: torch.cat([found[site] for _, found in held]) for site in space.sites}
-            space.write(keys[rows], tokens[rows], found)
-
     total = int(missing.sum())
-    size, flushed = 0, time.monotonic()
-    try:
+    if not total:
+        return done
+    under_way: deque[npt.NDArray[np.int64]] = deque()
+
+    def batches() -> Iterator[TextBatch]:
+        bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
         for batch in document_batches(positions, bounds, tokens_per_batch):
-            wanted = [np.flatnonzero(missing[bounds[n] : bounds[n + 1]]) + bounds[n] for n in batch]
-            held = [(n, rows) for n, rows in zip(batch, wanted, strict=True) if len(rows)]
-            for rows, found in _read_or_halve(model, atlas, space.sites, positions, held, done, announce):
-                pending.append((rows, found))
-                size += sum(tensor.nbytes for tensor in found.values())
-                done.positions += len(rows)
-            if size >= _SHARD_BYTES or time.monotonic() - flushed > _SHARD_SECONDS:
-                flush()
-                size, flushed = 0, time.monotonic()
-            if total and held:
-                announce("stage_progressed", stage="reading", done=done.positions, total=total, unit="positions")
-    finally:
-        flush()  # What was read before an error or Ctrl-C is kept, in whole batches: the next run goes on from here.
+            wanted = [(n, np.flatnonzero(missing[bounds[n] : bounds[n + 1]]) + bounds[n]) for n in batch]
+            held = [(positions.documents[n], rows) for n, rows in wanted if len(rows)]
+            if held:
+                under_way.append(np.concatenate([rows for _, rows in held]))
+                yield TextBatch(
+                    [document.id for document, _ in held],
+                    # Nothing behind a document's last position is read.
+                    [document.token_ids[: positions.token_of_row[rows[-1]] + 1] for document, rows in held],
+                    [positions.token_of_row[rows] for _, rows in held],
+                )
+
+    with Shards(space, keys, tokens) as shards:
+        for batch in executor.map(Reader(model, atlas, space.sites), batches()):
+            rows = under_way.popleft()
+            shards.add(rows, batch.found)
+            done.forward_passes += batch.passes
+            done.tokens += batch.tokens
+            done.padding += batch.padding
+            done.halvings += batch.halvings
+            done.positions += len(rows)
+            announce("batch_read", documents=batch.documents, tokens=batch.tokens, positions=len(rows))
+            announce("stage_progressed", stage="reading", done=done.positions, total=total, unit="positions")
     return done
 
 
@@ -128,42 +130,3 @@ def document_batches(positions: Positions, bounds: npt.NDArray[np.int64], budget
         batch.append(int(number))
     if batch:
         yield batch
-
-
-def _read_or_halve(
-    model: LanguageModel,
-    atlas: Atlas,
-    sites: Sequence[Site],
-    positions: Positions,
-    batch: Sequence[tuple[int, npt.NDArray[np.int64]]],
-    done: Capture,
-    announce: Callable[..., None],
-) -> Iterator[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]]:
-    if not batch:
-        return
-    tokens = [positions.token_of_row[rows] for _, rows in batch]
-    # Nothing behind a document's last position is read.
-    ids = [positions.documents[n].token_ids[: last[-1] + 1] for (n, _), last in zip(batch, tokens, strict=True)]
-    try:
-        found = read(model, atlas, sites, ids, tokens)
-    except MemoryError as error:
-        if len(batch) == 1:
-            raise ModelError(
-                f"document `{positions.documents[batch[0][0]].id}`, {len(ids[0]):,} tokens, does not "
-                f"fit into the memory of {model.device}: leave it out, or take a smaller dtype or model"
-            ) from error
-        found = None
-    if found is None:
-        done.halvings += 1
-        if model.device.type == "cuda":
-            torch.cuda.empty_cache()
-        for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
-            yield from _read_or_halve(model, atlas, sites, positions, half, done, announce)
-        return
-    read_tokens = len(ids) * max(map(len, ids))
-    done.forward_passes += 1
-    done.tokens += read_tokens
-    done.padding += read_tokens - sum(map(len, ids))
-    rows = np.concatenate([rows for _, rows in batch])
-    announce("batch_read", documents=len(batch), tokens=read_tokens, positions=len(rows))
-    yield rows, found

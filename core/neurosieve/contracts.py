@@ -1,7 +1,7 @@
 """What each kind of plugin promises. A plugin is a frozen dataclass: its fields are its configuration."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from neurosieve.data import (
 __all__ = [
     "Control",
     "Detector",
+    "Executor",
     "Grader",
     "Intervention",
     "Problems",
@@ -87,6 +88,9 @@ class Control(ABC):
 
 class Statistic(ABC, Generic[S]):
     """A summary of positions that can be taken in parts."""
+
+    bounded: ClassVar[bool] = False
+    """Whether the state is as large however many positions it summarises: what a pass without a store can take."""
 
     @abstractmethod
     def empty(self, behaviours: int, neurons: int) -> S:
@@ -153,6 +157,33 @@ class Scorer(ABC, Generic[S]):
             confidence: how often such an interval holds the truth.
         """
         return None
+
+
+class Executor(ABC):
+    """Where the work of reading is done: in this process, or in several, on one machine or many."""
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many units are worked on at a time."""
+
+    @abstractmethod
+    def map(
+        self, prepare: Callable[[], Callable[[Iterable[Any]], Iterator[Any]]], units: Iterable[Any]
+    ) -> Iterator[Any]:
+        """Yield what comes of each unit, once each and in their order, however the work is divided.
+
+        A unit whose worker dies is done again by another: nothing is lost, and nothing comes twice.
+
+        Args:
+            prepare: called once in each worker. What it returns is given units, and yields what comes of each in turn;
+                it may take a unit before it has yielded what came of the one before. Like the units and what comes
+                of them, it can be sent to another process.
+            units: taken as they are needed.
+
+        Raises:
+            NeurosieveError: what the work raised; or workers die at a unit again and again, or cannot be had.
+        """
 
 
 class Problems(ABC):

@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["ConfigError", "DataError", "ModelError", "NeurosieveError", "PluginError", "StoreError", "nearest"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "ExecutorError",
+    "ModelError",
+    "NeurosieveError",
+    "PluginError",
+    "StoreError",
+    "nearest",
+]
 
 
 class NeurosieveError(Exception):
@@ -20,6 +29,10 @@ class DataError(NeurosieveError):
 
 class ModelError(NeurosieveError):
     """The model cannot be loaded, or cannot be read as asked."""
+
+
+class ExecutorError(NeurosieveError):
+    """Workers cannot be had, or die at their work again and again."""
 
 
 class PluginError(NeurosieveError):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pluggy
 
-from neurosieve.contracts import Control, Detector, Grader, Intervention, Problems, Report, Scorer, Source
+from neurosieve.contracts import Control, Detector, Executor, Grader, Intervention, Problems, Report, Scorer, Source
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -47,6 +47,11 @@ def register_graders() -> Mapping[str, type[Grader]]:  # type: ignore[empty-body
 @hookspec
 def register_interventions() -> Mapping[str, type[Intervention]]:  # type: ignore[empty-body]
     """Return the interventions of this package by name."""
+
+
+@hookspec
+def register_executors() -> Mapping[str, type[Executor]]:  # type: ignore[empty-body]
+    """Return the executors of this package by name."""
 
 
 @hookspec

@@ -7,7 +7,7 @@ from typing import Any
 from neurosieve.config.choices import handed_over, is_preset, presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_errors import explained
-from neurosieve.contracts import Control, Detector, Report, Scorer, Source
+from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.generation.completing import Sampling
@@ -33,6 +33,7 @@ class _Config(Find):
     scorers: Any = field(default_factory=dict)
     validate: Any = None
     replicate_on: Any = None
+    executor: Any = None
     reports: Any = field(default_factory=dict)
 
 
@@ -69,6 +70,7 @@ class Job:
     validation: Validation | None
     replicate_on: Source | Iterable[Document] | None
     reports: Mapping[str, Report]
+    executor: Executor
 
     def opened(self) -> LanguageModel:
         """Return the model, whose weights are loaded when they are first needed."""
@@ -98,6 +100,7 @@ def job_of(
     validate: str | None = None,
     replicate_on: str | Source | Iterable[Document] | None = None,
     reports: Sequence[str] | Mapping[str, Report] = (),
+    executor: str | Executor = "local",
     **settings: Any,
 ) -> Job:
     """Return what the arguments of `neurosieve.find` ask for: presets by name, or what is handed over itself."""
@@ -111,6 +114,7 @@ def job_of(
             "selection": selection,
             "validate": validate,
             "source@replicate_on": replicate_on,
+            "executor": executor,
         },
         {"detectors": detectors, "scorers": scorers, "reports": reports},
     )
@@ -129,6 +133,7 @@ def job_of(
         _validation(config.validate),
         build(config.replicate_on, "source", "replicate_on") if isinstance(replicate_on, str) else other,
         reports if isinstance(reports, Mapping) else build_all(config.reports, "report"),
+        build(config.executor, "executor", "executor") if isinstance(executor, str) else executor,
     )
 
 
@@ -145,6 +150,7 @@ def job_from_config(config: Any) -> Job:
         _validation(config.validate),
         None if config.replicate_on is None else build(config.replicate_on, "source", "replicate_on"),
         build_all(config.reports, "report"),
+        build(config.executor, "executor", "executor"),
     )
 
 

@@ -4,6 +4,7 @@ A model's config and tokenizer are read at once, its weights when it is first ru
 in the store never loads them.
 """
 
+import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
@@ -90,6 +91,8 @@ class LanguageModel:
         bridge: Any = None,
         origin: Mapping[str, Any] | None = None,
     ) -> None:
+        self.opened_as: Model | None = None
+        """What opens the same model in another process; None if it was handed over."""
         self.name = name
         self.config = config
         self.tokenizer = tokenizer
@@ -106,6 +109,15 @@ class LanguageModel:
                 f"the tokenizer of `{name}` is a slow one, which cannot say where in the text a token stands: "
                 "convert it to a fast tokenizer (`tokenizer.json`)"
             )
+
+    def __reduce__(self) -> Any:
+        # Weights are not sent: whoever receives a model opens it again, and sees that it is the same one.
+        if self.opened_as is None:
+            raise ModelError(
+                f"`{self.name}` was handed over as it is loaded, and other processes cannot open it: give its name or "
+                "its folder, or read it with `executor=local`"
+            )
+        return _opened_again, (self.opened_as, self.fingerprint)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -130,6 +142,24 @@ def open_model(model: Model) -> LanguageModel:
         ModelError: it is not there, or cannot be opened.
         ConfigError: the device or dtype is not to be had.
     """
+    held = _opened(model)
+    folder = Path(model.name)
+    named = str(folder.resolve()) if model.format == "pretrained" and folder.is_dir() else model.name
+    held.opened_as = dataclasses.replace(model, name=named, dtype=str(held.dtype).removeprefix("torch."))
+    return held
+
+
+def _opened_again(model: Model, fingerprint: str) -> LanguageModel:
+    held = open_model(model)
+    if held.fingerprint != fingerprint:
+        raise ModelError(
+            f"`{model.name}` has other weights in a worker than where the run was started: give a model that is the "
+            "same everywhere"
+        )
+    return held
+
+
+def _opened(model: Model) -> LanguageModel:
     if model.format == "tiny":
         from neurosieve.tiny import tiny_model
 

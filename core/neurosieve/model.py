@@ -18,7 +18,7 @@ from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
 
-__all__ = ["evaluating", "memory_errors", "read"]
+__all__ = ["begin", "evaluating", "memory_errors", "read", "refuse_non_finite", "visit"]
 
 
 class _LastSiteReadError(Exception):
@@ -48,6 +48,53 @@ def read(
         ModelError: a site holds NaN or infinite activations, or is not what the atlas says.
         MemoryError: the batch does not fit into the device's memory.
     """
+    return begin(model, atlas, sites, token_ids, tokens)()
+
+
+def begin(
+    model: LanguageModel,
+    atlas: Atlas,
+    sites: Sequence[Site],
+    token_ids: Sequence[npt.NDArray[np.int64]],
+    tokens: Sequence[npt.NDArray[np.int64]],
+) -> Callable[[], dict[Site, Float[Tensor, "positions neurons"]]]:
+    """Begin to `read`, and return what gives the activations: where a GPU works on, that is when it waits for it."""
+    places: dict[Site, int] = {}
+    # One block for all sites: many that outlive the forward pass would leave the heap full of holes.
+    block = torch.empty(0)
+
+    def keep(site: Site, activations: Float[Tensor, "positions neurons"]) -> None:
+        nonlocal block
+        if not places:
+            block = activations.new_empty(len(sites), *activations.shape)
+        places[site] = len(places)
+        block[places[site]].copy_(activations)
+
+    visit(model, atlas, sites, token_ids, tokens, keep)
+    with memory_errors():
+        there, wait = _on_its_way(block)
+
+    def arrived() -> dict[Site, Float[Tensor, "positions neurons"]]:
+        wait()
+        found = {site: there[places[site]] for site in sites}
+        refuse_non_finite(model, found)
+        return found
+
+    return arrived
+
+
+def visit(
+    model: LanguageModel,
+    atlas: Atlas,
+    sites: Sequence[Site],
+    token_ids: Sequence[npt.NDArray[np.int64]],
+    tokens: Sequence[npt.NDArray[np.int64]],
+    take: Callable[[Site, Float[Tensor, "positions neurons"]], None],
+) -> None:
+    """Hand the activations of some tokens to `take`, site by site as the forward pass reaches it, on its device.
+
+    The arguments and errors are those of `read`, but that nothing is refused that is not finite.
+    """
     length = max(map(len, token_ids))
     ids = np.zeros((len(token_ids), length), dtype=np.int64)
     for row, document in enumerate(token_ids):
@@ -55,31 +102,47 @@ def read(
         ids[row, : len(document)] = document
     rows = torch.from_numpy(np.repeat(np.arange(len(tokens)), [len(wanted) for wanted in tokens])).to(model.device)
     columns = torch.from_numpy(np.concatenate(list(tokens))).to(model.device)
-    found: dict[Site, Tensor] = {}
-    # One block for all sites: many that outlive the forward pass would leave the heap full of holes.
-    block = torch.empty(0)
+    reached: dict[Site, int] = {}
 
-    def keep(site: Site, activations: Tensor) -> None:
-        nonlocal block
+    def reach(site: Site, activations: Tensor) -> None:
         # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
         activations = activations.reshape(*ids.shape, -1)
-        if not found:
-            block = activations.new_empty(len(sites), len(rows), activations.shape[-1])
-        expected = block.shape[-1] if model.bridge is None else atlas.neurons
-        atlas.check_width(model, site.layer, activations.shape[-1], expected)
-        found[site] = block[len(found)]
-        found[site].copy_(activations[rows.to(activations.device), columns.to(activations.device)])
-        if len(found) == len(sites):
+        width = activations.shape[-1]
+        expected = next(iter(reached.values()), width) if model.bridge is None else atlas.neurons
+        atlas.check_width(model, site.layer, width, expected)
+        reached[site] = width
+        take(site, activations[rows.to(activations.device), columns.to(activations.device)])
+        if len(reached) == len(sites):
             raise _LastSiteReadError
 
     module = model.module
-    with torch.inference_mode(), _hooked(model, atlas, sites, keep), memory_errors(), evaluating(module):
-        with suppress(_LastSiteReadError):
-            # `base_model` leaves out the LM head.
-            module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
-        on_cpu = {site: found[site].cpu() for site in sites}
-    _refuse_non_finite(model, on_cpu)
-    return on_cpu
+    with (
+        torch.inference_mode(),
+        _hooked(model, atlas, sites, reach),
+        memory_errors(),
+        evaluating(module),
+        suppress(_LastSiteReadError),
+    ):
+        # `base_model` leaves out the LM head.
+        module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
+
+
+def _on_its_way(block: Tensor) -> tuple[Tensor, Callable[[], None]]:
+    """Return a tensor on the CPU that will hold `block`, and what waits until it does.
+
+    A GPU copies on a stream of its own while it computes what comes next.
+    """
+    if block.device.type != "cuda":
+        return block.cpu(), lambda: None
+    stream = torch.cuda.Stream(block.device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(block.device))
+    with torch.cuda.stream(stream):
+        there = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
+        there.copy_(block, non_blocking=True)
+        block.record_stream(stream)  # Its memory is not given to another tensor before the copy is done.
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied.record(stream)
+    return there, copied.synchronize
 
 
 @contextmanager
@@ -143,7 +206,12 @@ def memory_errors() -> Iterator[None]:
         raise
 
 
-def _refuse_non_finite(model: LanguageModel, activations: dict[Site, Tensor]) -> None:
+def refuse_non_finite(model: LanguageModel, activations: dict[Site, Tensor]) -> None:
+    """Raise unless all activations are finite.
+
+    Raises:
+        ModelError: some are not; the message says how many of which layers.
+    """
     bad = {
         site.layer: (int(count), tensor.numel())
         for site, tensor in activations.items()

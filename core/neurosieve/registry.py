@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 import pluggy
 
 from neurosieve import hookspecs
-from neurosieve.contracts import Control, Detector, Grader, Intervention, Problems, Report, Scorer, Source
+from neurosieve.contracts import Control, Detector, Executor, Grader, Intervention, Problems, Report, Scorer, Source
 from neurosieve.errors import ConfigError, PluginError, nearest
 
 __all__ = ["KINDS", "Plugin", "Registry", "installed"]
@@ -25,6 +25,7 @@ KINDS: Mapping[str, type] = MappingProxyType(
         "problems": Problems,
         "grader": Grader,
         "intervention": Intervention,
+        "executor": Executor,
         "report": Report,
     }
 )

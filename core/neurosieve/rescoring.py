@@ -11,7 +11,7 @@ import pandas as pd
 from neurosieve.account import Stopwatch, counted, provenance, spans_table
 from neurosieve.atlas import atlas_of
 from neurosieve.capture import batches_at, capture
-from neurosieve.contracts import Control, Detector, Scorer
+from neurosieve.contracts import Control, Detector, Executor, Scorer
 from neurosieve.data import Document, Site
 from neurosieve.engine import score
 from neurosieve.errors import ConfigError, DataError
@@ -39,6 +39,7 @@ def rescored(
     control: Control,
     selection: Selection,
     settings: Find,
+    executor: Executor,
     folder: Path,
     announce: Callable[..., None],
     told: Mapping[str, Any],
@@ -57,6 +58,7 @@ def rescored(
         control: chooses what to compare with.
         selection: how positions are chosen; all of them are held out.
         settings: those of the run.
+        executor: where they are read.
         folder: where to.
         announce: hears how far it has come.
         told: what `run.json` says of where the documents come from.
@@ -96,7 +98,7 @@ def rescored(
     budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
     space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     with watch.stage("reading"):
-        captured = capture(held, atlas, space, positions, budget, announce)
+        captured = capture(held, atlas, space, positions, budget, announce, executor)
     with watch.stage("scoring"):
         scored = {site: score(batches_at(space, positions, site), scorers) for site in sites}
         here = rank_neurons(scored, positions.behaviours, rank_by)

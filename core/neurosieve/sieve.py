@@ -15,7 +15,7 @@ from neurosieve.baselines import baseline_table, beaten
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
 from neurosieve.config.configuration import describe
-from neurosieve.contracts import Control, Detector, Scorer, Source
+from neurosieve.contracts import Control, Detector, Executor, Scorer, Source
 from neurosieve.data import Document, Scores, Site
 from neurosieve.engine import score
 from neurosieve.errors import ConfigError, DataError, StoreError, nearest
@@ -47,6 +47,7 @@ def sieve(
     control: Control,
     selection: Selection,
     settings: Find,
+    executor: Executor,
     folder: Path,
     model: Model | None = None,
 ) -> Result:
@@ -91,7 +92,7 @@ def sieve(
     done = Capture()
     while True:
         with watch.stage("reading"):
-            captured = capture(held, atlas, space, positions, budget, announce)
+            captured = capture(held, atlas, space, positions, budget, announce, executor)
             done = Capture(
                 *(one + more for one, more in zip(vars(done).values(), vars(captured).values(), strict=True))
             )
@@ -161,6 +162,7 @@ def sieve(
             "detectors": {name: describe(one) for name, one in detectors.items()},
             "scorers": {name: describe(one) for name, one in scorers.items()},
             "control": describe(control),
+            "executor": describe(executor),
             "selection": vars(selection),
             **vars(settings),
         },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neurosieve.contracts import Control, Detector, Problems, Scorer
+from neurosieve.contracts import Control, Detector, Executor, Problems, Scorer
 from neurosieve.data import Document
 from neurosieve.errors import DataError
 from neurosieve.generation.completing import Sampling
@@ -52,6 +52,7 @@ def validated(
     control: Control,
     selection: Selection,
     settings: Find,
+    executor: Executor,
     announce: Callable[..., None],
 ) -> Run:
     """Make fresh traces with the model of a finished run, score its ranking on them, and return that run.
@@ -81,6 +82,7 @@ def validated(
             control,
             selection,
             settings,
+            executor,
             result.folder / "rescore",
             announce,
             {"texts": "fresh traces", "traces": str(path), **traces.run["config"]},

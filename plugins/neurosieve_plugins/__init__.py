@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from neurosieve import Control, Detector, Grader, Intervention, Problems, Report, Scorer, Source, hookimpl
+from neurosieve import Control, Detector, Executor, Grader, Intervention, Problems, Report, Scorer, Source, hookimpl
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.controls.matched import Matched
@@ -11,6 +11,8 @@ from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.executors.local import Local
+from neurosieve_plugins.executors.ray import Ray
 from neurosieve_plugins.graders.boxed import Boxed
 from neurosieve_plugins.graders.math_verify import MathVerify
 from neurosieve_plugins.interventions.add import Add
@@ -95,6 +97,12 @@ def register_problems() -> Mapping[str, type[Problems]]:
 def register_interventions() -> Mapping[str, type[Intervention]]:
     """Return what can be done to neurons while the model runs."""
     return {"add": Add, "clamp": Clamp, "mean": Mean, "resample": Resample, "scale": Scale, "zero": Zero}
+
+
+@hookimpl
+def register_executors() -> Mapping[str, type[Executor]]:
+    """Return where the work of reading can be done."""
+    return {"local": Local, "ray": Ray}
 
 
 @hookimpl

@@ -109,7 +109,7 @@ def test_the_store_holds_what_a_plain_forward_pass_gives(run, recomputed):
     rows = np.concatenate(found)
     expected = np.stack(list(values.values()))
     assert rows.shape[1:] == expected.shape[1:]
-    # The store also holds where the word check looks, and its rows are in the order of its batches: match by the first layer.
+    # The store holds where the word check looks too, and rows in the order of its batches: match by the first layer.
     order = [np.abs(rows[:, 0] - one[0]).sum(axis=1).argmin() for one in expected]
     assert len(set(order)) == len(expected)
     scale = np.abs(expected).max(axis=2, keepdims=True)

@@ -11,6 +11,7 @@ from neurosieve.settings import Find
 from neurosieve.tiny import tiny_model
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.scorers.auc import Auc
 
 PLANTED = {(0, 3), (1, 17)}
@@ -37,6 +38,7 @@ def again(planted, tmp_path):
             control=Distant(),
             selection=Selection(),
             settings=Find(**settings),
+            executor=Local(),
             folder=tmp_path / "run" / "rescore",
             announce=lambda *_, **__: None,
             told={"source": "texts of another seed"},

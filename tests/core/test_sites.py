@@ -22,6 +22,7 @@ from neurosieve.sites import KINDS
 from neurosieve.tiny import tiny_model
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.scorers.auc import Auc
 
 WIDTHS = {"mlp_post": 48, "mlp_out": 32, "resid_post": 32, "attn_z": 32}
@@ -277,7 +278,7 @@ def test_a_ranking_of_another_kind_is_scored_again_on_fresh_texts(run, planted, 
     fresh = [type(one)(f"new {one.id}", one.text, f"new {one.group}", 0, one.annotations) for one in texts(seed=7)]
     settings = Find(site=kind, store=str(tmp_path / "store"), draws=50)
     asked = {"detectors": SETTINGS["detectors"], "scorers": SETTINGS["scorers"]}
-    asked |= {"control": Distant(), "selection": Selection(), "settings": settings}
+    asked |= {"control": Distant(), "selection": Selection(), "settings": settings, "executor": Local()}
     held = hand_over(*planted)
     announced = {"announce": lambda *_, **__: None, "told": {}, "folder": tmp_path / "rescored"}
     again = rescored(result, held, fresh, **asked, **announced)

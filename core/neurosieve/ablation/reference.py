@@ -9,6 +9,7 @@ from torch import Tensor
 from neurosieve.capture import capture, keys_of
 from neurosieve.data import Site
 from neurosieve.errors import ConfigError, StoreError
+from neurosieve.registry import installed
 from neurosieve.reopening import Reopened
 from neurosieve.store import DamagedShardError
 
@@ -59,7 +60,8 @@ class ControlPositions:
             if not space.has(self._keys, self._tokens).all():
                 held, config = self._opened.held, self._opened.result.run["config"]
                 budget = config["tokens_per_batch"] or (4096 if held.device.type == "cpu" else 32768)
-                capture(held, self._opened.atlas, space, self._opened.positions, budget, self._announce)
+                here = installed().get("executor", "local").cls()
+                capture(held, self._opened.atlas, space, self._opened.positions, budget, self._announce, here)
             try:
                 return space.read(site, self._keys, self._tokens)
             except DamagedShardError as damage:  # The shard is gone; what it held is read again.

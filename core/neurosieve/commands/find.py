@@ -10,7 +10,7 @@ from typing import Any
 from neurosieve.atlas import atlas_of
 from neurosieve.config.configuration import describe
 from neurosieve.config.hydra_app import run_hydra
-from neurosieve.contracts import Control, Detector, Report, Scorer, Source
+from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.following import check_ahead, follow, gone_on, planned
 from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
@@ -39,6 +39,7 @@ def find(
     validate: str | None = None,
     replicate_on: str | Source | Iterable[Document] | None = None,
     reports: Sequence[str] | Mapping[str, Report] = (),
+    executor: str | Executor = "local",
     folder: str | Path | None = None,
     **settings: Any,
 ) -> Result:
@@ -57,6 +58,7 @@ def find(
         replicate_on: a preset, a `Source`, or documents, on which the ranking is scored again; those of problems that
             took part in the ranking are left out.
         reports: presets (`html`, `figures`), or what draws the run by name.
+        executor: `local`, `ray`, or where the model is to be read.
         folder: where the run is left; `runs/find/<time>` by default.
         **settings: the fields of `Find`, such as `seed`, `rank_by` and `site`.
 
@@ -79,6 +81,7 @@ def find(
         validate,
         replicate_on,
         reports,
+        executor,
         **settings,
     )
     return _run(job, Path(folder or f"runs/find/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"))
@@ -99,11 +102,9 @@ def _run(job: Job, folder: Path) -> Result:
         check_ahead(plans, Ahead(held.name, atlas, set(layers), list(job.detectors)))
     if job.validation is not None:
         job.validation.check_ahead(held.tokenizer)
-    result = sieve(
-        held, job.source, job.detectors, job.scorers, job.control, job.selection, job.settings, folder, known
-    )
+    how = (job.detectors, job.scorers, job.control, job.selection, job.settings, job.executor)
+    result = sieve(held, job.source, *how, folder, known)
     draw(folder, job.reports)
-    how = (job.detectors, job.scorers, job.control, job.selection, job.settings)
     if job.validation is not None:
         trial = partial(validated, result, held, job.validation, *how, installed().announce)
         result = gone_on(result, "validate=generated", trial)
@@ -130,6 +131,7 @@ def _replicated(result: Result, held: LanguageModel, job: Job) -> Run:
         job.control,
         job.selection,
         job.settings,
+        job.executor,
         result.folder / "replicate_on",
         installed().announce,
         {"texts": "other texts", "source": described},

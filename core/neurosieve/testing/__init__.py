@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from neurosieve.testing.controls import CONTROL_CHECKS, check_control
 from neurosieve.testing.detectors import DETECTOR_CHECKS, check_detector
+from neurosieve.testing.executors import EXECUTOR_CHECKS, check_executor
 from neurosieve.testing.graders import GRADER_CHECKS, check_grader
 from neurosieve.testing.interventions import INTERVENTION_CHECKS, check_intervention
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, check_plugin
@@ -26,6 +27,7 @@ __all__ = [
     "CHECKS",
     "CONTROL_CHECKS",
     "DETECTOR_CHECKS",
+    "EXECUTOR_CHECKS",
     "GRADER_CHECKS",
     "INTERVENTION_CHECKS",
     "PLUGIN_CHECKS",
@@ -37,6 +39,7 @@ __all__ = [
     "Check",
     "check_control",
     "check_detector",
+    "check_executor",
     "check_grader",
     "check_intervention",
     "check_plugin",
@@ -56,6 +59,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
         "problems": PROBLEMS_CHECKS,
         "grader": GRADER_CHECKS,
         "intervention": INTERVENTION_CHECKS,
+        "executor": EXECUTOR_CHECKS,
         "report": REPORT_CHECKS,
     }
 )

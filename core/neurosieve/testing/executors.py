@@ -1,0 +1,102 @@
+"""What an executor promises."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from neurosieve.contracts import Executor
+from neurosieve.errors import ConfigError, DataError
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+
+__all__ = ["EXECUTOR_CHECKS", "check_executor"]
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """Work that squares its units, and fails at one of them; `ahead` of what it yields by some units."""
+
+    ahead: int = 0
+    fails_at: int = -1
+
+    def __call__(self) -> Callable[[Iterable[int]], Iterator[int]]:
+        return self.work
+
+    def work(self, units: Iterable[int]) -> Iterator[int]:
+        taken = []
+        for unit in units:
+            if unit == self.fails_at:
+                raise DataError(f"unit {unit} cannot be squared")
+            taken.append(unit * unit)
+            if len(taken) > self.ahead:
+                yield taken.pop(0)
+        yield from taken
+
+
+def it_has_workers(executor: Executor) -> None:
+    """Assert that the number of workers is a whole number from 1 on."""
+    if not (isinstance(executor.workers, int) and executor.workers >= 1):
+        raise AssertionError(f"{shown(executor)} has {shown(executor.workers)} workers: it must have at least 1")
+
+
+def every_unit_is_done_once_and_in_order(executor: Executor) -> None:
+    """Assert that what comes of the units comes once each and in their order, also where the work looks ahead."""
+    for count in (0, 1, 7, 40):
+        for ahead in (0, 2):
+            with trying(executor, f"as it maps {count} units"):
+                found = list(executor.map(_Squares(ahead), iter(range(count))))
+            if found != [unit * unit for unit in range(count)]:
+                raise AssertionError(f"{shown(executor)} makes {shown(found)} of squaring the numbers below {count}")
+
+
+def units_are_taken_as_they_are_needed(executor: Executor) -> None:
+    """Assert that units without end can be mapped: few are taken before what came of the first is yielded."""
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken
+
+    with trying(executor, "as it maps units without end"):
+        results = iter(executor.map(_Squares(), endless()))
+        first = next(results)
+    if first != 1 or taken > 100 * executor.workers:
+        raise AssertionError(f"{shown(executor)} takes {taken} units before it yields the first, {first}")
+    del results
+
+
+def an_error_of_the_work_comes_back(executor: Executor) -> None:
+    """Assert that a user's mistake in a worker is that mistake for who asked."""
+    try:
+        list(executor.map(_Squares(fails_at=5), range(10)))
+    except DataError as error:
+        if str(error) != "unit 5 cannot be squared":
+            raise AssertionError(
+                f"{shown(executor)} turns the error `unit 5 cannot be squared` into `{error}`"
+            ) from None
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{shown(executor)} turns a DataError of its work into {type(error).__name__}") from error
+    else:
+        raise AssertionError(f"{shown(executor)} hides an error of its work")
+
+
+EXECUTOR_CHECKS: tuple[Check, ...] = (
+    *PLUGIN_CHECKS,
+    it_has_workers,
+    every_unit_is_done_once_and_in_order,
+    units_are_taken_as_they_are_needed,
+    an_error_of_the_work_comes_back,
+)
+"""What an executor promises."""
+
+
+def check_executor(executor: Executor) -> None:
+    """Check all that an executor promises. Workers are started, if it has some.
+
+    Raises:
+        AssertionError: it breaks a promise; the message says which.
+    """
+    for check in EXECUTOR_CHECKS:
+        check(executor)

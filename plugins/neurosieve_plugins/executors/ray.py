@@ -1,0 +1,178 @@
+"""Work in processes of Ray, on one machine or a cluster."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from neurosieve import ConfigError, Executor, ExecutorError
+
+__all__ = ["Ray"]
+
+_UNITS_PER_WORKER = 2
+"""So many are sent to a worker at a time: the next is there when it has done one."""
+
+
+@dataclass(frozen=True)
+class Ray(Executor):
+    """In worker processes of Ray (extra `ray`), on this machine or a cluster; each opens the model for itself."""
+
+    workers: int = 2
+    """How many processes."""
+    cpus: int = 1
+    """The processor cores, and threads, of each."""
+    gpus: float = 0.0
+    """The GPUs of each: 1 for one worker a GPU."""
+    address: str | None = None
+    """The cluster, as `ray.init` takes it: `auto`, `ray://head:10001`; null starts Ray on this machine alone."""
+    retries: int = 3
+    """How often a unit of work is done again when its worker died, before that is an error."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("workers", 1), ("cpus", 1), ("gpus", 0), ("retries", 0)):
+            value = getattr(self, name)
+            if not value >= least:
+                raise ConfigError(f"`{name}` of the executor `ray` is {value}: it must be at least {least}")
+
+    def map(
+        self, prepare: Callable[[], Callable[[Iterable[Any]], Iterator[Any]]], units: Iterable[Any]
+    ) -> Iterator[Any]:
+        """Yield what comes of each unit, in the order of the units."""
+        ray = self._started()
+        pool = _Pool(ray, self, prepare)
+        try:
+            yield from pool.map(units)
+        finally:
+            pool.close()
+
+    def _started(self) -> Any:
+        try:
+            import ray
+        except ImportError as error:
+            raise ConfigError(
+                "`executor=ray` needs Ray, which is not installed: `pip install neurosieve[ray]`, or take "
+                "`executor=local`"
+            ) from error
+        if not ray.is_initialized():
+            cores = self.workers * self.cpus if self.address is None else None
+            try:
+                # What Ray has to say is no part of a run's output.
+                quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+                ray.init(self.address, num_cpus=cores, include_dashboard=False, **quiet)
+            except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+                raise ExecutorError(
+                    f"Ray cannot be started or reached at `{self.address or 'this machine'}` ({error}): check "
+                    "`executor.address`, or take `executor=local`"
+                ) from error
+        return ray
+
+
+class _Worker:
+    """What runs in a process of Ray."""
+
+    def __init__(self, prepare: Callable[[], Callable[[Iterable[Any]], Iterator[Any]]], threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self._prepare = prepare
+        self._work: Callable[[Iterable[Any]], Iterator[Any]] | None = None
+
+    def do(self, unit: Any) -> Any:
+        """Return what comes of one unit."""
+        if self._work is None:  # Here, where an error is the work's and no death of the worker.
+            self._work = self._prepare()
+        [done] = self._work(iter([unit]))
+        return done
+
+
+@dataclass
+class _Task:
+    """A unit under way."""
+
+    unit: Any
+    place: int
+    """The number of its worker."""
+    result: Any
+    deaths: int = 0
+    """How many workers died at it, or while it waited for them."""
+
+
+class _Pool:
+    """Some workers, each replaced when it dies."""
+
+    def __init__(self, ray: Any, asked: Ray, prepare: Callable[[], Any]) -> None:
+        self._ray, self._asked = ray, asked
+        self._prepare = ray.put(prepare)
+        self._actor = ray.remote(_Worker).options(num_cpus=asked.cpus, num_gpus=asked.gpus or None)
+        self._workers = [self._hired() for _ in range(asked.workers)]
+        self._tasks: deque[_Task] = deque()
+
+    def _hired(self) -> Any:
+        return self._actor.remote(self._prepare, self._asked.cpus)
+
+    def map(self, units: Iterable[Any]) -> Iterator[Any]:
+        """Yield what comes of each unit, while at most a few a worker are under way."""
+        coming = iter(units)
+        for unit in coming:
+            self._send(_Task(unit, 0, None))
+            if len(self._tasks) >= _UNITS_PER_WORKER * len(self._workers):
+                yield self._first()
+        while self._tasks:
+            yield self._first()
+
+    def _send(self, task: _Task) -> None:
+        load = [sum(other.place == place for other in self._tasks) for place in range(len(self._workers))]
+        task.place = load.index(min(load))
+        task.result = self._workers[task.place].do.remote(task.unit)
+        self._tasks.append(task)
+
+    def _first(self) -> Any:
+        """Return what came of the first unit under way, having it done again for as long as its worker dies."""
+        errors = self._ray.exceptions
+        while True:
+            task = self._tasks[0]
+            try:
+                done = self._ray.get(task.result)
+            except errors.RayTaskError as error:
+                raise error.cause from error
+            except (errors.RayActorError, errors.OutOfMemoryError, errors.ObjectLostError) as error:
+                self._replace(task.place, error)
+            else:
+                self._tasks.popleft()
+                return done
+
+    def _replace(self, place: int, error: Exception) -> None:
+        """Put a new worker in the place of one that died, and have it do what was not done."""
+        self._ray.kill(self._workers[place])
+        self._workers[place] = self._hired()
+        for task in self._tasks:
+            if task.place == place and not self._is_there(task.result):
+                task.deaths += 1
+                if task.deaths > self._asked.retries:
+                    raise ExecutorError(
+                        f"a worker of Ray died {task.deaths} times at the same work ({_said(error)}): give each more "
+                        "memory (fewer `executor.workers`, a smaller `tokens_per_batch`), and look at Ray's logs"
+                    ) from error
+                task.result = self._workers[place].do.remote(task.unit)
+
+    def _is_there(self, result: Any) -> bool:
+        ready, _ = self._ray.wait([result], timeout=0)
+        if not ready:
+            return False
+        try:
+            self._ray.get(result)
+        except self._ray.exceptions.RayTaskError:
+            return True  # An answer too: it is raised when its turn comes.
+        except self._ray.exceptions.RayError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let the workers go."""
+        for worker in self._workers:
+            self._ray.kill(worker)
+
+
+def _said(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,121 @@
+import builtins
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+import neurosieve
+from neurosieve import ConfigError, ExecutorError, ModelError
+from neurosieve.tiny import tiny_model
+from neurosieve_plugins.executors.ray import Ray
+from neurosieve_plugins.sources.arithmetic import Arithmetic
+
+ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+TEXTS = Arithmetic(documents=40)
+QUICK = {"permutations": 19, "bootstraps": 0, "draws": 20, "confirm": 5, "tokens_per_batch": 512}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ray_ends() -> Iterator[None]:
+    # Workers cannot import this file.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    ray.shutdown()
+
+
+@dataclass(frozen=True)
+class Dying:
+    """Work whose process dies at a unit: always, or as long as the marker is not there."""
+
+    at: int
+    marker: Path | None = None
+
+    def __call__(self) -> Callable[[Iterable[int]], Iterator[int]]:
+        return self.work
+
+    def work(self, units: Iterable[int]) -> Iterator[int]:
+        for unit in units:
+            if unit == self.at and not (self.marker and self.marker.exists()):
+                if self.marker:
+                    self.marker.touch()
+                os._exit(1)
+            yield unit * unit
+
+
+def found(folder: Path, executor: str | Ray, **settings: object) -> pd.DataFrame:
+    return neurosieve.find(
+        "tiny", TEXTS, executor=executor, folder=folder / "run", store=str(folder / "store"), **QUICK | settings
+    ).neurons
+
+
+def test_the_result_of_two_workers_is_that_of_this_process_bit_for_bit(tmp_path: Path) -> None:
+    here, there = found(tmp_path / "here", "local"), found(tmp_path / "there", Ray(workers=2))
+    pd.testing.assert_frame_equal(here, there, check_exact=True)
+
+
+def test_a_unit_whose_worker_dies_is_done_again_and_nothing_comes_twice(tmp_path: Path) -> None:
+    squares = list(Ray(workers=2).map(Dying(7, tmp_path / "died"), range(30)))
+    assert (tmp_path / "died").exists()
+    assert squares == [unit * unit for unit in range(30)]
+
+
+def test_work_that_kills_every_worker_is_an_error_with_what_to_do() -> None:
+    with pytest.raises(ExecutorError, match=r"died 3 times at the same work.*fewer `executor.workers`"):
+        list(Ray(workers=2, retries=2).map(Dying(3), range(10)))
+
+
+def test_a_worker_killed_in_the_midst_of_a_run_changes_nothing(tmp_path: Path) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    killed = []
+
+    class Killing:
+        @neurosieve.hookimpl
+        def batch_read(self) -> None:
+            if not killed:
+                workers = [one for one in psutil.Process().children(recursive=True) if one not in before]
+                mine = [one for one in workers if "_Worker" in " ".join(one.cmdline())]
+                mine[0].send_signal(signal.SIGKILL)
+                killed.append(mine[0].pid)
+
+    from neurosieve.registry import installed
+
+    manager, listener = installed().manager, Killing()
+    manager.register(listener)
+    try:
+        there = found(tmp_path / "there", Ray(workers=2))
+    finally:
+        manager.unregister(listener)
+    assert killed
+    pd.testing.assert_frame_equal(found(tmp_path / "here", "local"), there, check_exact=True)
+
+
+def test_a_model_that_was_handed_over_cannot_be_read_by_workers(tmp_path: Path) -> None:
+    model, tokenizer = tiny_model()
+    with pytest.raises(ModelError, match=r"other processes cannot open it.*executor=local"):
+        neurosieve.find(model, TEXTS, tokenizer=tokenizer, executor=Ray(), folder=tmp_path / "run", store=str(tmp_path))
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import_as_ever = builtins.__import__
+
+    def without(name: str, *rest: object) -> object:
+        if name == "ray":
+            raise ImportError("No module named 'ray'")
+        return import_as_ever(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ConfigError, match=r"pip install neurosieve\[ray\]"):
+        list(Ray().map(Dying(-1), range(3)))
+
+
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"cpus": 0}, {"gpus": -1.0}, {"retries": -1}])
+def test_a_number_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=f"`{next(iter(wrong))}` of the executor `ray`"):
+        Ray(**wrong)
