@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     )
     from neurosieve.detection.learnable import Fitted, Learnable
     from neurosieve.errors import (
+        BrokenOffError,
         ConfigError,
         DataError,
         ExecutorError,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BASELINES": "baselines",
     "Batch": "data",
+    "BrokenOffError": "errors",
     "ConfigError": "errors",
     "Contrast": "data",
     "Control": "contracts",
@@ -124,6 +126,7 @@ __all__ = [
     "BASELINES",
     "VERDICTS",
     "Batch",
+    "BrokenOffError",
     "ConfigError",
     "Contrast",
     "Control",

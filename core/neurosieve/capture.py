@@ -13,7 +13,7 @@ from neurosieve.contracts import Executor
 from neurosieve.data import Batch, Site
 from neurosieve.loading import LanguageModel
 from neurosieve.positions import Positions
-from neurosieve.reading import Reader, TextBatch
+from neurosieve.reading import Reader, TextBatch, packed
 from neurosieve.shards import Shards
 from neurosieve.store import Space, document_keys
 
@@ -120,13 +120,5 @@ def batches_at(space: Space, positions: Positions, site: Site) -> Iterator[Batch
 
 
 def document_batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:
-    """Yield documents of like length together, longest first, so many that they and their padding fit the budget."""
-    lengths = positions.token_of_row[bounds[1:] - 1] + 1
-    batch: list[int] = []
-    for number in np.argsort(-lengths, kind="stable"):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
-            yield batch
-            batch = []
-        batch.append(int(number))
-    if batch:
-        yield batch
+    """Yield the documents that are read together, as far as their last positions."""
+    return packed(positions.token_of_row[bounds[1:] - 1] + 1, budget)

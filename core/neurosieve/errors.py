@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "BrokenOffError",
     "ConfigError",
     "DataError",
     "ExecutorError",
@@ -25,6 +26,10 @@ class ConfigError(NeurosieveError):
 
 class DataError(NeurosieveError):
     """The texts or labels are not what their source or detector was told to expect."""
+
+
+class BrokenOffError(DataError):
+    """A source stopped giving texts, for a reason that may pass: tried again, it may go on from where it stopped."""
 
 
 class ModelError(NeurosieveError):

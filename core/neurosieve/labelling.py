@@ -12,7 +12,7 @@ from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span, TokenizedDocument
 from neurosieve.detection.spans import checked, spans_of
 
-__all__ = ["LabelledDocument", "label", "token_range", "tokenize"]
+__all__ = ["LabelledDocument", "label", "labelled", "token_range", "tokenize"]
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,42 @@ def label(
         DataError: two documents share an id, or a detector found a span that is not in the text.
     """
     for document in checked(documents):
-        counts["documents"] += 1
-        tokens = tokenize(document, tokenizer, context)
-        counts["tokens"] += len(tokens.token_ids)
-        if context is not None and len(tokens.token_ids) > context:
-            counts["documents_cut"] += 1
-        if not tokens.usable.any():
-            counts["documents_empty"] += 1
-            continue
-        spans: dict[str, list[Span]] = {}
-        ranges: dict[str, list[range]] = {}
-        for behaviour, detector in detectors.items():
-            spans[behaviour], ranges[behaviour] = [], []
-            for span in spans_of(behaviour, detector, document):
-                if span.start < document.completion_start:
-                    counts["spans_in_prompt"] += 1
-                    continue
-                covered = token_range(tokens, span)
-                if not any(tokens.usable[token] for token in covered):
-                    counts["spans_not_readable"] += 1
-                    continue
-                spans[behaviour].append(span)
-                ranges[behaviour].append(covered)
-        yield LabelledDocument(tokens, spans, ranges)
+        found = labelled(document, detectors, tokenizer, context, counts)
+        if found is not None:
+            yield found
+
+
+def labelled(
+    document: Document, detectors: Mapping[str, Detector], tokenizer: Any, context: int | None, counts: Counter[str]
+) -> LabelledDocument | None:
+    """Return a document with its tokens and spans, or None where it has no token to read; `counts` gains as above.
+
+    Raises:
+        DataError: a detector found a span that is not in the text.
+    """
+    counts["documents"] += 1
+    tokens = tokenize(document, tokenizer, context)
+    counts["tokens"] += len(tokens.token_ids)
+    if context is not None and len(tokens.token_ids) > context:
+        counts["documents_cut"] += 1
+    if not tokens.usable.any():
+        counts["documents_empty"] += 1
+        return None
+    spans: dict[str, list[Span]] = {}
+    ranges: dict[str, list[range]] = {}
+    for behaviour, detector in detectors.items():
+        spans[behaviour], ranges[behaviour] = [], []
+        for span in spans_of(behaviour, detector, document):
+            if span.start < document.completion_start:
+                counts["spans_in_prompt"] += 1
+                continue
+            covered = token_range(tokens, span)
+            if not any(tokens.usable[token] for token in covered):
+                counts["spans_not_readable"] += 1
+                continue
+            spans[behaviour].append(span)
+            ranges[behaviour].append(covered)
+    return LabelledDocument(tokens, spans, ranges)
 
 
 def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> TokenizedDocument:

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from neurosieve.account import cautions, counted
+from neurosieve.asked import batch_budget, sites_of
 from neurosieve.atlas import atlas_of
 from neurosieve.capture import document_batches
 from neurosieve.contracts import Control, Detector, Scorer, Source
@@ -23,7 +24,6 @@ from neurosieve.positions import PARTS, Positions
 from neurosieve.power import noise_of_auc, smallest_auc
 from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
-from neurosieve.sieve import sites_of
 
 __all__ = ["Plan", "planned_run"]
 
@@ -99,7 +99,7 @@ def planned_run(
                 else 0.5 + 1.96 * noise_of_auc(labels, np.zeros_like(strata))
             )
         lines.append(told)
-    budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
+    budget = batch_budget(settings, held)
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
     ends = positions.token_of_row[bounds[1:] - 1] + 1
     batches = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]

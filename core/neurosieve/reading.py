@@ -16,7 +16,7 @@ from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
 from neurosieve.model import begin
 
-__all__ = ["Reader", "TextBatch"]
+__all__ = ["Reader", "TextBatch", "packed"]
 
 
 class TextBatch(NamedTuple):
@@ -103,3 +103,15 @@ class Reader:
             return _Found(together, len(batch.documents), passes, tokens, padding, halvings)
 
         return found
+
+
+def packed(lengths: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:
+    """Yield documents of like length together, longest first, so many that they and their padding fit the budget."""
+    batch: list[int] = []
+    for number in np.argsort(-lengths, kind="stable"):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
+            yield batch
+            batch = []
+        batch.append(int(number))
+    if batch:
+        yield batch

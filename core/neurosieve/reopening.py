@@ -17,7 +17,7 @@ from neurosieve.loading import LanguageModel, Model, hand_over, open_model
 from neurosieve.positions import Positions
 from neurosieve.results import Result, load
 from neurosieve.selection import Selection, choose_positions
-from neurosieve.settings import Find
+from neurosieve.settings import NO_STORE, Find
 from neurosieve.store import Space
 
 __all__ = ["Ahead", "AtHand", "Reopened", "neurons_asked", "reopened", "result_of"]
@@ -128,6 +128,11 @@ def reopened(
     """
     result = result_of(run)
     config = result.run["config"]
+    if config["store"] == NO_STORE:
+        raise DataError(
+            f"`{result.folder}` was read in one pass that kept no position (`store=none`), and nothing can go on from "
+            "it: run `neurosieve find` with a store on some of its texts"
+        )
     if model is None:
         if not isinstance(config.get("model"), dict):
             raise ConfigError(

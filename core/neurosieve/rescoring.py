@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from neurosieve.account import Stopwatch, counted, provenance, spans_table
+from neurosieve.asked import batch_budget
 from neurosieve.atlas import atlas_of
 from neurosieve.capture import batches_at, capture
 from neurosieve.contracts import Control, Detector, Executor, Scorer
@@ -95,7 +96,7 @@ def rescored(
                 "ranking, and were left out"
             ) from error
     sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
-    budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
+    budget = batch_budget(settings, held)
     space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     with watch.stage("reading"):
         captured = capture(held, atlas, space, positions, budget, announce, executor)

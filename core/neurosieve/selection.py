@@ -18,7 +18,7 @@ from neurosieve.labelling import LabelledDocument
 from neurosieve.plural import plural
 from neurosieve.positions import Positions, assemble
 
-__all__ = ["Selection", "choose_positions"]
+__all__ = ["Selection", "choose_positions", "dealt", "read_at"]
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _positions_of(
     counts: Counter[str],
 ) -> list[tuple[str, int, int, int]]:
     onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
-    present = [_read_at(document, behaviour, selection, counts) for document in documents]
+    present = [read_at(document, behaviour, selection, counts) for document in documents]
     having = [number for number, found in enumerate(onsets) if found]
     total = sum(map(len, present))
     if not total:
@@ -182,8 +182,8 @@ def _offsets(selection: Selection) -> tuple[int, ...]:
     return {"prediction": (-1,), "window": selection.offsets}.get(selection.at, (0,))
 
 
-def _read_at(document: LabelledDocument, behaviour: str, selection: Selection, counts: Counter[str]) -> set[int]:
-    """Return the tokens to read for the spans of a behaviour; those that cannot be read are counted."""
+def read_at(document: LabelledDocument, behaviour: str, selection: Selection, counts: Counter[str]) -> set[int]:
+    """Return the tokens to read for the spans of a behaviour; `counts` gains how many cannot be read."""
     tokens = document.tokens
     wanted: list[int] = []
     for span, covered in zip(document.spans[behaviour], document.ranges[behaviour], strict=True):
@@ -232,6 +232,11 @@ def _split(
                         "to rank on all and replicate on none"
                     )
     return part
+
+
+def dealt(group: str, seed: int, share: float) -> int:
+    """Return the part of a group by chance alone, 0 or 1: how groups are split that are not known beforehand."""
+    return int(_digest(seed, "dealt", group) < share * 2**64)
 
 
 def _digest(*parts: object) -> int:

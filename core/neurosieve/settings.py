@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.sites import KINDS
 
-__all__ = ["Find"]
+__all__ = ["NO_STORE", "Find"]
+
+NO_STORE = "none"
 
 _FEWEST_PERMUTATIONS = 19
 
@@ -41,7 +43,8 @@ class Find:
     tokens_per_batch: int | None = None
     """Tokens in one forward pass, padding included; 4,096 on a CPU and 32,768 on a GPU, by default."""
     store: str | None = None
-    """The folder that keeps captured activations; the user's cache, by default."""
+    """The folder that keeps captured activations; the user's cache, by default. `none` keeps none: every token of the
+    texts is read, once, and summed up by scorers whose memory is bounded (`cohens_d`, `auc_binned`, ...)."""
     then: tuple[str, ...] = ()
     """Commands that go on from the run when it has ended, in its folder: analyze, show, "ablate k=[1,10]"."""
     enough_positions: int = 100

@@ -1,7 +1,7 @@
 """From texts to a ranked, replicated table of neurons: the stages of `find`, in order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,23 @@ import pandas as pd
 import torch
 
 from neurosieve.account import Stopwatch, cautions, counted, provenance, spans_table, undefined
-from neurosieve.atlas import Atlas, atlas_of
+from neurosieve.asked import (
+    batch_budget,
+    check_handed_over,
+    neutral,
+    ranking_scorer,
+    sites_of,
+    told_of_choices,
+    told_of_model,
+)
+from neurosieve.atlas import atlas_of
 from neurosieve.baselines import baseline_table, beaten
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
-from neurosieve.config.configuration import describe
 from neurosieve.contracts import Control, Detector, Executor, Scorer, Source
 from neurosieve.data import Document, Scores, Site
 from neurosieve.engine import score
-from neurosieve.errors import ConfigError, DataError, StoreError, nearest
+from neurosieve.errors import DataError, StoreError
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model
 from neurosieve.positions import PARTS, Positions
@@ -32,7 +40,7 @@ from neurosieve.stability import stable
 from neurosieve.store import DamagedShardError, Space
 from neurosieve.verdicts import judged
 
-__all__ = ["sieve", "sites_of"]
+__all__ = ["sieve"]
 
 _DAMAGED_AT_MOST = 100
 _BEST = 10
@@ -58,12 +66,10 @@ def sieve(
     Raises:
         NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
     """
-    _check_handed_over(detectors, scorers, folder)
+    check_handed_over(detectors, scorers, folder)
     announce = installed().announce
     announce("run_started", command="find", folder=folder)
-    rank_by = settings.rank_by or next(iter(scorers))
-    if rank_by not in scorers:
-        raise ConfigError(f"rank_by is `{rank_by}`, which is not among the scorers: {nearest(rank_by, scorers)}")
+    rank_by = ranking_scorer(settings, scorers)
     within = settings.word_check and installed().get("scorer", settings.word_check).cls()
     watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
     with watch.stage("opening the model"):
@@ -86,7 +92,7 @@ def sieve(
             f"`{rank_by}` gives no verdict on replication: its score on noise is not centred, or is of several neurons "
             "together; rank by another scorer (`rank_by=auc`) for one"
         )
-    budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
+    budget = batch_budget(settings, held)
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     done = Capture()
@@ -137,35 +143,14 @@ def sieve(
         "behaviours": list(positions.behaviours),
         "scorers": list(scorers),
         "rank_by": rank_by,
-        "neutral": {
-            name: dict(zip(positions.behaviours, _neutral(scores, len(positions.behaviours)), strict=True))
-            for name, scores in first.items()
-        },
+        "neutral": neutral(first, positions.behaviours),
         "null": null,
         "warnings": [*warnings, *undefined(neurons, rank_by), *told],
         "counts": {**dict(sorted(counts.items())), "behaviours": numbers},
         "reading": vars(done),
         "timings_seconds": watch.seconds,
-        "model": {
-            "name": held.name,
-            "weights": held.fingerprint,
-            "device": str(held.device),
-            "dtype": str(held.dtype).removeprefix("torch."),
-            "site": atlas.kind,
-            "layers": [site.layer for site in sites],
-            "neurons_per_layer": first[rank_by].value.shape[1],
-            "neurons_per_head": atlas.head,
-        },
-        "config": {
-            "model": "handed over" if model is None else vars(model),
-            "source": describe(source) if isinstance(source, Source) else "documents handed over",
-            "detectors": {name: describe(one) for name, one in detectors.items()},
-            "scorers": {name: describe(one) for name, one in scorers.items()},
-            "control": describe(control),
-            "executor": describe(executor),
-            "selection": vars(selection),
-            **vars(settings),
-        },
+        "model": told_of_model(held, atlas, sites, first[rank_by].value.shape[1]),
+        "config": told_of_choices(model, source, detectors, scorers, control, executor, selection, settings),
         **provenance(positions.table, space.address),
     }
     tables = {
@@ -181,37 +166,12 @@ def sieve(
     return Result(folder)
 
 
-def _check_handed_over(detectors: Mapping[str, Any], scorers: Mapping[str, Any], folder: Path) -> None:
-    for given, kind, what in ((detectors, Detector, "detector"), (scorers, Scorer, "scorer")):
-        if not given:
-            raise ConfigError(f"no {what} is given: give at least one")
-        for name, one in given.items():
-            if not isinstance(one, kind):
-                raise ConfigError(
-                    f"the {what} `{name}` is {one!r}, which is no {kind.__name__}: give an instance of one"
-                )
-    if (folder / "run.json").exists():
-        raise ConfigError(f"`{folder}` holds a finished run already, which is not written over: give another folder")
-
-
 def _announced(documents: Iterator[LabelledDocument], announce: Callable[..., None]) -> Iterator[LabelledDocument]:
     number = 0
     for number, document in enumerate(documents, 1):
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
         yield document
     announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
-
-
-def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Site, ...]:
-    """Return the sites of some layers, all by default.
-
-    Raises:
-        ConfigError: the model does not have one of them.
-    """
-    asked = [Site(layer, atlas.kind) for layer in sorted(set(layers or ()))]
-    if layers == () or not set(asked) <= set(atlas.sites):
-        raise ConfigError(f"layers is {list(layers or ())}: `{name}` has layers 0 to {len(atlas.sites) - 1}")
-    return atlas.sites if layers is None else tuple(asked)
 
 
 def _score(
@@ -243,8 +203,3 @@ def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Pos
                 told = {"behaviour": behaviour, "layer": layer, "neuron": neuron, "part": name}
                 tables.append(pd.DataFrame({**told, "label": mine[here], "activation": held[here, place]}))
     return pd.concat(tables, ignore_index=True)
-
-
-def _neutral(scores: Scores, behaviours: int) -> list[float | None]:
-    values = torch.as_tensor(scores.neutral, dtype=torch.float64).expand(scores.value.shape[0], 1)[:behaviours, 0]
-    return [None if value != value else value for value in values.tolist()]

@@ -12,6 +12,7 @@ from neurosieve.config.configuration import describe
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
+from neurosieve.errors import ConfigError
 from neurosieve.following import check_ahead, follow, gone_on, planned
 from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
 from neurosieve.loading import LanguageModel
@@ -21,7 +22,9 @@ from neurosieve.reporting import draw
 from neurosieve.rescoring import rescored
 from neurosieve.results import Result, Run
 from neurosieve.selection import Selection
+from neurosieve.settings import NO_STORE
 from neurosieve.sieve import sieve
+from neurosieve.streamed import streamed
 from neurosieve.validation import validated
 
 __all__ = ["find", "from_config", "main", "with_groups"]
@@ -94,6 +97,8 @@ def from_config(config: Any, folder: Path) -> Result:
 
 def _run(job: Job, folder: Path) -> Result:
     """Rank, draw, and do what is to follow; each is finished, and can be looked at, before the next begins."""
+    if job.settings.store == NO_STORE:
+        _check_ends_with_the_ranking(job)
     plans = planned(job.settings.then, job.reports)
     held, known = job.opened(), None if isinstance(job.model, LanguageModel) else job.model
     if plans:
@@ -103,7 +108,8 @@ def _run(job: Job, folder: Path) -> Result:
     if job.validation is not None:
         job.validation.check_ahead(held.tokenizer)
     how = (job.detectors, job.scorers, job.control, job.selection, job.settings, job.executor)
-    result = sieve(held, job.source, *how, folder, known)
+    read = streamed if job.settings.store == NO_STORE else sieve
+    result = read(held, job.source, *how, folder, known)
     draw(folder, job.reports)
     if job.validation is not None:
         trial = partial(validated, result, held, job.validation, *how, installed().announce)
@@ -116,6 +122,15 @@ def _run(job: Job, folder: Path) -> Result:
         result = follow(plans, result, AtHand(held, job.source, job.detectors, job.control))
         draw(folder, job.reports)
     return result
+
+
+def _check_ends_with_the_ranking(job: Job) -> None:
+    asked = {"then": job.settings.then, "validate": job.validation, "replicate_on": job.replicate_on}
+    going_on = [name for name, value in asked.items() if value]
+    if going_on:
+        raise ConfigError(
+            f"`{going_on[0]}` goes on from single positions, which `store=none` does not keep: leave out one of the two"
+        )
 
 
 def _replicated(result: Result, held: LanguageModel, job: Job) -> Run:

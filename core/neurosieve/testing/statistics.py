@@ -114,12 +114,27 @@ def a_state_survives_a_file(statistic: Statistic[Any]) -> None:
         _assert_same(statistic, resumed, summary(statistic, *parts, last), "goes on otherwise after it was stored")
 
 
+def a_bounded_state_does_not_grow(statistic: Statistic[Any]) -> None:
+    """Assert that a statistic that calls itself bounded has a state of one size, however much it has seen."""
+    if not statistic.bounded:
+        return
+    batch = observed()
+    with trying(statistic, "as it sums up one batch, and two"):
+        empty = statistic.empty(batch.labels.shape[1], batch.activations.shape[1])
+        sizes = [[tuple(part.shape) for part in state] for state in (empty, summary(statistic, batch, batch))]
+    if sizes[0] != sizes[1]:
+        raise AssertionError(
+            f"{shown(statistic)} calls itself bounded, and its state grows from {sizes[0]} to {sizes[1]}"
+        )
+
+
 STATISTIC_CHECKS: tuple[Check, ...] = (
     *PLUGIN_CHECKS,
     empties_share_nothing,
     batches_are_left_alone,
     shards_merge_to_what_one_pass_gives,
     nothing_changes_nothing,
+    a_bounded_state_does_not_grow,
     order_of_positions_does_not_matter,
     a_state_survives_a_file,
 )

@@ -1,7 +1,7 @@
 """How often a neuron fires how much, in bounded memory."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
@@ -49,6 +49,8 @@ class Histogram(Statistic[HistogramState]):
 
     steps: int = 16
     """Into how many bins each power of 2 is cut: a power of 2 itself."""
+
+    bounded: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.steps not in (1, 2, 4, 8, 16, 32, 64, 128, 256):

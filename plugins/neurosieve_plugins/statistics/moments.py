@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -43,6 +43,8 @@ class Moments(Statistic[MomentsState]):
     >>> state.positions.flatten().tolist(), state.mean.flatten().tolist(), state.m2.flatten().tolist()
     ([1, 2], [7.0, 2.0], [0.0, 2.0])
     """
+
+    bounded: ClassVar[bool] = True
 
     def empty(self, behaviours: int, neurons: int) -> MomentsState:
         """Return the summary of nothing, the identity of `merge`."""
