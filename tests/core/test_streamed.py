@@ -9,6 +9,7 @@ import pytest
 import torch
 from planted import plant, texts
 from sklearn.metrics import roc_auc_score
+from tenacity import wait_none
 
 from neurosieve import ConfigError, DataError, Document, Source, find, hookimpl
 from neurosieve.detection.spans import spans_of
@@ -182,6 +183,7 @@ def test_a_pass_over_texts_that_have_changed_is_begun_anew(tmp_path, monkeypatch
 
 
 def test_texts_that_break_off_are_read_on_from_there(tmp_path, monkeypatch):
+    monkeypatch.setattr("neurosieve.unbroken.wait_random", lambda *_: wait_none())
     monkeypatch.setattr("neurosieve.unbroken._LONGEST_WAIT", 0.01)
     result = streamed(tmp_path / "broken", Breaking(left=([2],)))
     assert any("2 time(s) the texts broke off" in warning for warning in result.run["warnings"])
@@ -189,6 +191,7 @@ def test_texts_that_break_off_are_read_on_from_there(tmp_path, monkeypatch):
 
 
 def test_texts_that_stay_broken_off_are_an_error_with_the_place_reached(tmp_path, monkeypatch):
+    monkeypatch.setattr("neurosieve.unbroken.wait_random", lambda *_: wait_none())
     monkeypatch.setattr("neurosieve.unbroken._LONGEST_WAIT", 0.01)
     with pytest.raises(DataError, match=r"broke off after 25 documents.*6 tries.*the network is down"):
         streamed(tmp_path / "broken", Breaking(left=([1000],)))
