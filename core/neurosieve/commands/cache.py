@@ -11,7 +11,8 @@ from neurosieve.cache import cache_folder
 __all__ = ["main"]
 
 _HELP = """\
-Show what is kept: converted models, and captured activations and finished traces by the model that gave them.
+Show what is kept: converted models, captured activations and finished traces by the model that gave them, and passes
+without a store that were interrupted.
 
   neurosieve cache                       a line for each, with its size
   neurosieve cache --clear <address>     remove one
@@ -37,8 +38,9 @@ def main(arguments: Sequence[str]) -> None:
     captures = sorted(path.parent for path in (asked.store or cache_folder() / "captures").glob("*/space.json"))
     traces = sorted(path.parent for path in (asked.store or cache_folder() / "traces").glob("*/traces.json"))
     models = [] if asked.store else sorted(path for path in (cache_folder() / "models").glob("*") if path.is_dir())
+    passes = [] if asked.store else sorted(path for path in (cache_folder() / "passes").glob("*") if path.is_dir())
     if asked.clear:
-        everything = captures + traces + models
+        everything = captures + traces + models + passes
         known = {path.name: [path] for path in everything}
         known |= {"captures": captures, "traces": traces, "all": everything}
         if asked.clear not in known:
@@ -63,11 +65,12 @@ def main(arguments: Sequence[str]) -> None:
     for path in traces:
         space = json.loads((path / "traces.json").read_text())
         table.add_row("traces", path.name, space["model"], "", space["dtype"], f"{_size(path) / 2**20:,.1f}")
-    for path in models:
-        table.add_row("model", path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
+    for kind, folders in (("model", models), ("pass", passes)):
+        for path in folders:
+            table.add_row(kind, path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
     console().print(table)
     console().print(
-        f"{sum(map(_size, captures + traces + models)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}",
+        f"{sum(map(_size, captures + traces + models + passes)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}",
         soft_wrap=True,
     )
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from neurosieve.commands.find import with_groups
 from neurosieve.config.hydra_app import run_hydra
+from neurosieve.errors import ConfigError
 from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
 from neurosieve.planning import Plan, planned_run
+from neurosieve.settings import NO_STORE
 
 __all__ = ["main", "plan"]
 
@@ -26,6 +28,11 @@ def plan(*choices: Any, **more: Any) -> Plan:
 
 
 def _planned(job: Job) -> Plan:
+    if job.settings.store == NO_STORE:
+        raise ConfigError(
+            "`store=none` chooses no positions, for it reads every token: there is nothing to plan but the size of the "
+            "texts; leave it out to plan a run with a store"
+        )
     return planned_run(job.opened(), job.source, job.detectors, job.control, job.selection, job.settings, job.ranking)
 
 
