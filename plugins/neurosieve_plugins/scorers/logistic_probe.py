@@ -1,7 +1,6 @@
 """A logistic regression on each neuron alone."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
 from neurosieve import ConfigError, Scorer, Scores
+from neurosieve_plugins.side_by_side import side_by_side
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["LogisticProbe"]
@@ -84,8 +84,8 @@ def _fit_all(
 ) -> Float64[Tensor, "2 neurons"]:
     """Return the coefficient and the gain of each neuron, the first `present` of the compared rows being 1."""
     fitted = torch.empty(2, activations.shape[1], dtype=torch.float64, device=activations.device)
-    on_gpu = activations.device.type != "cpu"
-    few = max(1, (_ELEMENTS_AT_ONCE_ON_A_GPU if on_gpu else _ELEMENTS_AT_ONCE) // len(compared))
+    at_once = _ELEMENTS_AT_ONCE if activations.device.type == "cpu" else _ELEMENTS_AT_ONCE_ON_A_GPU
+    few = max(1, at_once // len(compared))
     width = max(_FEWEST_AT_ONCE, few)
 
     def fit(start: int) -> None:
@@ -95,21 +95,7 @@ def _fit_all(
             some = neurons[first : first + few]
             fitted[:, start + first : start + first + len(some)] = _fit(_standardised(some), present, strength)
 
-    starts = range(0, activations.shape[1], width)
-    if on_gpu:
-        for start in starts:
-            fit(start)
-        return fitted
-    # Each thread fits neurons of its own. Were torch to split each piece of work over threads, they would wait for one
-    # another most of the time.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(fit, starts):
-                pass
-    finally:
-        torch.set_num_threads(threads)
+    side_by_side(fit, range(0, activations.shape[1], width), activations.device)
     return fitted
 
 
