@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from neurosieve import Batch, Contrast, Interval, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
-from neurosieve_plugins.scorers.ordering import areas_of_resamples, in_order, midranks
+from neurosieve_plugins.scorers.ordering import Ordered, areas_of_resamples, midranks, scored_in_order
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["Auc"]
@@ -39,19 +39,7 @@ class Auc(Scorer[RowsState]):
 
     def compute(self, state: RowsState) -> Scores:
         """Return the area per behaviour and neuron, nan without a present or a control position."""
-        behaviours, neurons = state.labels.shape[1], state.activations.shape[1]
-        value = torch.full((behaviours, neurons), torch.nan, dtype=torch.float64, device=state.activations.device)
-        for behaviour in range(behaviours):
-            for ordered in in_order(state, behaviour):
-                present, control = ordered.present, ordered.control
-                # Seek each position of the smaller class among the larger: fewer searches, in the same sorted rows.
-                fewer, more = (present, control) if present.shape[1] <= control.shape[1] else (control, present)
-                below = torch.searchsorted(more, fewer).sum(dim=1)
-                not_above = torch.searchsorted(more, fewer, right=True).sum(dim=1)
-                won = (below + not_above).double() / (2 * fewer.shape[1] * more.shape[1])
-                area = won if fewer is present else 1 - won
-                value[behaviour, ordered.chunk] = area.masked_fill_(ordered.unordered, torch.nan)
-        return Scores(value, neutral=0.5)
+        return Scores(scored_in_order(state, _area), neutral=0.5)
 
     def contrast(self, batch: Batch) -> Contrast:
         """Return the midranks, whose sum over the present positions is Mann and Whitney's U but for a constant."""
@@ -73,12 +61,12 @@ class Auc(Scorer[RowsState]):
         """Return intervals by the clustered variance of Obuchowski (1997, "Nonparametric analysis of clustered ROC
         curve data", Biometrics 53), on the logit scale; exact ones for an area of 0 or 1.
         """
-        labels, groups = batch.labels[:, 0], batch.groups
         values = batch.activations.float()
+        labels, groups = batch.labels[:, 0].to(values.device), batch.groups.to(values.device)
         present, control = labels == 1, labels == 0
         m, n = int(present.sum()), int(control.sum())
         if not (m and n):
-            nothing = torch.full((values.shape[1],), torch.nan, dtype=torch.float64)
+            nothing = torch.full((values.shape[1],), torch.nan, dtype=torch.float64, device=values.device)
             return Interval(nothing, nothing.clone())
         overall = midranks(values)
         # For each position, the share of the other class that it outfires, or that outfires it.
@@ -95,3 +83,13 @@ class Auc(Scorer[RowsState]):
         variance = s10 / m + s01 / n + 2 * s11 / (m * n)
         fewest = min(with_x, with_y)
         return area_interval(area, variance, confidence, fewest - 1, fewest)
+
+
+def _area(ordered: Ordered) -> Float64[Tensor, "neurons"]:
+    present, control = ordered
+    # Seek each position of the smaller class among the larger: fewer searches, in the same sorted rows.
+    fewer, more = (present, control) if present.shape[1] <= control.shape[1] else (control, present)
+    below = torch.searchsorted(more, fewer).sum(dim=1)
+    not_above = torch.searchsorted(more, fewer, right=True).sum(dim=1)
+    won = (below + not_above).double() / (2 * fewer.shape[1] * more.shape[1])
+    return won if fewer is present else 1 - won

@@ -48,15 +48,15 @@ class AucWithinToken(Scorer[RowsState]):
         value = torch.full((behaviours, neurons), torch.nan, dtype=torch.float64, device=state.activations.device)
         for behaviour in range(behaviours):
             labels = state.labels[:, behaviour]
-            won, pairs = torch.zeros(neurons, dtype=torch.float64), 0
+            won, pairs = torch.zeros(neurons, dtype=torch.float64, device=value.device), 0
             for here in _mixed(labels, state.token_ids):
                 present = labels[here] == 1
                 m, n = int(present.sum()), int((~present).sum())
                 ranks = midranks(state.activations[here].float())
-                won += (ranks[present].double().sum(dim=0) - m * (m + 1) / 2).cpu()
+                won += ranks[present].double().sum(dim=0) - m * (m + 1) / 2
                 pairs += m * n
             if pairs:
-                value[behaviour] = (won / pairs).to(value.device)
+                value[behaviour] = won / pairs
         return Scores(value, neutral=0.5)
 
     def contrast(self, batch: Batch) -> Contrast:
@@ -83,11 +83,12 @@ class AucWithinToken(Scorer[RowsState]):
         The area is a sum over pairs; what a position adds to it, less its expectation, is summed over the positions of
         a group, as Obuchowski (1997) does for one stratum.
         """
-        labels = batch.labels[:, 0]
-        share = torch.zeros(batch.activations.shape, dtype=torch.float64)
-        expected, pairs = torch.zeros(len(labels), 1, dtype=torch.float64), 0
-        won = torch.zeros(share.shape[1], dtype=torch.float64)
-        for here in _mixed(labels, batch.token_ids):
+        device = batch.activations.device
+        labels, token_ids, groups = (x.to(device) for x in (batch.labels[:, 0], batch.token_ids, batch.groups))
+        share = torch.zeros_like(batch.activations, dtype=torch.float64)
+        expected, pairs = torch.zeros(len(labels), 1, dtype=torch.float64, device=device), 0
+        won = torch.zeros(share.shape[1], dtype=torch.float64, device=device)
+        for here in _mixed(labels, token_ids):
             present = labels[here] == 1
             m, n = int(present.sum()), int((~present).sum())
             values = batch.activations[here].float()
@@ -98,14 +99,14 @@ class AucWithinToken(Scorer[RowsState]):
             won += share[here[present]].sum(dim=0)
             pairs += m * n
         if not pairs:
-            nothing = torch.full((share.shape[1],), torch.nan, dtype=torch.float64)
+            nothing = torch.full_like(won, torch.nan)
             return Interval(nothing, nothing.clone())
         used = expected[:, 0] > 0
         area = won / pairs
-        sums, _ = sums_by_group((share - expected * area)[used] / pairs, batch.groups[used], batch.groups[used])
+        sums, _ = sums_by_group((share - expected * area)[used] / pairs, groups[used], groups[used])
         clusters = len(sums)
         variance = (clusters / (clusters - 1) if clusters > 1 else torch.nan) * sums.square().sum(dim=0)
-        fewest = min(len(torch.unique(batch.groups[used & (labels == label)])) for label in (0, 1))
+        fewest = min(len(torch.unique(groups[used & (labels == label)])) for label in (0, 1))
         return area_interval(area, variance, confidence, clusters - 1, fewest)
 
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from neurosieve import Scorer, Scores
-from neurosieve_plugins.scorers.ordering import in_order
+from neurosieve_plugins.scorers.ordering import Ordered, scored_in_order
 from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["AveragePrecision"]
@@ -41,15 +43,13 @@ class AveragePrecision(Scorer[RowsState]):
 
     def compute(self, state: RowsState) -> Scores:
         """Return the area per behaviour and neuron, nan without a present or a control position."""
-        behaviours, neurons = state.labels.shape[1], state.activations.shape[1]
-        value = torch.full((behaviours, neurons), torch.nan, dtype=torch.float64, device=state.activations.device)
-        for behaviour in range(behaviours):
-            for ordered in in_order(state, behaviour):
-                present, control = ordered.present, ordered.control
-                hits = present.shape[1] - torch.searchsorted(present, present)
-                false_alarms = control.shape[1] - torch.searchsorted(control, present)
-                area = (hits.double() / (hits + false_alarms)).mean(dim=1)
-                value[behaviour, ordered.chunk] = area.masked_fill_(ordered.unordered, torch.nan)
         present, control = (state.labels == 1).sum(dim=0), (state.labels == 0).sum(dim=0)
         prevalence = present.double() / (present + control)
-        return Scores(value, neutral=prevalence.unsqueeze(-1))
+        return Scores(scored_in_order(state, _area), neutral=prevalence.unsqueeze(-1))
+
+
+def _area(ordered: Ordered) -> Float64[Tensor, "neurons"]:
+    present, control = ordered
+    hits = present.shape[1] - torch.searchsorted(present, present)
+    false_alarms = control.shape[1] - torch.searchsorted(control, present)
+    return (hits.double() / (hits + false_alarms)).mean(dim=1)

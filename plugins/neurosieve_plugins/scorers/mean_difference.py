@@ -59,13 +59,14 @@ class MeanDifference(Scorer[MomentsState]):
         The cluster-robust sandwich known as CV3 (Bell and McCaffrey 2002). Plain cluster sums (Liang and Zeger 1986)
         take a group's mean to be known, and are too narrow where few groups hold most of the behaviour.
         """
-        labels, groups, values = batch.labels[:, 0], batch.groups, batch.activations.double()
-        moved, with_class, difference = [], [], torch.zeros(values.shape[1], dtype=torch.float64)
+        values = batch.activations.double()
+        labels, groups = batch.labels[:, 0].to(values.device), batch.groups.to(values.device)
+        moved, with_class, difference = [], [], torch.zeros_like(values[:1].sum(dim=0))
         for label, sign in ((1, 1), (0, -1)):
             mine = labels == label
             mean = values[mine].mean(dim=0)
             sums, has = sums_by_group(values[mine] - mean, groups[mine], groups)
-            size, _ = sums_by_group(torch.ones(int(mine.sum()), 1, dtype=torch.float64), groups[mine], groups)
+            size, _ = sums_by_group(mine[mine].double().unsqueeze(1), groups[mine], groups)
             # How far the mean moves as a group is left out; nan if nothing is left.
             moved.append(sign * sums / torch.where(size < mine.sum(), mine.sum() - size, torch.nan))
             with_class.append(int(has.sum()))

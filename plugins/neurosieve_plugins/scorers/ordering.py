@@ -1,6 +1,6 @@
 """The activations of each neuron in order: what every score that reads order alone starts from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -11,12 +11,17 @@ from jaxtyping import Bool, Float, Float32, Float64, Int
 from torch import Tensor
 
 from neurosieve import Batch
+from neurosieve_plugins.side_by_side import side_by_side
 from neurosieve_plugins.statistics.rows import RowsState
 
-__all__ = ["Ordered", "areas_of_resamples", "in_order", "midranks"]
+__all__ = ["Ordered", "areas_of_resamples", "midranks", "scored_in_order"]
 
-_ELEMENTS_AT_ONCE = 1 << 23
-"""How many float32 numbers a temporary may hold: 32 MiB of them."""
+_ELEMENTS_AT_ONCE = 1 << 18
+"""How many float32 numbers a thread sorts at once: 1 MiB of them, which stay in a processor's cache."""
+_ELEMENTS_AT_ONCE_ON_A_GPU = 1 << 23
+"""The same on a GPU: 32 MiB of them."""
+_FEWEST_AT_ONCE = 16
+"""How many neurons are read at once whatever the number of positions: one cache line of each row."""
 _RANKED_AT_ONCE = 1 << 17
 """How many activations a thread ranks at once: few enough that they stay in a processor's cache."""
 
@@ -24,7 +29,6 @@ _RANKED_AT_ONCE = 1 << 17
 class Ordered(NamedTuple):
     """Some neurons of a layer, one row each, their activations at the positions of each class from low to high."""
 
-    chunk: slice
     present: Float32[Tensor, "neurons present"]
     control: Float32[Tensor, "neurons control"]
 
@@ -34,21 +38,34 @@ class Ordered(NamedTuple):
         return self.present[:, -1].isnan() | self.control[:, -1].isnan()
 
 
-def in_order(state: RowsState, behaviour: int) -> Iterator[Ordered]:
-    """Yield the neurons in chunks, sorted; nothing if either class has no position.
+def scored_in_order(
+    state: RowsState, score: Callable[[Ordered], Float64[Tensor, "some"]]
+) -> Float64[Tensor, "behaviours neurons"]:
+    """Return what `score` says of neurons whose activations are sorted; nan without both classes, or for a nan.
 
     Values are sorted, never indices: numpy's sort of values is vectorised, and several times as fast as any argsort.
     """
-    labels = state.labels[:, behaviour]
-    present, control = (labels == 1).nonzero().squeeze(1), (labels == 0).nonzero().squeeze(1)
-    if len(present) == 0 or len(control) == 0:
-        return
-    neurons = state.activations.shape[1]
-    width = max(1, _ELEMENTS_AT_ONCE // len(labels))
-    for start in range(0, neurons, width):
-        chunk = slice(start, min(start + width, neurons))
-        values = state.activations[:, chunk]
-        yield Ordered(chunk, _sorted_columns(values[present]), _sorted_columns(values[control]))
+    activations = state.activations
+    behaviours, neurons = state.labels.shape[1], activations.shape[1]
+    scored = torch.full((behaviours, neurons), torch.nan, dtype=torch.float64, device=activations.device)
+    at_once = _ELEMENTS_AT_ONCE if activations.device.type == "cpu" else _ELEMENTS_AT_ONCE_ON_A_GPU
+    width = max(_FEWEST_AT_ONCE, at_once // max(1, len(state.labels)))
+    for behaviour in range(behaviours):
+        labels = state.labels[:, behaviour]
+        present, control = (labels == 1).nonzero().squeeze(1), (labels == 0).nonzero().squeeze(1)
+        if len(present) == 0 or len(control) == 0:
+            continue
+
+        def score_some(
+            start: int, present: Tensor = present, control: Tensor = control, mine: Tensor = scored[behaviour]
+        ) -> None:
+            chunk = slice(start, start + width)
+            values = activations[:, chunk]
+            ordered = Ordered(*(_sorted_columns(values.index_select(0, rows)) for rows in (present, control)))
+            mine[chunk] = score(ordered).masked_fill_(ordered.unordered, torch.nan)
+
+        side_by_side(score_some, range(0, neurons, width), activations.device)
+    return scored
 
 
 def _sorted_columns(values: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "columns rows"]:
@@ -65,20 +82,35 @@ def midranks(values: Float32[Tensor, "positions neurons"]) -> Float32[Tensor, "p
 
     nan for a neuron that has a nan.
     """
+    if values.device.type != "cpu":
+        return _midranks_on_a_gpu(values)
     positions, neurons = values.shape
     ranks = np.empty((neurons, positions), dtype=np.float32)
     width = max(1, _RANKED_AT_ONCE // max(1, positions))
 
     def rank(start: int) -> None:
         chunk = slice(start, start + width)
-        _rank_rows(values[:, chunk].T.contiguous().cpu().numpy(), ranks[chunk])
+        _rank_rows(values[:, chunk].T.contiguous().numpy(), ranks[chunk])
 
     starts = range(0, neurons, width)
     # numpy lets other threads work as it sorts; one chunk alone is not worth a thread.
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
         for _ in map(rank, starts) if len(starts) < 2 else threads.map(rank, starts):
             pass
-    return torch.from_numpy(ranks).T.to(values.device)
+    return torch.from_numpy(ranks).T
+
+
+def _midranks_on_a_gpu(values: Float32[Tensor, "positions neurons"]) -> Float32[Tensor, "positions neurons"]:
+    """Return what `midranks` does: the rank of a value is told by how many are below it, and how many not above."""
+    ranks = torch.empty_like(values)
+    width = max(1, _ELEMENTS_AT_ONCE_ON_A_GPU // max(1, len(values)))
+    for start in range(0, values.shape[1], width):
+        columns = values[:, start : start + width].T.contiguous()
+        ordered = columns.sort(dim=1).values
+        twice = torch.searchsorted(ordered, columns) + torch.searchsorted(ordered, columns, right=True) + 1
+        found = (twice / 2).masked_fill_(columns.isnan().any(dim=1, keepdim=True), torch.nan)
+        ranks[:, start : start + width] = found.T
+    return ranks
 
 
 def _rank_rows(rows: npt.NDArray[np.float32], ranks: npt.NDArray[np.float32]) -> None:

@@ -1,6 +1,5 @@
 """Means and variances of the neurons, in bounded memory."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -9,11 +8,16 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from neurosieve import Batch, Statistic
+from neurosieve_plugins.side_by_side import side_by_side
 
 __all__ = ["Moments", "MomentsState"]
 
 _ELEMENTS_AT_ONCE = 1 << 18
-"""How many float64 numbers a temporary may hold: 2 MiB of them, which stay in a processor's cache."""
+"""How many float64 numbers a temporary may hold on a processor: 2 MiB of them, which mostly stay in its caches."""
+_ELEMENTS_AT_ONCE_ON_A_GPU = 1 << 22
+"""The same on a GPU: 32 MiB of them."""
+_FEWEST_AT_ONCE = 16
+"""How many neurons are read at once whatever the number of positions: one cache line of each row."""
 
 
 class MomentsState(NamedTuple):
@@ -102,24 +106,23 @@ def _weighted(
     first = (weight > 0).byte().argmax(dim=-1)
     # Rounding leaves at most this share of a sum of squares where the true m2 is 0.
     rounding = 2 * (size + 1) * torch.finfo(torch.float64).eps
-    for chunk in _chunks(neurons, rows=max(positions, count.numel())):
+    at_once = _ELEMENTS_AT_ONCE if activations.device.type == "cpu" else _ELEMENTS_AT_ONCE_ON_A_GPU
+    width = max(_FEWEST_AT_ONCE, at_once // max(positions, count.numel()))
+
+    def summarise(start: int) -> None:
+        chunk = slice(start, start + width)
         values = activations[:, chunk].double()
         # About the mean; for a neuron that never changes, its value. In float32, so that subtracting it is exact.
         shift = (values[0] + (values - values[0]).mean(dim=0)).float()
-        values -= shift
+        values = values - shift  # A batch in float64 is this very memory.
         average = weight @ values / size
-        squares = weight @ values.square()
+        squares = weight @ values.square_()
         spread = squares - size * average.square()
         constant = spread <= rounding * squares
         m2[..., chunk] = spread.masked_fill_(constant, 0.0)
         # A constant's mean is its value, to the last bit: else two batches of one constant would seem to differ.
         mean[..., chunk] = torch.where(constant, activations[first, chunk].double(), average + shift)
+
+    side_by_side(summarise, range(0, neurons, width), activations.device)
     mean.masked_fill_((count == 0).unsqueeze(-1), 0.0)
     return MomentsState(count, mean, m2)
-
-
-def _chunks(neurons: int, rows: int) -> Iterator[slice]:
-    """Yield slices of the neurons, so that `rows` times a slice stays within the bound on temporaries."""
-    width = max(1, _ELEMENTS_AT_ONCE // rows)
-    for start in range(0, neurons, width):
-        yield slice(start, start + width)

@@ -39,6 +39,16 @@ def test_a_nan_with_a_sign_is_a_nan_too():
     np.testing.assert_array_equal(ranked(np.copysign(values, -1)), [[np.nan, 2.0], [np.nan, 1.0]])
 
 
+@settings(max_examples=50)
+@given(
+    values=hnp.arrays(
+        np.float32, st.tuples(st.integers(1, 20), st.integers(1, 4)), elements=st.one_of(TIED, st.just(np.nan), ANY)
+    )
+)
+def test_a_gpu_would_give_the_same_ranks(values):
+    np.testing.assert_array_equal(ordering._midranks_on_a_gpu(torch.from_numpy(values)).numpy(), ranked(values))
+
+
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0), (1, 1)])
 def test_nothing_has_no_ranks(shape):
     assert midranks(torch.zeros(shape)).shape == shape

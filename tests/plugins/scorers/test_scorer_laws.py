@@ -148,6 +148,7 @@ def test_how_many_neurons_are_worked_on_at_once_does_not_matter(scorer, score, d
     activations, labels = data()
     whole = score(scorer, activations, labels)
     monkeypatch.setattr(ordering, "_ELEMENTS_AT_ONCE", 200)
+    monkeypatch.setattr(ordering, "_FEWEST_AT_ONCE", 1)
     monkeypatch.setattr(ordering, "_RANKED_AT_ONCE", 100)
     monkeypatch.setattr(mutual_information, "_ELEMENTS_AT_ONCE", 200)
     monkeypatch.setattr(auc_binned, "_NEURONS_AT_ONCE", 3)

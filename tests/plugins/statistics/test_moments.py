@@ -132,6 +132,7 @@ def test_how_many_neurons_are_worked_on_at_once_does_not_matter(batch_of, monkey
     activations, labels = random_data()
     whole = summarised(batch_of(activations, labels))
     monkeypatch.setattr(moments, "_ELEMENTS_AT_ONCE", 80)
+    monkeypatch.setattr(moments, "_FEWEST_AT_ONCE", 1)
     assert_same(summarised(batch_of(activations, labels)), whole)
 
 
@@ -142,8 +143,10 @@ def test_activations_of_any_precision_are_summarised_in_float64(batch_of, dtype)
     assert_is_what_numpy_says(state, activations.to(dtype), labels)
 
 
-def test_the_batch_is_left_alone(batch_of):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_batch_is_left_alone(batch_of, dtype):
     activations, labels = random_data()
+    activations = activations.to(dtype)
     batch = batch_of(activations.clone(), labels)
     summarised(batch, batch)
     assert torch.equal(batch.activations, activations)
