@@ -29,7 +29,7 @@ class DatasetRecords:
     split: str
     revision: str | None
     streaming: bool
-    part: tuple[int, int] | None = None
+    part: tuple[int, ...] | None = None
     """The number of a part, and of how many: whole files where they can be dealt out evenly, else one record in so
     many; None for all."""
 
@@ -85,7 +85,7 @@ class DatasetRecords:
             return found
         from datasets.distributed import split_dataset_by_node
 
-        return split_dataset_by_node(found, *self.part)
+        return split_dataset_by_node(found, rank=self.part[0], world_size=self.part[1])
 
 
 def _is_of_the_network(error: BaseException) -> bool:

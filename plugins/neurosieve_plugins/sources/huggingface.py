@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from neurosieve import Document, Source
+from neurosieve import ConfigError, Document, Source
 from neurosieve_plugins.dataset_records import DatasetRecords
 from neurosieve_plugins.sources.layout import Layout
 
@@ -52,12 +52,26 @@ class HuggingFace(Source):
     completion_marker: str | None = "<think>"
     """What stands right before the completion; null for nothing."""
 
+    part: tuple[int, ...] | None = None
+    """Which part of how many is read, as in `[0, 8]`, without the others: whole files, where there are enough. Records
+    need an id of their own then (`id_field`)."""
+
     def __post_init__(self) -> None:
         _ = self._records, self._layout
+        if self.part is None:
+            return
+        if len(self.part) != 2 or not 0 <= self.part[0] < self.part[1]:
+            raise ConfigError(f"`part` of `huggingface` is {list(self.part)}: give which of how many, as in [0, 8]")
+        if self.id_field is None:
+            raise ConfigError(
+                "`part` of `huggingface` is given without `id_field`: two parts would number records alike"
+            )
 
     @property
     def _records(self) -> DatasetRecords:
-        return DatasetRecords(self.dataset, self.subset, self.data_files, self.split, self.revision, self.streaming)
+        return DatasetRecords(
+            self.dataset, self.subset, self.data_files, self.split, self.revision, self.streaming, self.part
+        )
 
     @property
     def _layout(self) -> Layout:
@@ -71,26 +85,13 @@ class HuggingFace(Source):
         )
 
     def __iter__(self) -> Iterator[Document]:
-        return self._documents(self._records)
-
-    def _documents(self, records: DatasetRecords) -> Iterator[Document]:
         if self.streaming:  # As many as there may be: to remember the id of each would fill the memory.
-            return (self._layout.document(record) for record in records)
-        return self._layout.documents(("", record) for record in records)
+            return (self._layout.document(record) for record in self._records)
+        return self._layout.documents(("", record) for record in self._records)
 
     def shard(self, rank: int, world_size: int) -> Source:
-        """Return a part: of whole files, where a stream has enough of them and records have ids of their own."""
+        """Return a part: of whole files, where a stream has enough of them and its records have ids of their own."""
         whole = super().shard(rank, world_size)
-        # Without an id a record goes by its number in the whole, which only reading the whole tells.
-        return _Part(self, (rank, world_size)) if self.streaming and self.id_field is not None else whole
-
-
-@dataclass(frozen=True)
-class _Part(Source):
-    """A part of a stream, which is read without the others."""
-
-    whole: HuggingFace
-    part: tuple[int, int]
-
-    def __iter__(self) -> Iterator[Document]:
-        return self.whole._documents(dataclasses.replace(self.whole._records, part=self.part))
+        if not self.streaming or self.id_field is None or self.part is not None:
+            return whole
+        return dataclasses.replace(self, part=(rank, world_size))

@@ -101,7 +101,17 @@ def test_a_hub_out_of_reach_is_an_error_that_says_so(streaming):
         list(HuggingFace("nobody/nothing", streaming=streaming))
 
 
-@pytest.mark.parametrize("fields", [{"dataset": ""}, {"dataset": "json"}, {"split": " "}, {"text_field": ""}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"dataset": ""},
+        {"dataset": "json"},
+        {"split": " "},
+        {"text_field": ""},
+        {"part": (1, 1), "id_field": "name"},
+        {"part": (0, 2)},
+    ],
+)
 def test_fields_that_make_no_sense_are_refused(fields):
     with pytest.raises(ConfigError):
         HuggingFace(**{"dataset": "some/name"} | fields)
@@ -120,7 +130,7 @@ def test_parts_of_a_stream_of_several_files_are_dealt_out_whole(tmp_path):
 
 @pytest.fixture
 def breaking_server(tmp_path):
-    """Serves a folder over HTTP; it ends in the midst of what is behind 16 MiB, as often as `failures` says."""
+    """Serves a folder over HTTP; it ends in the midst of what is behind 15 MiB, as often as `failures` says."""
 
     class Breaking(SimpleHTTPRequestHandler):
         failures = 10**6
@@ -134,7 +144,7 @@ def breaking_server(tmp_path):
             self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(whole)}")
             self.send_header("Accept-Ranges", "bytes")
             self.end_headers()
-            if Breaking.failures and int(first) >= 2**24:
+            if Breaking.failures and int(first) >= 15 * 2**20:
                 Breaking.failures -= 1
                 self.wfile.write(part[: len(part) // 2])
                 raise ConnectionResetError
