@@ -67,10 +67,14 @@ def row(
 
 
 def met(line: Mapping[str, Any]) -> bool | None:
-    """Return whether a row's aim is met; None where it has none."""
-    if line.get("aim") is None:
+    """Return whether a row's aim is met; None where it has none, or was not measured."""
+    if line.get("aim") is None or line["ratio"] is None:
         return None
-    return line["ratio"] >= line["aim"] if line.get("at_least") else line["ratio"] <= line["aim"]
+    return bool(line["ratio"] >= line["aim"] if _more_is_better(line) else line["ratio"] <= line["aim"])
+
+
+def _more_is_better(line: Mapping[str, Any]) -> bool:
+    return bool(line.get("at_least")) or line.get("better") == "higher"
 
 
 def peak_mib() -> float:
@@ -156,8 +160,8 @@ def markdown(lines: Sequence[Row]) -> str:
         cells = (
             line["what"],
             line["against"],
-            _number(line["ratio"]),
-            "" if aim is None else f"{'≥' if line.get('at_least') else '≤'} {_number(aim)}",
+            "" if line["ratio"] is None else _number(line["ratio"]),
+            "" if aim is None else f"{'≥' if _more_is_better(line) else '≤'} {_number(aim)}",
             "" if kept is None else "yes" if kept else "**no**",
             f"{line['peak_mib']:,.0f}" if line.get("peak_mib") else "",
             line["note"],
