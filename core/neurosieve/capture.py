@@ -20,6 +20,7 @@ from neurosieve.store import Space, document_keys
 __all__ = ["Capture", "batches_at", "capture", "document_batches", "keys_of"]
 
 _BATCH_BYTES = 128 * 2**20
+_CPU = torch.device("cpu")
 
 
 @dataclass
@@ -96,8 +97,11 @@ def capture(
     return done
 
 
-def batches_at(space: Space, positions: Positions, site: Site) -> Iterator[Batch]:
-    """Yield every position at one site, in batches of bounded size, in the order of `positions`."""
+def batches_at(space: Space, positions: Positions, site: Site, device: torch.device = _CPU) -> Iterator[Batch]:
+    """Yield every position at one site, in batches of bounded size, in the order of `positions`.
+
+    The activations are on `device`, and so are the states of the statistics that they are added to.
+    """
     keys, tokens = keys_of(positions)
     token_ids = np.array(
         [
@@ -111,7 +115,7 @@ def batches_at(space: Space, positions: Positions, site: Site) -> Iterator[Batch
         documents = positions.document_of_row[part]
         yield Batch(
             site,
-            space.read(site, keys[part], tokens[part]),
+            space.read(site, keys[part], tokens[part]).to(device),
             torch.from_numpy(positions.labels[part]),
             torch.from_numpy(documents),
             torch.from_numpy(positions.groups[documents]),

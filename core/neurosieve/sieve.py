@@ -104,7 +104,7 @@ def sieve(
             )
         try:
             with watch.stage("scoring"):
-                scored = _score(space, positions, scorers, announce)
+                scored = _score(space, positions, scorers, held.device, announce)
             with watch.stage("ranking"):
                 neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.looks)
             with watch.stage("permuting"):
@@ -175,11 +175,17 @@ def _announced(documents: Iterator[LabelledDocument], announce: Callable[..., No
 
 
 def _score(
-    space: Space, positions: Positions, scorers: Mapping[str, Scorer[Any]], announce: Callable[..., None]
+    space: Space,
+    positions: Positions,
+    scorers: Mapping[str, Scorer[Any]],
+    device: torch.device,
+    announce: Callable[..., None],
 ) -> dict[Site, dict[str, Scores]]:
+    # On a GPU where there is one; others have no float64.
+    device = device if device.type == "cuda" else torch.device("cpu")
     scored = {}
     for number, site in enumerate(space.sites, 1):
-        scored[site] = score(batches_at(space, positions, site), scorers)
+        scored[site] = score(batches_at(space, positions, site, device), scorers)
         announce("stage_progressed", stage="scoring", done=number, total=len(space.sites), unit="layers")
     return scored
 

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import xxhash
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from neurosieve.data import Document
 from neurosieve.errors import BrokenOffError, DataError
@@ -39,7 +46,7 @@ class Unbroken:
         retrying = Retrying(
             retry=retry_if_exception_type(_PASSING),
             stop=stop_after_attempt(self._tries),
-            wait=wait_exponential_jitter(initial=self._first_wait, max=_LONGEST_WAIT, jitter=self._first_wait),
+            wait=wait_exponential(self._first_wait, max=_LONGEST_WAIT) + wait_random(0, self._first_wait),
             before_sleep=self._broke_off,
             reraise=True,
         )

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from neurosieve import ConfigError, DataError
+from neurosieve import BrokenOffError, ConfigError, DataError
 from neurosieve_plugins.records import Record
 
 __all__ = ["DatasetRecords"]
 
 # What `datasets` reads by itself, of local files; unless they are named, of whatever lies in the working folder.
 _FORMATS = frozenset({"arrow", "csv", "json", "parquet", "text"})
+
+
+_OF_THE_NETWORK = frozenset({"aiohttp", "botocore", "httpcore", "httpx", "requests", "urllib3"})
+"""What `datasets` reaches the network with; their errors are those of connections."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class DatasetRecords:
     split: str
     revision: str | None
     streaming: bool
+    part: tuple[int, int] | None = None
+    """The number of a part, and of how many: whole files where they can be dealt out evenly, else one record in so
+    many; None for all."""
 
     def __post_init__(self) -> None:
         if not self.dataset.strip():
@@ -45,11 +52,13 @@ class DatasetRecords:
             cause = error.__cause__ or error
             reason = textwrap.shorten(f"{type(cause).__name__}: {cause}", 300, placeholder=" …")
             after = f" after record {number}" if number else ""
+            if number and _is_of_the_network(error):
+                raise BrokenOffError(f"{self._origin} broke off{after} ({reason})") from error
             advice = (
                 "`split` and `data_files`" if self.dataset in _FORMATS else "its names, and the network or the cache"
             )
             raise DataError(f"{self._origin} cannot be read{after} ({reason}): check {advice}") from error
-        if number == 0:
+        if number == 0 and self.part is None:
             raise DataError(f"{self._origin} holds no record: choose another split or other files")
 
     @property
@@ -64,7 +73,7 @@ class DatasetRecords:
 
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
-        return datasets.load_dataset(
+        found = datasets.load_dataset(
             self.dataset,
             self.subset,
             data_files=list(self.data_files) or None,
@@ -72,3 +81,19 @@ class DatasetRecords:
             revision=self.revision,
             streaming=self.streaming,
         )
+        if self.part is None:
+            return found
+        from datasets.distributed import split_dataset_by_node
+
+        return split_dataset_by_node(found, *self.part)
+
+
+def _is_of_the_network(error: BaseException) -> bool:
+    """Return whether an error, or what it was raised from, is that of a connection."""
+    seen: BaseException | None = error
+    while seen is not None:
+        package = type(seen).__module__.partition(".")[0]
+        if isinstance(seen, ConnectionError | TimeoutError) or package in _OF_THE_NETWORK:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

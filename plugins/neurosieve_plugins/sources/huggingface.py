@@ -1,5 +1,6 @@
 """Documents from Hugging Face `datasets`."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -70,4 +71,26 @@ class HuggingFace(Source):
         )
 
     def __iter__(self) -> Iterator[Document]:
-        return self._layout.documents(("", record) for record in self._records)
+        return self._documents(self._records)
+
+    def _documents(self, records: DatasetRecords) -> Iterator[Document]:
+        if self.streaming:  # As many as there may be: to remember the id of each would fill the memory.
+            return (self._layout.document(record) for record in records)
+        return self._layout.documents(("", record) for record in records)
+
+    def shard(self, rank: int, world_size: int) -> Source:
+        """Return a part: of whole files, where a stream has enough of them and records have ids of their own."""
+        whole = super().shard(rank, world_size)
+        # Without an id a record goes by its number in the whole, which only reading the whole tells.
+        return _Part(self, (rank, world_size)) if self.streaming and self.id_field is not None else whole
+
+
+@dataclass(frozen=True)
+class _Part(Source):
+    """A part of a stream, which is read without the others."""
+
+    whole: HuggingFace
+    part: tuple[int, int]
+
+    def __iter__(self) -> Iterator[Document]:
+        return self.whole._documents(dataclasses.replace(self.whole._records, part=self.part))

@@ -16,8 +16,8 @@ _LOWEST, _HIGHEST = -22, 10
 1,024."""
 _FRACTION = 23
 """How many bits of a float32 come after its exponent."""
-_ELEMENTS_AT_ONCE = 1 << 22
-"""How many int64 numbers a temporary may hold: 32 MiB of them."""
+_ELEMENTS_AT_ONCE = 1 << 18
+"""How many int64 numbers a temporary may hold: 2 MiB of them, which stay in a processor's cache."""
 
 
 class HistogramState(NamedTuple):
@@ -78,10 +78,10 @@ class Histogram(Statistic[HistogramState]):
         magnitude = bits & 0x7FFFFFFF
         step = magnitude >> (_FRACTION - self.steps.bit_length() + 1)
         least = (_LOWEST + 127) * self.steps
-        out = (step.long() - (least - 1)).clamp_(0, self._steps_out)
+        out = (step - (least - 1)).clamp_(0, self._steps_out)
         out.masked_fill_(magnitude == 0, -1).add_(1)
         number = torch.where(bits < 0, self.zero - out, self.zero + out)
-        return number.masked_fill_(activations.isnan(), self.bins - 1)
+        return number.masked_fill_(activations.isnan(), self.bins - 1).long()
 
     def empty(self, behaviours: int, neurons: int) -> HistogramState:
         """Return the summary of nothing, the identity of `merge`."""
