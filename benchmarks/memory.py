@@ -44,7 +44,7 @@ def tenfold(preset: str, documents: int, store: str | None) -> Row:
 
 def rows(small: bool) -> list[Row]:
     if small:
-        return [tenfold("tiny", 8, "none")]
+        return [tenfold("tiny", 10, "none")]
     return [
         tenfold("gemma-3-270m", 60, None),
         tenfold("gemma-3-270m", 60, "none"),

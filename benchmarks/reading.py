@@ -48,12 +48,12 @@ def beside_others(preset: str, texts: int, length: int, turns: int) -> list[Row]
         "": lambda: captured(model, atlas, positions, BUDGET),
         "Hugging Face with its LM head, nothing kept": over_batches(lambda ids: module(input_ids=ids, use_cache=False)),
     }
-    absent = {}
+    absent: list[str] = []
     for peer, made in (("TransformerLens `run_with_cache`", _transformer_lens), ("nnsight, saving inputs", _nnsight)):
         try:
             works[peer] = over_batches(made(preset, atlas.modules, len(atlas.sites)))
         except ImportError as error:
-            absent[peer] = str(error)
+            absent.append(f"; left out: {peer} ({error})")
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(turns + 1):
         for name, work in works.items():
@@ -73,10 +73,10 @@ def beside_others(preset: str, texts: int, length: int, turns: int) -> list[Row]
                     name,
                     ratio,
                     1.05 if name == BARE else None,
-                    f"{sizes}; {tokens / statistics.median(ours):,.0f} tokens a second, and {rate:,.0f}",
+                    f"{sizes}; {tokens / statistics.median(ours):,.0f} tokens a second, and {rate:,.0f}"
+                    + (name == BARE) * "".join(absent),
                     seconds=statistics.median(ours),
                     seconds_against=statistics.median(theirs),
-                    absent=absent,
                 )
             )
     return rows

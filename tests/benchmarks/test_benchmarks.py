@@ -22,6 +22,8 @@ def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_smoke_run_of_every_benchmark_gives_rows_with_finite_ratios(name: str, tmp_path: Path) -> None:
+    if name == "workers":
+        pytest.importorskip("ray")
     ended = run(name, "--smoke", "--output", tmp_path / "figures")
     assert ended.returncode == 0, ended.stderr[-3000:]
     rows = json.loads((tmp_path / "figures.json").read_text())[name]["rows"]
@@ -32,8 +34,8 @@ def test_a_smoke_run_of_every_benchmark_gives_rows_with_finite_ratios(name: str,
         assert row["peak_mib"] > 0
 
 
-def test_every_benchmark_of_the_folder_is_among_them() -> None:
-    assert set(NAMES) >= {"reading", "scoring", "permutation", "significance", "sweeps", "memory", "startup"}
+def test_every_file_of_the_folder_has_rows_but_what_they_share_and_the_picture() -> None:
+    assert {file.stem for file in FOLDER.glob("*.py")} - set(NAMES) == {"__main__", "figures", "places", "picture"}
 
 
 def test_figures_of_benchmarks_that_were_not_asked_for_are_kept(tmp_path: Path) -> None:
