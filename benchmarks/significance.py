@@ -1,6 +1,6 @@
 """How often pure noise passes for a discovery, and how often an interval holds the truth.
 
-    python benchmarks/significance.py [--runs 200 --neurons 36864] [--simulations 1000] [--json PATH] [--smoke]
+    python benchmarks/significance.py [--smoke] [--json PATH]
 
 Noise: each run is 30 documents, in each of which a neuron has a level of its own, and about 100 present positions that
 are spread over some of them unevenly, one in eleven of all positions. Nothing tells them. A run names a neuron by
@@ -13,19 +13,14 @@ Intervals: each simulation is 40 documents that share a random effect, and diffe
 of neurosieve know documents; naive ones take each position for a document of its own.
 """
 
-import argparse
-import json
 import math
-import os
-import platform
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from figures import Row, asked, row
 from scipy.stats import binomtest, norm
 
 from neurosieve import Batch, Scorer, Site
@@ -161,40 +156,30 @@ def coverage(simulations: int, documents: int = 40, neurons: int = 5) -> list[di
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=200, help="of pure noise")
-    parser.add_argument("--neurons", type=int, default=36_864, help="as many as Gemma 3 270M has")
-    parser.add_argument("--permutations", type=int, default=1_000)
-    parser.add_argument("--simulations", type=int, default=1_000, help="of intervals, for each size of effect")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
-    parser.add_argument("--smoke", action="store_true", help="a quick run, to see that it works")
-    options = parser.parse_args()
-    if options.smoke:
-        options.runs, options.neurons, options.permutations, options.simulations = 3, 360, 99, 50
-    start = time.perf_counter()
-    intervals = coverage(options.simulations)
-    print(f"nominal 95 % intervals, {intervals[0]['documents']} documents, {intervals[0]['simulations']} simulations")
-    for line in intervals:
-        print(
-            f"{line['score']:<18}{line['interval']:<12}effect {line['effect']:<6}"
-            f"{line['coverage']:>8.1%}  ({line['low']:.1%} to {line['high']:.1%})"
+def rows(small: bool) -> list[Row]:
+    runs, neurons, permutations, simulations = (3, 360, 99, 50) if small else (200, 36_864, 1_000, 1_000)
+    lines = [
+        row(
+            f"{held['interval']} 95 % intervals of `{held['score']}` that hold the truth, effect {held['effect']}",
+            "all of them",
+            held["coverage"],
+            note=f"{held['documents']} documents, {held['simulations']:,} simulations; "
+            f"{held['low']:.1%} to {held['high']:.1%}",
         )
-    noisy = shares([least_on_noise(seed, options.neurons, options.permutations) for seed in range(options.runs)])
-    print(f"{options.runs} runs on pure noise, {options.neurons} neurons, {options.permutations} permutations")
-    for rule in RULES:
-        line = noisy[rule]
-        print(
-            f"{rule:<18}names a neuron in {line['runs_that_name']:>4} runs"
-            f"{line['share']:>8.1%}  ({line['low']:.1%} to {line['high']:.1%})"
+        for held in coverage(simulations)
+    ]
+    noisy = shares([least_on_noise(seed, neurons, permutations) for seed in range(runs)])
+    return lines + [
+        row(
+            f"runs on pure noise in which `{rule}` names a neuron",
+            "all runs",
+            named["share"],
+            note=f"{runs} runs, {neurons:,} neurons, {permutations:,} permutations; "
+            f"{named['low']:.1%} to {named['high']:.1%}",
         )
-    if options.json is not None:
-        versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
-        settings = {name: value for name, value in vars(options).items() if name != "json"}
-        machine = {"processor": platform.machine(), "cores": os.cpu_count(), **versions}
-        figures = {"noise": noisy, "intervals": intervals, "seconds": time.perf_counter() - start}
-        options.json.write_text(json.dumps({"settings": settings, "machine": machine, "measured": figures}, indent=2))
+        for rule, named in noisy.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    asked(rows, __doc__)

@@ -1,0 +1,57 @@
+"""The most memory that `find` holds over some documents, beside ten times as many; each in a process of its own.
+
+    python benchmarks/memory.py [--smoke] [--json PATH]
+
+Documents are the short embedded solutions, scored by a statistic that streams.
+"""
+
+import tempfile
+
+from figures import Row, alone, asked, peak_mib, row
+
+
+def held(preset: str, documents: int, store: str | None) -> tuple[float, int]:
+    """Return the peak of `find`, in MiB, and the tokens that it read; to be called in a process of its own."""
+    import neurosieve
+    from neurosieve_plugins.sources.arithmetic import Arithmetic
+
+    with tempfile.TemporaryDirectory() as folder:
+        result = neurosieve.find(
+            preset,
+            Arithmetic(documents=documents),
+            scorers=["cohens_d"],
+            confirm=0,
+            store=store or f"{folder}/store",
+            folder=f"{folder}/run",
+            tokens_per_batch=2048,
+        )
+        return peak_mib(), result.run["reading"]["tokens"]
+
+
+def tenfold(preset: str, documents: int, store: str | None) -> Row:
+    few, _ = alone("memory:held", preset, documents, store)
+    many, tokens = alone("memory:held", preset, 10 * documents, store)
+    return row(
+        f"peak memory of `find{' store=none' if store else ''}` over {10 * documents:,} texts",
+        f"over {documents:,} texts",
+        many / few,
+        1.1,
+        f"{preset}, {tokens:,} tokens; {few:,.0f} MiB, and {many:,.0f}",
+        peak_mib=round(many),
+        peak_mib_against=round(few),
+    )
+
+
+def rows(small: bool) -> list[Row]:
+    if small:
+        return [tenfold("tiny", 10, "none")]
+    return [
+        tenfold("gemma-3-270m", 60, None),
+        tenfold("gemma-3-270m", 60, "none"),
+        tenfold("tiny", 1_000, None),
+        tenfold("tiny", 1_000, "none"),
+    ]
+
+
+if __name__ == "__main__":
+    asked(rows, __doc__)

@@ -1,0 +1,99 @@
+"""How long `neurosieve find` takes until its model first runs, less importing torch and loading the weights.
+
+    python benchmarks/startup.py [--smoke] [--json PATH]
+
+On a warm cache: the model is converted, and what is known of it is kept; the store is empty, as otherwise the model
+would not run. Each time is of a process of its own, from its start; the row is their median.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from figures import FOLDER, Row, asked, row
+
+CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); import startup; startup.until_first_pass(*sys.argv[1:])"
+
+
+def until_first_pass(told: str, *arguments: str) -> None:
+    """Run `find` until its model first runs; say when that was and what is not counted, and end the process."""
+    began = time.perf_counter()
+    import torch
+
+    away = {"torch": time.perf_counter() - began, "weights": 0.0}
+
+    from neurosieve.cli import main
+    from neurosieve.loading import LanguageModel
+
+    def first_pass(*_: Any) -> None:
+        Path(told).write_text(f"{time.time()} {away['torch']} {away['weights']}")
+        os._exit(0)
+
+    opened = LanguageModel.__init__
+
+    def opens(self: LanguageModel, *given: Any, **named: Any) -> None:
+        opened(self, *given, **named)
+        load = self._load
+
+        def loads() -> Any:
+            from transformers import AutoModelForCausalLM
+            from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+            MODEL_FOR_CAUSAL_LM_MAPPING[type(self.config)]  # Importing the model's code is none of its weights.
+            reads = AutoModelForCausalLM.from_pretrained
+
+            def timed(*where: Any, **how: Any) -> Any:
+                before = time.perf_counter()
+                try:
+                    return reads(*where, **how)
+                finally:
+                    away["weights"] += time.perf_counter() - before
+
+            AutoModelForCausalLM.from_pretrained = timed
+            module = load()
+            torch.nn.modules.module.register_module_forward_pre_hook(first_pass)
+            return module
+
+        self._load = loads
+
+    LanguageModel.__init__ = opens
+    main(["find", *arguments])
+    raise RuntimeError("the model did not run")
+
+
+def once(*arguments: str) -> dict[str, float]:
+    """Return the seconds of one start, and those of its two parts that are not counted."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "told"
+        places = (f"store={folder}/store", f"hydra.run.dir={folder}/run")
+        began = time.time()
+        subprocess.run([sys.executable, "-c", CODE, str(FOLDER), str(told), *arguments, *places], check=True)
+        first, torch, weights = map(float, told.read_text().split())
+    return {"whole": first - began, "torch": torch, "weights": weights, "own": first - began - torch - weights}
+
+
+def rows(small: bool) -> list[Row]:
+    chosen, times = (("model=tiny", "source.documents=20"), 1) if small else (("model=gemma-3-270m",), 5)
+    once(*chosen)  # The cache is warm from here on.
+    starts = [once(*chosen) for _ in range(times)]
+    middle = {part: statistics.median(start[part] for start in starts) for part in starts[0]}
+    return [
+        row(
+            "`find` until its first forward pass, less importing torch and loading weights",
+            "seconds",
+            middle["own"],
+            3.0,
+            f"{' '.join(chosen)}; median of {times}; {middle['whole']:.1f} s in all, torch {middle['torch']:.1f} s, "
+            f"weights {middle['weights']:.1f} s",
+            seconds=middle,
+        )
+    ]
+
+
+if __name__ == "__main__":
+    asked(rows, __doc__)
