@@ -15,7 +15,8 @@ from neurosieve.sites import KINDS
 from neurosieve.tiny import tiny_model
 
 FIND = "from neurosieve.cli import main; main(sys.argv[1:])"
-ASKS = "import sys\n{}\nprint(*({{'transformer_lens', 'scipy.stats', 'datasets', 'sklearn', 'altair'}} & {{*sys.modules}}))"
+HEAVY = {"transformer_lens", "scipy.stats", "datasets", "sklearn", "altair"}
+ASKS = f"import sys\n{FIND}\nprint(*({HEAVY!r} & {{*sys.modules}}))"
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def settle(folder):
 
 def test_plans_import_nothing_that_takes_seconds_once_a_models_atlas_is_known(tmp_path):
     def plan():
-        given = [sys.executable, "-c", ASKS.format(FIND), "plan", "model=tiny", f"hydra.run.dir={tmp_path}/run"]
+        given = [sys.executable, "-c", ASKS, "plan", "model=tiny", f"hydra.run.dir={tmp_path}/run"]
         return subprocess.run(given, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.splitlines()
 
     first, again = plan(), plan()
