@@ -7,8 +7,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/neurosieve find 'then=[show,ablate]'
 
+# A file's tests stay together, so that what they share is made once. (`pytest` alone runs them one after another.)
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -21,7 +22,7 @@ bench: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,sweeps]'
 	touch $@
 
 clean:

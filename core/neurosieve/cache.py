@@ -1,18 +1,21 @@
 """The user's cache folder, and how anything comes to be on disk: whole or not at all."""
 
+import hashlib
+import json
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 from neurosieve.errors import StoreError
 
-__all__ = ["cache_folder", "replaced", "written_whole"]
+__all__ = ["cache_folder", "replaced", "worked_out_once", "written_whole"]
 
 
 def cache_folder() -> Path:
@@ -28,6 +31,22 @@ def replaced(path: Path, write: Callable[[Path], object]) -> None:
         temporary.rename(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def worked_out_once(shelf: str, of: object, work: Callable[[], Any]) -> Any:
+    """Return what `work` gives, a JSON value, from the cache folder where it was worked out before.
+
+    `of` is all that it depends on: of anything else, something else is kept.
+    """
+    address = hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()[:24]
+    path = cache_folder() / shelf / f"{address}.json"
+    with suppress(OSError, ValueError):  # What is not there, or not whole, is worked out again.
+        return json.loads(path.read_text())
+    value = work()
+    with suppress(OSError):  # So is what cannot be kept, as in a folder that cannot be written.
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replaced(path, lambda temporary: temporary.write_text(json.dumps(value)))
+    return value
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`neurosieve <command> ...`: from the arguments to a command. Nothing heavy is imported before it must be."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from neurosieve.errors import NeurosieveError, nearest
+from neurosieve.uncollected import uncollected
 
 __all__ = ["main"]
 
@@ -54,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if name not in COMMANDS:
             raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")
-        import_module(f"neurosieve.commands.{name}").main(rest)
+        with uncollected():
+            command = import_module(f"neurosieve.commands.{name}")
+        gc.freeze()  # What was imported stays, and need not be looked through.
+        command.main(rest)
     except KeyboardInterrupt:
         print(
             "neurosieve: interrupted; what was captured is in the store, and the same command goes on from there",

@@ -6,7 +6,7 @@ in the store never loads them.
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-import xxhash
 
 from neurosieve.cache import cache_folder, written_whole
 from neurosieve.errors import ConfigError, ModelError
+from neurosieve.fingerprints import folder_hash, weights_hash
+from neurosieve.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +199,7 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
         name or module.config.name_or_path or type(module).__name__,
         module.config,
         tokenizer,
-        lambda: _weights_hash(module),
+        lambda: weights_hash(module),
         lambda: module,
         parameter.dtype,
         parameter.device,
@@ -207,7 +208,7 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
 
 
 def _open_folder(model: Model, folder: Path, named: str) -> LanguageModel:
-    return _open(model, str(folder), named, lambda _: _folder_hash(folder))
+    return _open(model, str(folder), named, lambda _: folder_hash(folder))
 
 
 def _open_hub(model: Model) -> LanguageModel:
@@ -216,17 +217,18 @@ def _open_hub(model: Model) -> LanguageModel:
 
 
 def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str]) -> LanguageModel:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    with uncollected():
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
-    with _explained(where, "open"):
+    with _explained(where, "open"), uncollected():
         config = AutoConfig.from_pretrained(where, **origin)
         tokenizer = AutoTokenizer.from_pretrained(where, **origin)
     device, dtype = model.torch_device(), model.torch_dtype()
 
     def load() -> Any:
         _quiet_unless_watched()
-        with _explained(where, "load the weights of"):
+        with _explained(where, "load the weights of"), uncollected():
             return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
 
     return LanguageModel(
@@ -281,22 +283,3 @@ def _converted(package: str) -> Path:
             model.save_pretrained(folder)
             file.unlink()
     return target
-
-
-def _folder_hash(folder: Path) -> str:
-    digest = xxhash.xxh3_128()
-    for file in sorted(file for pattern in ("*.safetensors", "*.bin", "config.json") for file in folder.glob(pattern)):
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 24):
-                digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _weights_hash(module: Any) -> str:
-    digest = xxhash.xxh3_128(repr(sorted(module.config.to_dict().items(), key=str)).encode())
-    named: Sequence[tuple[str, torch.Tensor]] = sorted(module.state_dict().items())
-    for name, tensor in named:
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()

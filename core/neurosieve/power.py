@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from neurosieve.permutation import arrangements
 
@@ -50,5 +50,5 @@ def smallest_auc(
         return math.nan
     # The chance that the furthest of so many independent neurons, either way, is as far; expm1 for the tiny tail.
     tail = -math.expm1(math.log1p(-level) / neurons) / 2
-    reached = 0.5 + float(norm.isf(tail)) * noise_of_auc(labels, strata)
+    reached = 0.5 + -float(ndtri(tail)) * noise_of_auc(labels, strata)
     return reached if reached <= 1 else math.nan

@@ -29,6 +29,7 @@ from neurosieve.engine import score
 from neurosieve.errors import DataError, StoreError
 from neurosieve.labelling import LabelledDocument, label
 from neurosieve.loading import LanguageModel, Model
+from neurosieve.other_spaces import told_of_others
 from neurosieve.positions import PARTS, Positions
 from neurosieve.ranking import rank_neurons
 from neurosieve.registry import installed
@@ -95,6 +96,7 @@ def sieve(
     budget = batch_budget(settings, held)
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
+    warnings += told_of_others(space)
     done = Capture()
     while True:
         with watch.stage("reading"):

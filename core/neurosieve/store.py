@@ -55,6 +55,8 @@ class Space:
         [self.kind] = {site.kind for site in sites}
         what = {"format": FORMAT, "weights": fingerprint, "layers": [site.layer for site in sites], "dtype": str(dtype)}
         what |= in_addresses(self.kind)
+        self.name, self.what = name, what
+        """The model's name, for people, and all that tells this space from others."""
         self.address = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
         self.folder = (folder or cache_folder() / "captures") / self.address
         try:
@@ -152,6 +154,11 @@ class Space:
             ) from error
         self._add(shard)
         self._index()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was captured yet."""
+        return not self._shards
 
     @property
     def neurons(self) -> int:

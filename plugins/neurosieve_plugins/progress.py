@@ -1,5 +1,6 @@
 """Progress bars on standard error, for people: a pipe or a file gets none."""
 
+from multiprocessing import current_process
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +36,8 @@ class _Speed(ProgressColumn):
 def stage_progressed(stage: str, done: int, total: int | None, unit: str) -> None:
     """Draw how far the stage has come."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    # The jobs of a parallel sweep share a terminal: each would draw over the bars of the others.
+    if not console.is_terminal or current_process().name != "MainProcess":
         return
     if stage not in _bars:
         for other in list(_bars):

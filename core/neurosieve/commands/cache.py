@@ -52,19 +52,9 @@ def main(arguments: Sequence[str]) -> None:
         return
     table = Table("kind", "address", "of", "layers", "dtype")
     table.add_column("MiB", justify="right")
-    for path in captures:
-        space = json.loads((path / "space.json").read_text())
-        table.add_row(
-            "captures",
-            path.name,
-            space["model"],
-            str(len(space["layers"])),
-            space["dtype"],
-            f"{_size(path) / 2**20:,.1f}",
-        )
-    for path in traces:
-        space = json.loads((path / "traces.json").read_text())
-        table.add_row("traces", path.name, space["model"], "", space["dtype"], f"{_size(path) / 2**20:,.1f}")
+    for kind, folders, about in (("captures", captures, "space.json"), ("traces", traces, "traces.json")):
+        for path in folders:
+            table.add_row(kind, path.name, *_said(path / about), f"{_size(path) / 2**20:,.1f}")
     for kind, folders in (("model", models), ("pass", passes)):
         for path in folders:
             table.add_row(kind, path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
@@ -73,6 +63,15 @@ def main(arguments: Sequence[str]) -> None:
         f"{sum(map(_size, captures + traces + models + passes)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}",
         soft_wrap=True,
     )
+
+
+def _said(about: Path) -> tuple[str, str, str]:
+    """Return the model, the layers and the dtype of what a folder says it holds."""
+    try:
+        said = json.loads(about.read_text())
+        return str(said["model"]), str(len(said["layers"])) if "layers" in said else "", str(said["dtype"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "(it does not say: another version's, or damaged)", "", ""
 
 
 def _size(folder: Path) -> int:

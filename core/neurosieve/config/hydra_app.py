@@ -12,10 +12,11 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
 
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
 from neurosieve.config.hydra_errors import explained
-from neurosieve.config.hydra_guard import logs_checked, refuse_foreign_hydra_targets
+from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
 from neurosieve.errors import ConfigError, NeurosieveError
 
 __all__ = ["CompareRuns", "run_hydra"]
@@ -32,6 +33,37 @@ class _JobFailed(BaseException):
         self.error = error
 
 
+class _Job:
+    """What Hydra runs with each config: in this process, or where a launcher sends it to."""
+
+    def __init__(self, task: Callable[[Any, Path], None]) -> None:
+        self._task = task
+        self._sent = False
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return {"_task": self._task, "_sent": True}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        # The guard stays behind when a launcher sends a job to another process.
+        check_logs(_discard)
+
+    def __call__(self, config: DictConfig) -> None:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            refuse_foreign_targets(config)
+            self._task(config, folder)
+            _discard(folder)  # Unless it holds a run: a task may print something and leave none.
+        except NeurosieveError as error:
+            _discard(folder)
+            if self._sent:  # Launchers bring an Exception back, once the other jobs have ended; and nothing else.
+                raise
+            raise _JobFailed(error) from error
+        except BaseException:  # Ctrl-C too: the folder goes, the error goes on.
+            _discard(folder)
+            raise
+
+
 def run_hydra(
     command: str, arguments: Sequence[str], schemas: Mapping[str, type], task: Callable[[Any, Path], None]
 ) -> None:
@@ -45,26 +77,13 @@ def run_hydra(
     # Hydra wants all overrides in one piece: here, flags such as `-m` may stand anywhere among them.
     arguments = [*(one for one in arguments if one not in parsed.overrides), *parsed.overrides]
 
-    def job(config: Any) -> None:
-        folder = Path(HydraConfig.get().runtime.output_dir)
-        try:
-            refuse_foreign_targets(config)
-            task(config, folder)
-            _discard(folder)  # Unless it holds a run: a task may print something and leave none.
-        except NeurosieveError as error:
-            _discard(folder)
-            raise _JobFailed(error) from error
-        except BaseException:  # Ctrl-C too: the folder goes, the error goes on.
-            _discard(folder)
-            raise
-
     with explained(command, arguments), logs_checked(_discard):
         refuse_foreign_hydra_targets(command, parsed)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
         sys.argv = [f"neurosieve {command}", *arguments]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
         try:
-            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(job)()
+            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(_Job(task))()
         except _JobFailed as failed:
             raise failed.error from failed.error.__cause__
         finally:

@@ -19,7 +19,7 @@ from neurosieve.config.composition import whole_config
 from neurosieve.config.configuration import targets
 from neurosieve.errors import ConfigError
 
-__all__ = ["logs_checked", "refuse_foreign_hydra_targets"]
+__all__ = ["check_logs", "logs_checked", "refuse_foreign_hydra_targets"]
 
 _OURS = "neurosieve.config.hydra_app.CompareRuns"
 _LOGGERS = (
@@ -59,6 +59,16 @@ def _refuse_foreign(node: Any, where: str) -> None:
 def logs_checked(discard: Callable[[Path], None]) -> Iterator[None]:
     """Look at the logs of each job too: what a sweep over experiments brings in is seen by Hydra alone."""
     configure = hydra.core.utils.configure_log
+    check_logs(discard)
+    try:
+        yield
+    finally:
+        hydra.core.utils.configure_log = configure
+
+
+def check_logs(discard: Callable[[Path], None]) -> None:
+    """Look at the logs of each job from here on, to the end of the process."""
+    configure = hydra.core.utils.configure_log
 
     def checked(log_config: DictConfig, verbose_config: bool | str | Sequence[str] = False) -> None:
         try:
@@ -69,10 +79,6 @@ def logs_checked(discard: Callable[[Path], None]) -> Iterator[None]:
         configure(log_config, verbose_config)
 
     hydra.core.utils.configure_log = checked
-    try:
-        yield
-    finally:
-        hydra.core.utils.configure_log = configure
 
 
 def _is_hydras(target: str) -> bool:
