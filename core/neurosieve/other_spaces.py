@@ -35,6 +35,7 @@ def told_of_others(space: Space) -> list[str]:
 
 
 def _differing(other: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return how another space differs, in what a user may not know of: layers and sites are chosen by name."""
     parts = []
     if other["format"] != here["format"]:
         parts.append(
@@ -45,12 +46,4 @@ def _differing(other: Mapping[str, Any], here: Mapping[str, Any]) -> str:
         parts.append(f"in {names[0]}, where this run reads {names[1]}")
     if other["weights"] != here["weights"]:
         parts.append("by other weights than those it has now")
-    if other.get("site") != here.get("site"):
-        names = [str(one.get("site", "mlp_post")) for one in (other, here)]
-        parts.append(f"at its sites `{names[0]}`, where this run reads `{names[1]}`")
-    if other["layers"] != here["layers"]:
-        lists = [list(one["layers"]) for one in (other, here)]
-        counted = len(lists[0]) != len(lists[1])
-        names = [f"{len(layers)} layers" if counted else f"the layers {layers}" for layers in lists]
-        parts.append(f"of {names[0]}, where this run reads {names[1]}")
     return ", and ".join(parts)

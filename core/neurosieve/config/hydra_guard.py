@@ -22,6 +22,8 @@ from neurosieve.errors import ConfigError
 __all__ = ["check_logs", "logs_checked", "refuse_foreign_hydra_targets"]
 
 _OURS = "neurosieve.config.hydra_app.CompareRuns"
+_COMMANDS = ("setup", "python", "srun_args", "additional_parameters")
+"""Settings of submitit's launchers that are commands, or parts of them."""
 _LOGGERS = (
     "colorlog.ColoredFormatter",
     "logging.FileHandler",
@@ -42,6 +44,13 @@ def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
     config = whole_config(parsed.config_name or command, parsed.overrides, mode, parsed.config_dir)
     for part in ("callbacks", "launcher", "sweeper", "hydra_logging", "job_logging"):
         _refuse_foreign(OmegaConf.select(config, f"hydra.{part}"), f"hydra.{part}")
+    for name in _COMMANDS:
+        said = any(one.lstrip("+").startswith(f"hydra.launcher.{name}=") for one in parsed.overrides)
+        if OmegaConf.select(config, f"hydra.launcher.{name}") and not said:
+            raise ConfigError(
+                f"`hydra.launcher.{name}` is set by a config file: it is what a cluster runs, and is taken from the "
+                "command line alone"
+            )
 
 
 def _refuse_foreign(node: Any, where: str) -> None:

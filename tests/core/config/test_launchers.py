@@ -69,3 +69,14 @@ def test_what_a_stranger_s_experiment_would_run_as_logs_is_refused_in_the_worker
     assert "`hydra.job_logging.formatters.x.()` is `os.mkdir`, which is neither" in error
     assert not (tmp_path / "made").exists()
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_command_for_the_cluster_is_taken_from_the_command_line_alone(sweep, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/one.yaml").write_text("# @package hydra\nlauncher: {setup: [touch made]}\n")
+    code, _, error = sweep(
+        "submitit", "--config-dir", str(tmp_path), "+experiment=one", "hydra/launcher=submitit_slurm"
+    )
+    assert code == 2, error
+    assert "`hydra.launcher.setup` is set by a config file" in error
+    assert not (tmp_path / "made").exists()
