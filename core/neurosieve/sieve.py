@@ -86,7 +86,7 @@ def sieve(
         positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
     numbers, spans = counted(documents, positions), spans_table(documents, positions)
     del documents  # From here on, what was chosen is all that is held.
-    warnings += cautions(positions, list(detectors), selection.ratio, counts, atlas.context, settings)
+    warnings += cautions(positions, list(detectors), selection, counts, numbers, atlas.context, settings)
     if scorers[rank_by].joint or not scorers[rank_by].centred:
         warnings.append(
             f"`{rank_by}` gives no verdict on replication: its score on noise is not centred, or is of several neurons "
@@ -109,7 +109,14 @@ def sieve(
                 neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.looks)
             with watch.stage("permuting"):
                 neurons, null, told = compared_with_chance(
-                    neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed, announce
+                    neurons,
+                    space,
+                    positions,
+                    scorers[rank_by],
+                    selection,
+                    settings.permutations,
+                    settings.seed,
+                    announce,
                 )
             with watch.stage("bootstrapping"):
                 neurons = stable(neurons, space, positions, scorers[rank_by], settings, announce)
