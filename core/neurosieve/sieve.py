@@ -34,6 +34,7 @@ from neurosieve.ranking import rank_neurons
 from neurosieve.registry import installed
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, write_run
+from neurosieve.sameness import texts_table
 from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.stability import stable
@@ -166,6 +167,7 @@ def sieve(
         "looks": positions.beside,
         "baselines": baselines,
         "spans": spans,
+        "texts": texts_table(positions),
         "activations": activations,
     }
     write_run(folder, report, tables)
