@@ -32,6 +32,7 @@ from neurosieve import Batch, Scorer, Site
 from neurosieve.engine import score
 from neurosieve.permutation import permutation_null
 from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 
 LAYERS = 18
@@ -161,6 +162,29 @@ def coverage(simulations: int, documents: int = 40, neurons: int = 5) -> list[di
     return lines
 
 
+def within_tokens(runs: int, neurons: int, permutations: int) -> list[dict[str, Any]]:
+    """Return in how many runs on noise a neuron is named beyond the word, by how much of it is its document's."""
+    lines = []
+    for of_document in (0.0, 0.2, 0.5):
+        named, below = 0, 0.0
+        for seed in range(runs):
+            rng = np.random.default_rng(seed)
+            labels, documents = places(rng)
+            noise = math.sqrt(of_document) * rng.standard_normal((DOCUMENTS, neurons))[documents]
+            noise += math.sqrt(1 - of_document) * rng.standard_normal((POSITIONS, neurons))
+            where = torch.from_numpy(documents)
+            words = torch.from_numpy(rng.integers(0, 8, POSITIONS))
+            values = torch.from_numpy(noise.astype(np.float32))
+            batch = Batch(Site(0), values, torch.from_numpy(labels)[:, None], where, where, words)
+            null = permutation_null([batch], AucWithinToken(), permutations, seed)
+            named += bool(null.p_fwer.min() <= 0.05)
+            below += float((null.p <= 0.05).mean()) / runs
+        interval = binomtest(named, runs).proportion_ci(0.95, method="exact")
+        told = {"of_document": of_document, "runs": runs, "runs_that_name": named, "p_at_most_005": below}
+        lines.append(told | {"low": float(interval.low), "high": float(interval.high)})
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200, help="of pure noise")
@@ -188,11 +212,23 @@ def main() -> None:
             f"{rule:<18}names a neuron in {line['runs_that_name']:>4} runs"
             f"{line['share']:>8.1%}  ({line['low']:.1%} to {line['high']:.1%})"
         )
+    beyond = within_tokens(options.runs, min(options.neurons, 2_000), options.permutations)
+    for line in beyond:
+        print(
+            f"within tokens, {line['of_document']:.0%} of the noise a document's: a neuron is named in "
+            f"{line['runs_that_name']} of {line['runs']} runs ({line['low']:.1%} to {line['high']:.1%}), "
+            f"p is at most 0.05 for {line['p_at_most_005']:.1%}"
+        )
     if options.json is not None:
         versions = {"python": platform.python_version(), "numpy": np.__version__, "torch": torch.__version__}
         settings = {name: value for name, value in vars(options).items() if name != "json"}
         machine = {"processor": platform.machine(), "cores": os.cpu_count(), **versions}
-        figures = {"noise": noisy, "intervals": intervals, "seconds": time.perf_counter() - start}
+        figures = {
+            "noise": noisy,
+            "intervals": intervals,
+            "within_tokens": beyond,
+            "seconds": time.perf_counter() - start,
+        }
         options.json.write_text(json.dumps({"settings": settings, "machine": machine, "measured": figures}, indent=2))
 
 

@@ -37,7 +37,7 @@ from neurosieve.results import Result, write_run
 from neurosieve.sameness import texts_table
 from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
-from neurosieve.stability import stable
+from neurosieve.stability import stable, unsettled
 from neurosieve.store import DamagedShardError, Space
 from neurosieve.verdicts import judged
 
@@ -93,6 +93,7 @@ def sieve(
             f"`{rank_by}` gives no verdict on replication: its score on noise is not centred, or is of several neurons "
             "together; rank by another scorer (`rank_by=auc`) for one"
         )
+    warnings += unsettled(settings, len(sites) * atlas.neurons)
     budget = batch_budget(settings, held)
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
