@@ -87,7 +87,7 @@ def beaten(neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by: str) -> pd.D
     """
     columns = {}
     first, last = f"{rank_by}_distance", "_replication"
-    for held_out in (name for name in baselines if name.startswith(first) and name.endswith(last)):
+    for held_out in (name for name in map(str, baselines) if name.startswith(first) and name.endswith(last)):
         # A baseline that tells the behaviour the wrong way round has told nothing: it was fitted with a sign.
         best = baselines.groupby("behaviour")[held_out].max().clip(lower=0)
         bar = neurons.behaviour.map(best).to_numpy(dtype=np.float64)
