@@ -27,6 +27,7 @@ from neurosieve import Batch, Scorer, Site
 from neurosieve.engine import score
 from neurosieve.permutation import permutation_null
 from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 
 LAYERS = 18
@@ -156,6 +157,29 @@ def coverage(simulations: int, documents: int = 40, neurons: int = 5) -> list[di
     return lines
 
 
+def within_tokens(runs: int, neurons: int, permutations: int) -> list[dict[str, Any]]:
+    """Return in how many runs on noise a neuron is named beyond the word, by how much of it is its document's."""
+    lines = []
+    for of_document in (0.0, 0.2, 0.5):
+        named, below = 0, 0.0
+        for seed in range(runs):
+            rng = np.random.default_rng(seed)
+            labels, documents = places(rng)
+            noise = math.sqrt(of_document) * rng.standard_normal((DOCUMENTS, neurons))[documents]
+            noise += math.sqrt(1 - of_document) * rng.standard_normal((POSITIONS, neurons))
+            where = torch.from_numpy(documents)
+            words = torch.from_numpy(rng.integers(0, 8, POSITIONS))
+            values = torch.from_numpy(noise.astype(np.float32))
+            batch = Batch(Site(0), values, torch.from_numpy(labels)[:, None], where, where, words)
+            null = permutation_null([batch], AucWithinToken(), permutations, seed)
+            named += bool(null.p_fwer.min() <= 0.05)
+            below += float((null.p <= 0.05).mean()) / runs
+        interval = binomtest(named, runs).proportion_ci(0.95, method="exact")
+        told = {"of_document": of_document, "runs": runs, "runs_that_name": named, "p_at_most_005": below}
+        lines.append(told | {"low": float(interval.low), "high": float(interval.high)})
+    return lines
+
+
 def rows(small: bool) -> list[Row]:
     runs, neurons, permutations, simulations = (3, 360, 99, 50) if small else (200, 36_864, 1_000, 1_000)
     lines = [
@@ -169,16 +193,29 @@ def rows(small: bool) -> list[Row]:
         for held in coverage(simulations)
     ]
     noisy = shares([least_on_noise(seed, neurons, permutations) for seed in range(runs)])
-    return lines + [
-        row(
-            f"runs on pure noise in which `{rule}` names a neuron",
-            "all runs",
-            named["share"],
-            note=f"{runs} runs, {neurons:,} neurons, {permutations:,} permutations; "
-            f"{named['low']:.1%} to {named['high']:.1%}",
-        )
-        for rule, named in noisy.items()
-    ]
+    return (
+        lines
+        + [
+            row(
+                f"runs on pure noise in which `{rule}` names a neuron",
+                "all runs",
+                named["share"],
+                note=f"{runs} runs, {neurons:,} neurons, {permutations:,} permutations; "
+                f"{named['low']:.1%} to {named['high']:.1%}",
+            )
+            for rule, named in noisy.items()
+        ]
+        + [
+            row(
+                f"runs on noise, {named['of_document']:.0%} of it a document's, that name a neuron by `auc_within_token`",
+                "all runs",
+                named["runs_that_name"] / named["runs"],
+                note=f"{named['runs']} runs, {min(neurons, 2_000):,} neurons; {named['low']:.1%} to {named['high']:.1%}; "
+                f"p at most 0.05 for {named['p_at_most_005']:.1%}",
+            )
+            for named in within_tokens(runs, min(neurons, 2_000), permutations)
+        ]
+    )
 
 
 if __name__ == "__main__":

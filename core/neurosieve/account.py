@@ -4,7 +4,7 @@ import hashlib
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 from neurosieve.labelling import LabelledDocument
 from neurosieve.plural import plural
 from neurosieve.positions import PARTS, Positions
+from neurosieve.selection import Selection
 from neurosieve.settings import Find
 
 __all__ = ["Stopwatch", "cautions", "counted", "positions_hash", "provenance", "spans_table", "undefined", "versions"]
@@ -86,8 +87,9 @@ class Stopwatch:
 def cautions(
     positions: Positions,
     asked: Sequence[str],
-    ratio: float,
+    selection: Selection,
     counts: Counter[str],
+    numbers: Mapping[str, Mapping[str, int]],
     context: int | None,
     enough: Find,
 ) -> list[str]:
@@ -102,9 +104,13 @@ def cautions(
         present, controls = mine[mine.label == 1], mine[mine.label == 0]
         ranked, held_out = (present[present.part == part] for part in PARTS)
         documents, groups = ranked.document.nunique(), held_out.group.nunique()
-        if len(ranked) < enough.enough_positions or documents < enough.enough_documents:
+        number, what = len(ranked), plural(len(ranked), "present position")
+        if selection.neighbours:  # The tokens of one span say much the same: they count as one.
+            number = numbers[behaviour]["ranking_spans"]
+            what += f" of {plural(number, 'span')}"
+        if number < enough.enough_positions or documents < enough.enough_documents:
             found.append(
-                f"`{behaviour}` is ranked on {plural(len(ranked), 'present position')} in "
+                f"`{behaviour}` is ranked on {what} in "
                 f"{plural(documents, 'document')}: with fewer than {enough.enough_positions} or "
                 f"{enough.enough_documents}, the best of many neurons scores high by chance alone"
             )
@@ -113,10 +119,10 @@ def cautions(
                 f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {enough.enough_groups} "
                 "there is no interval and no verdict on replication"
             )
-        if len(controls) < ratio * len(present) / 2:
+        if len(controls) < selection.ratio * len(present) / 2:
             found.append(
                 f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
-                f"where {ratio:g} for each were asked: the texts hold no more of the kind"
+                f"where {selection.ratio:g} for each were asked: the texts hold no more of the kind"
             )
     left_out = {
         "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",
@@ -146,6 +152,7 @@ def undefined(neurons: pd.DataFrame, rank_by: str) -> list[str]:
 def counted(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
     """Return, per behaviour, its documents and spans, and its positions in each part."""
     table = positions.table
+    part_of = dict(zip(table.group, table.part, strict=True))
     numbers = {}
     for behaviour in positions.behaviours:
         mine = table[table.behaviour == behaviour]
@@ -161,6 +168,9 @@ def counted(documents: Sequence[LabelledDocument], positions: Positions) -> dict
                     "control": (of_part.label == 0).sum(),
                     "documents_with": of_part[of_part.label == 1].document.nunique(),
                     "groups": of_part.group.nunique(),
+                    "spans": sum(
+                        len(one.spans[behaviour]) for one in documents if part_of.get(one.tokens.group) == part
+                    ),
                 }.items()
             },
         }

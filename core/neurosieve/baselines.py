@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Scores, Site
 from neurosieve.engine import score
+from neurosieve.permutation import flips_groups
 from neurosieve.positions import PARTS, Positions
 from neurosieve.ranking import columns_of, distance
 from neurosieve.settings import Find
@@ -45,35 +46,35 @@ def baseline_table(
     rank_by: str,
     settings: Find,
 ) -> pd.DataFrame:
-    """Return a line per behaviour and baseline: `behaviour, baseline`, then the scores, as of a neuron.
+    """Return a line per behaviour and baseline: `behaviour, baseline`, then the scores, as of a neuron, at each look.
 
     A baseline is a logistic regression of presence on what it goes by. Its log-odds are scored as if they were a
     neuron's activations: on the ranking part those of positions whose groups had no part in fitting it (in 5 folds),
     on the replication part those of the regression that was fitted on the ranking part. Scores of several neurons
-    together, and scores where there are too few groups to leave some out, are nan.
+    together, and scores where there are too few groups to leave some out, are nan; so are, on the ranking part, those
+    among positions of one token id, which would compare the log-odds of one fold with those of another. Intervals are
+    those of the ranking's own look.
     """
     lines = []
     features = _features(positions)
     for behaviour in positions.behaviours:
-        ranking, held_out = (_part(positions, positions.column(behaviour, part)) for part in PARTS)
         for name in BASELINES:
             told: dict[str, Any] = {"behaviour": behaviour, "baseline": name}
-            for part, suffix, odds in (
-                (ranking, "", _out_of_fold(features[name], ranking, settings.seed)),
-                (held_out, "_replication", _held_out(features[name], ranking, held_out)),
-            ):
-                batch = _as_neuron(positions, part, odds)
-                shown = len(np.unique(part.groups[part.labels == 1]))
-                told |= _scores(batch, scorers, rank_by, suffix)
-                low = high = np.nan
-                enough = shown >= settings.enough_groups and not scorers[rank_by].joint
-                if suffix and enough and batch is not None:
-                    sides = clustered_interval(
-                        batch, scorers[rank_by], settings.seed, settings.draws, settings.confidence
-                    )
-                    low, high = (float(side[0]) for side in sides)
-                if suffix:
-                    told |= {f"{rank_by}_distance{suffix}_low": low, f"{rank_by}_distance{suffix}_high": high}
+            for look in positions.looks:
+                ranking, held_out = (_part(positions, positions.column(behaviour, part, look)) for part in PARTS)
+                one = _as_neuron(positions, ranking, _out_of_fold(features[name], ranking, settings.seed))
+                other = _as_neuron(positions, held_out, _held_out(features[name], ranking, held_out))
+                # Among positions of one token id the log-odds of several folds would be compared with each other.
+                unmixed = {
+                    key: scorer for key, scorer in scorers.items() if one is None or not flips_groups(one, scorer)
+                }
+                suffix = f"{look and '_'}{look}"
+                told |= dict.fromkeys((f"{key}{suffix}" for key in scorers if not scorers[key].joint), np.nan)
+                told |= _scores(one, unmixed, rank_by, suffix)
+                told |= _scores(other, scorers, rank_by, f"{suffix}_replication")
+                if not look:
+                    shown = len(np.unique(held_out.groups[held_out.labels == 1]))
+                    told |= _reach(other if shown >= settings.enough_groups else None, scorers, rank_by, settings)
             lines.append(told)
     return pd.DataFrame(lines)
 
@@ -81,16 +82,30 @@ def baseline_table(
 def beaten(neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by: str) -> pd.DataFrame:
     """Return the ranking with `beats_baselines`: whether, held out, a neuron is further from telling nothing than all.
 
-    Missing where a neuron or every baseline has no held-out score.
+    Missing where a neuron or every baseline has no held-out score. Likewise of each further look, in columns that end
+    in its name.
     """
+    columns = {}
+    first, last = f"{rank_by}_distance", "_replication"
+    for held_out in (name for name in map(str, baselines) if name.startswith(first) and name.endswith(last)):
+        # A baseline that tells the behaviour the wrong way round has told nothing: it was fitted with a sign.
+        best = baselines.groupby("behaviour")[held_out].max().clip(lower=0)
+        bar = neurons.behaviour.map(best).to_numpy(dtype=np.float64)
+        mine = (np.sign(neurons[first]) * neurons[held_out]).to_numpy()
+        told = pd.array(mine > bar, dtype="boolean")
+        told[np.isnan(mine) | np.isnan(bar)] = pd.NA
+        columns[f"beats_baselines{held_out.removeprefix(first).removesuffix(last)}"] = told
+    return neurons.assign(**columns)
+
+
+def _reach(batch: Batch | None, scorers: Mapping[str, Scorer[Any]], rank_by: str, settings: Find) -> dict[str, float]:
+    """Return the held-out interval of a baseline; nan where there is none."""
+    low = high = np.nan
+    if batch is not None and not scorers[rank_by].joint:
+        sides = clustered_interval(batch, scorers[rank_by], settings.seed, settings.draws, settings.confidence)
+        low, high = (float(side[0]) for side in sides)
     held_out = f"{rank_by}_distance_replication"
-    # A baseline that tells the behaviour the wrong way round has told nothing: it was fitted with a sign.
-    best = baselines.groupby("behaviour")[held_out].max().clip(lower=0)
-    bar = neurons.behaviour.map(best).to_numpy(dtype=np.float64)
-    mine = (np.sign(neurons[f"{rank_by}_distance"]) * neurons[held_out]).to_numpy()
-    told = pd.array(mine > bar, dtype="boolean")
-    told[np.isnan(mine) | np.isnan(bar)] = pd.NA
-    return neurons.assign(beats_baselines=told)
+    return {f"{held_out}_low": low, f"{held_out}_high": high}
 
 
 def _part(positions: Positions, column: int) -> _Part:

@@ -10,15 +10,14 @@ import torch
 from neurosieve.capture import batches_at
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
-from neurosieve.permutation import arrangements, permutation_null, strata_of
+from neurosieve.permutation import FEWEST, arrangements_of, flips_groups, permutation_null
 from neurosieve.positions import Positions
+from neurosieve.selection import Selection
 from neurosieve.store import Space
 
 __all__ = ["compared", "compared_layers", "compared_with_chance"]
 
 _KEYS = ["behaviour", "layer", "neuron"]
-_FEWEST = 20
-"""Fewer arrangements of the labels than this can never give a p of 0.05."""
 
 
 def compared_with_chance(
@@ -26,6 +25,7 @@ def compared_with_chance(
     space: Space,
     positions: Positions,
     scorer: Scorer[Any],
+    selection: Selection,
     draws: int,
     seed: int,
     announce: Callable[..., None],
@@ -33,13 +33,15 @@ def compared_with_chance(
     """Return the ranking with `p`, `p_fwer` and `q_fdr`, the null of each behaviour in numbers, and warnings.
 
     All three are nan for a behaviour whose labels can be arranged in too few ways or in which no neuron has a score,
-    and for a scorer that rates neurons jointly: there is no null of single neurons then.
+    for a scorer that rates neurons jointly, for which there is no null of single neurons, and where labels would be
+    permuted among neighbouring tokens, which are alike: the present ones would move apart, as they never do.
 
     Args:
         neurons: the ranking.
         space: holds the activations.
         positions: where they were read.
         scorer: the one that ranked.
+        selection: how positions were chosen.
         draws: how many permutations; 0 leaves the null out, and its columns.
         seed: draws them.
         announce: hears how far it has come.
@@ -52,12 +54,20 @@ def compared_with_chance(
     for behaviour in () if scorer.joint else positions.behaviours:
         number = positions.column(behaviour)
         first = compared(space, positions, number, space.sites[0])
-        labels = first.labels[:, 0].numpy()
-        ways = np.exp(min(700.0, arrangements(labels, strata_of(first, scorer))))
-        if ways < _FEWEST:
+        flips = flips_groups(first, scorer)
+        if selection.neighbours and not flips:
             warnings.append(
-                f"`{behaviour}` shows beside controls in too few {scorer.permuted_within} to permute its labels "
-                f"({ways:.0f} arrangements): p is nan; give more texts"
+                f"the positions of `{behaviour}` are neighbouring tokens of its spans, which are alike: they are not "
+                "exchangeable with scattered controls, and p is nan; read `selection=onset` for p, or rank by "
+                "`auc_within_token`, whose null keeps whole problems together"
+            )
+            continue
+        ways = np.exp(min(700.0, arrangements_of(first, scorer)))
+        if ways < FEWEST:
+            where = "groups to flip them" if flips else "documents to permute its labels"
+            warnings.append(
+                f"`{behaviour}` shows beside controls in too few {where} ({ways:.0f} arrangements): p is nan; give "
+                "more texts"
             )
             continue
         layers = compared_layers(space, positions, number, "permuting", announce)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -114,9 +114,6 @@ class Scorer(ABC, Generic[S]):
     centred: ClassVar[bool] = True
     """Whether a neuron that tells nothing scores `neutral` on average, also on a small sample."""
 
-    permuted_within: ClassVar[Literal["documents", "tokens"]] = "documents"
-    """Within which positions labels are permuted for the null: those of a document, or those of a token id."""
-
     @property
     @abstractmethod
     def statistic(self) -> Statistic[S]:
@@ -130,6 +127,19 @@ class Scorer(ABC, Generic[S]):
         """Return the score of `batch` as a function of sums over present positions, or None where it is none.
 
         A scorer that can gives its permutation null as one matrix product; any other is computed column by column.
+
+        Args:
+            batch: positions of one behaviour, in one column of labels; every one of them is compared.
+        """
+        return None
+
+    def contributions(self, batch: Batch) -> Float[Tensor, "positions neurons"] | None:
+        """Return what each position adds to the distance of the score of `batch` from neutral, or None.
+
+        They sum to that distance, and each is one of two sides: its label, less what is expected of it, times what
+        the neuron does there, less what is expected of that. A scorer that has them gets a null that flips the sums of
+        whole groups, because its comparisons lie between documents; that of any other permutes labels within documents.
+        nan where the score is undefined.
 
         Args:
             batch: positions of one behaviour, in one column of labels; every one of them is compared.

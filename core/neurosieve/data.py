@@ -65,6 +65,8 @@ class TokenizedDocument:
     """Whether a token may be a position: in the completion, no special token, within the model's context."""
     relative: npt.NDArray[np.float64]
     """How far into the completion each token is, 0 at its first usable token and 1 at its last."""
+    completion_start: int = 0
+    """The character where the completion starts."""
 
 
 class Present(NamedTuple):

@@ -97,7 +97,7 @@ def gone_on(result: Result, asked: str, step: Callable[[], Run]) -> Result:
     try:
         step()
     except DataError as error:
-        warned(result, f"`{asked}` came to nothing: {error}")
+        warned(result, f"`{asked}` came to nothing: {error}. NOTHING WAS TRIED: the ranking is as it was")
         return Result(result.folder)
     except NeurosieveError as error:
         raise type(error)(

@@ -93,7 +93,17 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
     usable = ~special & holds_text & (starts >= document.completion_start)
     if context is not None:
         usable[context:] = False
-    return TokenizedDocument(document.id, document.group, document.text, ids, starts, ends, usable, _relative(usable))
+    return TokenizedDocument(
+        document.id,
+        document.group,
+        document.text,
+        ids,
+        starts,
+        ends,
+        usable,
+        _relative(usable),
+        document.completion_start,
+    )
 
 
 def _relative(usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -10,23 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import ndtri
 
 from neurosieve.account import cautions, counted
 from neurosieve.asked import batch_budget, sites_of
 from neurosieve.atlas import atlas_of
 from neurosieve.capture import document_batches
 from neurosieve.contracts import Control, Detector, Scorer, Source
-from neurosieve.data import Document
+from neurosieve.data import Batch, Document, Site
 from neurosieve.errors import DataError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
+from neurosieve.permutation import arrangements_of, flips_groups
 from neurosieve.positions import PARTS, Positions
-from neurosieve.power import noise_of_auc, smallest_auc
+from neurosieve.power import is_area, noise_of_auc, noise_of_flips, smallest_auc
 from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
 
 __all__ = ["Plan", "planned_run"]
 
+_NOISE = 64
+"""Over so many simulated neurons the spread of noise is averaged."""
 _SHARE_OF_PEAK = 0.5
 """How fast a model is read, as a share of how fast large matrices are multiplied: measured on small models, roughly."""
 
@@ -37,7 +41,9 @@ class Plan:
 
     behaviours: pd.DataFrame
     """A line per behaviour: `behaviour, documents_with, spans`, positions, documents and groups of each part, and the
-    smallest AUC that could reach a p_fwer of 0.05, and one held-out neuron's interval could tell from 0.5."""
+    smallest AUC that could reach a p_fwer of 0.05 (`smallest_auc`), and that one held-out neuron's interval could tell
+    from 0.5 (`smallest_auc_replication`). These two are left out where the ranking is by no AUC, or several tokens of a
+    span are read, which are alike; nan where no AUC could."""
     documents: int
     positions: int
     """Distinct places that would be read, of all behaviours; those that the store holds already are not read again."""
@@ -71,7 +77,7 @@ def planned_run(
         control: what to compare with.
         selection: where to read.
         settings: of the run.
-        scorer: the one that would rank: its null is permuted within documents, or within tokens.
+        scorer: the one that would rank, with a null of its own.
 
     Raises:
         NeurosieveError: the run could not be made: what it would say, it says here.
@@ -91,13 +97,16 @@ def planned_run(
     lines = []
     for behaviour in positions.behaviours:
         told: dict[str, Any] = {"behaviour": behaviour, **numbers[behaviour]}
-        for part, suffix, tested in zip(PARTS, ("", "_replication"), (neurons, 1), strict=True):
-            labels, strata = _compared(positions, positions.column(behaviour, part), scorer)
-            told[f"smallest_auc{suffix}"] = (
-                smallest_auc(labels, strata, tested, settings.permutations)
-                if tested > 1
-                else 0.5 + 1.96 * noise_of_auc(labels, np.zeros_like(strata))
+        if is_area(scorer) and not selection.neighbours:
+            ranked, held_out = (_noise(positions, positions.column(behaviour, part)) for part in PARTS)
+            ways = arrangements_of(ranked, scorer)
+            told["smallest_auc"] = smallest_auc(
+                _spread(ranked, ranked.documents, scorer), ways, neurons, settings.permutations
             )
+            reach = -float(ndtri((1 - settings.confidence) / 2))
+            # An interval compares positions of all documents.
+            reached = 0.5 + reach * _spread(held_out, torch.zeros_like(held_out.documents), scorer)
+            told["smallest_auc_replication"] = reached if reached <= 1 else math.nan
         lines.append(told)
     budget = batch_budget(settings, held)
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
@@ -113,19 +122,31 @@ def planned_run(
         len(positions.token_of_row) * neurons * size,
         sum(batches) * _operations(held, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(held)),
         neurons,
-        tuple(cautions(positions, list(detectors), selection.ratio, counts, atlas.context, settings)),
+        tuple(cautions(positions, list(detectors), selection, counts, numbers, atlas.context, settings)),
     )
 
 
-def _compared(positions: Positions, column: int, scorer: Scorer[Any]) -> tuple[Any, Any]:
-    """Return the labels of one column, and the stratum of each."""
-    labels = positions.labels[:, column]
-    rows = np.flatnonzero(labels >= 0)
+def _noise(positions: Positions, column: int) -> Batch:
+    """Return the positions of one column of labels, with independent noise in place of activations."""
+    labels = torch.from_numpy(positions.labels[:, [column]])
+    rows = np.flatnonzero(labels[:, 0] >= 0)
     documents, tokens = positions.document_of_row[rows], positions.token_of_row[rows]
-    if scorer.permuted_within == "documents":
-        return labels[rows], documents
     ids = [positions.documents[d].token_ids[t] for d, t in zip(documents, tokens, strict=True)]
-    return labels[rows], np.array(ids, dtype=np.int64)
+    return Batch(
+        Site(0),
+        torch.randn(len(rows), _NOISE, generator=torch.Generator().manual_seed(0)),
+        labels[rows],
+        torch.from_numpy(documents),
+        torch.from_numpy(positions.groups[documents]),
+        torch.tensor(ids, dtype=torch.int64),
+    )
+
+
+def _spread(noise: Batch, strata: torch.Tensor, scorer: Scorer[Any]) -> float:
+    """Return how far noise strays from an AUC of 0.5."""
+    if flips_groups(noise, scorer):
+        return noise_of_flips(noise, scorer)
+    return noise_of_auc(noise.labels[:, 0].numpy(), strata.numpy())
 
 
 def _operations(held: LanguageModel, share: float) -> float:

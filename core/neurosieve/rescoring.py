@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -13,15 +13,17 @@ from neurosieve.asked import batch_budget
 from neurosieve.atlas import atlas_of
 from neurosieve.capture import batches_at, capture
 from neurosieve.contracts import Control, Detector, Executor, Scorer
-from neurosieve.data import Document, Site
+from neurosieve.data import Document, Site, TokenizedDocument
 from neurosieve.engine import score
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.labelling import label
 from neurosieve.loading import LanguageModel
 from neurosieve.plural import plural
+from neurosieve.positions import PARTS
 from neurosieve.ranking import rank_neurons
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, Run, write_run
+from neurosieve.sameness import group_key, text_key
 from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
 from neurosieve.store import Space
@@ -48,7 +50,9 @@ def rescored(
     """Score the ranking of a run on other documents, and leave that as a run of its own in `folder`.
 
     The table `neurons` has the columns of the ranking, those that end in `_replication` being of these documents.
-    Documents of a group that took part in the ranking are left out.
+    Documents of a group that took part in the ranking are left out, however its name is spaced and capitalised, and so
+    are those whose completion has the words of one that did. Documents that the run itself held out are kept, and
+    counted: it was tried on them already.
 
     Args:
         result: the run that ranked.
@@ -65,36 +69,54 @@ def rescored(
         told: what `run.json` says of where the documents come from.
 
     Raises:
-        ConfigError: every document is of a group that took part in the ranking.
+        ConfigError: every document took part in the ranking, or every one with a behaviour was held out by the run.
         DataError: no behaviour shows in the others.
     """
     watch, counts, rank_by = Stopwatch(), Counter[str](), result.run["rank_by"]
-    ranked = set(result.positions.group[result.positions.part == "ranking"])
+    ranked, known = (_Known.of(result, part) for part in PARTS)
     fresh = []
     for document in documents:
-        if document.group in ranked:
+        if group_key(document.group) in ranked.groups:
             counts["documents_that_ranked"] += 1
         else:
             fresh.append(document)
-    if not fresh:
-        raise ConfigError(
-            f"every one of the {counts['documents_that_ranked']:,} documents answers a problem that took part in the "
-            f"ranking of `{result.folder}`: to score them again would prove nothing; give other problems"
-        )
     atlas = atlas_of(held, settings.site)
     with watch.stage("detecting"):
-        labelled = list(label(fresh, detectors, held.tokenizer, atlas.context, counts))
+        labelled = []
+        for one in label(fresh, detectors, held.tokenizer, atlas.context, counts):
+            if ranked.holds(one.tokens):
+                counts["documents_with_ranked_words"] += 1
+            else:
+                labelled.append(one)
+    left_out = [
+        f"{counts[name]:,} {words}"
+        for name, words in (
+            ("documents_that_ranked", "documents answer problems that took part in the ranking"),
+            ("documents_with_ranked_words", "further documents have the very words of one that took part in it"),
+        )
+        if counts[name]
+    ]
+    if left_out and not labelled:
+        raise ConfigError(
+            f"every one of the documents took part in the ranking of `{result.folder}` ({' and '.join(left_out)}): to "
+            "score them again would prove nothing; give other problems"
+        )
+    again = [one for one in labelled if known.holds(one.tokens)]
+    counts["documents_held_out_before"] = len(again)
+    showing = [one for one in labelled if any(one.spans.values())]
+    if showing and all(known.holds(one.tokens) for one in showing):
+        raise ConfigError(
+            f"every one of the {len(showing):,} documents that show a behaviour was held out of the ranking of "
+            f"`{result.folder}`, which was tried on them already: no new evidence; give other texts"
+        )
     selection = dataclasses.replace(selection, replication=0.0, looks=())
     with watch.stage("choosing positions"):
         try:
             positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, counts)
         except DataError as error:
-            if not counts["documents_that_ranked"]:
+            if not left_out:
                 raise
-            raise DataError(
-                f"{error}; {counts['documents_that_ranked']:,} further documents answer problems that took part in the "
-                "ranking, and were left out"
-            ) from error
+            raise DataError(f"{error}; besides them, {' and '.join(left_out)}, and were left out") from error
     sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
     budget = batch_budget(settings, held)
     space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
@@ -126,10 +148,17 @@ def rescored(
         for name, count in groups.items()
         if count < settings.enough_groups
     ]
-    if counts["documents_that_ranked"]:
+    warnings += [f"{one}, and were left out" for one in left_out]
+    if again:
         warnings.append(
-            f"{counts['documents_that_ranked']:,} documents answer problems that took part in the ranking, and were "
-            "left out"
+            f"{len(again):,} of {plural(len(labelled), 'document')} are the held-out ones of the run itself: no new "
+            "evidence"
+        )
+    others = sum(group_key(one.tokens.group) in known.groups for one in labelled) - len(again)
+    if others > 0:
+        warnings.append(
+            f"{others:,} of {plural(len(labelled), 'document')} are other texts of problems that the run held out: new "
+            "texts, and no new problems"
         )
     report = {
         "command": "rescore",
@@ -148,6 +177,29 @@ def rescored(
     }
     tables = {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}
     return write_run(folder, report, tables)
+
+
+class _Known(NamedTuple):
+    """What a part of a run read."""
+
+    groups: frozenset[str]
+    words: frozenset[str] | None
+    """None where the run kept none."""
+
+    @classmethod
+    def of(cls, result: Result, part: str) -> "_Known":
+        mine = result.positions[result.positions.part == part]
+        words = None
+        if "texts" in result.tables:
+            texts = result.table("texts")
+            words = frozenset(texts.words[texts.part == part])
+        return cls(frozenset(map(group_key, mine.group)), words)
+
+    def holds(self, document: TokenizedDocument) -> bool:
+        """Return whether a document is one of those that were read, by its words, or else by its group."""
+        if self.words is None:
+            return group_key(document.group) in self.groups
+        return text_key(document) in self.words
 
 
 def _beside(ranked: pd.DataFrame, here: pd.DataFrame, behaviours: Iterable[str]) -> pd.DataFrame:

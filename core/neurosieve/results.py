@@ -171,8 +171,8 @@ def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.Data
 
 
 def warned(run: Run, warning: str) -> Run:
-    """Write one more warning into the record of a finished run, and return the run, read again."""
-    return write_run(run.folder, {**run.run, "warnings": [*run.run["warnings"], warning]}, {})
+    """Write one more warning into the record of a finished run, before the others, and return the run, read again."""
+    return write_run(run.folder, {**run.run, "warnings": [warning, *run.run["warnings"]]}, {})
 
 
 def finished_runs(folder: str | Path) -> Sequence[Run]:

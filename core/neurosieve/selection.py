@@ -44,6 +44,11 @@ class Selection:
     seed: int = 0
     """Draws the controls. It is apart from the run's own seed, so that runs over many seeds read the model once."""
 
+    @property
+    def neighbours(self) -> bool:
+        """Whether several tokens of one span are read, which are alike."""
+        return self.at in ("span", "context") or (self.at == "window" and len(self.offsets) > 1)
+
     def __post_init__(self) -> None:
         problem = None
         if self.at not in ("onset", "prediction", "window", "span", "context"):

@@ -35,9 +35,10 @@ from neurosieve.ranking import rank_neurons
 from neurosieve.registry import installed
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, write_run
+from neurosieve.sameness import texts_table
 from neurosieve.selection import Selection, choose_positions
 from neurosieve.settings import Find
-from neurosieve.stability import stable
+from neurosieve.stability import stable, unsettled
 from neurosieve.store import DamagedShardError, Space
 from neurosieve.verdicts import judged
 
@@ -87,12 +88,13 @@ def sieve(
         positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
     numbers, spans = counted(documents, positions), spans_table(documents, positions)
     del documents  # From here on, what was chosen is all that is held.
-    warnings += cautions(positions, list(detectors), selection.ratio, counts, atlas.context, settings)
+    warnings += cautions(positions, list(detectors), selection, counts, numbers, atlas.context, settings)
     if scorers[rank_by].joint or not scorers[rank_by].centred:
         warnings.append(
             f"`{rank_by}` gives no verdict on replication: its score on noise is not centred, or is of several neurons "
             "together; rank by another scorer (`rank_by=auc`) for one"
         )
+    warnings += unsettled(settings, len(sites) * atlas.neurons)
     budget = batch_budget(settings, held)
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
@@ -111,7 +113,14 @@ def sieve(
                 neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.looks)
             with watch.stage("permuting"):
                 neurons, null, told = compared_with_chance(
-                    neurons, space, positions, scorers[rank_by], settings.permutations, settings.seed, announce
+                    neurons,
+                    space,
+                    positions,
+                    scorers[rank_by],
+                    selection,
+                    settings.permutations,
+                    settings.seed,
+                    announce,
                 )
             with watch.stage("bootstrapping"):
                 neurons = stable(neurons, space, positions, scorers[rank_by], settings, announce)
@@ -161,6 +170,7 @@ def sieve(
         "looks": positions.beside,
         "baselines": baselines,
         "spans": spans,
+        "texts": texts_table(positions),
         "activations": activations,
     }
     write_run(folder, report, tables)

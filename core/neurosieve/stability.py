@@ -18,7 +18,10 @@ from neurosieve.settings import Find
 from neurosieve.significance import repeated
 from neurosieve.store import Space
 
-__all__ = ["stabilities", "stable"]
+__all__ = ["stabilities", "stable", "unsettled"]
+
+_TOO_MANY = 1 / 5
+"""Where the best are such a share of all neurons, being among them again says nothing."""
 
 
 def stable(
@@ -32,8 +35,8 @@ def stable(
     """Return the ranking with the `stability` of its best neurons.
 
     That is the share of bootstraps, in which whole groups of the ranking part are drawn anew, in which a neuron is
-    among as many best again. nan below the best, for scorers that look at neurons jointly, and for a behaviour that
-    shows in too few groups.
+    among as many best again. nan below the best, for scorers that look at neurons jointly, for a behaviour that shows
+    in too few groups, and where the best are a fifth of all neurons or more, so that to be among them says little.
 
     Args:
         neurons: the ranking.
@@ -50,6 +53,8 @@ def stable(
         column = positions.column(behaviour)
         shown = positions.document_of_row[positions.labels[:, column] == 1]
         mine = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= settings.confirm))
+        if settings.confirm >= _TOO_MANY * (neurons.behaviour == behaviour).sum():
+            continue
         if not len(mine) or len(np.unique(positions.groups[shown])) < settings.enough_groups:
             continue
         layers = compared_layers(space, positions, column, "resampling", announce)
@@ -58,6 +63,16 @@ def stable(
         best = neurons.iloc[mine]
         stability[mine] = found[best.layer.map(place).to_numpy(), best.neuron.to_numpy()]
     return neurons.assign(stability=stability)
+
+
+def unsettled(settings: Find, neurons: int) -> list[str]:
+    """Return a warning where stability would be said of so large a share of the neurons that it says nothing."""
+    if not settings.bootstraps or settings.confirm < _TOO_MANY * neurons:
+        return []
+    return [
+        f"`confirm={settings.confirm}` is a fifth or more of {neurons:,} neurons: to be among so many best again says "
+        "nothing, and stability is nan; ask for fewer"
+    ]
 
 
 def stabilities(

@@ -36,6 +36,8 @@ def show_result(result: Result, k: int = 10, out: Console | None = None) -> None
         said = (chance_lines(run, behaviour), text_lines(result, behaviour), _verdict_lines(result, behaviour, k))
         for line in chain.from_iterable(said):
             out.print(escape(line))
+    if len(result.behaviours) > 1 and run.get("null"):
+        out.print("p_fwer is corrected over the neurons of one behaviour, and not over the behaviours")
     reading = run["reading"]
     source = (
         f"{reading['forward_passes']:,} forward passes, {reading['tokens']:,} tokens"
@@ -176,7 +178,7 @@ def _columns(result: Result, behaviour: str, best: pd.DataFrame, scorers: list[s
             reaches = [[_interval(one, rank_by) for one in table.to_dict("records")] for table in (best, text)]
             yield _Column(_interval_title(run), reaches[0], text=reaches[1])
         if mine and "verdict" in known:
-            yield _Column("verdict", best["verdict"].fillna("–"), justify="left")
+            yield _Column("verdict", [_judged(line) for line in best.to_dict("records")], justify="left")
         elif mine and replicated:
             yield _Column("replicates", [_REPLICATES.get(one, "") for one in best["replicates"]], justify="left")
         if mine and "stability" in known and not brief:
@@ -187,6 +189,29 @@ def _columns(result: Result, behaviour: str, best: pd.DataFrame, scorers: list[s
 
 def _numbers(table: pd.DataFrame, name: str) -> list[str]:
     return [number(value) for value in table[name]] if name in table else [""] * len(table)
+
+
+def _judged(line: Mapping[Any, Any]) -> str:
+    """Return a verdict, and what takes from it."""
+    if not isinstance(line["verdict"], str):
+        return "–"
+    return f"{line['verdict']} ({doubt})" if (doubt := _doubt(line)) else line["verdict"]
+
+
+def _doubt(line: Mapping[Any, Any]) -> str:
+    verdict, look = line["verdict"], "_prediction" if line["verdict"] == "anticipates" else ""
+    if verdict != "not replicated" and line.get("p_fwer", math.nan) > _LEVEL:
+        return "may be chance"
+    beats = line.get(f"beats_baselines{look}", line.get("beats_baselines"))
+    return "the text tells it" if verdict in ("anticipates", "behaviour") and beats is False else ""
+
+
+_LEVEL = 0.05
+_DOUBTS = {
+    "may be chance": f"its p_fwer is above {_LEVEL}: the best of all neurons often comes as far by chance",
+    "the text tells it": "held out, one of the text's own lines tells the behaviour as well, there where the verdict "
+    "was found",
+}
 
 
 def _interval_title(run: Mapping[str, Any]) -> str:
@@ -223,3 +248,5 @@ def _verdict_lines(result: Result, behaviour: str, k: int) -> Iterator[str]:
     best = result.top(k, behaviour)
     for verdict in best["verdict"].dropna().unique() if "verdict" in best else ():
         yield f"{verdict}: {VERDICTS[verdict]}"
+    doubts = {_doubt(line) for line in best.to_dict("records")} if "verdict" in best else ()
+    yield from (f"{doubt}: {words}" for doubt, words in _DOUBTS.items() if doubt in doubts)

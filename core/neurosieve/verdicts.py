@@ -1,15 +1,20 @@
 """Is it the behaviour, or the word? A plain verdict per neuron, from the groups that had no part in the ranking."""
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 
 from neurosieve.chance import compared
 from neurosieve.contracts import Scorer
+from neurosieve.data import Batch
+from neurosieve.engine import score
 from neurosieve.positions import Positions
+from neurosieve.ranking import distance
 from neurosieve.settings import Find
 from neurosieve.significance import formula_interval
 from neurosieve.store import Space
@@ -17,13 +22,30 @@ from neurosieve.store import Space
 __all__ = ["VERDICTS", "judged"]
 
 VERDICTS: Mapping[str, str] = {
-    "anticipates": "it tells the behaviour at the token before, also among positions that hold the same token there",
-    "behaviour": "it tells the behaviour among positions that hold the same token: more than a word",
-    "token detector": "it tells the behaviour, but not among positions that hold the same token: it may detect a word",
+    "anticipates": "it tells the behaviour at the token before, also among positions that hold the same token there "
+    "(the words before may tell it too)",
+    "behaviour": "it tells the behaviour among positions that hold the same token: more than this word (the words "
+    "before may tell it too)",
+    "token detector": "it tells the behaviour, but among positions that hold the same token less than half as well: it "
+    "may detect a word",
+    "reversed": "it tells the behaviour, but among positions that hold the same token the other way round: what it "
+    "tells is a word",
     "replicated": "it tells the behaviour; too few positions share a token to say whether it is more than a word",
     "not replicated": "on the groups that had no part in the ranking it does not tell the behaviour with this sign",
 }
 """Each verdict, and what it says of a neuron."""
+
+
+class _Within(NamedTuple):
+    """Intervals of a neuron's distance from telling nothing among positions that hold the same token, and its reach."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    sure_low: npt.NDArray[np.float64]
+    """The interval that holds the truth for all tested neurons and looks at once, as often as one is to."""
+    sure_high: npt.NDArray[np.float64]
+    whole: npt.NDArray[np.float64]
+    """The distance among all positions, whatever token they hold."""
 
 
 def judged(
@@ -35,7 +57,13 @@ def judged(
     within: Scorer[Any],
     settings: Find,
 ) -> pd.DataFrame:
-    """Return the ranking with a `verdict` per neuron, and the interval of `within` on the held-out groups.
+    """Return the ranking with a `verdict` per neuron, and the intervals of `within` on the held-out groups.
+
+    To know more than a word, and to anticipate, are claims that many neurons are tried for, at one look and the next.
+    They go by intervals that hold the truth for all of them at once as often as one is to (Bonferroni): the columns
+    `within_token_sure_low`, `within_token_sure_high`, and the same with `prediction`. That of a single neuron is in
+    `within_token_low`, `within_token_high`: a neuron is called a token detector where it lies inside half of what the
+    neuron tells among all positions. What anticipates has the same sign at the token before, in both parts.
 
     Args:
         neurons: the ranking.
@@ -49,39 +77,65 @@ def judged(
     """
     sign = np.sign(neurons[f"{rank_by}_distance"].to_numpy())
     held = neurons["replicates"]
-    verdict = pd.Series(pd.NA, index=neurons.index, dtype="string")
-    low, high = np.full(len(neurons), np.nan), np.full(len(neurons), np.nan)
-    ahead_low, ahead_high = low.copy(), high.copy()
+    looks = ["", *(look for look in positions.looks if look == "prediction")]
+    told = {look: _Within(*(np.full(len(neurons), np.nan) for _ in _Within._fields)) for look in looks}
     for behaviour in positions.behaviours:
-        for look, bounds in (("", (low, high)), ("prediction", (ahead_low, ahead_high))):
-            if look not in positions.looks:
-                continue
+        tested = int(held[neurons.behaviour == behaviour].notna().sum())
+        if not tested:
+            continue
+        sure = 1 - (1 - settings.confidence) / (tested * len(looks))
+        for look, found in told.items():
             column = positions.column(behaviour, "replication", look)
             shown = positions.document_of_row[positions.labels[:, column] == 1]
             if len(np.unique(positions.groups[shown])) < settings.enough_groups:
                 continue
             for site in space.sites:
-                here = np.flatnonzero((neurons.behaviour == behaviour) & (neurons.layer == site.layer))
-                batch = compared(space, positions, column, site)
-                interval = formula_interval(batch, within, settings.confidence)
-                if interval is None:
+                here = np.flatnonzero((neurons.behaviour == behaviour) & (neurons.layer == site.layer) & held.notna())
+                if not len(here):
                     continue
-                order = neurons.neuron.to_numpy()[here]
-                bounds[0][here], bounds[1][here] = interval.low[order], interval.high[order]
+                order = torch.from_numpy(neurons.neuron.to_numpy()[here].astype(np.int64))
+                batch = compared(space, positions, column, site)
+                batch = dataclasses.replace(batch, activations=batch.activations[:, order])
+                for place, values in zip(found, _within(batch, within, settings.confidence, sure), strict=True):
+                    place[here] = values
     # Replicated where the ranking's own interval says so.
     known = held.notna().to_numpy()
     replicated = held.fillna(False).to_numpy(dtype=bool)
-    beyond_word, beyond_word_ahead = (_excludes(sign, *one) for one in ((low, high), (ahead_low, ahead_high)))
-    untold = np.isnan(low)
+    word, ahead = told[""], told.get("prediction")
+    beyond_word = _excludes(sign, word.sure_low, word.sure_high)
+    half = np.abs(word.whole) / 2
+    anticipates = np.zeros(len(neurons), dtype=bool)
+    if ahead is not None:
+        signs = [np.sign(neurons[f"{rank_by}_distance_prediction{part}"].to_numpy()) for part in ("", "_replication")]
+        anticipates = _excludes(sign, ahead.sure_low, ahead.sure_high) & (signs[0] == sign) & (signs[1] == sign)
+    verdict = pd.Series(pd.NA, index=neurons.index, dtype="string")
     for name, mask in (
-        ("token detector", replicated & ~untold & ~beyond_word),
-        ("replicated", replicated & untold),
+        ("replicated", replicated),
+        ("token detector", replicated & (word.low > -half) & (word.high < half)),
+        ("reversed", replicated & _excludes(-sign, word.sure_low, word.sure_high)),
         ("behaviour", replicated & beyond_word),
-        ("anticipates", replicated & beyond_word_ahead),
+        ("anticipates", replicated & anticipates),
         ("not replicated", known & ~replicated),
     ):
         verdict[mask] = name
-    return neurons.assign(verdict=verdict, within_token_low=low, within_token_high=high)
+    columns = {
+        f"within_token{look and '_'}{look}_{name}": values
+        for look, found in told.items()
+        for name, values in found._asdict().items()
+        if name != "whole"
+    }
+    return neurons.assign(verdict=verdict, **columns)
+
+
+def _within(batch: Batch, within: Scorer[Any], confidence: float, sure: float) -> _Within:
+    nothing = np.full(batch.activations.shape[1], np.nan)
+    single, every = (formula_interval(batch, within, one) for one in (confidence, sure))
+    if single is None or every is None:
+        return _Within(*(nothing for _ in _Within._fields))
+    # Were all tokens one, every pair would count.
+    one = dataclasses.replace(batch, token_ids=torch.zeros_like(batch.token_ids))
+    whole = distance(score([one], {"score": within})["score"])[0].double().cpu().numpy()
+    return _Within(*single, *every, whole)
 
 
 def _excludes(

@@ -1,5 +1,7 @@
 """The text alone tells a behaviour as well as it does, and no better: planted words, places and contexts."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from neurosieve.baselines import baseline_table, beaten
 from neurosieve.positions import PARTS, Positions
 from neurosieve.settings import Find
 from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 
@@ -134,6 +137,30 @@ def test_a_neuron_beats_the_baselines_where_it_is_further_held_out_than_all_of_t
     )
     found = beaten(neurons, baselines, "auc").beats_baselines
     assert found.tolist() == [True, True, False, False, pd.NA]
+
+
+def test_at_each_look_the_text_there_is_what_a_neuron_must_beat():
+    made = positions(a_word)
+    both = dataclasses.replace(
+        made,
+        labels=np.concatenate([made.labels, np.where(made.labels >= 0, 1 - made.labels, -1)], axis=1),
+        looks=("", "prediction"),
+    )
+    table = told(both)
+    assert table.auc_prediction_replication["token"] == pytest.approx(table.auc_replication["token"])
+    neurons = pd.DataFrame({"behaviour": ["slip"] * 2, "auc_distance": 0.3, DISTANCE: [0.499, 0.1]})
+    neurons = neurons.assign(auc_distance_prediction_replication=[0.1, 0.499])
+    found = beaten(neurons, table.reset_index(), "auc")
+    assert found.beats_baselines.tolist() == [True, False]
+    assert found.beats_baselines_prediction.tolist() == [False, True]
+
+
+def test_among_positions_of_one_token_the_text_has_no_score_over_folds():
+    table = told(positions(a_word_before), {"auc": Auc(), "auc_within_token": AucWithinToken()}, "auc_within_token")
+    assert table.auc_within_token.isna().all()
+    assert table.auc_within_token_replication["previous tokens"] > 0.7
+    assert table.auc_within_token_replication["token"] == 0.5
+    assert table.auc.notna().all()
 
 
 def test_the_same_seed_gives_the_same_baselines():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from planted import plant, texts
+from planted import cued_texts, plant, texts
 
 from neurosieve import ConfigError, Control, DataError, Document, Scorer, Scores, find
 from neurosieve.selection import Selection
@@ -74,6 +74,28 @@ def test_too_few_documents_to_permute_have_no_p_and_it_is_said(run, changed):
     assert result.neurons[["p", "p_fwer", "q_fdr"]].isna().all(axis=None)
     assert result.run["null"] == {}
     assert any("too few documents to permute" in one and "p is nan" in one for one in result.run["warnings"])
+
+
+@pytest.mark.parametrize(
+    "selection", [Selection(at="context"), Selection(at="window", offsets=(0, 1))], ids=["context", "window"]
+)
+def test_neighbouring_tokens_are_not_permuted_and_it_is_said(run, selection):
+    result = run(selection=selection)
+    assert result.neurons[["p", "p_fwer", "q_fdr"]].isna().all(axis=None)
+    [said] = [one for one in result.run["warnings"] if "neighbouring tokens" in one]
+    assert "read `selection=onset` for p" in said
+
+
+def test_whole_problems_are_flipped_whatever_is_read_of_them(run):
+    result = run(selection=Selection(at="context"), scorers=["auc_within_token"], source=cued_texts(), word_check=None)
+    assert result.neurons.p.notna().any()
+    assert not any("neighbouring" in one for one in result.run["warnings"])
+
+
+def test_too_few_problems_to_flip_have_no_p_and_it_is_said(run):
+    result = run(source=cued_texts(5), scorers=["auc_within_token"], selection=ALL)
+    assert result.neurons[["p", "p_fwer", "q_fdr"]].isna().all(axis=None)
+    assert any("too few groups to flip" in one for one in result.run["warnings"])
 
 
 def test_one_document_is_permuted_within_itself(run):

@@ -14,6 +14,8 @@ from neurosieve.settings import Find
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
+from neurosieve_plugins.scorers.cohens_d import CohensD
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 DETECTORS = {"slip": Phrases(("wait",))}
@@ -23,16 +25,16 @@ DETECTORS = {"slip": Phrases(("wait",))}
 def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
 
-    def plan(source=None, **settings):
+    def plan(source=None, scorer=Auc(), selection=Selection(), **settings):  # noqa: B008
         held = open_model(Model("tiny", format="tiny"))
         made = planned_run(
             held,
             Arithmetic(documents=60) if source is None else source,
             DETECTORS,
             Distant(),
-            Selection(),
+            selection,
             Find(**settings),
-            Auc(),
+            scorer,
         )
         assert not held.is_loaded
         return made
@@ -70,6 +72,40 @@ def test_few_texts_can_show_nothing_and_it_is_said(plan):
     few = plan(Arithmetic(documents=8))
     assert math.isnan(few.behaviours.smallest_auc[0])
     assert any("scores high by chance alone" in warning for warning in few.warnings)
+
+
+def test_the_surer_an_interval_is_to_be_the_further_a_neuron_must_be(plan):
+    reached = [plan(confidence=asked).behaviours.smallest_auc_replication[0] - 0.5 for asked in (0.8, 0.95)]
+    assert reached[1] / reached[0] == pytest.approx(1.959964 / 1.281552)
+
+
+def test_within_tokens_fewer_pairs_show_less(plan):
+    whole, within = (plan(Arithmetic(documents=300), scorer).behaviours for scorer in (Auc(), AucWithinToken()))
+    assert within.smallest_auc[0] > whole.smallest_auc[0]
+    assert within.smallest_auc_replication[0] > whole.smallest_auc_replication[0]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"scorer": CohensD()},
+        {"selection": Selection(at="span")},
+        {"selection": Selection(at="context")},
+        {"selection": Selection(at="window", offsets=(1, 2))},
+    ],
+    ids=str,
+)
+def test_no_auc_is_promised_where_none_is_ranked_by_or_neighbours_are_read(plan, choice):
+    assert not {"smallest_auc", "smallest_auc_replication"} & set(plan(**choice).behaviours)
+
+
+def test_of_neighbouring_tokens_the_spans_are_what_is_enough(plan):
+    told = plan(selection=Selection(at="context", characters=20), enough_documents=1)
+    [line] = told.behaviours.to_dict("records")
+    assert line["ranking_spans"] < 100 < line["ranking_present"]
+    assert any(
+        f"of {line['ranking_spans']} spans in" in one and "scores high by chance" in one for one in told.warnings
+    )
 
 
 def test_a_plan_refuses_what_the_run_would_refuse(plan):

@@ -1,5 +1,7 @@
 """A ranking holds on texts that had no part in it, and those that had are left out."""
 
+import dataclasses
+
 import pytest
 from planted import plant, texts
 
@@ -91,12 +93,46 @@ def test_problems_that_took_part_in_the_ranking_are_left_out_and_counted(again):
     assert "took part in the ranking, and were left out" in run.run["warnings"][0]
 
 
+def test_the_same_problem_otherwise_spaced_and_capitalised_is_left_out_too(again):
+    def documents(result):
+        respaced = [dataclasses.replace(one, group=f" {one.group.upper()}\n".replace(" ", "  ")) for one in texts()]
+        return [*respaced, *renamed(texts(seed=7))]
+
+    result, run = again(documents)
+    ranked = set(result.positions.group[result.positions.part == "ranking"])
+    assert run.run["counts"]["documents_that_ranked"] == sum(one.group in ranked for one in texts())
+
+
+def test_the_very_words_of_a_text_that_ranked_are_left_out_whatever_the_problem_is_called(again):
+    result, run = again(lambda _: [*renamed(texts(), "copy "), *renamed(texts(seed=7))])
+    positions = result.positions
+    took_part = set(positions.document[positions.part == "ranking"])
+    assert run.run["counts"]["documents_with_ranked_words"] == len(took_part)
+    assert not {f"copy {name}" for name in took_part} & set(run.table("positions").document)
+    assert any("have the very words of one that took part" in one for one in run.run["warnings"])
+
+
+def test_texts_that_the_run_held_out_are_no_new_evidence(again):
+    result, run = again(lambda _: [*texts(), *renamed(texts(seed=7))])
+    held_out = set(result.positions.group[result.positions.part == "replication"])
+    known = sum(one.group in held_out for one in texts())
+    assert run.run["counts"]["documents_held_out_before"] == known
+    assert any(f"{known} of " in one and "no new evidence" in one for one in run.run["warnings"])
+
+
+def test_where_all_that_show_the_behaviour_were_held_out_it_is_refused(again):
+    with pytest.raises(ConfigError, match=r"was held out of the ranking .*: no new evidence"):
+        again(lambda _: texts())
+
+
 def test_texts_that_all_took_part_are_refused_with_their_number(again):
     def all_that_ranked(result):
         ranked = set(result.positions.group[result.positions.part == "ranking"])
         return [one for one in texts() if one.group in ranked]
 
-    with pytest.raises(ConfigError, match=r"every one of the \d+ documents answers a problem that took part"):
+    with pytest.raises(
+        ConfigError, match=r"every one of the documents took part .* \(\d+ documents answer problems that took part"
+    ):
         again(all_that_ranked)
 
 
@@ -106,5 +142,7 @@ def test_where_the_others_show_nothing_those_that_were_left_out_are_counted_too(
         took_part = [one for one in texts() if one.group in ranked]
         return [*took_part, Document("other", "nothing to see here", "other")]
 
-    with pytest.raises(DataError, match=r"no span of `slip` .*; \d+ further documents answer problems that took part"):
+    with pytest.raises(
+        DataError, match=r"no span of `slip` .*; besides them, \d+ documents answer problems that took part"
+    ):
         again(documents)

@@ -130,3 +130,9 @@ def test_with_few_groups_or_a_joint_score_there_is_none(run, changed):
 
 def test_no_bootstraps_are_no_column(run):
     assert "stability" not in run(bootstraps=0).neurons
+
+
+def test_to_be_among_a_fifth_of_all_neurons_says_nothing_and_it_is_said(run):
+    result = run(confirm=100, bootstraps=5)
+    assert result.neurons.stability.isna().all()
+    assert any("stability is nan" in one for one in result.run["warnings"])

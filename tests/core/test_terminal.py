@@ -163,3 +163,13 @@ def test_a_narrow_terminal_gets_what_matters_most(shown):
 
 def test_a_warning_is_text_and_no_markup(shown):
     assert shown()[0] == "warning: [bold]beware[/]"
+
+
+def test_a_verdict_that_chance_or_the_text_could_have_earned_says_so(shown):
+    known = KNOWN | {"verdict": ["anticipates", "behaviour", "behaviour"]}
+    beats = {"beats_baselines": [True, False, True], "beats_baselines_prediction": [False, True, True]}
+    lines = shown(baselines=TEXT, **beats, **known)
+    assert "anticipates (the text tells it)" in cells(lines, "1")
+    assert "behaviour (the text tells it)" in cells(lines, "2")
+    assert "behaviour (may be chance)" in cells(lines, "3")
+    assert sum(line.startswith(("may be chance:", "the text tells it:")) for line in lines) == 2

@@ -2,10 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
-from planted import KINDS, cued_texts, plant_kinds
+from planted import KINDS, cued_texts, plant_kinds, words
 
-from neurosieve import ConfigError, Span, find
+from neurosieve import ConfigError, Document, Span, find
 from neurosieve.selection import Selection
 from neurosieve.tiny import tiny_model
 from neurosieve_plugins.controls.distant import Distant
@@ -36,6 +37,56 @@ def verdicts(result):
 
 def test_each_kind_of_neuron_gets_its_own_verdict(run):
     assert verdicts(run()) == {kind: kind for kind in KINDS}
+
+
+def test_every_verdict_can_be_read_off_its_intervals(run):
+    table = run().neurons
+    tested = table[table.replicates.fillna(False).astype(bool)]
+    sign = np.sign(tested.auc_distance)
+    ends = {
+        look: np.where(sign > 0, tested[f"within_token{look}_sure_low"], -tested[f"within_token{look}_sure_high"])
+        for look in ("", "_prediction")
+    }
+    assert (ends["_prediction"][tested.verdict == "anticipates"] > 0).all()
+    assert (ends[""][tested.verdict == "behaviour"] > 0).all()
+    assert (ends["_prediction"][tested.verdict == "behaviour"] <= 0).all()
+    for look in ("", "_prediction"):
+        sure = tested[f"within_token{look}_sure_high"] - tested[f"within_token{look}_sure_low"]
+        assert (sure >= tested[f"within_token{look}_high"] - tested[f"within_token{look}_low"] - 1e-9).all()
+    ahead = tested[tested.verdict == "anticipates"]
+    assert (np.sign(ahead.auc_distance_prediction) == np.sign(ahead.auc_distance)).all()
+
+
+def test_a_plain_word_is_anticipated_by_no_neuron_of_random_weights(tmp_path):
+    # The behaviour is a word that stands anywhere: nothing before it tells it, and no control holds it.
+    model, tokenizer = tiny_model()
+    known = words(tokenizer, 25)
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        source = []
+        for number in range(100):
+            chosen = rng.choice(known[:8], 30)
+            starts = np.cumsum([0, *(len(one) + 1 for one in chosen[:-1])]) + 1
+            places = np.flatnonzero(chosen == known[0])
+            spans = tuple(Span(int(starts[i]), int(starts[i]) + len(known[0]), "") for i in places)
+            source.append(Document(f"d{number}", "".join(f" {one}" for one in chosen), f"p{number}", 0, spans))
+        result = find(
+            model,
+            source,
+            {"word": Annotations()},
+            ["auc"],
+            tokenizer=tokenizer,
+            folder=tmp_path / str(seed),
+            store=str(tmp_path / "store"),
+            control=Distant(tokens=1),
+            permutations=0,
+            bootstraps=0,
+        )
+        found += result.neurons.verdict.dropna().tolist()
+    assert found.count("replicated") > 100  # It does not say that they detect a word: no control holds it.
+    assert found.count("anticipates") <= 1
+    assert "behaviour" not in found
 
 
 def test_without_the_token_before_a_neuron_that_anticipates_is_one_of_the_behaviour(run):

@@ -61,7 +61,8 @@ def _show(plan: Plan) -> None:
     for behaviour in plan.behaviours.behaviour:
         table.add_column(escape(visible(behaviour)), justify="right")
     for name, words in _LINES.items():
-        table.add_row(words, *(_number(value) for value in plan.behaviours[name]))
+        if name in plan.behaviours:
+            table.add_row(words, *(_number(value) for value in plan.behaviours[name]))
     out.print(table)
     out.print(
         f"reads {plural(plan.positions, 'position')} of {plural(plan.documents, 'document')} in "

@@ -1,7 +1,7 @@
 """What a scorer promises of its permutation null and of its intervals, where it has a quick way to either."""
 
 import dataclasses
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Contrast, Interval, Scores
 from neurosieve.engine import score
-from neurosieve.permutation import permuted, strata_of
+from neurosieve.permutation import permuted
 from neurosieve.testing.observations import observed, of_behaviour, of_neurons, rows
 from neurosieve.testing.plugins import Check, shown, trying
 
@@ -42,20 +42,41 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True)
 
 
-def it_says_within_what_labels_are_permuted(scorer: Scorer[Any]) -> None:
-    """Assert that `permuted_within` is a word that the null knows."""
-    known = get_args(get_args(get_type_hints(Scorer)["permuted_within"])[0])
-    if scorer.permuted_within not in known:
-        raise AssertionError(
-            f"`permuted_within` of {shown(scorer)} is {scorer.permuted_within!r}: it must be one of {', '.join(known)}"
-        )
+def contributions_sum_to_the_distance(scorer: Scorer[Any]) -> None:
+    """Assert that contributions, if there are any, sum to the distance from neutral."""
+    for what, batch in (
+        ("positions of one behaviour", _compared()),
+        ("some neurons alone", of_neurons(_compared(), [5, 1])),
+        ("positions without a present one", _of_one_class(0)),
+    ):
+        before = batch.activations.clone()
+        with trying(scorer, f"as it says what {what} contribute"):
+            shares: Any = scorer.contributions(batch)
+        if shares is None:
+            return
+        if not (isinstance(shares, Tensor) and shares.shape == batch.activations.shape):
+            raise AssertionError(
+                f"{shown(scorer)} gives the contributions {shown(shares)} of {what}: return a tensor of the shape of "
+                f"the activations, {tuple(batch.activations.shape)}"
+            )
+        if not torch.equal(batch.activations, before):
+            raise AssertionError(f"{shown(scorer)} changes the activations as it says what {what} contribute")
+        with trying(scorer, f"as it scores {what}"):
+            scores = score([batch], {"score": scorer})["score"]
+        expected = (scores.value - scores.neutral)[0].double()
+        total = shares.double().sum(dim=0).cpu()
+        if not _same(expected.cpu(), total):
+            raise AssertionError(
+                f"the contributions that {shown(scorer)} gives of {what} sum to {total.tolist()}, and its score is "
+                f"{expected.tolist()} from neutral"
+            )
 
 
 def a_contrast_scores_as_computing_does(scorer: Scorer[Any]) -> None:
     """Assert that a contrast, if there is one, gives the very scores that `compute` gives.
 
-    Those of the true labels, and of any other labels with as many present positions in each stratum that the null
-    permutes within; nan where a class is absent.
+    Those of the true labels, and of any other labels with as many present positions in each document; nan where a class
+    is absent.
     """
     whole = _compared()
     for what, batch in (
@@ -64,7 +85,7 @@ def a_contrast_scores_as_computing_does(scorer: Scorer[Any]) -> None:
         ("positions without a present one", _of_one_class(0)),
         ("positions without a control", _of_one_class(1)),
     ):
-        columns = _rearranged(scorer, batch)
+        columns = _rearranged(batch)
         before = batch.activations.clone()
         with trying(scorer, f"as it makes a contrast of {what}"):
             contrast: Any = scorer.contrast(batch)
@@ -113,9 +134,9 @@ def resamples_score_as_repeated_positions_do(scorer: Scorer[Any]) -> None:
         )
 
 
-def _rearranged(scorer: Scorer[Any], batch: Batch) -> Tensor:
+def _rearranged(batch: Batch) -> Tensor:
     labels = batch.labels[:, 0].numpy()
-    drawn = permuted(labels, strata_of(batch, scorer), _ARRANGEMENTS, np.random.default_rng(0))
+    drawn = permuted(labels, batch.documents.numpy(), _ARRANGEMENTS, np.random.default_rng(0))
     return torch.cat([batch.labels, torch.from_numpy(drawn)], dim=1)
 
 
@@ -212,11 +233,11 @@ def an_interval_knows_groups(scorer: Scorer[Any]) -> None:
 
 
 INFERENCE_CHECKS: tuple[Check, ...] = (
-    it_says_within_what_labels_are_permuted,
+    contributions_sum_to_the_distance,
     a_contrast_scores_as_computing_does,
     resamples_score_as_repeated_positions_do,
     an_interval_holds_the_score,
     an_interval_does_not_depend_on_order,
     an_interval_knows_groups,
 )
-"""What a scorer promises of `permuted_within`, `contrast`, `resampled` and `interval`."""
+"""What a scorer promises of `contributions`, `contrast`, `resampled` and `interval`."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int, Int8
 from torch import Tensor
 
-from neurosieve import Batch, Contrast, Interval, Scorer, Scores
+from neurosieve import Batch, Interval, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
 from neurosieve_plugins.scorers.ordering import areas_of_resamples, midranks
 from neurosieve_plugins.statistics.rows import Rows, RowsState
@@ -22,7 +21,7 @@ class AucWithinToken(Scorer[RowsState]):
 
     Only pairs of positions with one token id count, so that a neuron that detects a word scores 0.5. Each token id
     weighs as much as it has pairs (van Elteren 1960). Read it with controls that share tokens (`control=lexical`).
-    Its null permutes labels among positions of one token id.
+    Its null flips the signs of what whole groups add to it (see `contributions`).
 
     >>> import torch
     >>> from neurosieve import Batch, Site
@@ -34,8 +33,6 @@ class AucWithinToken(Scorer[RowsState]):
     >>> scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch)).value.item()
     0.5
     """
-
-    permuted_within: ClassVar[Literal["documents", "tokens"]] = "tokens"
 
     @property
     def statistic(self) -> Rows:
@@ -59,19 +56,21 @@ class AucWithinToken(Scorer[RowsState]):
                 value[behaviour] = won / pairs
         return Scores(value, neutral=0.5)
 
-    def contrast(self, batch: Batch) -> Contrast:
-        """Return the midranks within each token id: permuting within them leaves all else of the area as it is."""
+    def contributions(self, batch: Batch) -> Float[Tensor, "positions neurons"]:
+        """Return each position's midrank times its label, both less their mean over its token id, over all pairs.
+
+        Most pairs that share a token id lie between documents, whose levels differ: labels that were permuted among
+        them would take the positions of a document for independent.
+        """
         labels = batch.labels[:, 0]
         values, pairs = torch.zeros_like(batch.activations, dtype=torch.float32), 0
         for here in _mixed(labels, batch.token_ids):
-            m = int((labels[here] == 1).sum())
-            values[here] = midranks(batch.activations[here].float()) - (len(here) + 1) / 2
+            present = (labels[here] == 1).float()
+            ranks = midranks(batch.activations[here].float()) - (len(here) + 1) / 2
+            values[here] = (present - present.mean())[:, None] * ranks
+            m = int(present.sum())
             pairs += m * (len(here) - m)
-
-        def score(sums: Float[Tensor, "columns neurons"]) -> Float[Tensor, "columns neurons"]:
-            return sums.div(pairs).add_(0.5) if pairs else torch.full_like(sums, torch.nan)
-
-        return Contrast(values, score)
+        return values / (pairs or torch.nan)
 
     def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
         """Return the area of each draw; a neuron's controls are sorted once for all of them."""

@@ -297,7 +297,6 @@ class Broken(Detector):
         ({"draws": 0}, ConfigError, "draws is 0"),
         ({"lables": ("doubt",)}, ConfigError, "did you mean `labels`"),
     ],
-    ids=str,
 )
 def test_mistakes_are_said_and_leave_nothing(go, tmp_path, asked, error, message):
     with pytest.raises(error, match=message):

@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -92,9 +92,10 @@ class Plain(Sound):
 
 @dataclass(frozen=True)
 class Elsewhere(Sound):
-    """The difference, permuted where nobody knows."""
+    """The difference, to which positions contribute something else."""
 
-    permuted_within: ClassVar[Any] = "sentences"
+    def contributions(self, batch: Batch) -> Any:
+        return batch.activations / len(batch.labels)
 
 
 @dataclass(frozen=True)
@@ -272,7 +273,7 @@ CONTRAST, RESAMPLES, HOLDS, ORDER, GROUPS = (
     "an_interval_knows_groups",
 )
 BROKEN = [
-    (Elsewhere(), {"it_says_within_what_labels_are_permuted"}, "'sentences': it must be one of documents, tokens"),
+    (Elsewhere(), {"contributions_sum_to_the_distance"}, "sum to .*, and its score is .* from neutral"),
     (Bare(), {CONTRAST}, "return a `neurosieve.Contrast`|TypeCheckError"),
     (Short(), {CONTRAST}, r"of the shape of the activations, \(240, 6\)"),
     (Raw(), {CONTRAST}, "scores positions of one behaviour otherwise: .* and else .* at number 1 of 21 arrangements"),

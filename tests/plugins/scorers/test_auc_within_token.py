@@ -77,4 +77,4 @@ def test_without_a_token_that_has_both_classes_there_is_no_score_nor_interval():
     batch = batch_of(np.arange(4.0), [1, 1, 0, 0], [5, 6, 7, 8])
     assert np.isnan(area(AucWithinToken(), batch)).all()
     assert AucWithinToken().interval(batch, 0.95).low.isnan().all()
-    assert AucWithinToken().contrast(batch).score(torch.zeros(3, 1)).isnan().all()
+    assert AucWithinToken().contributions(batch).isnan().all()

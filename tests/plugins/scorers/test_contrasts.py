@@ -10,7 +10,6 @@ from neurosieve import Batch, Site
 from neurosieve.engine import score as scored
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_binned import AucBinned
-from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.centring import centred, sums_of_squares
 from neurosieve_plugins.scorers.cohens_d import CohensD
 from neurosieve_plugins.scorers.hedges_g import HedgesG
@@ -20,19 +19,16 @@ LINEAR = [Auc(), AucBinned(), CohensD(), CohensD(hedges=True), HedgesG(), MeanDi
 linear = pytest.mark.parametrize("scorer", LINEAR, ids=repr)
 
 
-def batch_of(values, labels, token_ids=None):
+def batch_of(values, labels):
     number = torch.arange(len(values))
-    token_ids = number if token_ids is None else torch.as_tensor(token_ids)
-    return Batch(
-        Site(0), torch.as_tensor(values, dtype=torch.float32), labels.to(torch.int8), number, number, token_ids
-    )
+    return Batch(Site(0), torch.as_tensor(values, dtype=torch.float32), labels.to(torch.int8), number, number, number)
 
 
-def both_ways(scorer, values, labels, token_ids=None):
+def both_ways(scorer, values, labels):
     """The scores of the columns of labels by the contrast of the first, and by computing each."""
-    contrast = scorer.contrast(batch_of(values, labels[:, :1], token_ids))
+    contrast = scorer.contrast(batch_of(values, labels[:, :1]))
     by_contrast = contrast.score((labels == 1).T.float() @ contrast.values)
-    computed = scored([batch_of(values, labels, token_ids)], {"score": scorer})["score"].value
+    computed = scored([batch_of(values, labels)], {"score": scorer})["score"].value
     return by_contrast.double().numpy(), computed.numpy()
 
 
@@ -49,23 +45,6 @@ def test_it_is_the_score_of_any_labels_with_as_many_present(scorer, positions, p
     # Where what varies within the classes is nothing but rounding, Cohen's d is as good as infinite.
     sane = ~(np.abs(computed) > 100)
     np.testing.assert_allclose(by_contrast[sane], computed[sane], rtol=2e-4, atol=2e-5)
-
-
-@settings(max_examples=60)
-@given(positions=st.integers(2, 40), seed=st.integers(0, 10_000))
-def test_within_tokens_it_is_the_score_of_labels_that_are_permuted_within_them(positions, seed):
-    rng = np.random.default_rng(seed)
-    values = rng.standard_normal((positions, 3)).round(1)
-    token_ids = rng.integers(0, 4, positions)
-    labels = np.empty((positions, 5), dtype=np.int8)
-    labels[:, 0] = rng.integers(0, 2, positions)
-    for token in range(4):
-        here = np.flatnonzero(token_ids == token)
-        for column in range(1, 5):
-            labels[here, column] = rng.permutation(labels[here, 0])
-    np.testing.assert_allclose(
-        *both_ways(AucWithinToken(), values, torch.from_numpy(labels), token_ids), rtol=1e-5, atol=1e-6
-    )
 
 
 def test_the_average_of_both_variances_is_no_contrast():
