@@ -22,7 +22,7 @@ bench: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,sweeps]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,sweeps,ray,bench]'
 	touch $@
 
 clean:
