@@ -207,7 +207,7 @@ def rows(small: bool) -> list[Row]:
         ]
         + [
             row(
-                f"runs on noise, {named['of_document']:.0%} of it a document's, that name a neuron by `auc_within_token`",
+                f"runs on noise, {named['of_document']:.0%} of it a document's, that name one by `auc_within_token`",
                 "all runs",
                 named["runs_that_name"] / named["runs"],
                 note=f"{named['runs']} runs, {min(neurons, 2_000):,} neurons; {named['low']:.1%} to {named['high']:.1%}; "
