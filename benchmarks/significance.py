@@ -210,7 +210,8 @@ def rows(small: bool) -> list[Row]:
                 f"runs on noise, {named['of_document']:.0%} of it a document's, that name one by `auc_within_token`",
                 "all runs",
                 named["runs_that_name"] / named["runs"],
-                note=f"{named['runs']} runs, {min(neurons, 2_000):,} neurons; {named['low']:.1%} to {named['high']:.1%}; "
+                note=f"{named['runs']} runs, {min(neurons, 2_000):,} neurons; "
+                f"{named['low']:.1%} to {named['high']:.1%}; "
                 f"p at most 0.05 for {named['p_at_most_005']:.1%}",
             )
             for named in within_tokens(runs, min(neurons, 2_000), permutations)
