@@ -1,6 +1,7 @@
 """Work in processes of Ray, on one machine or a cluster."""
 
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -54,17 +55,26 @@ class Ray(Executor):
                 "`executor=ray` needs Ray, which is not installed: `pip install neurosieve[ray]`, or take "
                 "`executor=local`"
             ) from error
+        cores = self.workers * self.cpus
         if not ray.is_initialized():
-            cores = self.workers * self.cpus if self.address is None else None
+            here = max(cores, os.cpu_count() or 1) if self.address is None else None
             try:
                 # What Ray has to say is no part of a run's output.
                 quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-                ray.init(self.address, num_cpus=cores, include_dashboard=False, **quiet)
+                ray.init(self.address, num_cpus=here, include_dashboard=False, **quiet)
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise ExecutorError(
                     f"Ray cannot be started or reached at `{self.address or 'this machine'}` ({error}): check "
                     "`executor.address`, or take `executor=local`"
                 ) from error
+        there: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        for asked, name, what in ((cores, "CPU", "cores"), (self.workers * self.gpus, "GPU", "GPUs")):
+            # A cluster may grow; this machine does not, and would wait for ever.
+            if self.address is None and asked > there.get(name, 0):
+                raise ExecutorError(
+                    f"{self.workers} workers of Ray want {asked:g} {what}, and it has {there.get(name, 0):g} here: "
+                    f"give fewer `executor.workers`, or less to each (`executor.{name.lower()}s`)"
+                )
         return ray
 
 

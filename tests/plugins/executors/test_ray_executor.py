@@ -119,3 +119,8 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_number_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=f"`{next(iter(wrong))}` of the executor `ray`"):
         Ray(**wrong)
+
+
+def test_more_gpus_than_there_are_are_an_error_and_no_endless_wait() -> None:
+    with pytest.raises(ExecutorError, match=r"2 workers of Ray want 2000 GPUs, and it has \d+ here"):
+        list(Ray(workers=2, gpus=1000.0).map(Dying(-1), range(3)))
