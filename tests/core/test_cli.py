@@ -238,6 +238,7 @@ def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, plac
         "report.html",
         "run.json",
         "spans.parquet",
+        "texts.parquet",
         "baselines.parquet",
     }
 

@@ -134,7 +134,7 @@ def test_a_run_that_was_interrupted_goes_on_and_ends_with_the_same_files(run, tm
         manager.unregister(listener)
     assert not (tmp_path / "broken").exists()
     resumed = run("resumed", tokens_per_batch=300)
-    assert resumed.run["reading"]["forward_passes"] == whole.run["reading"]["forward_passes"] - (after - 1)
+    assert resumed.run["reading"]["forward_passes"] == whole.run["reading"]["forward_passes"] - after
     assert (resumed.folder / "neurons.parquet").read_bytes() == (whole.folder / "neurons.parquet").read_bytes()
 
 

@@ -44,7 +44,7 @@ def plan(tmp_path, monkeypatch):
 
 def test_a_plan_says_what_the_run_then_reads(plan, tmp_path):
     planned = plan()
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "captures").exists()
     settings = {"control": Distant(), "detectors": DETECTORS, "draws": 50, "permutations": 19, "bootstraps": 0}
     run = find("tiny", Arithmetic(documents=60), folder=tmp_path / "run", scorers=["auc"], **settings).run
     counts = run["counts"]["behaviours"]["slip"]
@@ -122,7 +122,8 @@ def test_the_command_line_plans_and_leaves_nothing(tmp_path, monkeypatch, capsys
     said = capsys.readouterr().out
     assert "smallest AUC that could reach p_fwer 0.05" in said
     assert "forward pass" in said
-    assert list(tmp_path.iterdir()) == []
+    # But for where the model keeps its neurons, which the next start need not work out.
+    assert {path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.*")} <= {("cache", "atlases")}
 
 
 def test_in_python_a_plan_takes_what_find_takes():

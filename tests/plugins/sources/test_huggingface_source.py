@@ -130,7 +130,7 @@ def test_parts_of_a_stream_of_several_files_are_dealt_out_whole(tmp_path):
 
 @pytest.fixture
 def breaking_server(tmp_path):
-    """Serves a folder over HTTP; it ends in the midst of what is behind 15 MiB, as often as `failures` says."""
+    """Serves a folder over HTTP; it ends in the midst of what is behind 16 MiB, as often as `failures` says."""
 
     class Breaking(SimpleHTTPRequestHandler):
         failures = 10**6
@@ -144,7 +144,7 @@ def breaking_server(tmp_path):
             self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(whole)}")
             self.send_header("Accept-Ranges", "bytes")
             self.end_headers()
-            if Breaking.failures and int(first) >= 15 * 2**20:
+            if Breaking.failures and int(first) >= 2**24:
                 Breaking.failures -= 1
                 self.wfile.write(part[: len(part) // 2])
                 raise ConnectionResetError
@@ -174,7 +174,7 @@ def test_a_stream_that_breaks_off_says_so_and_is_read_on(tmp_path, breaking_serv
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets.config, "STREAMING_READ_MAX_RETRIES", 1)
     monkeypatch.setattr(datasets.config, "STREAMING_READ_RETRY_INTERVAL", 0)
-    lines = [json.dumps({"text": f"{number}. Wait, no. " + "x" * 5000}) + "\n" for number in range(3_900)]
+    lines = [json.dumps({"text": f"{number}. Wait, no. " + "x" * 5000}) + "\n" for number in range(6_500)]
     (tmp_path / "texts.jsonl").write_text("".join(lines))
     address, server = breaking_server
     source = HuggingFace("json", data_files=(f"{address}/texts.jsonl",), streaming=True)
@@ -182,5 +182,5 @@ def test_a_stream_that_breaks_off_says_so_and_is_read_on(tmp_path, breaking_serv
         list(source)
     texts = Unbroken(source, first_wait=0.0)
     server.failures = 3
-    assert [document.id for document in texts] == [str(number) for number in range(1, 3_901)]
+    assert [document.id for document in texts] == [str(number) for number in range(1, 6_501)]
     assert texts.broken > 0
