@@ -17,7 +17,17 @@ from neurosieve.positions import PARTS, Positions
 from neurosieve.selection import Selection
 from neurosieve.settings import Find
 
-__all__ = ["Stopwatch", "cautions", "counted", "positions_hash", "provenance", "spans_table", "undefined", "versions"]
+__all__ = [
+    "Stopwatch",
+    "cautions",
+    "counted",
+    "left_out",
+    "positions_hash",
+    "provenance",
+    "spans_table",
+    "undefined",
+    "versions",
+]
 
 _LIBRARIES = (
     "neurosieve",
@@ -124,19 +134,24 @@ def cautions(
                 f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
                 f"where {selection.ratio:g} for each were asked: the texts hold no more of the kind"
             )
-    left_out = {
-        "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",
-        "documents_empty": "documents have no text that can be read, and were left out",
-        "spans_not_readable": "spans hold no token that can be read, and were left out",
-        "positions_outside": "places to read were outside their texts, and were left out",
-    }
-    found += [f"{counts[key]:,} {what}" for key, what in left_out.items() if counts[key]]
+    found += left_out(counts, context)
     return found + [
         f"{counts[f'{look}_unread']} of {len(positions.behaviours)} behaviours have no position to read, or none to "
         f"compare with, at `{look}`: its columns are empty there"
         for look in positions.looks[1:]
         if counts[f"{look}_unread"]
     ]
+
+
+def left_out(counts: Counter[str], context: int | None) -> list[str]:
+    """Return a warning for each reason for which documents, spans or places were left out."""
+    reasons = {
+        "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",
+        "documents_empty": "documents have no text that can be read, and were left out",
+        "spans_not_readable": "spans hold no token that can be read, and were left out",
+        "positions_outside": "places to read were outside their texts, and were left out",
+    }
+    return [f"{counts[key]:,} {what}" for key, what in reasons.items() if counts[key]]
 
 
 def undefined(neurons: pd.DataFrame, rank_by: str) -> list[str]:

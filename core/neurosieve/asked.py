@@ -68,9 +68,9 @@ def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Sit
     return atlas.sites if layers is None else tuple(asked)
 
 
-def batch_budget(settings: Find, held: LanguageModel) -> int:
-    """Return how many tokens go through the model at a time."""
-    return settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
+def batch_budget(tokens_per_batch: int | None, held: LanguageModel) -> int:
+    """Return how many tokens go through the model at a time: those that were asked for, or the device's default."""
+    return tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
 
 
 def told_of_model(held: LanguageModel, atlas: Atlas, sites: Sequence[Site], neurons: int) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from neurosieve.asked import ranking_scorer
 from neurosieve.config.choices import handed_over, is_preset, presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
-from neurosieve.errors import ConfigError, nearest
+from neurosieve.errors import ConfigError
 from neurosieve.generation.completing import Sampling
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.tracing import Generate
@@ -83,10 +84,7 @@ class Job:
         Raises:
             ConfigError: it is not among the scorers.
         """
-        name = self.settings.rank_by or next(iter(self.scorers))
-        if name not in self.scorers:
-            raise ConfigError(f"rank_by is `{name}`, which is not among the scorers: {nearest(name, self.scorers)}")
-        return self.scorers[name]
+        return self.scorers[ranking_scorer(self.settings, self.scorers)]
 
 
 def job_of(

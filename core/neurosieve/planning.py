@@ -108,7 +108,7 @@ def planned_run(
             reached = 0.5 + reach * _spread(held_out, torch.zeros_like(held_out.documents), scorer)
             told["smallest_auc_replication"] = reached if reached <= 1 else math.nan
         lines.append(told)
-    budget = batch_budget(settings, held)
+    budget = batch_budget(settings.tokens_per_batch, held)
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
     ends = positions.token_of_row[bounds[1:] - 1] + 1
     batches = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]

@@ -118,7 +118,7 @@ def rescored(
                 raise
             raise DataError(f"{error}; besides them, {' and '.join(left_out)}, and were left out") from error
     sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
-    budget = batch_budget(settings, held)
+    budget = batch_budget(settings.tokens_per_batch, held)
     space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     with watch.stage("reading"):
         captured = capture(held, atlas, space, positions, budget, announce, executor)

@@ -95,7 +95,7 @@ def sieve(
             "together; rank by another scorer (`rank_by=auc`) for one"
         )
     warnings += unsettled(settings, len(sites) * atlas.neurons)
-    budget = batch_budget(settings, held)
+    budget = batch_budget(settings.tokens_per_batch, held)
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
     warnings += told_of_others(space)

@@ -1,5 +1,6 @@
 """From texts of any length to a table of neurons in one pass that keeps no activation: `find store=none`."""
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.account import Stopwatch, undefined, versions
+from neurosieve.account import Stopwatch, left_out, undefined, versions
 from neurosieve.asked import (
     batch_budget,
     check_handed_over,
@@ -88,13 +89,13 @@ def streamed(
         selection,
         statistics,
         settings.seed,
-        batch_budget(settings, held),
+        batch_budget(settings.tokens_per_batch, held),
         shards,
         None,
     )
     address = _address(one_pass)
     if isinstance(source, Source):
-        one_pass = Pass(**{**vars(one_pass), "folder": cache_folder() / "passes" / address})
+        one_pass = dataclasses.replace(one_pass, folder=cache_folder() / "passes" / address)
     with watch.stage("reading"):
         tally = _read(one_pass, executor, announce)
     found = [name for name in behaviours if tally.counts[f"ranking_present {name}"]]
@@ -238,14 +239,10 @@ def _cautions(
                 "high by chance alone"
             )
     told = {
-        "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",
-        "documents_empty": "documents have no text that can be read, and were left out",
-        "spans_not_readable": "spans hold no token that can be read, and were left out",
-        "positions_outside": "places to read were outside their texts, and were left out",
         "broken_off": "time(s) the texts broke off, and were read on from there",
         "texts_changed": "part(s) of a pass were begun anew: the texts are not those that it had read before",
     }
-    return said + [f"{counts[key]:,} {what}" for key, what in told.items() if counts[key]]
+    return said + left_out(counts, context) + [f"{counts[key]:,} {what}" for key, what in told.items() if counts[key]]
 
 
 def _told(counts: Counter[str], found: Sequence[str]) -> dict[str, Any]:

@@ -63,13 +63,10 @@ class Unbroken:
             yield document
 
     def _next(self) -> Document | None:
-        if self._open is None:
-            self._open = islice(iter(self._source), self.number, None)
-        try:
-            document = next(self._open, None)
-        except BaseException:
-            self._open = None  # A generator that has raised gives nothing more.
-            raise
+        # A generator that has raised gives nothing more: it is kept only once it has given something.
+        source, self._open = self._open or islice(iter(self._source), self.number, None), None
+        document = next(source, None)
+        self._open = source
         if document is None:
             return None
         if not isinstance(document, Document):

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from neurosieve.asked import batch_budget
 from neurosieve.capture import capture, keys_of
 from neurosieve.data import Site
 from neurosieve.errors import ConfigError, StoreError
@@ -59,7 +60,7 @@ class ControlPositions:
         while True:
             if not space.has(self._keys, self._tokens).all():
                 held, config = self._opened.held, self._opened.result.run["config"]
-                budget = config["tokens_per_batch"] or (4096 if held.device.type == "cpu" else 32768)
+                budget = batch_budget(config["tokens_per_batch"], held)
                 here = installed().get("executor", "local").cls()
                 capture(held, self._opened.atlas, space, self._opened.positions, budget, self._announce, here)
             try:

@@ -16,6 +16,7 @@ from neurosieve.ablation.editing import Edits
 from neurosieve.ablation.places import Place, generator_of, places_of
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.surprisal import keeps_logits
+from neurosieve.asked import batch_budget
 from neurosieve.errors import ModelError
 from neurosieve.loading import LanguageModel
 from neurosieve.model import evaluating, memory_errors
@@ -64,7 +65,7 @@ def observe_forced(
         documents, table, behaviour, settings.documents or 40, settings.positions, settings.seed, counts
     )
     edits = Edits(opened.held, opened.atlas, *(condition.edit for condition in conditions))
-    budget = settings.tokens_per_batch or (4096 if opened.held.device.type == "cpu" else 32768)
+    budget = batch_budget(settings.tokens_per_batch, opened.held)
     found = teacher_forced(opened.held, places, edits, settings.seed, budget, announce)
     warnings += [
         f"the {intervention} edit of {one.k:,} neurons changed nothing: they hold already what it gives them"

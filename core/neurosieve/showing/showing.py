@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosieve.account import Stopwatch, versions
+from neurosieve.asked import batch_budget
 from neurosieve.config.configuration import describe
 from neurosieve.contracts import Report
 from neurosieve.data import Document, Neuron
@@ -101,7 +102,7 @@ def show_neurons(
         for document in _documents(opened, settings, behaviours, warnings)
     ]
     _say_what_was_cut(excerpts, settings, warnings)
-    budget = settings.tokens_per_batch or (4096 if held.device.type == "cpu" else 32768)
+    budget = batch_budget(settings.tokens_per_batch, held)
     with watch.stage("reading"):
         activations = read_at(held, opened.atlas, excerpts, neurons, budget, announce)
     with watch.stage("looking into the store"):
