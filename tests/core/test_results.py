@@ -201,6 +201,29 @@ def test_compare_prints_tables_and_leaves_them_drawn_where_it_is_told(make_run, 
     assert (tmp_path / "c" / "report.html").is_file()
 
 
+def test_compare_names_each_run_once_and_numbers_it_in_its_tables(make_run, tmp_path, capsys):
+    for seed in range(2):
+        make_run(f"runs/{seed}", {"a": TWO["a"]}, overrides=("source=traces", f"seed={seed}"))
+    main(["compare", str(tmp_path / "runs"), "-k", "2"])
+    said = capsys.readouterr().out
+    assert "  1  seed=0\n  2  seed=1\n" in said
+    assert said.count("seed=0") == 1
+    assert "rank by" not in said  # The same in both.
+    assert "verdict" not in said  # None has any.
+
+
+def test_compare_prints_the_overlap_of_many_runs_as_a_matrix(make_run, tmp_path, capsys):
+    for number in range(9):
+        # Each has its best neuron where the next has it too, but for the last.
+        make_run(f"runs/{number}", {"a": {"auc": [0.9, 0.1, 0.2] if number < 8 else [0.1, 0.2, 0.9]}})
+    main(["compare", str(tmp_path / "runs"), "-k", "1"])
+    lines = capsys.readouterr().out.split("the share in common")[1].splitlines()
+    cells = {line.split("│")[1].strip(): line.split("│")[2:-1] for line in lines if line.startswith("│")}
+    assert list(cells) == [str(number) for number in range(2, 10)]
+    assert [cell.strip() for cell in cells["3"]] == ["1.00", "1.00", *[""] * 6]
+    assert [cell.strip() for cell in cells["9"]] == ["0.00"] * 8
+
+
 def test_compare_writes_over_no_run_of_another_command(make_run, tmp_path):
     folders = [make_run(name, TWO).folder for name in "xy"]
     with pytest.raises(ConfigError, match="holds a finished run, which is not written over"):

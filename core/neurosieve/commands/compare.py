@@ -16,6 +16,9 @@ from neurosieve.results import Result, Run, find_runs, load, write_run
 
 __all__ = ["compare", "compare_runs", "main", "show"]
 
+_RUNS_IN_FULL = 8
+"""Of so many runs each pair has its line in the terminal; of more there is a matrix."""
+
 _HELP = """\
 Put the finished runs in some folders side by side. Of each run and behaviour: what it read, its best neuron beside
 the best that chance would give, how many neurons pass p_fwer 0.05, how many of the tested replicate, and the verdicts.
@@ -109,14 +112,39 @@ def main(arguments: Sequence[str]) -> None:
 def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> None:
     """Print a comparison, and leave it in a folder, drawn, if one is named."""
     from neurosieve.terminal import console, show_where
+    from neurosieve.visible import visible
 
     out, runs = console(), _runs(folders, k)
     table = _pairs(runs, k)
-    out.print(_table("what each run found", summaries(runs)))
+    numbers = {name: str(number) for number, name in enumerate(runs, 1)}
+    for name, number in numbers.items():
+        out.print(f"{number:>3}  {visible(name)}", markup=False, highlight=False, soft_wrap=True)
+    out.print(_table("what each run found", _telling(summaries(runs).replace({"run": numbers}))))
     for behaviour, lines in table.groupby("behaviour", sort=False):
-        out.print(_table(f"{behaviour}: runs side by side, by their best {k:,}", lines.drop(columns="behaviour")))
+        title = f"{behaviour}: runs side by side, by their best {k:,}"
+        lines = lines.drop(columns="behaviour").replace({"run": numbers, "other": numbers})
+        if len(runs) <= _RUNS_IN_FULL:
+            out.print(_table(title, lines))
+        else:
+            out.print(_table(f"{title}: the share in common", _matrix(lines, list(numbers.values()))))
+            out.print("  what else is known of each pair: `--output <folder>`, and `neurosieve.compare(...)`")
     if output is not None:
         show_where(compare_runs(*folders, folder=output, k=k), out)
+
+
+def _telling(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return summaries without the columns that tell no two runs apart in words, or count nothing anywhere."""
+    same = [column for column in ("behaviour", "model", "rank_by") if lines[column].nunique() == 1]
+    nothing = [column for column in lines if str(column).startswith("verdict: ") and not lines[column].any()]
+    return lines.drop(columns=[*same, *nothing]).rename(columns=lambda column: str(column).removeprefix("verdict: "))
+
+
+def _matrix(lines: pd.DataFrame, numbers: Sequence[str]) -> pd.DataFrame:
+    """Return the overlap of each pair of runs, the one below and the other beside."""
+    overlap = lines.pivot(index="other", columns="run", values="overlap")
+    square = overlap.reindex(index=numbers[1:], columns=numbers[:-1])
+    shown = square.map(lambda share: "" if share != share else f"{share:.2f}")
+    return shown.rename_axis("run").reset_index()
 
 
 def _table(title: str, lines: pd.DataFrame) -> object:

@@ -14,16 +14,20 @@ from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["LogisticProbe"]
 
-_ELEMENTS_AT_ONCE = 1 << 17
-"""How many numbers a temporary may hold on a processor: 1 MiB of float64, which mostly stay in its caches."""
+_ELEMENTS_AT_ONCE = 1 << 19
+"""How many numbers a temporary may hold on a processor: 2 MiB of float32, which mostly stay in its caches. Threads
+wait for one another's calls where there are fewer."""
 _ELEMENTS_AT_ONCE_ON_A_GPU = 1 << 24
 """The same on a GPU, which little work leaves idle."""
 _FEWEST_AT_ONCE = 16
 """How many neurons are read at once whatever the number of positions: one cache line of each row."""
-_MOST_STEPS = 200
 _ROUGH_STEPS = 12
 _ROUGH = 1e-3
-"""By how much the last step in float32 may move a log odds: what is then off is about the square of this."""
+"""By how much the last rough step may move a log odds: what is then off is about the square of this."""
+_LAST_STEPS = {torch.float32: 2, torch.float64: 200}
+"""How many steps may follow the rough ones in each precision; float64 is for what float32 leaves open."""
+_ALONE_ENOUGH = 1 / 16
+"""How much of a coefficient must be free of the intercept in float32, whose rounding grows by the inverse of it."""
 _FOLDS = 6
 """The chances of 2^6 positions are multiplied before their logarithm is taken."""
 _CONVERGED = 1e-8
@@ -118,12 +122,11 @@ class _Fits(NamedTuple):
     at: Float[Tensor, "2 neurons"]
     """The coefficient and the intercept, so far."""
 
-    def of(self, rows: Bool[Tensor, "neurons"]) -> "_Fits":
-        """Return some of them."""
-        here = rows.nonzero().squeeze(1)
-        if len(here) == len(rows):
+    def of(self, rows: Int64[Tensor, "some"]) -> "_Fits":
+        """Return some of them, in order."""
+        if len(rows) == len(self.x):
             return self
-        return _Fits(self.x.index_select(0, here), self.ends[:, here], self.at[:, here])
+        return _Fits(self.x.index_select(0, rows), self.ends[:, rows], self.at[:, rows])
 
     def astray(self, present: int) -> Float[Tensor, "neurons positions"]:
         """Return the log odds of calling each position what it is not: no sum takes numbers near 1 from each other."""
@@ -140,6 +143,8 @@ class _Step(NamedTuple):
     """By how much it moves a log odds at most."""
     promised: Float[Tensor, "neurons"]
     """By how much the loss falls if it is as curved everywhere as it is here."""
+    alone: Float[Tensor, "neurons"]
+    """How much of the curvature along the coefficient is left when the intercept gives way, 0 to 1."""
 
     @property
     def damped(self) -> Float[Tensor, "2 neurons"]:
@@ -151,35 +156,49 @@ class _Step(NamedTuple):
         share = torch.where(self.reach <= _SURELY_LOWER, 1.0, self.reach.log1p() / self.reach)
         return self.newton * share
 
+    @property
+    def last(self) -> Bool[Tensor, "neurons"]:
+        """Whether nothing is left to do after it, in its precision.
+
+        By the norm of the curvature, in which a step is as long as the root of twice what it promises, a full step
+        leaves no more than `reach` of its own length; and the penalty alone curves the loss by 1.
+        """
+        settled = (self.reach <= 1) & (self.reach * (2 * self.promised.abs()).sqrt() <= _CONVERGED)
+        return settled & (self.alone >= _ALONE_ENOUGH) if self.reach.dtype == torch.float32 else settled
+
 
 def _fit(x: Float64[Tensor, "neurons positions"], present: int, strength: float) -> Float64[Tensor, "2 neurons"]:
     """Return the coefficient and the gain in log loss of a regression on each row, the first `present` columns being 1.
 
-    Newton's method on all rows at once: first in float32, which takes a third of the time, then in float64, which is
-    left with a step or two. `strength` is scikit-learn's C.
+    Newton's method on all rows at once: in float32, which takes a third of the time, and in float64 where that does not
+    settle. `strength` is scikit-learn's C.
     """
     positions = x.shape[1]
     prevalence = present / positions
     alone = -(prevalence * math.log(prevalence) + (1 - prevalence) * math.log1p(-prevalence))
     fitted = torch.full_like(x[:, :2].T, torch.nan)
-    defined = x[:, 0].isfinite()
-    start = _Fits(x, torch.stack([x.amin(dim=1), x.amax(dim=1)]), _start(x, present, strength))
-    fits, out = _roughly(start.of(defined), present, strength), defined.nonzero().squeeze(1)
-    for _ in range(_MOST_STEPS):
+    begun = _Fits(x, torch.stack([x.amin(dim=1), x.amax(dim=1)]), _start(x, present, strength))
+    out = x[:, 0].isfinite().nonzero().squeeze(1)
+    for precision, steps in _LAST_STEPS.items():
         if len(out) == 0:
             break
-        astray = fits.astray(present)
-        error = astray.sigmoid()
-        log_loss = _log_loss(astray, error)
-        step = _step(fits, error, present, strength)
-        at = fits.at + step.damped
-        # By the norm of the curvature, in which a step is as long as the root of twice what it promises, a full step
-        # leaves no more than `reach` of its own length; and the penalty alone curves the loss by 1.
-        settled = (step.reach <= 1) & (step.reach * (2 * step.promised.abs()).sqrt() <= _CONVERGED)
-        penalty = (at[0].square() - fits.at[0].square()) / 2
-        gain = alone - (log_loss - (step.promised + penalty) / strength) / positions
-        fitted[:, out[settled]] = torch.stack([at[0], gain])[:, settled]
-        out, fits = out[~settled], fits._replace(at=at).of(~settled)
+        fits = _Fits(*(part.to(precision) for part in begun.of(out)))
+        if precision == torch.float32:
+            fits = _roughly(fits, present, strength)
+            begun.at[:, out] = fits.at.double()
+        for _ in range(steps):
+            astray = fits.astray(present)
+            error = astray.sigmoid()
+            log_loss = _log_loss(astray, error)
+            step = _step(fits, error, present, strength)
+            at = fits.at + step.damped
+            penalty = (at[0].square() - fits.at[0].square()) / 2
+            gain = alone - (log_loss - (step.promised + penalty) / strength) / positions
+            settled, further = step.last.nonzero().squeeze(1), (~step.last).nonzero().squeeze(1)
+            fitted[:, out[settled]] = torch.stack([at[0], gain])[:, settled].double()
+            out, fits = out[further], fits._replace(at=at).of(further)
+            if len(out) == 0:
+                break
     return fitted
 
 
@@ -196,24 +215,23 @@ def _start(x: Float64[Tensor, "neurons positions"], present: int, strength: floa
 
 
 def _roughly(fits: _Fits, present: int, strength: float) -> _Fits:
-    """Return the regressions as far as float32 takes them; one that rounding leads astray stays where it was."""
-    at, out = fits.at.clone(), torch.arange(len(fits.x), device=fits.x.device)
-    rough = _Fits(*(part.float() for part in fits))
+    """Return regressions in float32 near where they end; one that rounding leads astray stays where it was."""
+    at, out, rough = fits.at.clone(), torch.arange(len(fits.x), device=fits.x.device), fits
     for _ in range(_ROUGH_STEPS):
         if len(out) == 0:
             break
         step = _step(rough, rough.astray(present).sigmoid_(), present, strength)
         rough = rough._replace(at=rough.at + step.damped)
         usable = rough.at.isfinite().all(dim=0) & (step.promised >= 0)
-        at[:, out[usable]] = rough.at[:, usable].double()
-        further = usable & (step.reach > _ROUGH)
+        at[:, out[usable]] = rough.at[:, usable]
+        further = (usable & (step.reach > _ROUGH)).nonzero().squeeze(1)
         out, rough = out[further], rough.of(further)
     return fits._replace(at=at)
 
 
 def _log_loss(
-    astray: Float64[Tensor, "neurons positions"], error: Float64[Tensor, "neurons positions"]
-) -> Float64[Tensor, "neurons"]:
+    astray: Float[Tensor, "neurons positions"], error: Float[Tensor, "neurons positions"]
+) -> Float[Tensor, "neurons"]:
     """Return the sum of log(1 + e^astray) over each row; `astray` is written to."""
     # The chance of the likelier call is at least a half. As many as are multiplied here cannot get too small, and
     # logarithms are what takes the time.
@@ -236,11 +254,13 @@ def _step(fits: _Fits, error: Float[Tensor, "neurons positions"], present: int, 
     curve_intercept = strength * weight.sum(dim=1)
     curve_both = strength * weight.mul_(fits.x).sum(dim=1)
     curve_coefficient = strength * weight.mul_(fits.x).sum(dim=1) + 1
+    product = curve_coefficient * curve_intercept
+    determinant = product - curve_both.square()
     newton = torch.stack(
         [
             curve_both * slope[1] - curve_intercept * slope[0],
             curve_both * slope[0] - curve_coefficient * slope[1],
         ]
-    ) / (curve_coefficient * curve_intercept - curve_both.square())
+    ) / determinant
     reach = (fits.ends * newton[0]).add_(newton[1]).abs_().amax(dim=0)
-    return _Step(newton, reach, promised=-(newton * slope).sum(dim=0) / 2)
+    return _Step(newton, reach, promised=-(newton * slope).sum(dim=0) / 2, alone=determinant / product)
