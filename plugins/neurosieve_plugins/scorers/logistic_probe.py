@@ -256,11 +256,14 @@ def _step(fits: _Fits, error: Float[Tensor, "neurons positions"], present: int, 
     curve_coefficient = strength * weight.mul_(fits.x).sum(dim=1) + 1
     product = curve_coefficient * curve_intercept
     determinant = product - curve_both.square()
-    newton = torch.stack(
-        [
-            curve_both * slope[1] - curve_intercept * slope[0],
-            curve_both * slope[0] - curve_coefficient * slope[1],
-        ]
-    ) / determinant
+    newton = (
+        torch.stack(
+            [
+                curve_both * slope[1] - curve_intercept * slope[0],
+                curve_both * slope[0] - curve_coefficient * slope[1],
+            ]
+        )
+        / determinant
+    )
     reach = (fits.ends * newton[0]).add_(newton[1]).abs_().amax(dim=0)
     return _Step(newton, reach, promised=-(newton * slope).sum(dim=0) / 2, alone=determinant / product)
