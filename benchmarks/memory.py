@@ -5,27 +5,26 @@
 Documents are the short embedded solutions, scored by a statistic that streams.
 """
 
+import contextlib
+import json
+import sys
 import tempfile
+from pathlib import Path
 
 from figures import Row, alone, asked, peak_mib, row
 
 
 def held(preset: str, documents: int, store: str | None) -> tuple[float, int]:
     """Return the peak of `find`, in MiB, and the tokens that it read; to be called in a process of its own."""
-    import neurosieve
-    from neurosieve_plugins.sources.arithmetic import Arithmetic
+    import neurosieve.cli
 
     with tempfile.TemporaryDirectory() as folder:
-        result = neurosieve.find(
-            preset,
-            Arithmetic(documents=documents),
-            scorers=["cohens_d"],
-            confirm=0,
-            store=store or f"{folder}/store",
-            folder=f"{folder}/run",
-            tokens_per_batch=2048,
-        )
-        return peak_mib(), result.run["reading"]["tokens"]
+        asked = (f"model={preset}", f"source.documents={documents}", "scorers=[cohens_d]", "tokens_per_batch=2048")
+        places = (f"store={store or folder + '/store'}", f"hydra.run.dir={folder}/run", "reports=[]")
+        with contextlib.redirect_stdout(sys.stderr):
+            neurosieve.cli.main(["find", *asked, *places])
+        told = json.loads((Path(folder) / "run" / "run.json").read_text())
+        return peak_mib(), told["reading"]["tokens"]
 
 
 def tenfold(preset: str, documents: int, store: str | None) -> Row:

@@ -132,7 +132,7 @@ def _features(positions: Positions) -> dict[str, csr_matrix]:
     }
 
 
-def _ones(rows: npt.NDArray[np.int64], values: npt.NDArray[np.int64], height: int | None = None) -> csr_matrix:
+def _ones(rows: npt.NDArray[np.int64], values: npt.NDArray[np.integer[Any]], height: int | None = None) -> csr_matrix:
     _, columns = np.unique(values, return_inverse=True)
     shape = (len(rows) if height is None else height, int(columns.max(initial=-1)) + 1)
     return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)

@@ -107,7 +107,8 @@ def batches_at(space: Space, positions: Positions, site: Site, device: torch.dev
         [
             positions.documents[document].token_ids[token]
             for document, token in zip(positions.document_of_row, positions.token_of_row, strict=True)
-        ]
+        ],
+        dtype=np.int64,
     )
     rows = max(1, _BATCH_BYTES // (4 * space.neurons))
     for start in range(0, len(tokens), rows):

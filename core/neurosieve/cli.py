@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if name == "--version":
         print(f"neurosieve {version('neurosieve')}")
         return
+    # Of what it is given, Arrow's own allocator keeps more than texts take.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         if name not in COMMANDS:
             raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")

@@ -57,13 +57,13 @@ class TokenizedDocument:
     id: str
     group: str
     text: str
-    token_ids: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
+    token_ids: npt.NDArray[np.integer[Any]]
+    starts: npt.NDArray[np.integer[Any]]
     """The character where each token starts."""
-    ends: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.integer[Any]]
     usable: npt.NDArray[np.bool_]
     """Whether a token may be a position: in the completion, no special token, within the model's context."""
-    relative: npt.NDArray[np.float64]
+    relative: npt.NDArray[np.floating[Any]]
     """How far into the completion each token is, 0 at its first usable token and 1 at its last."""
     completion_start: int = 0
     """The character where the completion starts."""
@@ -76,9 +76,9 @@ class Present(NamedTuple):
     """The spans in this document, in tokens."""
     onsets: Sequence[int]
     """The first token of each span in this document."""
-    anchor_token_ids: npt.NDArray[np.int64]
+    anchor_token_ids: npt.NDArray[np.integer[Any]]
     """The token id at each anchor in any document: at the first token of each span, or at all that are read of it."""
-    anchor_relative: npt.NDArray[np.float64]
+    anchor_relative: npt.NDArray[np.floating[Any]]
     """How far into its completion each anchor in any document is, 0 to 1."""
 
 

@@ -97,22 +97,23 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
         document.id,
         document.group,
         document.text,
-        ids,
-        starts,
-        ends,
+        # All documents are held until positions are chosen: in as few bytes as will do.
+        ids.astype(np.int32),
+        starts.astype(np.int32),
+        ends.astype(np.int32),
         usable,
         _relative(usable),
         document.completion_start,
     )
 
 
-def _relative(usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def _relative(usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     where = np.flatnonzero(usable)
     if not len(where):
-        return np.zeros(len(usable))
-    first, last = where[0], where[-1]
-    relative: npt.NDArray[np.float64] = np.clip((np.arange(len(usable)) - first) / max(1, last - first), 0.0, 1.0)
-    return relative
+        return np.zeros(len(usable), dtype=np.float32)
+    first, last = int(where[0]), int(where[-1])
+    along = (np.arange(len(usable)) - first) / max(1, last - first)
+    return np.asarray(along.clip(0, 1), dtype=np.float32)
 
 
 def token_range(tokens: TokenizedDocument, span: Span) -> range:

@@ -29,7 +29,7 @@ def read(
     model: LanguageModel,
     atlas: Atlas,
     sites: Sequence[Site],
-    token_ids: Sequence[npt.NDArray[np.int64]],
+    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
     tokens: Sequence[npt.NDArray[np.int64]],
 ) -> dict[Site, Float[Tensor, "positions neurons"]]:
     """Return the activations of some tokens of some documents, in one forward pass.
@@ -55,7 +55,7 @@ def begin(
     model: LanguageModel,
     atlas: Atlas,
     sites: Sequence[Site],
-    token_ids: Sequence[npt.NDArray[np.int64]],
+    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
     tokens: Sequence[npt.NDArray[np.int64]],
 ) -> Callable[[], dict[Site, Float[Tensor, "positions neurons"]]]:
     """Begin to `read`, and return what gives the activations: where a GPU works on, that is when it waits for it."""
@@ -87,7 +87,7 @@ def visit(
     model: LanguageModel,
     atlas: Atlas,
     sites: Sequence[Site],
-    token_ids: Sequence[npt.NDArray[np.int64]],
+    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
     tokens: Sequence[npt.NDArray[np.int64]],
     take: Callable[[Site, Float[Tensor, "positions neurons"]], None],
 ) -> None:

@@ -159,7 +159,7 @@ class Pass:
         first = tally.counts["documents_read"]
         documents = torch.from_numpy(np.repeat(np.arange(first, first + len(batch)), counts))
         groups = torch.from_numpy(np.repeat([_number(one.document.tokens.group) for one in batch], counts))
-        token_ids = torch.from_numpy(np.concatenate([i[t] for i, t in zip(ids, tokens, strict=True)]))
+        token_ids = torch.from_numpy(np.concatenate([i[t] for i, t in zip(ids, tokens, strict=True)]).astype(np.int64))
 
         def take(site: Site, activations: Float[Tensor, "positions neurons"]) -> None:
             refuse_non_finite(self.model, {site: activations})

@@ -36,6 +36,10 @@ FEWEST = 20
 """Fewer arrangements than this can never give a p of 0.05."""
 _SCORES_AT_ONCE = 1 << 22
 """How many scores are taken at once, of all permutations and some neurons: 16 MiB of them in float32."""
+_KEYS_AT_ONCE = 1 << 21
+"""How many labels are arranged at once, of some permutations: 16 MiB of what they are sorted by."""
+_POSITIONS_AT_ONCE = 1 << 13
+"""How many positions a product sums over at once; whole bytes of bits."""
 _RANDOM_BITS = 40
 """How many bits a random number has where labels are sorted by it: ties are too rare to matter."""
 _SAME = 1e-5
@@ -150,15 +154,27 @@ _Distances = Callable[[Batch], torch.Tensor]
 
 def _of_labels(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.random.Generator) -> _Distances:
     """Return what scores neurons under the true labels, and under labels permuted within documents."""
-    labels = batch.labels[:, 0].numpy()
-    drawn = permuted(labels, batch.documents.numpy(), draws, generator)
-    columns = torch.from_numpy(np.concatenate([labels[:, None], drawn], axis=1))
-    member = (columns == 1).T.to(torch.float32)
+    labels, documents = batch.labels[:, 0].numpy(), batch.documents.numpy()
+    # A bit a label, and a few draws at a time: this is held as long as layers are read.
+    lines, at_once = [np.packbits(labels[None] == 1, axis=1)], max(1, _KEYS_AT_ONCE // len(labels))
+    for first in range(0, draws, at_once):
+        drawn = permuted(labels, documents, min(at_once, draws - first), generator)
+        lines.append(np.packbits(drawn.T == 1, axis=1))
+    bits = np.concatenate(lines)
+
+    def present(positions: slice) -> torch.Tensor:
+        held = bits[:, positions.start // 8 : -(-positions.stop // 8)]
+        return torch.from_numpy(np.unpackbits(held, axis=1, count=positions.stop - positions.start))
 
     def distances(some: Batch) -> torch.Tensor:
-        if (contrast := scorer.contrast(some)) is not None:
-            return contrast.score(member @ contrast.values).sub_(_neutral(some, scorer)).abs_()
-        return _columnwise(some, columns, scorer).abs()
+        if (contrast := scorer.contrast(some)) is None:
+            columns = present(slice(0, len(labels))).T.to(torch.int8)
+            return _columnwise(some, columns, scorer).abs()
+        sums = torch.zeros(len(bits), contrast.values.shape[1])
+        for first in range(0, len(labels), _POSITIONS_AT_ONCE):
+            here = slice(first, min(first + _POSITIONS_AT_ONCE, len(labels)))
+            sums.addmm_(present(here).to(torch.float32), contrast.values[here])
+        return contrast.score(sums).sub_(_neutral(some, scorer)).abs_()
 
     return distances
 

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ class TextBatch(NamedTuple):
     """Documents that are read together: the ids, up to the last token to read, and which tokens to read."""
 
     documents: list[str]
-    token_ids: list[npt.NDArray[np.int64]]
+    token_ids: list[npt.NDArray[np.integer[Any]]]
     tokens: list[npt.NDArray[np.int64]]
 
     def halves(self) -> tuple["TextBatch", "TextBatch"]:

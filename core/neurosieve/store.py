@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -152,7 +152,7 @@ class Space:
                 "make room or make it writable (`neurosieve cache` shows what the store holds) and run the same "
                 "command again, it goes on from here; or choose another place with `store=<folder>`"
             ) from error
-        self._add(shard)
+        self._shards.append(_Shard(shard, self._address(documents, tokens)))
         self._index()
 
     @property
@@ -195,7 +195,7 @@ class Space:
         return out if out is not None else torch.empty(0, 0)
 
 
-def document_keys(token_ids: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.uint8]:
+def document_keys(token_ids: Sequence[npt.NDArray[np.integer[Any]]]) -> npt.NDArray[np.uint8]:
     """Return the address of each document, `[documents, 16]`: a hash of its token ids."""
     digests = [xxhash.xxh3_128_digest(np.ascontiguousarray(ids, dtype=np.int64).data) for ids in token_ids]
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)

@@ -203,7 +203,7 @@ class _Reader:
     def _batch(self, places: Sequence[Place], needed: Sequence[int], batch: Sequence[int]) -> Forced:
         document = places[0].document
         device, rows = self.model.device, 1 + len(batch)
-        ids = torch.from_numpy(document.token_ids[: needed[-1]]).to(device).expand(rows, -1)
+        ids = torch.from_numpy(document.token_ids[: needed[-1]]).long().to(device).expand(rows, -1)
         keep = torch.tensor([token - 1 for token in needed], device=device)
         # The same draws in each row: conditions differ by their edit alone.
         drawn = int(generator_of(self.seed, document.id).integers(2**62))
@@ -213,7 +213,7 @@ class _Reader:
             kept = {"logits_to_keep": keep} if self.keeps else {}
             logits = module(input_ids=ids, use_cache=False, **kept).logits
             logits = logits if self.keeps else logits[:, keep]
-            expected = torch.from_numpy(document.token_ids[np.array(needed)]).to(logits.device)
+            expected = torch.from_numpy(document.token_ids[np.array(needed)]).long().to(logits.device)
             found = _compared(logits, expected)
         log_p, kl = (one.double().cpu().numpy() for one in found)
         at = {token: place for place, token in enumerate(needed)}

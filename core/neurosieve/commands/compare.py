@@ -139,7 +139,7 @@ def _telling(lines: pd.DataFrame) -> pd.DataFrame:
     return lines.drop(columns=[*same, *nothing]).rename(columns=lambda column: str(column).removeprefix("verdict: "))
 
 
-def _matrix(lines: pd.DataFrame, numbers: Sequence[str]) -> pd.DataFrame:
+def _matrix(lines: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
     """Return the overlap of each pair of runs, the one below and the other beside."""
     overlap = lines.pivot(index="other", columns="run", values="overlap")
     square = overlap.reindex(index=numbers[1:], columns=numbers[:-1])
