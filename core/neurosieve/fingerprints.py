@@ -10,7 +10,7 @@ import xxhash
 
 from neurosieve.cache import worked_out_once
 
-__all__ = ["folder_hash", "weights_hash"]
+__all__ = ["folder_hash", "standing", "weights_hash"]
 
 _SETTLED = 2.0
 """Seconds: what was written later than so long ago could be written again within one tick of the file system's clock.
@@ -23,15 +23,28 @@ def folder_hash(folder: Path) -> str:
     It is kept for as long as they stand as they were: reading many gigabytes takes longer than a run's start.
     """
     files = sorted(file for pattern in ("*.safetensors", "*.bin", "config.json") for file in folder.glob(pattern))
+    if (stand := _stand(files)) is None:
+        return _files_hash(files)
+    return str(worked_out_once("fingerprints", [str(folder.resolve()), stand], lambda: _files_hash(files)))
+
+
+def standing(folder: Path) -> object:
+    """Return what changes when a file of a folder does, also where it is just being written; None if it is none."""
+    if not folder.is_dir():
+        return None
+    return _stand(sorted(file for file in folder.iterdir() if file.is_file())) or time.time_ns()
+
+
+def _stand(files: Sequence[Path]) -> tuple[tuple[str | int, ...], ...] | None:
+    """Return how files stand; None where one was written so lately that it may change and stand the same."""
     stats = [file.stat() for file in files]
     if any(max(one.st_mtime, one.st_ctime) > time.time() - _SETTLED for one in stats):
-        return _files_hash(files)
+        return None
     # The time of change too: copying over a file may keep its size and its time of modification.
-    stand = [
+    return tuple(
         (file.name, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev)
         for file, one in zip(files, stats, strict=True)
-    ]
-    return str(worked_out_once("fingerprints", [str(folder.resolve()), stand], lambda: _files_hash(files)))
+    )
 
 
 def _files_hash(files: Sequence[Path]) -> str:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,7 @@ import torch
 
 from neurosieve.cache import cache_folder, written_whole
 from neurosieve.errors import ConfigError, ModelError
-from neurosieve.fingerprints import folder_hash, weights_hash
+from neurosieve.fingerprints import folder_hash, standing, weights_hash
 from neurosieve.uncollected import uncollected
 
 if TYPE_CHECKING:
@@ -216,17 +216,27 @@ def _open_hub(model: Model) -> LanguageModel:
     return _open(model, model.name, model.name, lambda config: f"{model.name}@{config._commit_hash}")
 
 
-def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str]) -> LanguageModel:
+@lru_cache(maxsize=1)
+def _config_and_tokenizer(where: str, stand: object, revision: str | None, trust_remote_code: bool) -> tuple[Any, Any]:
+    """Return both, once for all jobs of a sweep: reading a large vocabulary takes seconds. `stand` tells a folder that
+    was written anew from what it was.
+    """
     with uncollected():
-        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoTokenizer
 
+        origin = {"revision": revision, "trust_remote_code": trust_remote_code}
+        return AutoConfig.from_pretrained(where, **origin), AutoTokenizer.from_pretrained(where, **origin)
+
+
+def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str]) -> LanguageModel:
     origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
-    with _explained(where, "open"), uncollected():
-        config = AutoConfig.from_pretrained(where, **origin)
-        tokenizer = AutoTokenizer.from_pretrained(where, **origin)
+    with _explained(where, "open"):
+        config, tokenizer = _config_and_tokenizer(where, standing(Path(where)), *origin.values())
     device, dtype = model.torch_device(), model.torch_dtype()
 
     def load() -> Any:
+        from transformers import AutoModelForCausalLM
+
         _quiet_unless_watched()
         with _explained(where, "load the weights of"), uncollected():
             return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
