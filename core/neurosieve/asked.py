@@ -1,18 +1,16 @@
 """What is asked of a run of `find`: checked before anything is read, and told in its record."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from neurosieve.atlas import Atlas
-from neurosieve.config.configuration import describe
-from neurosieve.contracts import Control, Detector, Executor, Scorer, Source
-from neurosieve.data import Document, Scores, Site
+from neurosieve.contracts import Detector, Scorer
+from neurosieve.data import Scores, Site
 from neurosieve.errors import ConfigError, nearest
-from neurosieve.loading import LanguageModel, Model
-from neurosieve.selection import Selection
+from neurosieve.loading import LanguageModel
 from neurosieve.settings import Find
 
 __all__ = [
@@ -21,7 +19,6 @@ __all__ = [
     "neutral",
     "ranking_scorer",
     "sites_of",
-    "told_of_choices",
     "told_of_model",
 ]
 
@@ -84,29 +81,6 @@ def told_of_model(held: LanguageModel, atlas: Atlas, sites: Sequence[Site], neur
         "layers": [site.layer for site in sites],
         "neurons_per_layer": neurons,
         "neurons_per_head": atlas.head,
-    }
-
-
-def told_of_choices(
-    model: Model | None,
-    source: Source | Iterable[Document],
-    detectors: Mapping[str, Detector],
-    scorers: Mapping[str, Scorer[Any]],
-    control: Control,
-    executor: Executor,
-    selection: Selection,
-    settings: Find,
-) -> dict[str, Any]:
-    """Return what `run.json` says of all that was chosen: what makes the same run again."""
-    return {
-        "model": "handed over" if model is None else vars(model),
-        "source": describe(source) if isinstance(source, Source) else "documents handed over",
-        "detectors": {name: describe(one) for name, one in detectors.items()},
-        "scorers": {name: describe(one) for name, one in scorers.items()},
-        "control": describe(control),
-        "executor": describe(executor),
-        "selection": vars(selection),
-        **vars(settings),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from neurosieve.asked import ranking_scorer
 from neurosieve.config.choices import handed_over, is_preset, presets
-from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.configuration import as_object, build, build_all, composed, describe, publish
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
@@ -85,6 +85,19 @@ class Job:
             ConfigError: it is not among the scorers.
         """
         return self.scorers[ranking_scorer(self.settings, self.scorers)]
+
+    def told(self) -> dict[str, Any]:
+        """Return what `run.json` says of all that was chosen for the ranking: what makes the same run again."""
+        return {
+            "model": "handed over" if isinstance(self.model, LanguageModel) else vars(self.model),
+            "source": describe(self.source) if isinstance(self.source, Source) else "documents handed over",
+            "detectors": {name: describe(one) for name, one in self.detectors.items()},
+            "scorers": {name: describe(one) for name, one in self.scorers.items()},
+            "control": describe(self.control),
+            "executor": describe(self.executor),
+            "selection": vars(self.selection),
+            **vars(self.settings),
+        }
 
 
 def job_of(

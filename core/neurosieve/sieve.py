@@ -1,7 +1,7 @@
 """From texts to a ranked, replicated table of neurons: the stages of `find`, in order."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,19 @@ from neurosieve.asked import (
     neutral,
     ranking_scorer,
     sites_of,
-    told_of_choices,
     told_of_model,
 )
 from neurosieve.atlas import atlas_of
 from neurosieve.baselines import baseline_table, beaten
 from neurosieve.capture import Capture, batches_at, capture
 from neurosieve.chance import compared_with_chance
-from neurosieve.contracts import Control, Detector, Executor, Scorer, Source
-from neurosieve.data import Document, Scores, Site
+from neurosieve.contracts import Scorer
+from neurosieve.data import Scores, Site
 from neurosieve.engine import score
 from neurosieve.errors import DataError, StoreError
+from neurosieve.job import Job
 from neurosieve.labelling import LabelledDocument, label
-from neurosieve.loading import LanguageModel, Model
+from neurosieve.loading import LanguageModel
 from neurosieve.other_spaces import told_of_others
 from neurosieve.positions import PARTS, Positions
 from neurosieve.ranking import rank_neurons
@@ -36,8 +36,7 @@ from neurosieve.registry import installed
 from neurosieve.replication import confirmed
 from neurosieve.results import Result, write_run
 from neurosieve.sameness import texts_table
-from neurosieve.selection import Selection, choose_positions
-from neurosieve.settings import Find
+from neurosieve.selection import choose_positions
 from neurosieve.stability import stable, unsettled
 from neurosieve.store import DamagedShardError, Space
 from neurosieve.verdicts import judged
@@ -49,26 +48,14 @@ _BEST = 10
 """Of so many neurons of each behaviour the activations are kept in the run, for its report."""
 
 
-def sieve(
-    held: LanguageModel,
-    source: Source | Iterable[Document],
-    detectors: Mapping[str, Detector],
-    scorers: Mapping[str, Scorer[Any]],
-    control: Control,
-    selection: Selection,
-    settings: Find,
-    executor: Executor,
-    folder: Path,
-    model: Model | None = None,
-) -> Result:
-    """Read texts through a model, rank its neurons, and leave the run in `folder`.
-
-    `model` is how to open the model again, for what goes on from the run; None where it was handed over.
+def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
+    """Read texts through the opened model, rank its neurons, and leave the run in `folder`.
 
     Raises:
         NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
     """
-    check_handed_over(detectors, scorers, folder)
+    check_handed_over(job.detectors, job.scorers, folder)
+    detectors, scorers, settings = job.detectors, job.scorers, job.settings
     announce = installed().announce
     announce("run_started", command="find", folder=folder)
     rank_by = ranking_scorer(settings, scorers)
@@ -78,17 +65,17 @@ def sieve(
         atlas = atlas_of(held, settings.site)
         sites = sites_of(atlas, settings.layers, held.name)
     with watch.stage("detecting"):
-        documents = list(_announced(label(source, detectors, held.tokenizer, atlas.context, counts), announce))
+        documents = list(_announced(label(job.source, detectors, held.tokenizer, atlas.context, counts), announce))
     if not documents:
         raise DataError(
             f"the source gave {counts['documents']:,} documents, and none with text to read: "
             "check its path and the fields that it reads"
         )
     with watch.stage("choosing positions"):
-        positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
+        positions = choose_positions(documents, list(detectors), job.control, job.selection, settings.seed, counts)
     numbers, spans = counted(documents, positions), spans_table(documents, positions)
     del documents  # From here on, what was chosen is all that is held.
-    warnings += cautions(positions, list(detectors), selection, counts, numbers, atlas.context, settings)
+    warnings += cautions(positions, list(detectors), job.selection, counts, numbers, atlas.context, settings)
     if scorers[rank_by].joint or not scorers[rank_by].centred:
         warnings.append(
             f"`{rank_by}` gives no verdict on replication: its score on noise is not centred, or is of several neurons "
@@ -102,7 +89,7 @@ def sieve(
     done = Capture()
     while True:
         with watch.stage("reading"):
-            captured = capture(held, atlas, space, positions, budget, announce, executor)
+            captured = capture(held, atlas, space, positions, budget, announce, job.executor)
             done = Capture(
                 *(one + more for one, more in zip(vars(done).values(), vars(captured).values(), strict=True))
             )
@@ -117,7 +104,7 @@ def sieve(
                     space,
                     positions,
                     scorers[rank_by],
-                    selection,
+                    job.selection,
                     settings.permutations,
                     settings.seed,
                     announce,
@@ -161,7 +148,7 @@ def sieve(
         "reading": vars(done),
         "timings_seconds": watch.seconds,
         "model": told_of_model(held, atlas, sites, first[rank_by].value.shape[1]),
-        "config": told_of_choices(model, source, detectors, scorers, control, executor, selection, settings),
+        "config": job.told(),
         **provenance(positions.table, space.address),
     }
     tables = {

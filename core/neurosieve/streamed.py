@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,15 @@ from neurosieve.asked import (
     neutral,
     ranking_scorer,
     sites_of,
-    told_of_choices,
     told_of_model,
 )
 from neurosieve.atlas import atlas_of
 from neurosieve.cache import cache_folder
 from neurosieve.config.configuration import describe
-from neurosieve.contracts import Control, Detector, Executor, Scorer, Source
-from neurosieve.data import Document, Present, TokenizedDocument
+from neurosieve.contracts import Control, Executor, Scorer, Source
+from neurosieve.data import Present, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.loading import LanguageModel, Model
+from neurosieve.loading import LanguageModel
 from neurosieve.passing import Pass
 from neurosieve.plural import plural
 from neurosieve.positions import PARTS
@@ -47,18 +46,7 @@ _SHARDS_PER_WORKER = 4
 _POSITIONS = ["behaviour", "document", "group", "part", "token", "label", "start", "end", "text"]
 
 
-def streamed(
-    held: LanguageModel,
-    source: Source | Iterable[Document],
-    detectors: Mapping[str, Detector],
-    scorers: Mapping[str, Scorer[Any]],
-    control: Control,
-    selection: Selection,
-    settings: Find,
-    executor: Executor,
-    folder: Path,
-    model: Model | None = None,
-) -> Result:
+def streamed(job: Job, held: LanguageModel, folder: Path) -> Result:
     """Read every token of the texts once, rank the neurons, and leave the run in `folder`.
 
     What is kept is the states of the scorers' statistics, so that memory does not grow with the texts; and a pass
@@ -68,12 +56,13 @@ def streamed(
     Raises:
         NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
     """
-    check_handed_over(detectors, scorers, folder)
+    check_handed_over(job.detectors, job.scorers, folder)
+    source, scorers, settings, executor = job.source, job.scorers, job.settings, job.executor
     rank_by = ranking_scorer(settings, scorers)
-    _check_streamable(source, scorers, control, executor)
+    _check_streamable(source, scorers, job.control, executor)
     announce = installed().announce
     announce("run_started", command="find", folder=folder)
-    watch, behaviours = Stopwatch(), list(detectors)
+    watch, behaviours = Stopwatch(), list(job.detectors)
     with watch.stage("opening the model"):
         atlas = atlas_of(held, settings.site)
         sites = sites_of(atlas, settings.layers, held.name)
@@ -84,9 +73,9 @@ def streamed(
         atlas,
         sites,
         source,
-        dict(detectors),
-        control,
-        selection,
+        dict(job.detectors),
+        job.control,
+        job.selection,
         statistics,
         settings.seed,
         batch_budget(settings.tokens_per_batch, held),
@@ -99,7 +88,7 @@ def streamed(
     with watch.stage("reading"):
         tally = _read(one_pass, executor, announce)
     found = [name for name in behaviours if tally.counts[f"ranking_present {name}"]]
-    _check_found(found, behaviours, tally.counts, selection)
+    _check_found(found, behaviours, tally.counts, job.selection)
     with watch.stage("scoring"):
         scored = {
             site: {
@@ -128,7 +117,7 @@ def streamed(
         | {"tokens": tally.counts["tokens_read"]},
         "timings_seconds": watch.seconds,
         "model": told_of_model(held, atlas, sites, first[rank_by].value.shape[1]),
-        "config": told_of_choices(model, source, detectors, scorers, control, executor, selection, settings),
+        "config": job.told(),
         "versions": versions(),
         "hashes": {"pass": address},
     }

@@ -100,18 +100,18 @@ def _run(job: Job, folder: Path) -> Result:
     if job.settings.store == NO_STORE:
         _check_ends_with_the_ranking(job)
     plans = planned(job.settings.then, job.reports)
-    held, known = job.opened(), None if isinstance(job.model, LanguageModel) else job.model
+    held = job.opened()
     if plans:
         atlas = atlas_of(held, job.settings.site)
         layers = job.settings.layers or [site.layer for site in atlas.sites]
         check_ahead(plans, Ahead(held.name, atlas, set(layers), list(job.detectors)))
     if job.validation is not None:
         job.validation.check_ahead(held.tokenizer)
-    how = (job.detectors, job.scorers, job.control, job.selection, job.settings, job.executor)
     read = streamed if job.settings.store == NO_STORE else sieve
-    result = read(held, job.source, *how, folder, known)
+    result = read(job, held, folder)
     draw(folder, job.reports)
     if job.validation is not None:
+        how = (job.detectors, job.scorers, job.control, job.selection, job.settings, job.executor)
         trial = partial(validated, result, held, job.validation, *how, installed().announce)
         result = gone_on(result, "validate=generated", trial)
         draw(folder, job.reports)

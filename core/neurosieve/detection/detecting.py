@@ -9,7 +9,7 @@ from neurosieve.config.configuration import describe
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.detection.agreement import agreement, annotated, chosen_labels, confusion, doubts, marked, outside
-from neurosieve.detection.spans import Detect, all_detected, check_handed_over, phrases_table, spans_table
+from neurosieve.detection.spans import Detect, all_detected, check_detectors, phrases_table, spans_table
 from neurosieve.errors import ConfigError
 from neurosieve.plural import plural
 from neurosieve.registry import installed
@@ -31,7 +31,7 @@ def detect_spans(
     Raises:
         NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
     """
-    check_handed_over(detectors, folder)
+    check_detectors(detectors, folder)
     if not detectors:
         raise ConfigError(
             "no detector is given: choose at least one, as in `detectors=[...]`; `neurosieve plugins` lists them"

@@ -17,7 +17,7 @@ __all__ = [
     "Detect",
     "Detected",
     "all_detected",
-    "check_handed_over",
+    "check_detectors",
     "checked",
     "detected",
     "phrases_table",
@@ -58,7 +58,7 @@ class Detected(NamedTuple):
     """The spans of each behaviour in the completion, in the order of the text."""
 
 
-def check_handed_over(detectors: Mapping[str, Detector], folder: Path) -> None:
+def check_detectors(detectors: Mapping[str, Detector], folder: Path) -> None:
     """Raise unless the detectors are detectors, and the folder is free for a run.
 
     Raises:

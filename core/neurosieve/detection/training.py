@@ -15,7 +15,7 @@ from neurosieve.data import Document
 from neurosieve.detection.agreement import Annotated, agreement, annotated, chosen_labels, doubts, marked
 from neurosieve.detection.learnable import Fitted, Learnable
 from neurosieve.detection.learning import CrossValidated, Learn, cross_validated, curve
-from neurosieve.detection.spans import all_detected, check_handed_over
+from neurosieve.detection.spans import all_detected, check_detectors
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.registry import installed
 from neurosieve.reporting import draw
@@ -49,7 +49,7 @@ def train(
     learner = _learner(settings.learner)
     output = Path(settings.output).expanduser() if settings.output else folder / "detector.safetensors"
     _check_output(learner, output, settings)
-    check_handed_over(detectors, folder)
+    check_detectors(detectors, folder)
     if settings.learner in detectors:
         raise ConfigError(
             f"a detector to compare with is called `{settings.learner}`, as is the one that learns: rename it"
