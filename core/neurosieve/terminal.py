@@ -36,8 +36,6 @@ def show_result(result: Result, k: int = 10, out: Console | None = None) -> None
         said = (chance_lines(run, behaviour), text_lines(result, behaviour), _verdict_lines(result, behaviour, k))
         for line in chain.from_iterable(said):
             out.print(escape(line))
-    if len(result.behaviours) > 1 and run.get("null"):
-        out.print("p_fwer is corrected over the neurons of one behaviour, and not over the behaviours")
     reading = run["reading"]
     source = (
         f"{reading['forward_passes']:,} forward passes, {reading['tokens']:,} tokens"

@@ -48,7 +48,8 @@ def how_many(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ranked) -
         numbers.append((f"{replicate:,} of {tested:,}", told))
     for key, what in (("p_fwer_05", "p_fwer ≤ 0.05"), ("q_fdr_05", "q_fdr ≤ 0.05")):
         if null.get(key) is not None:
-            numbers.append((number(null[key]), f"have a {what}"))
+            scope = (len(run.run.get("behaviours", ())) > 1) * ", corrected within this behaviour"
+            numbers.append((number(null[key]), f"have a {what}{scope}"))
     judged = _verdicts(neurons)
     if len(judged):
         words = int((judged == "token detector").sum())
