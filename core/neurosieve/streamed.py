@@ -27,6 +27,7 @@ from neurosieve.config.configuration import describe
 from neurosieve.contracts import Control, Executor, Scorer, Source
 from neurosieve.data import Present, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError
+from neurosieve.job import Job
 from neurosieve.loading import LanguageModel
 from neurosieve.passing import Pass
 from neurosieve.plural import plural
