@@ -124,18 +124,19 @@ def _features(positions: Positions) -> dict[str, csr_matrix]:
         np.unique(positions.documents[d].token_ids[max(0, t - _BEFORE) : t])
         for d, t in zip(documents, tokens, strict=True)
     ]
-    rows = np.arange(len(ids))
+    ends = np.arange(len(ids) + 1)
     return {
-        "token": _ones(rows, ids),
-        "position": _ones(rows, place),
-        "previous tokens": _ones(np.repeat(rows, [len(one) for one in before]), np.concatenate(before), len(rows)),
+        "token": _ones(ends, ids),
+        "position": _ones(ends, place),
+        "previous tokens": _ones(np.cumsum([0, *map(len, before)]), np.concatenate(before)),
     }
 
 
-def _ones(rows: npt.NDArray[np.int64], values: npt.NDArray[np.integer[Any]], height: int | None = None) -> csr_matrix:
+def _ones(ends: npt.NDArray[np.int64], values: npt.NDArray[np.integer[Any]]) -> csr_matrix:
+    """Return a row for each stretch of `values`, which `ends` bound, with a 1 in the column of each value in it."""
     _, columns = np.unique(values, return_inverse=True)
-    shape = (len(rows) if height is None else height, int(columns.max(initial=-1)) + 1)
-    return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
+    shape = (len(ends) - 1, int(columns.max(initial=-1)) + 1)
+    return csr_matrix((np.ones(len(values)), columns.astype(np.int32), ends), shape=shape)
 
 
 def _out_of_fold(features: csr_matrix, part: _Part, seed: int) -> npt.NDArray[np.float64]:

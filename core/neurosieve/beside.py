@@ -21,7 +21,8 @@ def chance_lines(run: Mapping[str, Any], behaviour: str) -> Iterator[str]:
             f"from {'its neutral score' if neutral is None else f'{neutral:.3g}'} in 5 % of {null['permutations']:,} "
             f"permutations, and {number(null['largest_distance_median'])} or more in half of them; "
             f"{null['p_fwer_05']:,} neurons have a p_fwer of at most 0.05, {null['q_fdr_05']:,} a q_fdr of at most 0.05"
-            + (len(run["behaviours"]) > 1) * ", corrected over the neurons of this behaviour, not over the behaviours"
+            + (len(run["behaviours"]) > 1)
+            * ", corrected over the neurons of this behaviour, not over the behaviours"
         )
 
 

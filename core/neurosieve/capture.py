@@ -20,6 +20,8 @@ from neurosieve.store import Space, document_keys
 __all__ = ["Capture", "batches_at", "capture", "document_batches", "keys_of"]
 
 _BATCH_BYTES = 128 * 2**20
+_BATCH_POSITIONS = 1 << 15
+"""Of narrow sites a batch would hold so many positions that what scorers make of a few neurons at a time is large."""
 _CPU = torch.device("cpu")
 
 
@@ -110,7 +112,7 @@ def batches_at(space: Space, positions: Positions, site: Site, device: torch.dev
         ],
         dtype=np.int64,
     )
-    rows = max(1, _BATCH_BYTES // (4 * space.neurons))
+    rows = max(1, min(_BATCH_POSITIONS, _BATCH_BYTES // (4 * space.neurons)))
     for start in range(0, len(tokens), rows):
         part = slice(start, start + rows)
         documents = positions.document_of_row[part]

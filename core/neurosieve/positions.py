@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,13 +79,13 @@ def assemble(
     ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
     table = pd.DataFrame(
         {
-            "look": chosen.look,
-            "behaviour": chosen.behaviour,
-            "document": [document.id for document in of_line],
-            "group": [document.group for document in of_line],
-            "part": [PARTS[number] for number in part_of],
-            "token": chosen.token,
-            "label": chosen.label.astype(np.int8),
+            "look": _shared(chosen.look.tolist()),
+            "behaviour": _shared(chosen.behaviour.tolist()),
+            "document": _shared([document.id for document in of_line]),
+            "group": _shared([document.group for document in of_line]),
+            "part": _shared([PARTS[number] for number in part_of]),
+            "token": chosen.token.to_numpy(),
+            "label": chosen.label.to_numpy(np.int8),
             "start": starts,
             "end": ends,
             "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
@@ -102,3 +103,8 @@ def assemble(
         behaviours,
         looks,
     )
+
+
+def _shared(names: Sequence[str]) -> "pd.Series[Any]":
+    """Return names of which many are the same: a column of strings would hold a copy for each line."""
+    return pd.Series(names, dtype=object)
