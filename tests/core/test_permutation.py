@@ -70,6 +70,16 @@ def test_every_arrangement_keeps_how_many_are_present_in_each_stratum(positions,
         assert (drawn[strata == stratum].sum(axis=0) == labels[strata == stratum].sum()).all()
 
 
+@pytest.mark.parametrize("scorer", [Auc(), CohensD(), AveragePrecision()], ids=lambda scorer: type(scorer).__name__)
+def test_how_much_is_held_at_once_changes_no_number(monkeypatch, scorer):
+    layers = [noise(documents=7, seed=seed) for seed in range(2)]
+    whole = permutation_null(layers, scorer, 50, 0)
+    monkeypatch.setattr(permutation, "_KEYS_AT_ONCE", 100)
+    monkeypatch.setattr(permutation, "_POSITIONS_AT_ONCE", 16)
+    for mine, theirs in zip(permutation_null(layers, scorer, 50, 0), whole, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+
+
 def test_every_arrangement_is_as_likely_as_any_other():
     labels, strata = np.array([1, 0, 0, 1, 0, 0], dtype=np.int8), np.array([7, 7, 2, 2, 2, 2])
     drawn = permuted(labels, strata, 8000, np.random.default_rng(0))
