@@ -7,9 +7,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/neurosieve find 'then=[show,ablate]'
 
-# A file's tests stay together, so that what they share is made once. (`pytest` alone runs them one after another.)
+# All tests. A file's stay together, so that what they share is made once. (`pytest` alone runs the quick ones.)
 test: .venv/ready
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=loadfile
+	$(BIN)/python -m pytest -m '' --numprocesses=auto --maxprocesses=8 --dist=loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

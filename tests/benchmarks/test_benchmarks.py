@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 NAMES = sorted(file.stem for file in FOLDER.glob("*.py") if "\ndef rows(" in file.read_text())
 

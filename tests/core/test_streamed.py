@@ -206,6 +206,7 @@ def test_batches_of_another_size_and_order_change_nothing_but_rounding(tmp_path)
         np.testing.assert_allclose(both[name], both[f"{name}_again"], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_workers_come_to_what_one_process_comes_to(tmp_path):
     pytest.importorskip("ray", reason="the extra `ray` is not installed").shutdown()
     here = streamed(tmp_path / "here", scorers={"cohens_d": CohensD()}).neurons

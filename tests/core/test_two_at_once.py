@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.slow
 FIND = ["model=tiny", "source.documents=80", "permutations=20", "draws=5", "reports=[]"]
 
 

@@ -92,7 +92,12 @@ def test_every_plugin_with_required_fields_has_an_example_here(plugin: Plugin) -
 @pytest.mark.parametrize(
     ("plugin", "check"),
     [
-        pytest.param(plugin, check, id=f"{plugin.kind}/{plugin.name}-{check.__name__}")
+        pytest.param(
+            plugin,
+            check,
+            id=f"{plugin.kind}/{plugin.name}-{check.__name__}",
+            marks=[pytest.mark.slow] if plugin.name == "ray" else [],
+        )
         for plugin in PLUGINS
         for check in CHECKS[plugin.kind]
     ],

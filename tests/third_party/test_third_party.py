@@ -14,6 +14,7 @@ import pytest
 from neurosieve import PluginError
 from neurosieve.registry import installed
 
+pytestmark = pytest.mark.slow
 PACKAGE = Path(__file__).parent / "neurosieve_shouting"
 NEUROSIEVE = ("-c", "from neurosieve.cli import main; main()")
 

@@ -223,6 +223,7 @@ generate(Arithmetic(24), model, tokenizer=tokenizer, **json.loads(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_killing_it_at_any_moment_loses_at_most_what_is_in_flight_and_changes_no_byte(run, tmp_path):
     store = tmp_path / "store"
 

@@ -17,6 +17,7 @@ from neurosieve_plugins.executors.ray import Ray
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+pytestmark = pytest.mark.slow
 TEXTS = Arithmetic(documents=40)
 QUICK = {"permutations": 19, "bootstraps": 0, "draws": 20, "confirm": 5, "tokens_per_batch": 512}
 
