@@ -94,7 +94,7 @@ def transformers_alone(folder: str) -> dict[str, float]:
     read = time.perf_counter()
     MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     ended = time.perf_counter()
-    return {"whole": ended - began, "tokenizer": read - imported, "model's code": ended - read}
+    return {"whole": ended - began, "tokenizer": read - imported, "code": ended - read}
 
 
 def _beside_transformers(own: float, times: int) -> Row:
@@ -109,7 +109,7 @@ def _beside_transformers(own: float, times: int) -> Row:
         own / theirs["whole"],
         None,
         f"transformers {theirs['whole']:.1f} s, of which the tokenizer {theirs['tokenizer']:.1f} s and importing the "
-        f"model's code {theirs["model's code"]:.1f} s; neurosieve's own is {own - theirs['whole']:.1f} s",
+        f"model's code {theirs['code']:.1f} s; neurosieve's own is {own - theirs['whole']:.1f} s",
         seconds=theirs,
     )
 
