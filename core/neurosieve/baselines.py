@@ -117,7 +117,7 @@ def _part(positions: Positions, column: int) -> _Part:
 def _features(positions: Positions) -> dict[str, csr_matrix]:
     """Return what each baseline goes by at every row of `positions`, as sparse columns of 0 and 1."""
     documents, tokens = positions.document_of_row, positions.token_of_row
-    ids = np.array([positions.documents[d].token_ids[t] for d, t in zip(documents, tokens, strict=True)])
+    ids = positions.token_ids
     relative = np.array([positions.documents[d].relative[t] for d, t in zip(documents, tokens, strict=True)])
     place = np.clip((np.nan_to_num(relative) * _PLACES).astype(np.int64), 0, _PLACES - 1)
     before = [
@@ -172,15 +172,13 @@ def _as_neuron(positions: Positions, part: _Part, odds: npt.NDArray[np.float64])
     if not len(part.rows) or np.isnan(odds).any() or len(np.unique(part.labels)) < 2:
         return None
     documents = positions.document_of_row[part.rows]
-    tokens = positions.token_of_row[part.rows]
-    ids = [int(positions.documents[d].token_ids[t]) for d, t in zip(documents, tokens, strict=True)]
     return Batch(
         Site(0),
         torch.from_numpy(odds).float()[:, None],
         torch.from_numpy(part.labels)[:, None],
         torch.from_numpy(documents),
         torch.from_numpy(part.groups),
-        torch.tensor(ids),
+        torch.from_numpy(positions.token_ids[part.rows]),
     )
 
 

@@ -1,7 +1,7 @@
 """Fills the store with the positions that it lacks, for which alone the model is run; and reads them back."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,30 +99,40 @@ def capture(
     return done
 
 
-def batches_at(space: Space, positions: Positions, site: Site, device: torch.device = _CPU) -> Iterator[Batch]:
-    """Yield every position at one site, in batches of bounded size, in the order of `positions`.
+def batches_at(
+    space: Space,
+    positions: Positions,
+    site: Site,
+    device: torch.device = _CPU,
+    rows: npt.NDArray[np.int64] | None = None,
+    neurons: Sequence[int] | None = None,
+) -> Iterator[Batch]:
+    """Yield positions at one site, in batches of bounded size, in the order of `positions`.
 
     The activations are on `device`, and so are the states of the statistics that they are added to.
+
+    Args:
+        space: holds the activations.
+        positions: where they were read.
+        site: which to yield.
+        device: where to.
+        rows: the rows of `positions` to yield, in order; all by default.
+        neurons: the neurons to yield, in this order; all by default.
     """
     keys, tokens = keys_of(positions)
-    token_ids = np.array(
-        [
-            positions.documents[document].token_ids[token]
-            for document, token in zip(positions.document_of_row, positions.token_of_row, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    rows = max(1, min(_BATCH_POSITIONS, _BATCH_BYTES // (4 * space.neurons)))
-    for start in range(0, len(tokens), rows):
-        part = slice(start, start + rows)
+    rows = np.arange(len(tokens)) if rows is None else rows
+    width = space.neurons if neurons is None else max(1, len(neurons))
+    at_once = max(1, min(_BATCH_POSITIONS, _BATCH_BYTES // (4 * width)))
+    for start in range(0, max(1, len(rows)), at_once):
+        part = rows[start : start + at_once]
         documents = positions.document_of_row[part]
         yield Batch(
             site,
-            space.read(site, keys[part], tokens[part]).to(device),
+            space.read(site, keys[part], tokens[part], neurons).to(device),
             torch.from_numpy(positions.labels[part]),
             torch.from_numpy(documents),
             torch.from_numpy(positions.groups[documents]),
-            torch.from_numpy(token_ids[part]),
+            torch.from_numpy(positions.token_ids[part]),
         )
 
 

@@ -1,6 +1,6 @@
 """What chance does to a ranking: the permutation null of every behaviour, beside its neurons."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from neurosieve.store import Space
 __all__ = ["compared", "compared_layers", "compared_with_chance"]
 
 _KEYS = ["behaviour", "layer", "neuron"]
+_OF_POSITIONS = ("activations", "labels", "documents", "groups", "token_ids")
 
 
 def compared_with_chance(
@@ -103,18 +104,14 @@ def compared_layers(
         announce("stage_progressed", stage=stage, done=number, total=len(space.sites), unit="layers")
 
 
-def compared(space: Space, positions: Positions, column: int, site: Site) -> Batch:
-    """Return the positions of one column of labels at one layer: every one that is compared, in one batch."""
-    parts = []
-    for batch in batches_at(space, positions, site):
-        here = batch.labels[:, column] >= 0
-        parts.append(
-            (
-                batch.activations[here].float(),
-                batch.labels[here][:, [column]],
-                batch.documents[here],
-                batch.groups[here],
-                batch.token_ids[here],
-            )
-        )
-    return Batch(site, *(torch.cat(one) for one in zip(*parts, strict=True)))
+def compared(
+    space: Space, positions: Positions, column: int, site: Site, neurons: Sequence[int] | None = None
+) -> Batch:
+    """Return the positions of one column of labels at one layer, every one that is compared, in one batch.
+
+    `neurons` are those to return, in this order; all by default.
+    """
+    rows = np.flatnonzero(positions.labels[:, column] >= 0)
+    parts = list(batches_at(space, positions, site, rows=rows, neurons=neurons))
+    whole = {name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_POSITIONS}
+    return Batch(site, **{**whole, "labels": whole["labels"][:, [column]]})

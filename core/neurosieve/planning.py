@@ -130,15 +130,14 @@ def _noise(positions: Positions, column: int) -> Batch:
     """Return the positions of one column of labels, with independent noise in place of activations."""
     labels = torch.from_numpy(positions.labels[:, [column]])
     rows = np.flatnonzero(labels[:, 0] >= 0)
-    documents, tokens = positions.document_of_row[rows], positions.token_of_row[rows]
-    ids = [positions.documents[d].token_ids[t] for d, t in zip(documents, tokens, strict=True)]
+    documents = positions.document_of_row[rows]
     return Batch(
         Site(0),
         torch.randn(len(rows), _NOISE, generator=torch.Generator().manual_seed(0)),
         labels[rows],
         torch.from_numpy(documents),
         torch.from_numpy(positions.groups[documents]),
-        torch.tensor(ids, dtype=torch.int64),
+        torch.from_numpy(positions.token_ids[rows]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,12 @@ class Positions:
     behaviours: tuple[str, ...]
     looks: tuple[str, ...] = ("",)
     """The places that are read: the ranking's own, "", and the further ones by name."""
+
+    @cached_property
+    def token_ids(self) -> npt.NDArray[np.int64]:
+        """The token id at each row."""
+        rows = zip(self.document_of_row, self.token_of_row, strict=True)
+        return np.array([self.documents[document].token_ids[token] for document, token in rows], dtype=np.int64)
 
     def column(self, behaviour: str, part: str = "ranking", look: str = "") -> int:
         """Return which column of the labels is that of a behaviour."""

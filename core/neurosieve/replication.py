@@ -1,12 +1,13 @@
 """Do the best neurons hold on the groups that had no part in the ranking?"""
 
+import dataclasses
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 
-from neurosieve.capture import batches_at
+from neurosieve.chance import compared
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.positions import Positions
@@ -72,25 +73,8 @@ def confirmed(
 
 def _held_out(space: Space, positions: Positions, column: int, chosen: pd.DataFrame) -> Batch:
     """Return the held-out positions of one behaviour at some neurons of several layers, which stand in that order."""
-    layers = []
-    for layer in chosen.layer.unique().tolist():
-        wanted = torch.from_numpy(chosen.neuron[chosen.layer == layer].to_numpy().astype(np.int64))
-        parts = [_cut(batch, column, wanted) for batch in batches_at(space, positions, Site(layer, space.kind))]
-        layers.append(torch.cat([part.activations for part in parts]))
-    joined = {
-        name: torch.cat([getattr(part, name) for part in parts])
-        for name in ("labels", "documents", "groups", "token_ids")
-    }
-    return Batch(parts[0].site, torch.cat(layers, dim=1), **joined)
-
-
-def _cut(batch: Batch, column: int, neurons: torch.Tensor) -> Batch:
-    held = batch.labels[:, column] >= 0
-    return Batch(
-        batch.site,
-        batch.activations[held][:, neurons],
-        batch.labels[held][:, [column]],
-        batch.documents[held],
-        batch.groups[held],
-        batch.token_ids[held],
-    )
+    layers = [
+        compared(space, positions, column, Site(layer, space.kind), chosen.neuron[chosen.layer == layer].tolist())
+        for layer in chosen.layer.unique().tolist()
+    ]
+    return dataclasses.replace(layers[-1], activations=torch.cat([one.activations for one in layers], dim=1))

@@ -196,11 +196,9 @@ def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Pos
     for layer in sorted(best.layer.unique().tolist()):
         chosen = best[best.layer == layer]
         columns = chosen.neuron.tolist()
-        batches = [
-            (one.activations[:, columns], one.labels) for one in batches_at(space, positions, Site(layer, space.kind))
-        ]
-        held = torch.cat([activations for activations, _ in batches]).float().numpy()
-        labels = torch.cat([labels for _, labels in batches]).numpy()
+        batches = list(batches_at(space, positions, Site(layer, space.kind), neurons=columns))
+        held = torch.cat([batch.activations for batch in batches]).numpy()
+        labels = torch.cat([batch.labels for batch in batches]).numpy()
         for place, (behaviour, neuron) in enumerate(zip(chosen.behaviour.tolist(), columns, strict=True)):
             for name in PARTS:
                 mine = labels[:, positions.column(behaviour, name)]

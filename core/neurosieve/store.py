@@ -74,6 +74,8 @@ class Space:
             ) from error
         self.damaged = 0
         """Shards that were found damaged, and removed."""
+        self._sound: set[tuple[Path, str]] = set()
+        """The tensors of shards that were found to be what was written."""
         self._shards: list[_Shard] = []
         self._documents: dict[bytes, int] = {}
         for path in sorted(self.folder.glob("*.safetensors")):
@@ -82,7 +84,7 @@ class Space:
 
     def _add(self, path: Path) -> None:
         try:
-            documents, tokens = _load(path, "documents", "tokens")
+            documents, tokens = self._load(path, "documents", "tokens")
         except DamagedShardError:
             self._remove(path)
         else:
@@ -100,11 +102,15 @@ class Space:
         self.damaged += 1
 
     def _address(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-        unique, inverse = np.unique(documents, axis=0, return_inverse=True)
+        # The positions of a document mostly stand together: one look for each stretch of them.
+        changes = np.flatnonzero((documents[1:] != documents[:-1]).any(axis=1)) + 1
+        starts = np.concatenate([np.zeros(min(1, len(documents)), dtype=np.int64), changes])
         numbers = np.array(
-            [self._documents.setdefault(key.tobytes(), len(self._documents)) for key in unique], dtype=np.int64
+            [self._documents.setdefault(documents[start].tobytes(), len(self._documents)) for start in starts],
+            dtype=np.int64,
         )
-        return (numbers[inverse.reshape(-1)] << 32) | tokens.astype(np.int64)
+        lengths = np.diff(starts, append=len(documents))
+        return (np.repeat(numbers, lengths) << 32) | tokens.astype(np.int64)
 
     def _index(self) -> None:
         addresses = np.concatenate([np.empty(0, dtype=np.int64), *(shard.addresses for shard in self._shards)])
@@ -167,9 +173,13 @@ class Space:
             return int(shard.get_slice(f"layer.{self.sites[0].layer}").get_shape()[1])
 
     def read(
-        self, site: Site, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]
+        self,
+        site: Site,
+        documents: npt.NDArray[np.uint8],
+        tokens: npt.NDArray[np.int32],
+        neurons: Sequence[int] | None = None,
     ) -> Float[Tensor, "positions neurons"]:
-        """Return the activations at captured positions of one site, in float32.
+        """Return the activations at captured positions of one site, in float32: of some neurons, or of all.
 
         Raises:
             DamagedShardError: a shard that holds some of them is damaged; it has been removed.
@@ -177,22 +187,29 @@ class Space:
         found = self._find(documents, tokens)
         if (found < 0).any():
             raise KeyError(f"{(found < 0).sum()} positions were not captured")
+        chosen = None if neurons is None else torch.tensor(list(neurons), dtype=torch.int64)
         out: Tensor | None = None
         first = 0
         for path, addresses in self._shards:
             here = np.flatnonzero((found >= first) & (found < first + len(addresses)))
             if len(here):
                 try:
-                    [values] = _load(path, f"layer.{site.layer}")
+                    [values] = self._load(path, f"layer.{site.layer}")
                 except DamagedShardError:
                     self._remove(path)
                     self._index()
                     raise
+                values = values if chosen is None else values.index_select(1, chosen)
                 if out is None:
                     out = torch.empty(len(found), values.shape[1], dtype=torch.float32)
                 out[torch.from_numpy(here)] = values[torch.from_numpy(found[here] - first)].float()
             first += len(addresses)
-        return out if out is not None else torch.empty(0, 0)
+        return out if out is not None else torch.empty(0, self.neurons if chosen is None else len(chosen))
+
+    def _load(self, path: Path, *names: str) -> list[Tensor]:
+        tensors = _load(path, *names, checked=all((path, name) in self._sound for name in names))
+        self._sound.update((path, name) for name in names)
+        return tensors
 
 
 def document_keys(token_ids: Sequence[npt.NDArray[np.integer[Any]]]) -> npt.NDArray[np.uint8]:
@@ -201,8 +218,8 @@ def document_keys(token_ids: Sequence[npt.NDArray[np.integer[Any]]]) -> npt.NDAr
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
 
 
-def _load(path: Path, *names: str) -> list[Tensor]:
-    """Return some tensors of a shard.
+def _load(path: Path, *names: str, checked: bool) -> list[Tensor]:
+    """Return some tensors of a shard; `checked` says that they were once found to be what was written.
 
     Raises:
         DamagedShardError: they are not what was written.
@@ -218,6 +235,8 @@ def _load(path: Path, *names: str) -> list[Tensor]:
             f"cannot read the shard `{path}` ({error.strerror or error}): make it readable, "
             "or choose another place with `store=<folder>`"
         ) from error
+    if checked:  # To read all of them again takes longer than what is done with them.
+        return tensors
     if any(written.get(name) != _checksum(tensor) for name, tensor in zip(names, tensors, strict=True)):
         raise DamagedShardError(path)
     return tensors

@@ -93,9 +93,7 @@ def judged(
                 here = np.flatnonzero((neurons.behaviour == behaviour) & (neurons.layer == site.layer) & held.notna())
                 if not len(here):
                     continue
-                order = torch.from_numpy(neurons.neuron.to_numpy()[here].astype(np.int64))
-                batch = compared(space, positions, column, site)
-                batch = dataclasses.replace(batch, activations=batch.activations[:, order])
+                batch = compared(space, positions, column, site, neurons.neuron.to_numpy()[here].tolist())
                 for place, values in zip(found, _within(batch, within, settings.confidence, sure), strict=True):
                     place[here] = values
     # Replicated where the ranking's own interval says so.

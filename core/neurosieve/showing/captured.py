@@ -51,7 +51,7 @@ def captured(opened: Reopened, neurons: Sequence[Neuron], warnings: list[str]) -
             those = [neuron for neuron in neurons if neuron.layer == layer]
             columns = [neuron.neuron for neuron in those]
             site = Site(layer, space.kind)
-            batches = [one.activations[:, columns].numpy() for one in batches_at(space, positions, site)]
+            batches = [one.activations.numpy() for one in batches_at(space, positions, site, neurons=columns)]
             held |= dict(zip(those, np.concatenate(batches).T, strict=True))
     except DamagedShardError:
         held.clear()
