@@ -43,7 +43,7 @@ def run(traces, tmp_path):
 def test_a_run_opens_again_with_its_positions_and_their_activations(run):
     result = run()
     opened = reopened(result.folder)
-    pd.testing.assert_frame_equal(opened.positions.table, result.positions)
+    pd.testing.assert_frame_equal(opened.positions.table.convert_dtypes(), result.positions.convert_dtypes())
     assert sum(len(one.spans["backtracking"]) for one in opened.documents) == len(result.table("spans"))
     best = result.top(1).iloc[0]
     from neurosieve.capture import batches_at
