@@ -22,6 +22,10 @@ _ELEMENTS_AT_ONCE_ON_A_GPU = 1 << 23
 """The same on a GPU: 32 MiB of them."""
 _FEWEST_AT_ONCE = 16
 """How many neurons are read at once whatever the number of positions: one cache line of each row."""
+_RESAMPLED_AT_ONCE = 512
+"""Of how many neurons a thread counts the pairs of all draws at once."""
+_ADDED_IN_FLOAT32 = 64
+"""How many counts are added up before they are added to a sum in float64."""
 _RANKED_AT_ONCE = 1 << 17
 """How many activations a thread ranks at once: few enough that they stay in a processor's cache."""
 
@@ -163,48 +167,67 @@ def areas_of_resamples(
     # In the order of strata and, within one, of activations: twice a midrank is a whole number.
     keys = midranks(values).mul(2).nan_to_num(0.0).cpu().long()
     keys += number.unsqueeze(1) * (2 * len(labels) + 2)
-    (present, mine), (control, others) = (
-        (keys[here].T.contiguous().numpy(), weights.cpu().T.float()[here]) for here in (labels == 1, labels == 0)
-    )
+    times = weights.cpu().T.float().contiguous()
+    mine, others = (times * (labels == label).unsqueeze(1) for label in (1, 0))
     # The present and the control positions of each stratum, strata by draws.
     size = (int(number.max()) + 1, len(weights))
-    m, n = (
-        torch.zeros(size, dtype=torch.float64).index_add_(0, number[labels == label], times.double())
-        for label, times in ((1, mine), (0, others))
-    )
+    m, n = (torch.zeros(size, dtype=torch.float64).index_add_(0, number, one.double()) for one in (mine, others))
     pairs = (m * n).sum(dim=0)
     # A present position is above every control of an earlier stratum: those are no pairs.
     no_pairs = ((m.sum(dim=0) - m.cumsum(dim=0)) * n).sum(dim=0)
     won = torch.empty(values.shape[1], len(weights), dtype=torch.float64)
 
-    def count(neurons: range) -> None:
-        for neuron in neurons:
-            won[neuron] = _won(present[neuron], control[neuron], mine, others)
+    def count(start: int) -> None:
+        some = slice(start, start + _RESAMPLED_AT_ONCE)
+        won[some] = _won(keys[:, some].T.contiguous().numpy(), labels.numpy() == 1, mine, others)
 
-    chunks = [range(start, min(start + 64, len(won))) for start in range(0, len(won), 64)]
-    with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-        for _ in map(count, chunks) if len(chunks) < 2 else threads.map(count, chunks):
-            pass
+    side_by_side(count, range(0, len(won), _RESAMPLED_AT_ONCE), torch.device("cpu"))
     areas = ((won - no_pairs) / pairs.masked_fill(pairs == 0, torch.nan)).T
     return areas.masked_fill(values.isnan().any(dim=0).cpu(), torch.nan).to(values.device)
 
 
 def _won(
-    present: npt.NDArray[np.int64],
-    control: npt.NDArray[np.int64],
-    mine: Float32[Tensor, "present draws"],
-    others: Float32[Tensor, "control draws"],
-) -> Float64[Tensor, "draws"]:
-    """Return the pairs of each draw in which the present position outfires the control, a tie counting half.
+    keys: npt.NDArray[np.int64],
+    present: npt.NDArray[np.bool_],
+    mine: Float32[Tensor, "positions draws"],
+    others: Float32[Tensor, "positions draws"],
+) -> Float64[Tensor, "neurons draws"]:
+    """Return the pairs of each draw in which the present position has the higher key, a tie counting half.
 
-    Controls are counted between and at the distinct activations of present positions, for all draws at once.
+    Were all controls of a tie below its present positions, its pairs would all be won, and none were they above.
     """
-    steps, step = np.unique(present, return_inverse=True)
-    # An even place is between two steps, an odd one at a step.
-    place = np.searchsorted(steps, control, "left") + np.searchsorted(steps, control, "right")
-    controls = torch.zeros(2 * len(steps) + 1, others.shape[1]).index_add_(0, torch.from_numpy(place), others)
-    above = torch.zeros(len(steps) + 1, mine.shape[1])
-    above[:-1].index_add_(0, torch.from_numpy(step), mine)
-    above = above.flip(0).cumsum(dim=0).flip(0)
-    between, at = controls[::2] * above, controls[1::2] * (above[:-1] + above[1:])
-    return between.sum(dim=0, dtype=torch.float64) + at.sum(dim=0, dtype=torch.float64) / 2
+    above, below = ((2 * keys + last) for last in (present, ~present))
+    order, tied = _order(above, keys, present)
+    won = _walked(order, mine, others)
+    return (won + _walked(_order(below, keys, present)[0], mine, others)) / 2 if tied else won
+
+
+def _order(
+    keys: npt.NDArray[np.int64], bare: npt.NDArray[np.int64], present: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int64], bool]:
+    """Return the positions of each neuron from the lowest key to the highest, a column each; and whether a present and
+    a control position have the same bare key.
+    """
+    bits = max(1, (keys.shape[1] - 1).bit_length())
+    # numpy sorts numbers several times as fast as it sorts their places: these ride along.
+    packed = (keys << bits) | np.arange(keys.shape[1])
+    packed.sort(axis=1)
+    order = packed & ((1 << bits) - 1)
+    ordered, shown = np.take_along_axis(bare, order, axis=1), present[order]
+    tied = ((ordered[:, 1:] == ordered[:, :-1]) & (shown[:, 1:] != shown[:, :-1])).any()
+    return np.ascontiguousarray(order.T), bool(tied)
+
+
+def _walked(
+    order: npt.NDArray[np.int64], mine: Float32[Tensor, "positions draws"], others: Float32[Tensor, "positions draws"]
+) -> Float64[Tensor, "neurons draws"]:
+    """Return the pairs of a present position and a control before it, of all neurons and draws at a time."""
+    size = (order.shape[1], mine.shape[1])
+    won, lately, passed = torch.zeros(size, dtype=torch.float64), torch.zeros(size), torch.zeros(size)
+    for step, places in enumerate(torch.from_numpy(order), 1):
+        passed += others.index_select(0, places)
+        lately.addcmul_(mine.index_select(0, places), passed)
+        if step % _ADDED_IN_FLOAT32 == 0 or step == len(order):
+            won += lately
+            lately.zero_()
+    return won

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from neurosieve import Batch, Site
 from neurosieve_plugins.scorers.auc import Auc
 
 
@@ -64,3 +65,19 @@ def test_the_least_difference_counts(score):
 def test_infinite_activations_are_ordered_as_any(score):
     activations = torch.tensor([[torch.inf], [1.0], [-torch.inf], [0.0]])
     assert score(Auc(), activations, torch.tensor([1, 1, 0, 0])).value.item() == 1.0
+
+
+@given(
+    rows=st.lists(st.tuples(st.booleans(), st.integers(-3, 3), st.integers(0, 3)), min_size=2, max_size=60),
+    seed=st.integers(0, 100),
+)
+def test_the_area_of_a_resample_is_that_of_weighted_positions(rows, seed):
+    labels, values, times = (np.array(column) for column in zip(*rows, strict=True))
+    assume(len(np.unique(labels[times > 0])) == 2)
+    where = torch.arange(len(rows))
+    smooth = np.random.default_rng(seed).standard_normal(len(rows))  # One neuron with ties, and one without.
+    activations = torch.from_numpy(np.stack([values, smooth], axis=1)).float()
+    batch = Batch(Site(0), activations, torch.from_numpy(labels).to(torch.int8)[:, None], where, where, where)
+    found = Auc().resampled(batch, torch.from_numpy(times).float()[None]).value[0]
+    expected = [roc_auc_score(labels, column, sample_weight=times) for column in activations.T.numpy()]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
