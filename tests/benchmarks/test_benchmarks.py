@@ -35,8 +35,8 @@ def test_a_smoke_run_of_every_benchmark_gives_rows_with_finite_ratios(name: str,
         assert row["peak_mib"] > 0
 
 
-def test_every_file_of_the_folder_has_rows_but_what_they_share_and_the_picture() -> None:
-    assert {file.stem for file in FOLDER.glob("*.py")} - set(NAMES) == {"__main__", "figures", "places", "picture"}
+def test_every_file_of_the_folder_has_rows_but_what_they_share() -> None:
+    assert {file.stem for file in FOLDER.glob("*.py")} - set(NAMES) == {"__main__", "figures", "places"}
 
 
 def test_figures_of_benchmarks_that_were_not_asked_for_are_kept(tmp_path: Path) -> None:

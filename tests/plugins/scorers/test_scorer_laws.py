@@ -122,7 +122,9 @@ def test_the_order_of_positions_does_not_matter(scorer, score, data):
     groups = torch.arange(60) // 3
     order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
     expected = score(scorer, activations, labels, groups)
-    assert_same(score(scorer, activations[order], labels[order], groups[order]), expected)
+    # Regressions are fitted in float32, where sums depend on their order.
+    loose = {"rtol": 1e-5, "atol": 1e-6} if isinstance(scorer, logistic_probe.LogisticProbe) else {}
+    assert_same(score(scorer, activations[order], labels[order], groups[order]), expected, **loose)
 
 
 @settings(deadline=None, max_examples=25)
