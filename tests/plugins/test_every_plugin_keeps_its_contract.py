@@ -102,6 +102,10 @@ def test_every_plugin_with_required_fields_has_an_example_here(plugin: Plugin) -
         for check in CHECKS[plugin.kind]
     ],
 )
-def test_every_plugin_keeps_its_contract(plugin: Plugin, check: Check, tmp_path: Path) -> None:
+def test_every_plugin_keeps_its_contract(
+    plugin: Plugin, check: Check, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if plugin.name == "ray":
+        request.getfixturevalue("ray_alone")
     fields = EXAMPLES.get(f"{plugin.kind}/{plugin.name}", lambda _: {})(tmp_path)
     check(plugin.cls(**fields))

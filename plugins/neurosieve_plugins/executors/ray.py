@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from neurosieve import ConfigError, Executor, ExecutorError
@@ -13,6 +14,9 @@ __all__ = ["Ray"]
 
 _UNITS_PER_WORKER = 2
 """So many are sent to a worker at a time: the next is there when it has done one."""
+_PATIENCE = 300.0
+"""Seconds in which workers are to start."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,15 @@ class Ray(Executor):
         self, prepare: Callable[[], Callable[[Iterable[Any]], Iterator[Any]]], units: Iterable[Any]
     ) -> Iterator[Any]:
         """Yield what comes of each unit, in the order of the units."""
-        ray = self._started()
-        pool = _Pool(ray, self, prepare)
+        coming = iter(units)
         try:
-            yield from pool.map(units)
+            first = next(coming)
+        except StopIteration:
+            return  # Nobody is hired for nothing.
+        pool = _Pool(self._started(), self, prepare)
+        try:
+            pool.start()
+            yield from pool.map(chain([first], coming))
         finally:
             pool.close()
 
@@ -60,19 +69,22 @@ class Ray(Executor):
             here = max(cores, os.cpu_count() or 1) if self.address is None else None
             try:
                 # What Ray has to say is no part of a run's output.
-                quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-                ray.init(self.address, num_cpus=here, include_dashboard=False, **quiet)
+                settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+                if self.address is None:
+                    # Ray's workers give way to whatever else runs (niceness 15): on a busy machine they stand still.
+                    settings["_system_config"] = {"worker_niceness": 0}
+                ray.init(self.address or "local", num_cpus=here, include_dashboard=False, **settings)
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise ExecutorError(
                     f"Ray cannot be started or reached at `{self.address or 'this machine'}` ({error}): check "
                     "`executor.address`, or take `executor=local`"
                 ) from error
         there: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        for asked, name, what in ((cores, "CPU", "cores"), (self.workers * self.gpus, "GPU", "GPUs")):
+        for wanted, name, what in ((cores, "CPU", "cores"), (self.workers * self.gpus, "GPU", "GPUs")):
             # A cluster may grow; this machine does not, and would wait for ever.
-            if self.address is None and asked > there.get(name, 0):
+            if self.address is None and wanted > there.get(name, 0):
                 raise ExecutorError(
-                    f"{self.workers} workers of Ray want {asked:g} {what}, and it has {there.get(name, 0):g} here: "
+                    f"{self.workers} workers of Ray want {wanted:g} {what}, and it has {there.get(name, 0):g} here: "
                     f"give fewer `executor.workers`, or less to each (`executor.{name.lower()}s`)"
                 )
         return ray
@@ -87,6 +99,9 @@ class _Worker:
         torch.set_num_threads(threads)
         self._prepare = prepare
         self._work: Callable[[Iterable[Any]], Iterator[Any]] | None = None
+
+    def is_there(self) -> None:
+        """Answer: this process has started."""
 
     def do(self, unit: Any) -> Any:
         """Return what comes of one unit."""
@@ -115,16 +130,37 @@ class _Pool:
         self._ray, self._asked = ray, asked
         self._prepare = ray.put(prepare)
         self._actor = ray.remote(_Worker).options(num_cpus=asked.cpus, num_gpus=asked.gpus or None)
-        self._workers = [self._hired() for _ in range(asked.workers)]
+        self._workers: list[Any] = []
         self._tasks: deque[_Task] = deque()
+
+    def start(self) -> None:
+        """Hire the workers, and go on with those that come in time: where there is no room, some never do.
+
+        Raises:
+            ExecutorError: none came, on this machine; on a cluster, which may grow, the first is waited for.
+        """
+        self._workers = [self._hired() for _ in range(self._asked.workers)]
+        answers = {worker.is_there.remote(): worker for worker in self._workers}
+        there, _ = self._ray.wait(list(answers), num_returns=len(answers), timeout=_PATIENCE)
+        while not there:
+            if self._asked.address is None:
+                raise ExecutorError(
+                    f"no worker of Ray has started in {_PATIENCE:g} seconds: look at Ray's logs (`session_latest/logs` "
+                    "in its temporary folder), or take `executor=local`"
+                )
+            _log.warning("no worker of Ray has started yet: the cluster has no room; still waiting")
+            there, _ = self._ray.wait(list(answers), timeout=_PATIENCE)
+        if len(there) < len(answers):
+            _log.warning("%d of %d workers of Ray have started: going on with these", len(there), len(answers))
+            self._let_go(worker for answer, worker in answers.items() if answer not in there)
+            self._workers = [answers[answer] for answer in there]
 
     def _hired(self) -> Any:
         return self._actor.remote(self._prepare, self._asked.cpus)
 
     def map(self, units: Iterable[Any]) -> Iterator[Any]:
         """Yield what comes of each unit, while at most a few a worker are under way."""
-        coming = iter(units)
-        for unit in coming:
+        for unit in units:
             self._send(_Task(unit, 0, None))
             if len(self._tasks) >= _UNITS_PER_WORKER * len(self._workers):
                 yield self._first()
@@ -180,7 +216,10 @@ class _Pool:
 
     def close(self) -> None:
         """Let the workers go."""
-        for worker in self._workers:
+        self._let_go(self._workers)
+
+    def _let_go(self, workers: Iterable[Any]) -> None:
+        for worker in workers:
             self._ray.kill(worker)
 
 

@@ -17,18 +17,17 @@ from neurosieve_plugins.executors.ray import Ray
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_alone_throughout")]
 TEXTS = Arithmetic(documents=40)
 QUICK = {"permutations": 19, "bootstraps": 0, "draws": 20, "confirm": 5, "tokens_per_batch": 512}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _ray_ends() -> Iterator[None]:
+def _sent_by_value() -> Iterator[None]:
     # Workers cannot import this file.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
     ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    ray.shutdown()
 
 
 @dataclass(frozen=True)
@@ -125,3 +124,30 @@ def test_a_number_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> Non
 def test_more_gpus_than_there_are_are_an_error_and_no_endless_wait() -> None:
     with pytest.raises(ExecutorError, match=r"2 workers of Ray want 2000 GPUs, and it has \d+ here"):
         list(Ray(workers=2, gpus=1000.0).map(Dying(-1), range(3)))
+
+
+def test_workers_that_find_no_room_are_done_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert list(Ray(workers=1).map(Dying(-1), range(3))) == [0, 1, 4]  # Ray runs, with all cores of this machine.
+    cores = ray.cluster_resources()["CPU"]
+    other = ray.remote(_Other).options(num_cpus=cores - 1).remote()
+    ray.get(other.is_there.remote())
+    monkeypatch.setattr("neurosieve_plugins.executors.ray._PATIENCE", 15.0)
+    assert list(Ray(workers=2).map(Dying(-1), range(20))) == [unit * unit for unit in range(20)]
+    assert "1 of 2 workers of Ray have started" in caplog.text
+    monkeypatch.setattr("neurosieve_plugins.executors.ray._PATIENCE", 0.0)
+    with pytest.raises(ExecutorError, match=r"no worker of Ray has started in 0 seconds.*executor=local"):
+        list(Ray(workers=2).map(Dying(-1), range(3)))
+    ray.kill(other)
+
+
+def test_work_without_units_starts_nothing() -> None:
+    assert list(Ray(workers=2, gpus=1000.0).map(Dying(-1), [])) == []
+
+
+class _Other:
+    """What takes cores of the machine."""
+
+    def is_there(self) -> None:
+        pass
