@@ -16,6 +16,8 @@ _UNITS_PER_WORKER = 2
 """So many are sent to a worker at a time: the next is there when it has done one."""
 _PATIENCE = 300.0
 """Seconds in which workers are to start."""
+_CROWDING = 2
+"""How many workers' threads may share a core of this machine: many more wait for each other, and fill its memory."""
 _log = logging.getLogger(__name__)
 
 
@@ -64,30 +66,35 @@ class Ray(Executor):
                 "`executor=ray` needs Ray, which is not installed: `pip install neurosieve[ray]`, or take "
                 "`executor=local`"
             ) from error
-        cores = self.workers * self.cpus
+        cores, here = self.workers * self.cpus, os.cpu_count() or 1
+        if self.address is None and cores > _CROWDING * here:
+            raise self._too_much(cores, "cores", here, "cpus")
         if not ray.is_initialized():
-            here = max(cores, os.cpu_count() or 1) if self.address is None else None
             try:
                 # What Ray has to say is no part of a run's output.
                 settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
                 if self.address is None:
                     # Ray's workers give way to whatever else runs (niceness 15): on a busy machine they stand still.
-                    settings["_system_config"] = {"worker_niceness": 0}
-                ray.init(self.address or "local", num_cpus=here, include_dashboard=False, **settings)
+                    settings |= {"num_cpus": max(cores, here), "_system_config": {"worker_niceness": 0}}
+                ray.init(self.address or "local", include_dashboard=False, **settings)
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise ExecutorError(
                     f"Ray cannot be started or reached at `{self.address or 'this machine'}` ({error}): check "
                     "`executor.address`, or take `executor=local`"
                 ) from error
         there: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        for wanted, name, what in ((cores, "CPU", "cores"), (self.workers * self.gpus, "GPU", "GPUs")):
-            # A cluster may grow; this machine does not, and would wait for ever.
-            if self.address is None and wanted > there.get(name, 0):
-                raise ExecutorError(
-                    f"{self.workers} workers of Ray want {wanted:g} {what}, and it has {there.get(name, 0):g} here: "
-                    f"give fewer `executor.workers`, or less to each (`executor.{name.lower()}s`)"
-                )
+        # A cluster may grow; this machine does not, and would wait for ever.
+        if self.address is None:
+            for wanted, name, what in ((cores, "CPU", "cores"), (self.workers * self.gpus, "GPU", "GPUs")):
+                if wanted > there.get(name, 0):
+                    raise self._too_much(wanted, what, there.get(name, 0), f"{name.lower()}s")
         return ray
+
+    def _too_much(self, wanted: int | float, what: str, there: int | float, field: str) -> ExecutorError:
+        return ExecutorError(
+            f"{self.workers} workers of Ray want {wanted:g} {what}, and it has {there:g} here: "
+            f"give fewer `executor.workers`, or less to each (`executor.{field}`)"
+        )
 
 
 class _Worker:

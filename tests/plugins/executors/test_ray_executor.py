@@ -126,6 +126,14 @@ def test_more_gpus_than_there_are_are_an_error_and_no_endless_wait() -> None:
         list(Ray(workers=2, gpus=1000.0).map(Dying(-1), range(3)))
 
 
+def test_many_more_workers_than_cores_are_an_error_before_any_starts() -> None:
+    cores = os.cpu_count()
+    assert cores is not None
+    many = 50 * cores
+    with pytest.raises(ExecutorError, match=rf"{many} workers of Ray want {many} cores.*it has {cores} here"):
+        list(Ray(workers=many).map(Dying(-1), range(3)))
+
+
 def test_workers_that_find_no_room_are_done_without(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
