@@ -144,7 +144,7 @@ def test_choices_that_make_no_sense_end_in_one_message_and_leave_nothing(run, pl
 
 COMMANDS = {
     "a command that there is not": (["fnd"], "no command `fnd`: did you mean `find`"),
-    "runs to compare that there are not": (["compare", "nowhere"], "there is no finished run in nowhere"),
+    "runs to compare that there are not": (["compare", "nowhere"], "there is no folder `nowhere`"),
     "a path that is not there": (
         ["find", "source=traces", "source.path=nowhere.json"],
         "there is no file nowhere.json",

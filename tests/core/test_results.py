@@ -167,11 +167,15 @@ def test_neurons_that_only_one_run_read_do_not_count(make_run, tmp_path):
 
 
 def test_one_run_alone_is_compared_with_nothing(make_run, tmp_path):
-    with pytest.raises(DataError, match="there is no finished run in"):
+    with pytest.raises(DataError, match="there is no folder `.*nowhere`"):
         compare(tmp_path / "nowhere")
-    make_run("0", TWO)
+    with pytest.raises(DataError, match="there is no finished run in"):
+        compare(tmp_path)
+    run = make_run("0", TWO)
     with pytest.raises(DataError, match=r"there is one finished run in .*: give a multirun folder, or several"):
         compare(tmp_path)
+    with pytest.raises(DataError, match="there is one finished run in"):
+        compare(tmp_path, run.folder)
 
 
 def test_runs_without_a_behaviour_in_common_are_not_compared(make_run, tmp_path):

@@ -81,7 +81,12 @@ def compare_runs(*folders: str | Path, folder: Path, k: int = 100, reports: Sequ
 def _runs(folders: Sequence[str | Path], k: int) -> Mapping[str, Result]:
     if k < 1:
         raise ConfigError(f"k is {k}: give at least 1")
-    runs = [run for folder in folders for run in find_runs(folder)]
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise DataError(f"there is no folder `{folder}`: give a multirun folder, or several run folders")
+    # One that was given twice, also by a folder above it, is one run.
+    found = {run.folder.resolve(): run for folder in folders for run in find_runs(folder)}
+    runs = list(found.values())
     if len(runs) < 2:
         raise DataError(
             f"there {'is one finished run' if runs else 'is no finished run'} in {', '.join(map(str, folders))}: "
