@@ -167,7 +167,7 @@ def test_neurons_that_only_one_run_read_do_not_count(make_run, tmp_path):
 
 
 def test_one_run_alone_is_compared_with_nothing(make_run, tmp_path):
-    with pytest.raises(DataError, match="there is no folder `.*nowhere`"):
+    with pytest.raises(DataError, match=r"there is no folder `.*nowhere`"):
         compare(tmp_path / "nowhere")
     with pytest.raises(DataError, match="there is no finished run in"):
         compare(tmp_path)
