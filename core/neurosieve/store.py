@@ -12,6 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,9 +66,10 @@ class Space:
                 about = json.dumps({"model": name, **what}, indent=1) + "\n"
                 replaced(self.folder / "space.json", lambda path: path.write_text(about))
             for part in self.folder.glob(".*.part"):
-                # Left by a run that was killed as it wrote, not by one that writes now.
-                if part.stat().st_mtime < time.time() - 3600:
-                    part.unlink(missing_ok=True)
+                # Left by a run that was killed as it wrote, not by one that writes now; which may end it just now.
+                with suppress(FileNotFoundError):
+                    if part.stat().st_mtime < time.time() - 3600:
+                        part.unlink()
         except OSError as error:
             raise StoreError(
                 f"cannot write the store `{self.folder}` ({error.strerror}): choose another place with `store=<folder>`"
@@ -202,7 +204,9 @@ class Space:
                 values = values if chosen is None else values.index_select(1, chosen)
                 if out is None:
                     out = torch.empty(len(found), values.shape[1], dtype=torch.float32)
-                out[torch.from_numpy(here)] = values[torch.from_numpy(found[here] - first)].float()
+                # Whole rows are copied so, several times as fast as by an index in brackets where they are half floats.
+                rows = values.index_select(0, torch.from_numpy(found[here] - first))
+                out.index_copy_(0, torch.from_numpy(here), rows.float())
             first += len(addresses)
         return out if out is not None else torch.empty(0, self.neurons if chosen is None else len(chosen))
 

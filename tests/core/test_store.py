@@ -247,6 +247,23 @@ def test_two_runs_can_fill_one_folder_at_once(tmp_path):
         assert torch.equal(made.read(site, keys, tokens), values[site])
 
 
+def test_a_store_is_opened_while_others_open_it_for_the_first_time(tmp_path):
+    found = []
+
+    def opened(place, all_at_once):
+        all_at_once.wait()
+        found.append(space(place).address)
+
+    for number in range(100):
+        all_at_once = threading.Barrier(3)
+        threads = [threading.Thread(target=opened, args=(tmp_path / str(number), all_at_once)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(found) == 300
+
+
 def test_what_a_killed_run_left_half_written_is_cleared_but_not_what_another_writes_now(tmp_path):
     made = space(tmp_path)
     old, new = made.folder / ".old.part", made.folder / ".new.part"

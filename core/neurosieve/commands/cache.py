@@ -4,6 +4,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from neurosieve.cache import cache_folder
@@ -75,4 +76,8 @@ def _said(about: Path) -> tuple[str, str, str]:
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # A run that writes beside this renames what it has written.
+            size += file.stat().st_size if file.is_file() else 0
+    return size
