@@ -154,7 +154,9 @@ class Space:
             replaced(shard, write)
         except (OSError, SafetensorError) as error:
             needed = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
-            free = shutil.disk_usage(self.folder).free / 2**20
+            # The folder itself may be gone, as where somebody cleared the store meanwhile.
+            there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
+            free = shutil.disk_usage(there).free / 2**20
             raise StoreError(
                 f"cannot write a shard of {needed:.0f} MiB to `{self.folder}` ({error}; {free:.0f} MiB free): "
                 "make room or make it writable (`neurosieve cache` shows what the store holds) and run the same "
@@ -171,8 +173,14 @@ class Space:
     @property
     def neurons(self) -> int:
         """The neurons of one site, by what was captured."""
-        with safe_open(self._shards[0].path, framework="pt") as shard:
-            return int(shard.get_slice(f"layer.{self.sites[0].layer}").get_shape()[1])
+        path = self._shards[0].path
+        try:
+            with safe_open(path, framework="pt") as shard:
+                return int(shard.get_slice(f"layer.{self.sites[0].layer}").get_shape()[1])
+        except (SafetensorError, FileNotFoundError) as error:
+            self._remove(path)
+            self._index()
+            raise DamagedShardError(path) from error
 
     def read(
         self,

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import threading
 import time
 from contextlib import contextmanager
@@ -245,6 +246,19 @@ def test_two_runs_can_fill_one_folder_at_once(tmp_path):
     assert holds_nothing_else(tmp_path)
     for site in SITES:
         assert torch.equal(made.read(site, keys, tokens), values[site])
+
+
+def test_a_store_that_is_cleared_meanwhile_is_said_so(tmp_path):
+    keys, tokens = rows(20)
+    made = space(tmp_path)
+    made.write(keys, tokens, activations(20))
+    next(made.folder.glob("*.safetensors")).unlink()
+    with pytest.raises(DamagedShardError):
+        _ = made.neurons
+    assert not made.has(keys, tokens).any()
+    shutil.rmtree(made.folder)
+    with pytest.raises(StoreError, match="cannot write a shard"):
+        made.write(keys, tokens, activations(20))
 
 
 def test_a_store_is_opened_while_others_open_it_for_the_first_time(tmp_path):
