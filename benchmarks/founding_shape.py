@@ -53,9 +53,9 @@ def rows(small: bool) -> list[Row]:
     import torch
     from places import batches_of, captured, random_texts
 
-    from neurosieve.atlas import atlas_of
-    from neurosieve.loading import hand_over
-    from neurosieve.tiny import tiny_model
+    from neurosieve.models.architectures import atlas_of
+    from neurosieve.models.loading import hand_over
+    from neurosieve.models.tiny import tiny_model
 
     shape, length, turns = (SMALL, 64, 1) if small else (SHAPE, 512, 3)
     module = founding(shape)

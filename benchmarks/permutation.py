@@ -16,7 +16,7 @@ import torch
 from figures import Row, asked, row
 
 from neurosieve import Batch, Scorer, Site
-from neurosieve.permutation import permutation_null
+from neurosieve.evidence.permutation import permutation_null
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.cohens_d import CohensD
 from neurosieve_plugins.scorers.mean_difference import MeanDifference

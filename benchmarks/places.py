@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosieve import Document, Span
-from neurosieve.atlas import Atlas
-from neurosieve.capture import Capture, capture, document_batches
+from neurosieve.activations.capture import Capture, capture, document_batches
+from neurosieve.activations.store import Space
 from neurosieve.data import TokenizedDocument
-from neurosieve.labelling import LabelledDocument, tokenize
-from neurosieve.loading import LanguageModel
-from neurosieve.positions import Positions
-from neurosieve.selection import Selection, choose_positions
-from neurosieve.store import Space
+from neurosieve.models.architectures import Atlas
+from neurosieve.models.loading import LanguageModel
+from neurosieve.texts.labelling import LabelledDocument, tokenize
+from neurosieve.texts.positions import Positions
+from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.sources.arithmetic import Arithmetic

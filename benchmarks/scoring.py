@@ -77,7 +77,7 @@ def random_batch(size: Size, neurons: int, seed: int = 0) -> Any:
 
 def score(batch: Any, *names: str) -> dict[str, Any]:
     """Go all the way: from a batch to its summaries and its scores."""
-    from neurosieve.engine import score as score_batches
+    from neurosieve.scoring.engine import score as score_batches
     from neurosieve_plugins import register_scorers
 
     return score_batches([batch], {name: register_scorers()[name]() for name in names})

@@ -24,8 +24,8 @@ from figures import Row, asked, row
 from scipy.stats import binomtest, norm
 
 from neurosieve import Batch, Scorer, Site
-from neurosieve.engine import score
-from neurosieve.permutation import permutation_null
+from neurosieve.evidence.permutation import permutation_null
+from neurosieve.scoring.engine import score
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.mean_difference import MeanDifference

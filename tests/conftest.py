@@ -45,8 +45,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @cache
 def _convert_gemma() -> None:
     """Let one worker convert the packaged model, in two minutes and 2 GiB, while the others wait for it."""
-    from neurosieve.cache import cache_folder
-    from neurosieve.loading import Model, open_model
+    from neurosieve.disk import cache_folder
+    from neurosieve.models.loading import Model, open_model
 
     cache_folder().mkdir(parents=True, exist_ok=True)
     with (cache_folder() / "tests.lock").open("w") as lock:
@@ -89,7 +89,7 @@ def make_run(tmp_path):
     """Write a run folder from scores by behaviour and scorer; the first scorer ranks, and 0 tells nothing."""
     import pandas as pd
 
-    from neurosieve.results import write_run
+    from neurosieve.runs.results import write_run
 
     def make_run(folder, scores, overrides=(), neutral=0.0, layer=0, groups=("g0",), model="tiny", wide=8):
         scorers = list(next(iter(scores.values())))

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from neurosieve import Document, Span
-from neurosieve.tiny import tiny_model
+from neurosieve.models.tiny import tiny_model
 
 
 def words(tokenizer, count=24):

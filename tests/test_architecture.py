@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import neurosieve
-from neurosieve import Statistic
 from neurosieve.registry import KINDS, installed
 
 ROOT = Path(__file__).parents[1]
@@ -42,51 +41,86 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
             yield from ((node.module or "", alias.name) for alias in node.names)
 
 
-def run_when_imported(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements that run as a module is imported: none in functions, none for type checkers alone."""
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            yield from run_when_imported(node.orelse)
-            continue
-        nested = [part for name in ("body", "orelse", "finalbody") for part in getattr(node, name, [])]
-        nested += [part for handler in getattr(node, "handlers", []) for part in handler.body]
-        if nested:
-            yield from run_when_imported(nested)
-        else:
-            yield node
-
-
-def imported_modules(tree: ast.Module, among: dict[str, ast.Module]) -> set[str]:
-    """Return which of some modules are imported as a module is."""
-    found = set()
-    for statement in run_when_imported(tree.body):
-        for module, name in imports(statement):
-            whole = f"{module}.{name}"
-            found.add(whole if whole in among else module)
-    return found & among.keys()
-
-
-@pytest.mark.parametrize("name", CORE_MODULES)
-def test_core_never_imports_the_bundled_plugins(name: str) -> None:
-    tree = CORE_MODULES[name]
-    assert not [module for module, _ in imports(tree) if module.split(".")[0] == "neurosieve_plugins"]
-    named = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    assert not [value for value in named if value.startswith("neurosieve_plugins")], "neither by name at run time"
-
-
-@pytest.mark.parametrize(
-    ("name", "allowed"), [("neurosieve.data", set()), ("neurosieve.contracts", {"neurosieve.data"})]
+ROOMS = (
+    "texts",
+    "models",
+    "runs",
+    "scoring",
+    "activations",
+    "evidence",
+    "config",
+    "generation",
+    "pipeline",
+    "detection",
+    "analysis",
+    "inspection",
+    "ablation",
+    "terminal",
+    "commands",
 )
-def test_what_plugins_build_on_imports_nothing_else_of_core(name: str, allowed: set[str]) -> None:
-    ours = {module for module, _ in imports(CORE_MODULES[name]) if module.split(".")[0] == "neurosieve"}
-    assert ours <= allowed
+"""The folders of core, in the order in which they may import: each from those before it."""
+FOUNDATION = (
+    ("data", "errors", "wording", "gc_pause"),
+    ("contracts", "disk"),
+    ("hookspecs",),
+    ("registry",),
+)
+"""The files beside them, which every folder may import, in the order in which they may import each other."""
+DOOR = ("", "cli", "__main__")
+"""What leads in: it may import anything, and nothing imports it."""
+
+
+def room(module: str) -> str:
+    """Return the folder or file of core that a module is in: `texts` of `neurosieve.texts.spans`."""
+    return module.removeprefix("neurosieve").removeprefix(".").partition(".")[0]
+
+
+def imported_modules(tree: ast.AST, among: dict[str, ast.Module]) -> Iterator[str]:
+    """Yield which of some modules are imported, at the top of a file or inside a function, or by `import_module`."""
+    for module, name in imports(tree):
+        whole = f"{module}.{name}"
+        if whole in among or module in among:
+            yield whole if whole in among else module
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__"):
+            # Of an f-string the part before the first brace: `neurosieve.commands.` of f"neurosieve.commands.{name}".
+            named = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+            if isinstance(named, ast.Constant) and str(named.value).startswith("neurosieve"):
+                yield str(named.value)
+
+
+def allowed(module: str) -> set[str]:
+    """Return the folders and files of core that a module may import, besides those of its own folder."""
+    here = room(module)
+    if here in DOOR:
+        return {*ROOMS, "testing", *(name for level in FOUNDATION for name in level), *DOOR}
+    for level, names in enumerate(FOUNDATION):
+        if here in names:
+            return {name for below in FOUNDATION[:level] for name in below}
+    below = {name for level in FOUNDATION for name in level}
+    if here == "testing":
+        return below | set(ROOMS) - {"terminal", "commands"}
+    return below | set(ROOMS[: ROOMS.index(here)]) | ({"testing"} if here == "commands" else set())
+
+
+def test_every_folder_of_core_has_its_place_in_the_order() -> None:
+    rooms = {room(name) for name in CORE_MODULES}
+    assert rooms == {*ROOMS, "testing", *(name for level in FOUNDATION for name in level), *DOOR}
+
+
+def test_a_folder_imports_only_from_folders_before_it() -> None:
+    upwards = [
+        f"{name} imports {other}"
+        for name, tree in CORE_MODULES.items()
+        for other in imported_modules(tree, CORE_MODULES)
+        if room(other) != room(name) and room(other) not in allowed(name)
+    ]
+    assert not upwards, "\n".join(upwards)
 
 
 @pytest.mark.parametrize("package", [CORE_MODULES, PLUGIN_MODULES], ids=["core", "plugins"])
 def test_no_module_imports_itself_by_way_of_others(package: dict[str, ast.Module]) -> None:
-    graph = {name: imported_modules(tree, package) for name, tree in package.items()}
+    graph = {name: set(imported_modules(tree, package)) & package.keys() for name, tree in package.items()}
     assert any(graph.values()), "no import was seen"
     try:
         graphlib.TopologicalSorter(graph).prepare()
@@ -94,79 +128,107 @@ def test_no_module_imports_itself_by_way_of_others(package: dict[str, ast.Module
         pytest.fail(f"an import circle: {' <- '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize("name", PLUGIN_MODULES)
-def test_bundled_plugins_use_public_names_alone(name: str) -> None:
-    for module, taken in imports(PLUGIN_MODULES[name]):
-        if module.split(".")[0] == "neurosieve":
-            assert module == "neurosieve", f"from {module} import {taken}: take it from `neurosieve`"
-            assert taken in neurosieve.__all__, f"`{taken}` is not public"
+def test_core_never_imports_the_bundled_plugins() -> None:
+    assert not [
+        name
+        for name, tree in CORE_MODULES.items()
+        if "neurosieve_plugins" in {m.split(".")[0] for m, _ in imports(tree)}
+    ]
+    named = [(name, text) for name, tree in CORE_MODULES.items() for text in strings(tree)]
+    assert not [place for place in named if place[1].startswith("neurosieve_plugins")], "neither by name at run time"
 
 
-@pytest.mark.parametrize("name", neurosieve.__all__)
-def test_every_public_name_is_there(name: str) -> None:
-    there = getattr(neurosieve, name)
-    # A constant knows no module; where it is from is checked below.
-    assert name.isupper() or name == "hookimpl" or there.__module__.startswith("neurosieve.")
+def strings(tree: ast.AST) -> Iterator[str]:
+    """Yield every string of a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+ALSO_COLUMNS = {"mean", "text", "traces", "phrases", "auc"}
+"""Names of plugins that are names of tables and columns too."""
+
+
+def test_no_file_of_core_names_a_bundled_plugin() -> None:
+    bundled = {plugin.name for plugin in installed() if plugin.origin == "neurosieve"} - ALSO_COLUMNS
+    named = [
+        f"{name} names `{text}`"
+        for name, tree in CORE_MODULES.items()
+        if room(name) not in ("registry", "config", "commands", "cli")
+        for text in strings(tree)
+        if text in bundled
+    ]
+    assert not named, "\n".join(named)
+
+
+def test_bundled_plugins_use_public_names_alone() -> None:
+    for name, tree in PLUGIN_MODULES.items():
+        for module, taken in imports(tree):
+            if module.split(".")[0] == "neurosieve":
+                assert module == "neurosieve", f"{name}: from {module} import {taken}: take it from `neurosieve`"
+                assert taken in neurosieve.__all__, f"{name}: `{taken}` is not public"
 
 
 def test_public_names_are_the_same_for_people_for_type_checkers_and_at_run_time() -> None:
-    [typed] = [node for node in CORE_MODULES["neurosieve"].body if isinstance(node, ast.If)]
-    # Constants first, as the linter sorts them.
-    assert sorted(neurosieve.__all__, key=lambda name: (not name.isupper(), name)) == neurosieve.__all__
-    assert {name for _, name in imports(typed)} == set(neurosieve.__all__) == set(dir(neurosieve))
-    for module, name in imports(typed):
-        assert getattr(importlib.import_module(module), name or "") is getattr(neurosieve, name or "")
-    with pytest.raises(AttributeError, match="has no `nothing`"):
+    stub = ast.parse((CORE / "neurosieve" / "__init__.pyi").read_text(encoding="utf-8"))
+    typed = [
+        (node.module or "", alias.name)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert {name for _, name in typed} == set(neurosieve.__all__) == set(dir(neurosieve))
+    for module, name in typed:
+        assert getattr(importlib.import_module(f"neurosieve.{module}"), name) is getattr(neurosieve, name)
+    with pytest.raises(AttributeError, match="nothing"):
         neurosieve.nothing  # noqa: B018
 
 
 UNPICKLING = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 
-@pytest.mark.parametrize("name", ALL_MODULES)
-def test_nothing_that_is_read_can_run_code(name: str) -> None:
-    tree = ALL_MODULES[name]
-    if name != "neurosieve.testing.plugins":  # It pickles the plugin that it is given, and reads nothing.
-        assert not {module.split(".")[0] for module, _ in imports(tree)} & UNPICKLING
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in ("torch.load", "eval", "exec", "yaml.load"), called
-            assert "pickle" not in called or name == "neurosieve.testing.plugins", called
-        if isinstance(node, ast.keyword) and node.arg in ("trust_remote_code", "allow_pickle"):
-            assert not (isinstance(node.value, ast.Constant) and node.value.value), f"{node.arg}=True"
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "trust_remote_code":
-            assert isinstance(node.value, ast.Constant)
-            assert node.value.value is False
+def test_nothing_that_is_read_can_run_code() -> None:
+    for name, tree in ALL_MODULES.items():
+        if name != "neurosieve.testing.plugins":  # It pickles the plugin that it is given, and reads nothing.
+            assert not {module.split(".")[0] for module, _ in imports(tree)} & UNPICKLING, name
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("torch.load", "eval", "exec", "yaml.load"), f"{name}: {called}"
+                assert "pickle" not in called or name == "neurosieve.testing.plugins", f"{name}: {called}"
+            if isinstance(node, ast.keyword) and node.arg in ("trust_remote_code", "allow_pickle"):
+                assert not (isinstance(node.value, ast.Constant) and node.value.value), f"{name}: {node.arg}=True"
+            if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "trust_remote_code":
+                assert isinstance(node.value, ast.Constant), name
+                assert node.value.value is False, name
 
 
-@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
-def test_no_preset_trusts_the_code_of_a_model(path: Path) -> None:
-    assert "trust_remote_code" not in path.read_text(encoding="utf-8")
+def test_no_preset_trusts_the_code_of_a_model() -> None:
+    presets = sorted(CONF.rglob("*.yaml"))
+    assert presets
+    assert not [path for path in presets if "trust_remote_code" in path.read_text(encoding="utf-8")]
 
 
 def plugin_classes(name: str) -> list[type]:
     """Return the classes of a module that keep a contract."""
     module = importlib.import_module(name)
-    contracts = (*KINDS.values(), Statistic)
     return [
         cls
         for cls in vars(module).values()
-        if isinstance(cls, type) and issubclass(cls, contracts) and cls.__module__ == name
+        if isinstance(cls, type) and issubclass(cls, tuple(KINDS.values())) and cls.__module__ == name
     ]
 
 
-@pytest.mark.parametrize("name", PLUGIN_MODULES)
-def test_a_plugin_file_holds_one_plugin_of_its_own_name_which_is_registered(name: str) -> None:
-    classes = plugin_classes(name)
-    if not classes:  # What several plugins share.
-        return
-    [cls] = classes
-    _, group, stem = name.split(".")
-    assert cls.__name__.lower() == stem.replace("_", "")
-    if not issubclass(cls, Statistic):
+def test_a_plugin_file_holds_one_plugin_of_its_own_name_which_is_registered() -> None:
+    for name in PLUGIN_MODULES:
+        classes = plugin_classes(name)
+        if not classes:  # What several plugins share.
+            continue
+        [cls] = classes
+        _, group, stem = name.split(".")
+        assert cls.__name__.lower() == stem.replace("_", ""), name
         [kind] = [kind for kind in KINDS if group == f"{kind.removesuffix('s')}s"]
-        assert installed().get(kind, stem).cls is cls
+        assert installed().get(kind, stem).cls is cls, name
 
 
 def test_every_bundled_plugin_has_a_file_of_its_own() -> None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from neurosieve.errors import NeurosieveError, nearest
-from neurosieve.uncollected import uncollected
+from neurosieve.gc_pause import uncollected
 
 __all__ = ["main"]
 

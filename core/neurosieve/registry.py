@@ -14,7 +14,10 @@ from neurosieve import hookspecs
 from neurosieve.contracts import Control, Detector, Executor, Grader, Intervention, Problems, Report, Scorer, Source
 from neurosieve.errors import ConfigError, PluginError, nearest
 
-__all__ = ["KINDS", "Plugin", "Registry", "installed"]
+__all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "installed"]
+
+TARGET = "_target_"
+"""The key of a config node that says what it builds: `<kind>/<name>`."""
 
 KINDS: Mapping[str, type] = MappingProxyType(
     {
@@ -153,3 +156,16 @@ def installed() -> Registry:
         # A distribution may have several entry points: pluggy wants a name of its own for each.
         modules[name if name not in modules else f"{name}:{entry_point.name}"] = _load(entry_point)
     return Registry(modules)
+
+
+def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
+    """Return the config node that builds `plugin` again."""
+    known = {entry.cls: entry for entry in registry or installed()}
+    entry: Plugin | None = known.get(type(plugin))
+    target = f"{entry.kind}/{entry.name}" if entry else f"{type(plugin).__module__}.{type(plugin).__qualname__}"
+    fields = (
+        {f.name: getattr(plugin, f.name) for f in dataclasses.fields(plugin)}
+        if dataclasses.is_dataclass(plugin)
+        else {}
+    )
+    return {TARGET: target, **fields}

@@ -15,8 +15,8 @@ import torch
 
 from neurosieve import ConfigError, ModelError, find, hookimpl
 from neurosieve.cli import main
+from neurosieve.models.tiny import tiny_model
 from neurosieve.registry import installed
-from neurosieve.tiny import tiny_model
 
 SLIP = "Let me add. Wait, that's not right, so I count again and get 12 apples in total for all of them here. "
 PLAIN = "I have 3 apples and I buy many more, so there are more apples in all, which is good to know about them."
@@ -174,7 +174,7 @@ def test_a_full_disk_ends_in_one_message_and_leaves_nothing_half_written(run, pl
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("neurosieve.store.save_file", full)
+    monkeypatch.setattr("neurosieve.activations.store.save_file", full)
     assert_refused(run(GOOD), "cannot write a shard .*No space left on device.*make room", places)
     assert {path.name for path in (places / "store").rglob("*") if path.is_file()} == {"space.json"}
 

@@ -26,15 +26,13 @@ from neurosieve.ablation.matching import Match
 from neurosieve.ablation.reference import ControlPositions
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
-from neurosieve.account import Stopwatch, versions
-from neurosieve.config.configuration import describe
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError, nearest
-from neurosieve.registry import installed
-from neurosieve.reopening import Reopened, neurons_asked
-from neurosieve.reporting import draw
-from neurosieve.results import Run, write_run
+from neurosieve.pipeline.reopening import Reopened, neurons_asked
+from neurosieve.registry import describe, installed
+from neurosieve.runs.record import Stopwatch, versions
+from neurosieve.runs.results import Run, draw, write_run
 
 __all__ = ["ablate_neurons"]
 

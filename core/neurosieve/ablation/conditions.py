@@ -12,7 +12,7 @@ from neurosieve.ablation.reference import ControlPositions
 from neurosieve.contracts import Intervention
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError
-from neurosieve.results import Result
+from neurosieve.runs.results import Result
 
 __all__ = [
     "FIRST_SETS",

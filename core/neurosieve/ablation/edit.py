@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve.config.configuration import describe
 from neurosieve.contracts import Intervention
 from neurosieve.data import Neuron, Reference
 from neurosieve.errors import PluginError
+from neurosieve.registry import describe
 
 __all__ = ["Edit", "draws_at"]
 

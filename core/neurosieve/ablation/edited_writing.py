@@ -11,15 +11,17 @@ from neurosieve.ablation.conditions import Condition
 from neurosieve.ablation.editing import Edits, Proof
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.surprisal import log_probabilities
-from neurosieve.atlas import Atlas
-from neurosieve.config.configuration import describe
 from neurosieve.contracts import Grader, Problems
 from neurosieve.data import Document, Problem
-from neurosieve.generation.completing import Completion, Request, Sampling, complete, prompt_tokens
+from neurosieve.generation.completing import complete, prompt_tokens
 from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.requests import Completion, Request
+from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
-from neurosieve.loading import LanguageModel
-from neurosieve.model import evaluating
+from neurosieve.models.architectures import Atlas
+from neurosieve.models.hooks import evaluating
+from neurosieve.models.loading import LanguageModel
+from neurosieve.registry import describe
 
 __all__ = ["Writer", "Writing", "described_writing", "likelihoods"]
 

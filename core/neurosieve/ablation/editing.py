@@ -15,11 +15,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from neurosieve.ablation.edit import Edit, draws_at
-from neurosieve.atlas import Atlas
 from neurosieve.data import Reference
 from neurosieve.errors import ConfigError, ModelError
-from neurosieve.loading import LanguageModel
-from neurosieve.sites import KINDS, in_addresses
+from neurosieve.models.architectures import Atlas
+from neurosieve.models.loading import LanguageModel
+from neurosieve.models.sites import KINDS, in_addresses
 
 __all__ = ["Edits", "Proof", "check_editable"]
 

@@ -17,10 +17,11 @@ from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, ta
 from neurosieve.analysis.grading import graded, truth_of
 from neurosieve.contracts import Grader
 from neurosieve.data import Verdict
-from neurosieve.detection.spans import detected
-from neurosieve.generation.completing import Completion, Request, Sampling
+from neurosieve.generation.requests import Completion, Request
+from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.tracing import request_seed
-from neurosieve.reopening import Reopened
+from neurosieve.pipeline.reopening import Reopened
+from neurosieve.texts.spans import detected
 
 __all__ = ["observe_generated"]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurosieve.data import TokenizedDocument
 from neurosieve.errors import DataError
-from neurosieve.labelling import LabelledDocument
+from neurosieve.texts.labelling import LabelledDocument
 
 __all__ = ["Place", "generator_of", "places_of", "spread"]
 

@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve.asked import batch_budget
-from neurosieve.capture import capture, keys_of
+from neurosieve.activations.capture import capture, keys_of
+from neurosieve.activations.store import DamagedShardError
 from neurosieve.data import Site
 from neurosieve.errors import ConfigError, StoreError
+from neurosieve.models.batches import batch_budget
+from neurosieve.pipeline.reopening import Reopened
 from neurosieve.registry import installed
-from neurosieve.reopening import Reopened
-from neurosieve.store import DamagedShardError
 
 __all__ = ["ControlPositions"]
 

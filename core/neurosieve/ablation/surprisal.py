@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from neurosieve.errors import ModelError
-from neurosieve.loading import LanguageModel
-from neurosieve.model import evaluating, memory_errors
+from neurosieve.models.hooks import evaluating, memory_errors
+from neurosieve.models.loading import LanguageModel
 
 __all__ = ["keeps_logits", "log_probabilities"]
 

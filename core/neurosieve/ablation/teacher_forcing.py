@@ -16,11 +16,11 @@ from neurosieve.ablation.editing import Edits
 from neurosieve.ablation.places import Place, generator_of, places_of
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.surprisal import keeps_logits
-from neurosieve.asked import batch_budget
 from neurosieve.errors import ModelError
-from neurosieve.loading import LanguageModel
-from neurosieve.model import evaluating, memory_errors
-from neurosieve.reopening import Reopened
+from neurosieve.models.batches import batch_budget
+from neurosieve.models.hooks import evaluating, memory_errors
+from neurosieve.models.loading import LanguageModel
+from neurosieve.pipeline.reopening import Reopened
 
 __all__ = ["Forced", "observe_forced", "teacher_forced"]
 

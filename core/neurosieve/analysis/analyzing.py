@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from neurosieve.analysis.grading import TRUTH_FIELDS, truth_of
-from neurosieve.cache import replaced
 from neurosieve.data import Document, Verdict
-from neurosieve.detection.spans import Detected
+from neurosieve.disk import replaced
 from neurosieve.errors import ConfigError
-from neurosieve.plural import plural
+from neurosieve.texts.spans import Detected
+from neurosieve.wording import plural
 
 __all__ = ["Analysis", "Analyze", "Interval", "analysed", "wilson", "write_summary"]
 

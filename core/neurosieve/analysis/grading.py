@@ -7,7 +7,7 @@ from typing import Any
 from neurosieve.contracts import Grader
 from neurosieve.data import Document, Verdict
 from neurosieve.errors import DataError, PluginError
-from neurosieve.plural import plural
+from neurosieve.wording import plural
 
 __all__ = ["TRUTH_FIELDS", "graded", "truth_of", "ungradable", "verdict_on"]
 

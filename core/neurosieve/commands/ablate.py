@@ -10,18 +10,18 @@ from neurosieve.ablation.ablating import ablate_neurons
 from neurosieve.ablation.edited_writing import Writing
 from neurosieve.ablation.editing import check_editable
 from neurosieve.ablation.settings import Ablate
+from neurosieve.commands.run_argument import check_given_run
 from neurosieve.config.choices import handed_over, presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
-from neurosieve.config.given_run import check_given_run
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Grader, Intervention, Problems, Report, Source
 from neurosieve.data import Document, Problem
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
+from neurosieve.pipeline.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
 from neurosieve.registry import installed
-from neurosieve.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
-from neurosieve.results import Result, Run
+from neurosieve.runs.results import Result, Run
 
 __all__ = ["ablate", "from_config", "go_on", "main"]
 
@@ -174,7 +174,7 @@ def _source(result: Result) -> Iterable[Document]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `ablate`."""
-    from neurosieve.ablation.terminal import show_effects
+    from neurosieve.terminal.ablate import show_effects
 
     check_given_run("ablate", arguments)
     run_hydra("ablate", arguments, SCHEMAS, lambda config, folder: show_effects(from_config(config, folder)))

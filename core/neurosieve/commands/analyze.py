@@ -8,21 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.account import Stopwatch, versions
 from neurosieve.analysis.analyzing import Analyze, analysed, write_summary
 from neurosieve.analysis.grading import TRUTH_FIELDS, graded, ungradable, verdict_on
 from neurosieve.config.choices import presets
-from neurosieve.config.configuration import as_object, build, build_all, composed, describe, publish
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Detector, Grader, Report, Source
 from neurosieve.data import Document
-from neurosieve.detection.spans import all_detected, detected
 from neurosieve.errors import ConfigError, nearest
-from neurosieve.registry import installed
-from neurosieve.reopening import Ahead, AtHand, result_of
-from neurosieve.reporting import draw
-from neurosieve.results import Result, Run, write_run
+from neurosieve.pipeline.reopening import Ahead, AtHand, result_of
+from neurosieve.registry import describe, installed
+from neurosieve.runs.record import Stopwatch, versions
+from neurosieve.runs.results import Result, Run, draw, write_run
+from neurosieve.texts.spans import all_detected, detected
 
 __all__ = ["analyze", "analyze_run", "from_config", "main"]
 
@@ -154,7 +153,7 @@ def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `analyze`."""
-    from neurosieve.analysis.terminal import show_analysis
+    from neurosieve.terminal.analyze import show_analysis
 
     def task(config: Any, folder: Path) -> None:
         if config.show is None:
@@ -169,8 +168,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _show(config: Any) -> None:
     """Print one trace in full; that leaves no run."""
-    from neurosieve.analysis.terminal import trace_shown
-    from neurosieve.terminal import console
+    from neurosieve.terminal.analyze import trace_shown
+    from neurosieve.terminal.find import console
 
     settings, detectors = _settings(config), build_all(config.detectors, "detector")
     grader = None if config.grader is None else build(config.grader, "grader", "grader")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from neurosieve.cache import cache_folder
+from neurosieve.disk import cache_folder
 
 __all__ = ["main"]
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     from rich.table import Table
 
     from neurosieve.errors import ConfigError, nearest
-    from neurosieve.terminal import console
+    from neurosieve.terminal.find import console
 
     parser = argparse.ArgumentParser(
         "neurosieve cache", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -7,12 +7,11 @@ from pathlib import Path
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from neurosieve.account import versions
-from neurosieve.comparing import named, pairs, summaries
 from neurosieve.config.configuration import build_all
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.reporting import draw
-from neurosieve.results import Result, Run, find_runs, load, write_run
+from neurosieve.evidence.comparison import named, pairs, summaries
+from neurosieve.runs.record import versions
+from neurosieve.runs.results import Result, Run, draw, find_runs, load, write_run
 
 __all__ = ["compare", "compare_runs", "main", "show"]
 
@@ -116,8 +115,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> None:
     """Print a comparison, and leave it in a folder, drawn, if one is named."""
-    from neurosieve.terminal import console, show_where
-    from neurosieve.visible import visible
+    from neurosieve.terminal.find import console, show_where
+    from neurosieve.wording import visible
 
     out, runs = console(), _runs(folders, k)
     table = _pairs(runs, k)
@@ -156,7 +155,7 @@ def _table(title: str, lines: pd.DataFrame) -> object:
     from rich.markup import escape
     from rich.table import Table
 
-    from neurosieve.visible import visible
+    from neurosieve.wording import visible
 
     shown = Table(title=escape(visible(title)), title_justify="left")
     for column in lines:

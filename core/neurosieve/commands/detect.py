@@ -13,8 +13,8 @@ from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.detection.detecting import detect_spans
-from neurosieve.detection.spans import Detect
-from neurosieve.results import Run
+from neurosieve.runs.results import Run
+from neurosieve.texts.spans import Detect
 
 __all__ = ["built_parts", "composed_parts", "detect", "from_config", "main"]
 
@@ -70,7 +70,7 @@ def from_config(config: Any, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `detect`."""
-    from neurosieve.detection.terminal import show_detection
+    from neurosieve.terminal.detect import show_detection
 
     run_hydra("detect", arguments, SCHEMAS, lambda config, folder: show_detection(from_config(config, folder)))
 

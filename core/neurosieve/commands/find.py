@@ -7,25 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from neurosieve.atlas import atlas_of
-from neurosieve.config.configuration import describe
+from neurosieve.commands.follow_ups import check_ahead, follow, gone_on, planned
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError
-from neurosieve.following import check_ahead, follow, gone_on, planned
-from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
-from neurosieve.loading import LanguageModel
-from neurosieve.registry import installed
-from neurosieve.reopening import Ahead, AtHand
-from neurosieve.reporting import draw
-from neurosieve.rescoring import rescored
-from neurosieve.results import Result, Run
-from neurosieve.selection import Selection
-from neurosieve.settings import NO_STORE
-from neurosieve.sieve import sieve
-from neurosieve.streamed import streamed
-from neurosieve.validation import validated
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.loading import LanguageModel
+from neurosieve.pipeline.fresh_traces import validated
+from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
+from neurosieve.pipeline.ranking_run import sieve
+from neurosieve.pipeline.reopening import Ahead, AtHand
+from neurosieve.pipeline.rescoring import rescored
+from neurosieve.pipeline.settings import NO_STORE
+from neurosieve.pipeline.streaming_run import streamed
+from neurosieve.registry import describe, installed
+from neurosieve.runs.results import Result, Run, draw
+from neurosieve.texts.selection import Selection
 
 __all__ = ["find", "from_config", "main", "with_groups"]
 
@@ -174,7 +172,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _show(result: Result) -> None:
     """Print a run, and those that went on from it, in the order in which they ended."""
-    from neurosieve.terminal import show_part, show_result, show_where
+    from neurosieve.terminal.find import show_part, show_result, show_where
 
     show_result(result)
     for part in sorted(result.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):

@@ -12,12 +12,12 @@ from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Problems, Report
 from neurosieve.data import Problem
-from neurosieve.generation.completing import Sampling
 from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.tracing import TRACES, Generate, generate_traces
-from neurosieve.loading import Model
-from neurosieve.plural import plural
-from neurosieve.results import Run
+from neurosieve.models.loading import Model
+from neurosieve.runs.results import Run
+from neurosieve.wording import plural
 
 __all__ = ["from_config", "generate", "main"]
 
@@ -108,7 +108,7 @@ def _show(run: Run) -> None:
     """Print what was made, and what can be done with it."""
     from rich.markup import escape
 
-    from neurosieve.terminal import console
+    from neurosieve.terminal.find import console
 
     out, counts, model = console(), run.run["counts"], run.run["model"]
     for warning in run.run["warnings"]:

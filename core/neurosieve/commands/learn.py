@@ -13,7 +13,7 @@ from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.detection.learning import Learn
 from neurosieve.detection.training import train
-from neurosieve.results import Run
+from neurosieve.runs.results import Run
 
 __all__ = ["from_config", "learn", "main"]
 
@@ -73,6 +73,6 @@ def from_config(config: Any, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `learn`."""
-    from neurosieve.detection.terminal import show_learning
+    from neurosieve.terminal.detect import show_learning
 
     run_hydra("learn", arguments, SCHEMAS, lambda config, folder: show_learning(from_config(config, folder)))

@@ -7,9 +7,9 @@ from typing import Any
 from neurosieve.commands.find import with_groups
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.errors import ConfigError
-from neurosieve.job import SCHEMAS, Job, job_from_config, job_of
-from neurosieve.planning import Plan, planned_run
-from neurosieve.settings import NO_STORE
+from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
+from neurosieve.pipeline.planning import Plan, planned_run
+from neurosieve.pipeline.settings import NO_STORE
 
 __all__ = ["main", "plan"]
 
@@ -49,9 +49,8 @@ def _show(plan: Plan) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from neurosieve.plural import plural
-    from neurosieve.terminal import console
-    from neurosieve.visible import visible
+    from neurosieve.terminal.find import console
+    from neurosieve.wording import plural, visible
 
     out = console()
     for warning in plan.warnings:

@@ -6,17 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from neurosieve.commands.run_argument import check_given_run
 from neurosieve.config.choices import handed_over, presets
 from neurosieve.config.configuration import as_object, build_all, composed, publish
-from neurosieve.config.given_run import check_given_run
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Source
 from neurosieve.data import Document
+from neurosieve.inspection.showing import Show, show_neurons
+from neurosieve.pipeline.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
 from neurosieve.registry import installed
-from neurosieve.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
-from neurosieve.results import Result, Run
-from neurosieve.showing.showing import Show, show_neurons
+from neurosieve.runs.results import Result, Run
 
 __all__ = ["from_config", "main", "show"]
 
@@ -109,7 +109,7 @@ def _settings(config: Any) -> Show:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `show`."""
-    from neurosieve.showing.terminal import show_run
+    from neurosieve.terminal.show import show_run
 
     check_given_run("show", arguments)
     run_hydra("show", arguments, SCHEMAS, lambda config, folder: show_run(from_config(config, folder)))

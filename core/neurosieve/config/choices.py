@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from neurosieve.loading import LanguageModel, Model, hand_over
+from neurosieve.models.loading import LanguageModel, Model, hand_over
 
 __all__ = ["handed_over", "is_preset", "presets"]
 

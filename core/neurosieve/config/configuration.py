@@ -19,7 +19,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from neurosieve.errors import ConfigError, nearest
-from neurosieve.registry import Plugin, Registry, installed
+from neurosieve.registry import TARGET, Registry, installed
 
 __all__ = [
     "CONF",
@@ -27,7 +27,6 @@ __all__ = [
     "build",
     "build_all",
     "composed",
-    "describe",
     "publish",
     "refuse_foreign_targets",
     "targets",
@@ -36,7 +35,6 @@ __all__ = [
 CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
 """The kinds of which a run holds many, and the config group that holds them."""
-TARGET = "_target_"
 _PLAIN = (str, int, float, bool)
 
 
@@ -130,19 +128,6 @@ def as_object(cls: type, node: Any, where: str) -> Any:
         return cls(**{name: _fitting(value, fields[name], f"{where}.{name}") for name, value in values.items()})
     except TypeError as error:
         raise ConfigError(f"`{where}` cannot be built: {error}") from error
-
-
-def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
-    """Return the config node that builds `plugin` again."""
-    known = {entry.cls: entry for entry in registry or installed()}
-    entry: Plugin | None = known.get(type(plugin))
-    target = f"{entry.kind}/{entry.name}" if entry else f"{type(plugin).__module__}.{type(plugin).__qualname__}"
-    fields = (
-        {f.name: getattr(plugin, f.name) for f in dataclasses.fields(plugin)}
-        if dataclasses.is_dataclass(plugin)
-        else {}
-    )
-    return {TARGET: target, **fields}
 
 
 def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry | None = None) -> None:

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
@@ -19,7 +18,7 @@ from neurosieve.config.hydra_errors import explained
 from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
 from neurosieve.errors import ConfigError, NeurosieveError
 
-__all__ = ["CompareRuns", "run_hydra"]
+__all__ = ["run_hydra", "sweep_begins"]
 
 _sweeps: list[Path] = []
 """The folders of sweeps under way; Hydra names them to callbacks alone."""
@@ -95,6 +94,11 @@ def run_hydra(
                 del os.environ["HYDRA_FULL_ERROR"]
 
 
+def sweep_begins(folder: Path) -> None:
+    """Note where a sweep leaves its runs: if it comes to nothing, the folder goes."""
+    _sweeps.append(folder)
+
+
 def _discard(folder: Path) -> None:
     """Remove the folder that Hydra made for a job or a sweep, if it came to nothing."""
     if any(folder.rglob("run.json")):
@@ -119,20 +123,3 @@ def _parsed(command: str, arguments: Sequence[str]) -> Namespace:
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
     return parser.parse_intermixed_args(list(arguments))
-
-
-class CompareRuns(Callback):
-    """Hydra's callback that puts the runs of a sweep side by side when the last has ended."""
-
-    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
-        """Note where the sweep leaves its runs."""
-        _sweeps.append(Path(config.hydra.sweep.dir))
-
-    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
-        """Print the comparison, and leave it in the folder of the sweep."""
-        from neurosieve.commands.compare import show
-        from neurosieve.results import find_runs
-
-        folder = Path(config.hydra.sweep.dir)
-        if len(find_runs(folder)) > 1:
-            show([folder], output=folder / "comparison")

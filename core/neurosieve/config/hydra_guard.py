@@ -21,7 +21,7 @@ from neurosieve.errors import ConfigError
 
 __all__ = ["check_logs", "logs_checked", "refuse_foreign_hydra_targets"]
 
-_OURS = "neurosieve.config.hydra_app.CompareRuns"
+_OURS = "neurosieve.commands.sweeps.CompareRuns"
 _COMMANDS = ("setup", "python", "srun_args", "additional_parameters")
 """Settings of submitit's launchers that are commands, or parts of them."""
 _LOGGERS = (

@@ -4,17 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from neurosieve.account import Stopwatch, versions
-from neurosieve.config.configuration import describe
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.detection.agreement import agreement, annotated, chosen_labels, confusion, doubts, marked, outside
-from neurosieve.detection.spans import Detect, all_detected, check_detectors, phrases_table, spans_table
 from neurosieve.errors import ConfigError
-from neurosieve.plural import plural
-from neurosieve.registry import installed
-from neurosieve.reporting import draw
-from neurosieve.results import Run, write_run
+from neurosieve.registry import describe, installed
+from neurosieve.runs.record import Stopwatch, versions
+from neurosieve.runs.results import Run, draw, write_run
+from neurosieve.texts.spans import Detect, all_detected, check_detectors, phrases_table, spans_table
+from neurosieve.wording import plural
 
 __all__ = ["detect_spans"]
 

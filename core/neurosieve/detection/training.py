@@ -7,19 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve.account import Stopwatch, versions
-from neurosieve.cache import replaced
-from neurosieve.config.configuration import describe
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.detection.agreement import Annotated, agreement, annotated, chosen_labels, doubts, marked
 from neurosieve.detection.learnable import Fitted, Learnable
 from neurosieve.detection.learning import CrossValidated, Learn, cross_validated, curve
-from neurosieve.detection.spans import all_detected, check_detectors
+from neurosieve.disk import replaced
 from neurosieve.errors import ConfigError, DataError, StoreError
-from neurosieve.registry import installed
-from neurosieve.reporting import draw
-from neurosieve.results import Run, write_run
+from neurosieve.registry import describe, installed
+from neurosieve.runs.record import Stopwatch, versions
+from neurosieve.runs.results import Run, draw, write_run
+from neurosieve.texts.spans import all_detected, check_detectors
 
 __all__ = ["train"]
 

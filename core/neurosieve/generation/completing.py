@@ -1,73 +1,17 @@
 """From prompts to completions: each drawn as if it were alone, each on disk the moment it ends."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import torch
 
 from neurosieve.errors import ConfigError
+from neurosieve.generation.requests import Completion, Edits, Request, Row
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import KeptCompletion, TraceStore, trace_key
-from neurosieve.loading import LanguageModel
+from neurosieve.models.loading import LanguageModel
 
-__all__ = ["Completion", "Edits", "Request", "Row", "Sampling", "complete", "prompt_tokens"]
-
-
-class Request(NamedTuple):
-    """A prompt to complete."""
-
-    id: str
-    prompt: str
-    seed: int
-    """With the prompt, the model and its sampling, this alone decides the completion."""
-
-
-class Completion(NamedTuple):
-    """What a model said to a prompt."""
-
-    request: Request
-    text: str
-    """Without the token or the text that ended it."""
-    token_ids: tuple[int, ...]
-    """What the model made, without the token that ended it; the tokens of a text that ended it are among them."""
-    ended: bool
-    """Whether the model ended it, and did not run out of tokens."""
-
-
-@runtime_checkable
-class Edits(Protocol):
-    """Edits of the model, whose hooks the caller has set."""
-
-    @property
-    def address(self) -> str:
-        """What tells these edits from any others."""
-
-    def begin(self, seeds: Sequence[int], first: Sequence[int]) -> None:
-        """Hear that a batch begins.
-
-        Args:
-            seeds: a number for each row, which its prompt and its seed alone decide.
-            first: the first column of each row that holds a token of the text; rows are padded on the left.
-        """
-
-
-class Row(NamedTuple):
-    """A request as the model gets it."""
-
-    request: Request
-    prompt: tuple[int, ...]
-    """The prompt's token ids."""
-    key: str
-    """What the prompt's token ids and the request's seed hash to."""
-
-    @property
-    def seed(self) -> int:
-        """What decides the row's draws. Two prompts of the same seed draw otherwise."""
-        return int(self.key[:15], 16)
-
-
-Finish = Callable[[Row, Sequence[int], bool], Completion]
-"""Makes a completion of a row, of what the model made for it, and of whether the model ended it; keeps it at once."""
+__all__ = ["complete", "prompt_tokens"]
 
 
 def complete(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from neurosieve.cache import cache_folder, replaced
+from neurosieve.disk import cache_folder, replaced
 from neurosieve.errors import StoreError
 
 __all__ = ["ABOUT", "KeptCompletion", "TraceSpace", "TraceStore", "trace_key"]

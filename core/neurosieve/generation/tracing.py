@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from neurosieve.account import Stopwatch, versions
-from neurosieve.cache import replaced
-from neurosieve.config.configuration import describe
 from neurosieve.contracts import Problems, Report
 from neurosieve.data import Problem
+from neurosieve.disk import replaced
 from neurosieve.errors import ConfigError, StoreError
-from neurosieve.generation.completing import Completion, Request, Sampling, complete
+from neurosieve.generation.completing import complete
 from neurosieve.generation.problem_choice import choose_problems
 from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.requests import Completion, Request
+from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
-from neurosieve.loading import LanguageModel, Model, open_model
-from neurosieve.registry import installed
-from neurosieve.reporting import draw
-from neurosieve.results import Run, write_run
+from neurosieve.models.loading import LanguageModel, Model, open_model
+from neurosieve.registry import describe, installed
+from neurosieve.runs.record import Stopwatch, versions
+from neurosieve.runs.results import Run, draw, write_run
 
 __all__ = ["TRACES", "Generate", "Traced", "generate_traces", "request_seed", "traced"]
 

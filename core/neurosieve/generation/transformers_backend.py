@@ -9,10 +9,10 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from neurosieve.errors import ModelError
-from neurosieve.generation.completing import Completion, Edits, Finish, Row
+from neurosieve.generation.requests import Completion, Edits, Finish, Row
 from neurosieve.generation.sampling import Sampler, Sampling
-from neurosieve.loading import LanguageModel
-from neurosieve.model import evaluating, memory_errors
+from neurosieve.models.hooks import evaluating, memory_errors
+from neurosieve.models.loading import LanguageModel
 
 __all__ = ["generated"]
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from neurosieve.errors import ConfigError
-from neurosieve.generation.completing import Completion, Finish, Row
+from neurosieve.generation.requests import Completion, Finish, Row
 from neurosieve.generation.sampling import Sampling
-from neurosieve.loading import LanguageModel
+from neurosieve.models.loading import LanguageModel
 
 __all__ = ["generated_by_vllm"]
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Contrast, Interval, Scores
-from neurosieve.engine import score
-from neurosieve.permutation import permuted
+from neurosieve.evidence.permutation import permuted
+from neurosieve.scoring.engine import score
 from neurosieve.testing.observations import observed, of_behaviour, of_neurons, rows
 from neurosieve.testing.plugins import Check, shown, trying
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosieve.contracts import Report
-from neurosieve.results import Run
+from neurosieve.runs.results import Run
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
 from neurosieve.testing.runs import MARKUP, written_runs
 

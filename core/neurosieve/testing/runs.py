@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.baselines import BASELINES
-from neurosieve.comparing import pairs, summaries
-from neurosieve.results import Result, Run, write_run
-from neurosieve.verdicts import VERDICTS
+from neurosieve.evidence.comparison import pairs, summaries
+from neurosieve.runs.columns import BASELINES, VERDICTS
+from neurosieve.runs.results import Result, Run, write_run
 
 __all__ = ["AWKWARD", "MARKUP", "written_runs"]
 

@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from neurosieve import Batch, Contrast, Interval, Scorer, Scores
+from neurosieve import Batch, Contrast, Interval, Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
 from neurosieve_plugins.scorers.ordering import Ordered, areas_of_resamples, midranks, scored_in_order
-from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["Auc"]
 

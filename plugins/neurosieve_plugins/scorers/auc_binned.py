@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
-from neurosieve import Batch, ConfigError, Contrast, Interval, Scorer, Scores
+from neurosieve import Batch, ConfigError, Contrast, Histogram, HistogramState, Interval, Scorer, Scores
 from neurosieve_plugins.scorers.auc import Auc
-from neurosieve_plugins.statistics.histogram import Histogram, HistogramState
 
 __all__ = ["AucBinned"]
 

@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Float, Int, Int8
 from torch import Tensor
 
-from neurosieve import Batch, Interval, Scorer, Scores
+from neurosieve import Batch, Interval, Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
 from neurosieve_plugins.scorers.ordering import areas_of_resamples, midranks
-from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["AucWithinToken"]
 

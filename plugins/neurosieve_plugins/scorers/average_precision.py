@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from neurosieve import Scorer, Scores
+from neurosieve import Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.ordering import Ordered, scored_in_order
-from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["AveragePrecision"]
 

@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve import Batch, ConfigError, Contrast, Scorer, Scores
+from neurosieve import Batch, ConfigError, Contrast, Moments, MomentsState, Scorer, Scores
 from neurosieve_plugins.scorers.centring import centred, sums_of_squares
-from neurosieve_plugins.statistics.moments import Moments, MomentsState
 
 __all__ = ["CohensD"]
 

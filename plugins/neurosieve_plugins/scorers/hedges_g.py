@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve import Batch, Contrast, Scorer, Scores
+from neurosieve import Batch, Contrast, Moments, MomentsState, Scorer, Scores
 from neurosieve_plugins.scorers.cohens_d import CohensD
-from neurosieve_plugins.statistics.moments import Moments, MomentsState
 
 __all__ = ["HedgesG"]
 

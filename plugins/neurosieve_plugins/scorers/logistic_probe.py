@@ -8,9 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
-from neurosieve import ConfigError, Scorer, Scores
-from neurosieve_plugins.side_by_side import side_by_side
-from neurosieve_plugins.statistics.rows import Rows, RowsState
+from neurosieve import ConfigError, Rows, RowsState, Scorer, Scores, on_threads
 
 __all__ = ["LogisticProbe"]
 
@@ -99,7 +97,7 @@ def _fit_all(
             some = neurons[first : first + few]
             fitted[:, start + first : start + first + len(some)] = _fit(_standardised(some), present, strength)
 
-    side_by_side(fit, range(0, activations.shape[1], width), activations.device)
+    on_threads(fit, range(0, activations.shape[1], width), activations.device)
     return fitted
 
 

@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve import Batch, Contrast, Interval, Scorer, Scores
+from neurosieve import Batch, Contrast, Interval, Moments, MomentsState, Scorer, Scores
 from neurosieve_plugins.scorers.centring import centred
 from neurosieve_plugins.scorers.clusters import sums_by_group, t_quantile
-from neurosieve_plugins.statistics.moments import Moments, MomentsState
 
 __all__ = ["MeanDifference"]
 

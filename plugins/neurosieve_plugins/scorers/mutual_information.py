@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
-from neurosieve import ConfigError, Scorer, Scores
+from neurosieve import ConfigError, Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.ordering import midranks
-from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["MutualInformation"]
 

@@ -10,9 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int
 from torch import Tensor
 
-from neurosieve import Batch
-from neurosieve_plugins.side_by_side import side_by_side
-from neurosieve_plugins.statistics.rows import RowsState
+from neurosieve import Batch, RowsState, on_threads
 
 __all__ = ["Ordered", "areas_of_resamples", "midranks", "scored_in_order"]
 
@@ -68,7 +66,7 @@ def scored_in_order(
             ordered = Ordered(*(_sorted_columns(values.index_select(0, rows)) for rows in (present, control)))
             mine[chunk] = score(ordered).masked_fill_(ordered.unordered, torch.nan)
 
-        side_by_side(score_some, range(0, neurons, width), activations.device)
+        on_threads(score_some, range(0, neurons, width), activations.device)
     return scored
 
 
@@ -181,7 +179,7 @@ def areas_of_resamples(
         some = slice(start, start + _RESAMPLED_AT_ONCE)
         won[some] = _won(keys[:, some].T.contiguous().numpy(), labels.numpy() == 1, mine, others)
 
-    side_by_side(count, range(0, len(won), _RESAMPLED_AT_ONCE), torch.device("cpu"))
+    on_threads(count, range(0, len(won), _RESAMPLED_AT_ONCE), torch.device("cpu"))
     areas = ((won - no_pairs) / pairs.masked_fill(pairs == 0, torch.nan)).T
     return areas.masked_fill(values.isnan().any(dim=0).cpu(), torch.nan).to(values.device)
 

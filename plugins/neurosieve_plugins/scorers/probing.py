@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosieve_plugins.statistics.rows import RowsState
+from neurosieve import RowsState
 
 __all__ = ["Examples", "Floats", "Integers", "Probe", "examples_of", "pairs_won", "split_by_group", "standardised"]
 

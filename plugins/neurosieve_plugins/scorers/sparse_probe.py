@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from neurosieve import ConfigError, Scorer, Scores
+from neurosieve import ConfigError, Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.probing import (
     Examples,
     Floats,
@@ -17,7 +17,6 @@ from neurosieve_plugins.scorers.probing import (
     split_by_group,
     standardised,
 )
-from neurosieve_plugins.statistics.rows import Rows, RowsState
 
 __all__ = ["SparseProbe"]
 

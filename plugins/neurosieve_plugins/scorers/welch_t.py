@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve import Batch, Scorer, Scores
-from neurosieve_plugins.statistics.moments import Moments, MomentsState
+from neurosieve import Batch, Moments, MomentsState, Scorer, Scores
 
 __all__ = ["WelchT"]
 

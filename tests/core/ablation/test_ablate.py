@@ -13,7 +13,7 @@ import torch
 
 from neurosieve import ConfigError, DataError, Document, ModelError, Problem, Prompt, Span, ablate, find, load
 from neurosieve.cli import main
-from neurosieve.tiny import tiny_model
+from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.regex import Regex
 from neurosieve_plugins.interventions.scale import Scale

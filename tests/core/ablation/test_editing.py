@@ -9,9 +9,9 @@ from scipy import stats
 from neurosieve import Intervention, ModelError, Neuron, PluginError, Reference
 from neurosieve.ablation.edit import Edit, draws_at
 from neurosieve.ablation.editing import Edits
-from neurosieve.atlas import atlas_of
-from neurosieve.loading import hand_over
-from neurosieve.tiny import tiny_model
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.loading import hand_over
+from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.interventions.add import Add
 from neurosieve_plugins.interventions.mean import Mean
 from neurosieve_plugins.interventions.resample import Resample

@@ -13,8 +13,8 @@ from neurosieve import ConfigError, DataError, Detector, Document, ModelError, P
 from neurosieve.ablation import surprisal as surprisal_module
 from neurosieve.ablation.surprisal import log_probabilities
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
-from neurosieve.loading import hand_over
-from neurosieve.tiny import tiny_model
+from neurosieve.models.loading import hand_over
+from neurosieve.models.tiny import tiny_model
 
 SIZE = {"vocab_size": 461, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
 GATED = SIZE | {"intermediate_size": 48, "num_key_value_heads": 2, "pad_token_id": 0}

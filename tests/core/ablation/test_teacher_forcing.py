@@ -15,11 +15,11 @@ from neurosieve.ablation.edit import Edit
 from neurosieve.ablation.editing import Edits
 from neurosieve.ablation.places import Place, places_of
 from neurosieve.ablation.teacher_forcing import teacher_forced
-from neurosieve.atlas import atlas_of
-from neurosieve.labelling import LabelledDocument, label
-from neurosieve.loading import hand_over
-from neurosieve.selection import Selection, choose_positions
-from neurosieve.tiny import tiny_model
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.loading import hand_over
+from neurosieve.models.tiny import tiny_model
+from neurosieve.texts.labelling import LabelledDocument, label
+from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.interventions.mean import Mean

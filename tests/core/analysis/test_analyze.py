@@ -12,10 +12,10 @@ from rich.console import Console
 
 from neurosieve import ConfigError, DataError, Document, Grader, Report, Span, Verdict, analyze, find, load
 from neurosieve.analysis.analyzing import Analyze, wilson
-from neurosieve.analysis.terminal import highlighted, show_analysis, trace_shown
 from neurosieve.cli import main
 from neurosieve.commands.analyze import analyze_run
-from neurosieve.results import Run
+from neurosieve.runs.results import Run
+from neurosieve.terminal.analyze import highlighted, show_analysis, trace_shown
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.graders.boxed import Boxed

@@ -16,17 +16,9 @@ from omegaconf import OmegaConf
 
 from neurosieve import ConfigError, Detector, hookimpl
 from neurosieve.cli import main
-from neurosieve.config.configuration import (
-    PLURAL,
-    as_object,
-    build,
-    composed,
-    describe,
-    publish,
-    refuse_foreign_targets,
-)
-from neurosieve.job import SCHEMAS
-from neurosieve.registry import Registry, installed
+from neurosieve.config.configuration import PLURAL, as_object, build, composed, publish, refuse_foreign_targets
+from neurosieve.pipeline.job import SCHEMAS
+from neurosieve.registry import Registry, describe, installed
 
 PLUGINS = {f"{plugin.kind}/{plugin.name}": plugin for plugin in installed()}
 every_plugin = pytest.mark.parametrize("target", PLUGINS)

@@ -17,7 +17,7 @@ from neurosieve import ConfigError, DataError, Document, Fitted, Learnable, Span
 from neurosieve.cli import main
 from neurosieve.detection.agreement import annotated
 from neurosieve.detection.learning import Learn, cross_validated, curve, threshold_for
-from neurosieve.detection.terminal import show_learning
+from neurosieve.terminal.detect import show_learning
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.detectors.phrases import Phrases

@@ -9,12 +9,13 @@ import torch
 from scipy.stats import chisquare, kstest
 
 from neurosieve import ConfigError, ModelError
-from neurosieve.atlas import atlas_of
-from neurosieve.generation.completing import Request, Sampling, complete, prompt_tokens
-from neurosieve.generation.sampling import Sampler, gumbel_noise
+from neurosieve.generation.completing import complete, prompt_tokens
+from neurosieve.generation.requests import Request
+from neurosieve.generation.sampling import Sampler, Sampling, gumbel_noise
 from neurosieve.generation.trace_store import TraceStore
-from neurosieve.loading import hand_over
-from neurosieve.tiny import tiny_model
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.loading import hand_over
+from neurosieve.models.tiny import tiny_model
 
 WORDS = "Let me add the apples first. I have 12 apples and I buy 7 more. She walks to the shop at 9 and takes the bus"
 PROMPTS = [WORDS[: 7 + 13 * number] for number in range(8)]

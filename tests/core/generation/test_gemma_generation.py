@@ -7,9 +7,11 @@ import pytest
 
 from neurosieve import Prompt, generate
 from neurosieve.config.configuration import build, composed, publish
-from neurosieve.generation.completing import Request, Sampling, complete
-from neurosieve.job import SCHEMAS
-from neurosieve.loading import Model, open_model
+from neurosieve.generation.completing import complete
+from neurosieve.generation.requests import Request
+from neurosieve.generation.sampling import Sampling
+from neurosieve.models.loading import Model, open_model
+from neurosieve.pipeline.job import SCHEMAS
 from neurosieve_plugins.problems.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces
 

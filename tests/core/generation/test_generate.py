@@ -14,7 +14,7 @@ import pytest
 from neurosieve import ConfigError, DataError, Problem, Prompt, Sampling, find, generate, load
 from neurosieve.cli import main
 from neurosieve.generation.tracing import request_seed
-from neurosieve.tiny import tiny_model
+from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.problems.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces
 
@@ -216,7 +216,7 @@ ANSWERS = {"rows_per_batch": 2, "sampling": {"temperature": 1.0, "max_new_tokens
 KILLED = """
 import json, sys
 from neurosieve import generate
-from neurosieve.tiny import tiny_model
+from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.problems.arithmetic import Arithmetic
 model, tokenizer = tiny_model()
 generate(Arithmetic(24), model, tokenizer=tokenizer, **json.loads(sys.argv[1]))

@@ -8,7 +8,7 @@ import pytest
 from neurosieve import ConfigError, Prompt
 from neurosieve.commands.generate import SCHEMAS
 from neurosieve.config.configuration import as_object, composed, publish
-from neurosieve.tiny import tiny_model
+from neurosieve.models.tiny import tiny_model
 
 FOUNDING = Path(__file__).parents[4] / "shared/data/founding"
 CHAT = (

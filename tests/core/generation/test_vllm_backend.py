@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from neurosieve import ConfigError
-from neurosieve.generation.completing import Request, Sampling, complete
+from neurosieve.generation.completing import complete
+from neurosieve.generation.requests import Request
+from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
-from neurosieve.loading import LanguageModel, hand_over
-from neurosieve.tiny import tiny_model
+from neurosieve.models.loading import LanguageModel, hand_over
+from neurosieve.models.tiny import tiny_model
 
 SAYS = ((5, 6, 7, 1), (8, 9), (10, 11, 12, 13))
 """What it says to each of three prompts: ended by the token 1, by a text, and not at all."""

@@ -12,7 +12,7 @@ import pytest
 
 import neurosieve
 from neurosieve import ConfigError, ExecutorError, ModelError
-from neurosieve.tiny import tiny_model
+from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.executors.ray import Ray
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neurosieve import VERDICTS, ConfigError, Run, load
 from neurosieve.cli import main
-from neurosieve.results import write_run
+from neurosieve.runs.results import write_run
 from neurosieve.testing.runs import MARKUP
 from neurosieve_plugins.reports.blocks import Cell, Header, Section, Table
 from neurosieve_plugins.reports.html import Html

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from neurosieve import Batch, Site
-from neurosieve.engine import score as scored
+from neurosieve.scoring.engine import score as scored
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 

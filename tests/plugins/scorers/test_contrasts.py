@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurosieve import Batch, Site
-from neurosieve.engine import score as scored
+from neurosieve.scoring.engine import score as scored
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_binned import AucBinned
 from neurosieve_plugins.scorers.centring import centred, sums_of_squares

@@ -9,7 +9,7 @@ import pytest
 
 from neurosieve import BrokenOffError, ConfigError, DataError, Document
 from neurosieve.testing import check_source
-from neurosieve.unbroken import Unbroken
+from neurosieve.texts.resumable import Unbroken
 from neurosieve_plugins.sources.huggingface import HuggingFace
 
 RECORDS = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from neurosieve import Detector, Document, Scorer, Scores, Span, hookimpl
-from neurosieve_plugins.statistics.rows import Rows, RowsState
+from neurosieve.scoring.rows import Rows, RowsState
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Captured activations: reading them, and keeping them on disk."""

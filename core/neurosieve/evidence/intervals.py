@@ -1,0 +1,86 @@
+"""How sure a score is, knowing that the positions of one group are not independent."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from neurosieve.contracts import Scorer
+from neurosieve.data import Batch
+from neurosieve.scoring.engine import score
+from neurosieve.scoring.ranking import distance
+
+__all__ = ["Distances", "bootstrap_interval", "clustered_interval", "formula_interval", "repeated"]
+
+
+class Distances(NamedTuple):
+    """A confidence interval per neuron, of a score's distance from telling nothing; nan where undefined."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+
+def clustered_interval(
+    batch: Batch, scorer: Scorer[Any], seed: int, draws: int = 1000, confidence: float = 0.95
+) -> Distances:
+    """Return intervals by the scorer's own formula where it has one, and from resampling groups where it has none."""
+    own = formula_interval(batch, scorer, confidence)
+    return bootstrap_interval(batch, scorer, seed, draws, confidence) if own is None else own
+
+
+def formula_interval(batch: Batch, scorer: Scorer[Any], confidence: float = 0.95) -> Distances | None:
+    """Return intervals by the scorer's own formula, None where it has none."""
+    own = scorer.interval(batch, confidence)
+    if own is None:
+        return None
+    neutral = float(torch.as_tensor(score([batch], {"score": scorer})["score"].neutral).flatten()[0])
+    low, high = (side.double().cpu().numpy() - neutral for side in own)
+    return Distances(low, high)
+
+
+def bootstrap_interval(
+    batch: Batch, scorer: Scorer[Any], seed: int, draws: int = 1000, confidence: float = 0.95
+) -> Distances:
+    """Return percentile intervals from resampling whole groups with replacement (the cluster bootstrap).
+
+    Args:
+        batch: positions of one behaviour, in one column of labels.
+        scorer: what to compute on each resample; no joint one.
+        seed: draws the resamples.
+        draws: how many.
+        confidence: how often such an interval holds the truth.
+
+    A draw in which the score is undefined is left out; where more than a tenth of them is, so is the interval.
+    Source: Field and Welsh (2007), Bootstrapping clustered data, J. R. Stat. Soc. B 69.
+    """
+    generator = np.random.default_rng(seed)
+    groups = batch.groups.numpy()
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    values = np.empty((draws, batch.activations.shape[1]))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # Each draw is small: threads would wait for each other longer than they work.
+    try:
+        for draw in range(draws):
+            chosen = generator.integers(len(members), size=len(members))
+            # A group that is drawn twice counts as two: its copies are told apart by number.
+            copies = np.repeat(np.arange(len(chosen)), [len(members[group]) for group in chosen])
+            rows = torch.from_numpy(np.concatenate([members[group] for group in chosen]))
+            resampled = repeated(batch, rows, torch.from_numpy(copies))
+            values[draw] = distance(score([resampled], {"score": scorer})["score"])[0]
+    finally:
+        torch.set_num_threads(threads)
+    defined = np.isfinite(values).mean(axis=0) > 0.9
+    tail = (1 - confidence) / 2
+    low, high = np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
+    if defined.any():
+        low[defined], high[defined] = np.nanquantile(values[:, defined], [tail, 1 - tail], axis=0)
+    return Distances(low, high)
+
+
+def repeated(batch: Batch, rows: torch.Tensor, groups: torch.Tensor) -> Batch:
+    """Return some positions of a batch, each as often as it is in `rows`, in the groups of these numbers."""
+    return Batch(
+        batch.site, batch.activations[rows], batch.labels[rows], batch.documents[rows], groups, batch.token_ids[rows]
+    )

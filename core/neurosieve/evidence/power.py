@@ -1,0 +1,83 @@
+"""What so many positions could show at all, before a model is read."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.special import ndtri
+
+from neurosieve.contracts import Scorer
+from neurosieve.data import Batch, Site
+from neurosieve.evidence.permutation import FEWEST
+from neurosieve.scoring.engine import score
+
+__all__ = ["is_area", "noise_of_auc", "noise_of_flips", "smallest_auc"]
+
+
+def is_area(scorer: Scorer[Any]) -> bool:
+    """Return whether a score is an AUC: 1 for a neuron that always fires more, 0 for its opposite, 0.5 for neither."""
+    if scorer.joint:
+        return False
+    labels = torch.tensor([1, 0] * 8, dtype=torch.int8)[:, None]
+    documents = torch.arange(16) // 4
+    activations = torch.cat([labels, 1 - labels, torch.zeros_like(labels)], dim=1).float()
+    batch = Batch(Site(0), activations, labels, documents, documents, torch.zeros_like(documents))
+    found = score([batch], {"score": scorer})["score"].value[0].double()
+    return bool(torch.allclose(found.cpu(), torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64), atol=1e-3))
+
+
+def noise_of_auc(labels: npt.NDArray[np.int8], strata: npt.NDArray[np.int64]) -> float:
+    """Return the standard deviation of a noise neuron's AUC as labels are permuted within strata; nan where none is.
+
+    A permutation within strata draws the ranks of each without replacement, so that their sum has the variance
+    sum over strata of n1 n0 / n times the variance of ranks there; that is N (N + 1) / 12 on average where the neuron
+    knows nothing of strata. In one stratum it is Mann and Whitney's.
+
+    Source: van Elteren (1960), On the combination of independent two sample tests of Wilcoxon; Lehmann (1975),
+    Nonparametrics, chapter 3.
+    """
+    _, number = np.unique(strata, return_inverse=True)
+    size = np.bincount(number).astype(np.float64)
+    present = np.bincount(number, labels == 1)
+    total, shown = len(labels), int((labels == 1).sum())
+    if not 0 < shown < total:
+        return math.nan
+    spread = float((present * (size - present) / size).sum()) * total * (total + 1) / 12
+    return math.sqrt(spread) / (shown * (total - shown)) if spread else math.nan
+
+
+def noise_of_flips(batch: Batch, scorer: Scorer[Any]) -> float:
+    """Return the standard deviation of a noise neuron's score as the sums of groups are flipped; nan where none is.
+
+    Args:
+        batch: the positions, with independent noise in place of activations.
+        scorer: one that has `contributions`.
+    """
+    shares = scorer.contributions(batch)
+    assert shares is not None
+    names, number = torch.unique(batch.groups, return_inverse=True)
+    sums = torch.zeros(len(names), shares.shape[1]).index_add_(0, number, shares.float().cpu())
+    return float(sums.square().sum(dim=0).mean().sqrt()) or math.nan
+
+
+def smallest_auc(noise: float, arrangements: float, neurons: int, permutations: int, level: float = 0.05) -> float:
+    """Return the smallest AUC above 0.5 that could be the best of so many neurons by chance in `level` of all runs.
+
+    It takes the neurons for independent noise of normal ranks, which no real ones are: their null reaches less far.
+    nan where no AUC could: there are too few arrangements of the labels, or permutations, or positions.
+
+    Args:
+        noise: the standard deviation of a noise neuron's AUC under the null.
+        arrangements: the logarithm of how many ways the null has.
+        neurons: how many are tested.
+        permutations: how many are drawn.
+        level: of how many runs.
+    """
+    if math.exp(min(700.0, arrangements)) < FEWEST or 1 / (permutations + 1) > level:
+        return math.nan
+    # The chance that the furthest of so many independent neurons, either way, is as far; expm1 for the tiny tail.
+    tail = -math.expm1(math.log1p(-level) / neurons) / 2
+    reached = 0.5 - float(ndtri(tail)) * noise
+    return reached if reached <= 1 else math.nan

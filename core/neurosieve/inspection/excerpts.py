@@ -1,0 +1,162 @@
+"""Which documents are shown, which stretch of each, and what some neurons hold there."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from jaxtyping import Float
+
+from neurosieve.data import Neuron, Site, TokenizedDocument
+from neurosieve.errors import ModelError
+from neurosieve.models.architectures import Atlas
+from neurosieve.models.hooks import read
+from neurosieve.models.loading import LanguageModel
+from neurosieve.texts.labelling import LabelledDocument
+from neurosieve.texts.positions import PARTS
+
+__all__ = ["Excerpt", "chosen", "excerpt", "read_at", "tokens_table"]
+
+_BATCH_BYTES = 256 * 2**20
+
+
+class Excerpt(NamedTuple):
+    """A stretch of a document's tokens."""
+
+    document: LabelledDocument
+    tokens: npt.NDArray[np.int64]
+    """Those that stand for some text; the token that begins a document is none."""
+    readable: int
+    """The tokens of the document that the model can read."""
+
+
+def chosen(
+    documents: Sequence[LabelledDocument], behaviour: str, count: int, parts: Mapping[str, str], seed: int
+) -> list[LabelledDocument]:
+    """Return `count` documents that show a behaviour, held-out ones first, else as the seed draws them.
+
+    Args:
+        documents: to choose from; their order does not matter.
+        behaviour: what they must show.
+        count: how many, at most.
+        parts: the part that each group is in.
+        seed: draws.
+    """
+    showing = sorted((one for one in documents if one.ranges[behaviour]), key=lambda one: one.tokens.id)
+    order = np.random.default_rng(seed).permutation(len(showing))
+    drawn = [showing[place] for place in order]
+    drawn.sort(key=lambda one: parts.get(one.tokens.group) != PARTS[1])  # Stable: within a part, as drawn.
+    return drawn[:count]
+
+
+def excerpt(document: LabelledDocument, behaviours: Iterable[str], size: int, context: int | None) -> Excerpt:
+    """Return the stretch of at most `size` tokens in which most spans of some behaviours begin, the first such.
+
+    A span stands a quarter into it, where the document allows; without one, the stretch begins with the completion.
+    """
+    tokens = document.tokens
+    length = min(len(tokens.token_ids), context or len(tokens.token_ids))
+    latest = max(0, length - size)
+    onsets = np.array([one.start for name in behaviours for one in document.ranges.get(name, ()) if one.start < length])
+    wanted = sorted(onsets - size // 4) if len(onsets) else [int(np.argmax(tokens.usable))]
+    firsts = [int(min(max(0, first), latest)) for first in wanted]
+    first = max(firsts, key=lambda first: int(((onsets >= first) & (onsets < first + size)).sum()))
+    within = np.arange(first, min(first + size, length))
+    return Excerpt(document, within[tokens.ends[within] > tokens.starts[within]], length)
+
+
+def read_at(
+    model: LanguageModel,
+    atlas: Atlas,
+    excerpts: Sequence[Excerpt],
+    neurons: Sequence[Neuron],
+    tokens_per_batch: int,
+    announce: Callable[..., None],
+) -> list[Float[np.ndarray, "_ neurons"]]:
+    """Return what each neuron holds at each token of each excerpt; nan at special tokens, which are never read.
+
+    A document is read from its beginning to the end of its excerpt.
+
+    Raises:
+        ModelError: a batch does not fit into memory, or activations are not finite.
+    """
+    sites = [Site(layer, atlas.kind) for layer in sorted({neuron.layer for neuron in neurons})]
+    special = np.asarray(model.tokenizer.all_special_ids, dtype=np.int64)
+    held: dict[int, npt.NDArray[np.float32]] = {}
+    for batch in _batches(excerpts, tokens_per_batch, _BATCH_BYTES // (4 * atlas.neurons * len(sites))):
+        some = [excerpts[number] for number in batch]
+        ids = [one.document.tokens.token_ids[: one.tokens[-1] + 1] for one in some]
+        try:
+            found = read(model, atlas, sites, ids, [one.tokens for one in some])
+        except MemoryError as error:
+            raise ModelError(
+                f"{len(ids)} document(s) of up to {max(map(len, ids)):,} tokens do not fit into the memory of "
+                f"{model.device}: give a smaller `tokens_per_batch` than {tokens_per_batch:,}, or fewer `tokens`"
+            ) from error
+        # Copies: of a layer's thousands of columns, a few are kept.
+        columns = np.stack(
+            [found[Site(layer, atlas.kind)][:, index].float().numpy() for layer, index in neurons], axis=1
+        )
+        of_each = np.split(columns, np.cumsum([len(one.tokens) for one in some])[:-1])
+        for number, one, values in zip(batch, some, of_each, strict=True):
+            values[np.isin(one.document.tokens.token_ids[one.tokens], special)] = np.nan
+            held[number] = values
+        announce("batch_read", documents=len(some), tokens=len(ids) * max(map(len, ids)), positions=len(columns))
+        announce("stage_progressed", stage="reading", done=len(held), total=len(excerpts), unit="documents")
+    return [held[number] for number in range(len(excerpts))]
+
+
+def _batches(excerpts: Sequence[Excerpt], tokens_per_batch: int, positions: int) -> Iterable[list[int]]:
+    """Yield excerpts of like length together, longest first, so many that neither bound is passed."""
+    lengths = np.array([one.tokens[-1] + 1 for one in excerpts])
+    batch: list[int] = []
+    for number in np.argsort(-lengths, kind="stable").tolist():
+        together = [*batch, number]
+        kept = sum(len(excerpts[one].tokens) for one in together)
+        if batch and (len(together) * lengths[together[0]] > tokens_per_batch or kept > positions):
+            yield batch
+            together = [number]
+        batch = together
+    yield batch
+
+
+def tokens_table(
+    excerpts: Sequence[Excerpt],
+    activations: Sequence[Float[np.ndarray, "_ neurons"]],
+    neurons: Sequence[Neuron],
+    behaviours: Sequence[str],
+) -> pd.DataFrame:
+    """Return a line per document, token and neuron.
+
+    The columns are `document, token, start, end, text, behaviour_spans, layer, neuron, activation`. The texts of a
+    document's tokens, one after another, are its text from the first token to the last: what a tokenizer leaves out
+    between tokens goes with the one behind, and of tokens that share a character the first has it.
+    """
+    tables = []
+    for (document, tokens, _), values in zip(excerpts, activations, strict=True):
+        lines = pd.DataFrame(
+            {
+                "document": document.tokens.id,
+                "token": tokens,
+                "start": document.tokens.starts[tokens],
+                "end": document.tokens.ends[tokens],
+                "text": _texts(document.tokens, tokens),
+                "behaviour_spans": [_covering(document, behaviours, token) for token in tokens.tolist()],
+            }
+        )
+        tables += [
+            lines.assign(layer=neuron.layer, neuron=neuron.neuron, activation=values[:, place])
+            for place, neuron in enumerate(neurons)
+        ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _texts(document: TokenizedDocument, tokens: npt.NDArray[np.int64]) -> list[str]:
+    bounds = [int(document.starts[tokens[0]]), *document.ends[tokens].tolist()]
+    return [document.text[start:end] for start, end in pairwise(bounds)]
+
+
+def _covering(document: LabelledDocument, behaviours: Sequence[str], token: int) -> str:
+    return ",".join(name for name in behaviours if any(token in span for span in document.ranges.get(name, ())))

@@ -1,0 +1,1 @@
+"""Loading a model, and reading its sites with hooks."""

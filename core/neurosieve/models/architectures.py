@@ -1,0 +1,185 @@
+"""Where a model keeps its MLP neurons, or another kind of site.
+
+TransformerLens is the atlas: its architecture adapters say where any architecture keeps its parts.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from neurosieve.data import Site
+from neurosieve.disk import worked_out_once
+from neurosieve.errors import ConfigError, ModelError
+from neurosieve.models import sites
+from neurosieve.models.loading import LanguageModel
+from neurosieve.models.sites import KINDS, Kind
+
+__all__ = ["Atlas", "atlas_of", "sites_of", "told_of_model"]
+
+
+class Atlas(NamedTuple):
+    """Where a model keeps the sites of one kind."""
+
+    modules: tuple[str, ...]
+    """The module path of each layer's site: of the projection that it enters (for MLP neurons, the down projection), or
+    of the module that it leaves."""
+    neurons: int
+    """The neurons, or other coordinates, of one layer, as the config gives it."""
+    context: int | None
+    """The longest text that the model can read at all, in tokens; None where position is not learned by number."""
+    norms_after: tuple[str, ...] = ()
+    """The module path of the norm that what each layer's site writes passes on its way to the residual stream, if any.
+    """
+    final_norm: str | None = None
+    """The module path of the norm between the residual stream and the unembedding, if any."""
+    kind: str = "mlp_post"
+    head: int | None = None
+    """How many neurons in a row belong to one attention head; None where none does."""
+
+    @property
+    def what(self) -> Kind:
+        """What is specific to the kind."""
+        return KINDS[self.kind]
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Every site of the model, from the bottom up."""
+        return tuple(Site(layer, self.kind) for layer in range(len(self.modules)))
+
+    def hook(self, layer: int) -> str:
+        """Return what a TransformerBridge calls the site of a layer."""
+        return f"blocks.{layer}.{self.what.hook}"
+
+    def module(self, model: LanguageModel, layer: int) -> Any:
+        """Return the module of a layer, from the loaded model.
+
+        Raises:
+            ModelError: this layer has no such module, as where only some layers have attention.
+        """
+        try:
+            return model.module.get_submodule(self.modules[layer])
+        except AttributeError as error:
+            raise ModelError(
+                f"layer {layer} of `{model.name}` has no site `{self.kind}` (no module `{self.modules[layer]}`): "
+                "choose the layers that have it, as in `layers=[0,1]`, or another `site`"
+            ) from error
+
+    def check_width(self, model: LanguageModel, layer: int, width: int, expected: int) -> None:
+        """Compare the width of what was found in a layer with what it is to be.
+
+        Raises:
+            ModelError: it differs.
+        """
+        if width != expected:
+            raise ModelError(
+                f"layer {layer} of `{model.name}` is {width:,} wide where {expected:,} {self.what.neurons} are "
+                f"expected: this is no plain `{self.kind}`, and cannot be read or edited; choose another `site`, or "
+                "`layers` of one width"
+            )
+
+
+def atlas_of(model: LanguageModel, kind: str = "mlp_post") -> Atlas:
+    """Return where `model` keeps the sites of a kind, by its config alone: no weights are loaded.
+
+    TransformerLens takes seconds to import: what it said of a config is kept.
+
+    Raises:
+        ModelError: TransformerLens does not know the architecture, or it has no such sites.
+    """
+    code = [Path(file).read_text(encoding="utf-8") for file in (__file__, sites.__file__)]
+    versions = {name: version(name) for name in ("transformer-lens", "transformers")}
+    of = {"config": model.config.to_dict(), "name": model.name, "kind": kind, "versions": versions, "code": code}
+    known = worked_out_once("atlases", of, lambda: _drawn(model, kind)._asdict())
+    lists = {name: tuple(known[name]) for name in ("modules", "norms_after")}
+    return Atlas(**(known | lists))
+
+
+def _drawn(model: LanguageModel, kind: str) -> Atlas:
+    adapter = _adapter(model)
+    what = KINDS[kind]
+    blocks = adapter.component_mapping.get("blocks")
+    within = _module_of(blocks, what)
+    if within is None:
+        others = [f"site={name}" for name, other in KINDS.items() if _module_of(blocks, other) is not None]
+        there = f"take one that it has: {', '.join(others)}" if others else "no other kind is there: take another model"
+        raise ModelError(f"`{model.name}` has no site `{kind}`: {what.lacking}; {there}")
+    layers = range(adapter.cfg.n_layers)
+    widths = [int(getattr(adapter.cfg, name)) for name in what.width]
+    by_number = "pos_embed" in adapter.component_mapping
+    norm, final = blocks.submodules.get(what.norm_after), adapter.component_mapping.get("ln_final")
+    return Atlas(
+        tuple(".".join(filter(None, (blocks.name, str(layer), within))) for layer in layers),
+        prod(widths),
+        model.config.max_position_embeddings if by_number else None,
+        () if norm is None else tuple(f"{blocks.name}.{layer}.{norm.name}" for layer in layers),
+        None if final is None else final.name,
+        kind,
+        widths[-1] if len(widths) > 1 else None,
+    )
+
+
+def _module_of(blocks: Any, what: Kind) -> str | None:
+    """Return the path within a layer of the module that a kind of site enters or leaves; None where there is none."""
+    path, component, hook = list[str](), blocks, what.hook
+    try:
+        while True:
+            *inner, hook = hook.split(".")
+            for name in inner:
+                component = component.submodules[name]
+                path += [component.name] if component.name else []  # Some architectures have no module for the MLP.
+            if hook not in component.hook_aliases:
+                break
+            alias = component.hook_aliases[hook]
+            hook = alias if isinstance(alias, str) else alias[0]
+    except (AttributeError, KeyError):
+        return None
+    # Where an architecture lacks a site, TransformerLens may give its name to another place.
+    return ".".join(path) if hook == ("hook_in" if what.enters else "hook_out") else None
+
+
+def _adapter(model: LanguageModel) -> Any:
+    # The two names below are private to TransformerLens; tests/core/models/test_hooks.py fails if they move.
+    import logging
+
+    quiet = logging.getLogger("transformers").level
+    from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
+    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
+
+    logging.getLogger("transformers").setLevel(quiet)  # TransformerLens silences it for the whole process.
+    architecture = (model.config.architectures or ["unknown"])[0]
+    try:
+        config = build_bridge_config_from_hf(model.config, architecture, model_name=model.name, dtype=model.dtype)
+        return ArchitectureAdapterFactory.select_architecture_adapter(config)
+    except (ValueError, AttributeError, KeyError) as error:
+        raise ModelError(
+            f"TransformerLens does not know the architecture `{architecture}` of `{model.name}` ({error}): "
+            "take a decoder-only language model that it lists"
+        ) from error
+
+
+def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Site, ...]:
+    """Return the sites of some layers, all by default.
+
+    Raises:
+        ConfigError: the model does not have one of them.
+    """
+    asked = [Site(layer, atlas.kind) for layer in sorted(set(layers or ()))]
+    if layers == () or not set(asked) <= set(atlas.sites):
+        raise ConfigError(f"layers is {list(layers or ())}: `{name}` has layers 0 to {len(atlas.sites) - 1}")
+    return atlas.sites if layers is None else tuple(asked)
+
+
+def told_of_model(held: LanguageModel, atlas: Atlas, sites: Sequence[Site], neurons: int) -> dict[str, Any]:
+    """Return what `run.json` says of the model: which it is, and what was read of it."""
+    return {
+        "name": held.name,
+        "weights": held.fingerprint,
+        "device": str(held.device),
+        "dtype": str(held.dtype).removeprefix("torch."),
+        "site": atlas.kind,
+        "layers": [site.layer for site in sites],
+        "neurons_per_layer": neurons,
+        "neurons_per_head": atlas.head,
+    }

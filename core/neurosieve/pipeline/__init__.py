@@ -1,0 +1,1 @@
+"""`find` in order, and what goes on from a finished run."""

@@ -1,0 +1,1 @@
+"""Statistics that add up, and the ranking that scorers make of them."""

@@ -1,0 +1,174 @@
+"""Neurons on text in a terminal: each token over a bar, as high as the neuron is strong there."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from neurosieve.runs.results import Run
+from neurosieve.terminal.find import console
+from neurosieve.wording import visible
+
+__all__ = ["show_run"]
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_HANGING = " ▔▔▔▔▀▀▀▀"
+"""What is below 0 hangs; there are no finer blocks that do."""
+_BEFORE, _BEHIND = 24, 48
+"""How many tokens stand before and behind the token that a document is shown about."""
+_WIDTH = 100
+_CONTEXTS = 5
+_STRONGEST = 6
+
+
+class _Cell(NamedTuple):
+    """A token, or the piece of one that fits a line."""
+
+    text: str
+    activation: float
+    spans: str
+
+
+def show_run(run: Run, out: Console | None = None) -> None:
+    """Print a finished run of `show`: its warnings, then what there is of each neuron, and the folder that holds it."""
+    out = out or console()
+    tables = {name: run.table(name) for name in run.tables}
+    for warning in run.run["warnings"]:
+        out.print(f"[bold yellow]warning:[/] {escape(warning)}")
+    for about in run.run["neurons"]:
+        mine = {
+            name: table[(table.layer == about["layer"]) & (table.neuron == about["neuron"])]
+            for name, table in tables.items()
+        }
+        for line in _lines(about, mine, run.run, min(out.width, _WIDTH)):
+            out.print(line, soft_wrap=True)
+    out.print(
+        "\nBars rise with what a neuron holds at a token, and hang where that is below 0; ‾ is under a behaviour's "
+        f"spans.\nPresent and control: the median (the quartiles) at the positions of the run.\n"
+        f"run folder: {escape(str(run.folder))}",
+        soft_wrap=True,
+    )
+
+
+def _lines(about: dict[str, Any], mine: dict[str, pd.DataFrame], run: dict[str, Any], width: int) -> Iterator[Text]:
+    ranks = [f"rank {rank:,} of {behaviour}" for behaviour, rank in about["ranks"].items()]
+    ranked = f", {', '.join(ranks)} by {run['rank_by']}" if ranks else ""
+    yield Text(f"\nL{about['layer']}N{about['neuron']}{visible(ranked)}", style="bold")
+    yield from _distributions(mine["distribution"])
+    if "promoted" in mine:
+        for direction, lines in mine["promoted"].groupby("direction", sort=False):
+            sign = {"promotes": "above", "suppresses": "below"}[str(direction)]
+            yield Text(f"  {sign} 0 promotes  ").append("  ".join(_token(one) for one in lines.token), style="italic")
+    if len(mine["contexts"]):
+        which = {1: "highest", -1: "lowest", 0: "largest"}[about["direction"]]
+        yield Text(f"  {which} of {about['tokens_searched']:,} tokens, one of a document:")
+        for line in mine["contexts"].head(_CONTEXTS).itertuples():
+            yield _context(line, width)
+    largest = float(mine["tokens"].activation.abs().max())
+    for about_document in run["documents"]:
+        name = about_document["document"]
+        yield from _document(about_document, mine["tokens"][mine["tokens"].document == name], largest, width)
+
+
+def _distributions(table: pd.DataFrame) -> Iterator[Text]:
+    several = table.behaviour.nunique() > 1
+    for (behaviour, part), lines in table.groupby(["behaviour", "part"], sort=False):
+        by_label = {line.label: line for line in lines.itertuples()}
+        said = ", ".join(
+            f"{name} {by_label[label].median:.3f} ({by_label[label].q25:.3f} to {by_label[label].q75:.3f}) "
+            f"at {by_label[label].positions:,}"
+            for label, name in ((1, "present"), (0, "control"))
+            if label in by_label
+        )
+        auc = lines.auc.iloc[0]
+        groups = {"ranking": "ranked on", "replication": "held out"}[str(part)]
+        whose = f"{visible(str(behaviour))}, " if several else ""
+        yield Text(f"  {whose}{groups}: {said}" + ("" if math.isnan(auc) else f"; AUC {auc:.3f}"))
+
+
+def _context(line: Any, width: int) -> Text:
+    token = visible(line.text)
+    room = max(8, (width - cell_len(token) - 14) // 2)
+    before, after = visible(line.before)[-room:], visible(line.after)[:room]
+    drawn = Text(f"  {line.activation:>9.3f}  ").append(before.rjust(room), style="dim")
+    return drawn.append(token, style="bold reverse").append(after, style="dim")
+
+
+def _document(about: dict[str, Any], tokens: pd.DataFrame, largest: float, width: int) -> Iterator[Text]:
+    """Draw the tokens about the first span of a document; where there is none, about the strongest."""
+    tokens = tokens.reset_index(drop=True)
+    covered = np.flatnonzero(tokens.behaviour_spans != "")
+    strength = tokens.activation.abs().fillna(0.0)
+    centre = int(covered[0]) if len(covered) else int(strength.to_numpy().argmax())
+    shown = tokens.iloc[max(0, centre - _BEFORE) : centre + _BEHIND]
+    held_out = ", held out" if about["part"] == "replication" else ""
+    yield Text(
+        f"  {visible(about['document'])}{held_out}: tokens {shown.token.iloc[0]:,} to {shown.token.iloc[-1]:,} of "
+        f"{about['tokens']:,}; a full bar is {largest:.3f}",
+        style="bold dim",
+    )
+    columns = (shown[name].tolist() for name in ("text", "activation", "behaviour_spans"))
+    cells = [_Cell(visible(text), activation, spans) for text, activation, spans in zip(*columns, strict=True)]
+    for line in _wrapped(cells, width - 4):
+        yield from _bars(line, largest)
+    strong = strength[strength >= largest / 8].sort_values(ascending=False, kind="stable")
+    best = tokens.loc[strong.index[:_STRONGEST]]
+    if best.empty:
+        return
+    yield Text("    strongest: ").append(
+        ", ".join(f"{_token(one)} {there:.3f}" for one, there in zip(best.text, best.activation, strict=True)),
+        style="dim",
+    )
+
+
+def _wrapped(cells: Sequence[_Cell], width: int) -> Iterator[list[_Cell]]:
+    """Yield lines of tokens; a token that is longer than a line is cut into pieces."""
+    line: list[_Cell] = []
+    for cell in cells:
+        for start in range(0, max(1, len(cell.text)), width // 2):  # A character takes two columns at most.
+            piece = cell._replace(text=cell.text[start : start + width // 2])
+            if line and sum(cell_len(one.text) for one in line) + cell_len(piece.text) > width:
+                yield line
+                line = []
+            line.append(piece)
+    yield line
+
+
+def _bars(line: Sequence[_Cell], largest: float) -> Iterator[Text]:
+    text, bars, marks = Text("    "), Text("    "), Text("    ")
+    for cell in line:
+        share = 0.0 if math.isnan(cell.activation) or not largest else cell.activation / largest
+        text.append(cell.text, style=f"{_colour(share)}{' underline' if cell.spans else ''}".strip())
+        bar = (_HANGING if share < 0 else _BARS)[round(8 * abs(share))]
+        wide = cell_len(cell.text)
+        bars.append(bar * wide, style="cyan" if share < 0 else "red")
+        marks.append(("‾" if cell.spans else " ") * wide)
+    yield text
+    if bars.plain.strip():
+        yield bars
+    if marks.plain.strip():
+        yield marks
+
+
+def _colour(share: float) -> str:
+    """Return red where an activation is above 0 and cyan below, on a ground of it where it is strong."""
+    # Shades would not do: what is pale on a light terminal is glaring on a dark one.
+    if abs(share) < 1 / 8:
+        return ""
+    if abs(share) < 1 / 2:
+        return "cyan" if share < 0 else "red"
+    return "bold black on cyan" if share < 0 else "bold white on red"
+
+
+def _token(text: str) -> str:
+    """Return a token so that the spaces around it can be seen."""
+    seen = visible(text)
+    inner = seen.strip(" ")
+    left, right = len(seen) - len(seen.lstrip(" ")), len(seen) - len(seen.rstrip(" "))
+    return "␣" * len(seen) if not inner else "␣" * left + inner + "␣" * right

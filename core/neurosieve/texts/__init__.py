@@ -1,0 +1,1 @@
+"""Documents to spans, tokens and positions."""

@@ -1,0 +1,117 @@
+"""The positions that are read, as a table for people and as rows and labels for the engine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from neurosieve.data import TokenizedDocument
+from neurosieve.texts.labelling import LabelledDocument
+
+__all__ = ["PARTS", "Positions", "assemble"]
+
+PARTS = ("ranking", "replication")
+"""The two parts that groups are split into; each is a block of label columns."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The chosen positions: as a table for people, and as rows and labels for the engine.
+
+    `rows` distinct (document, token) pairs are read, in the order of documents and tokens. Labels have a column per
+    look, part and behaviour: all behaviours of the ranking part, then all of the replication part; then likewise for
+    each further look.
+    """
+
+    table: pd.DataFrame
+    """behaviour, document, group, part, token, label, start, end, text: a line per behaviour and position."""
+    beside: pd.DataFrame
+    """The same of the further looks, with a column `look`."""
+    documents: tuple[TokenizedDocument, ...]
+    """The documents that hold a position."""
+    groups: npt.NDArray[np.int64]
+    """The group of each of these documents, as a number."""
+    document_of_row: npt.NDArray[np.int64]
+    token_of_row: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int8]
+    behaviours: tuple[str, ...]
+    looks: tuple[str, ...] = ("",)
+    """The places that are read: the ranking's own, "", and the further ones by name."""
+
+    @cached_property
+    def token_ids(self) -> npt.NDArray[np.int64]:
+        """The token id at each row."""
+        rows = zip(self.document_of_row, self.token_of_row, strict=True)
+        return np.array([self.documents[document].token_ids[token] for document, token in rows], dtype=np.int64)
+
+    def column(self, behaviour: str, part: str = "ranking", look: str = "") -> int:
+        """Return which column of the labels is that of a behaviour."""
+        block = self.looks.index(look) * len(PARTS) + PARTS.index(part)
+        return block * len(self.behaviours) + self.behaviours.index(behaviour)
+
+
+def assemble(
+    chosen: pd.DataFrame,
+    documents: Sequence[LabelledDocument],
+    part: Mapping[str, int],
+    behaviours: tuple[str, ...],
+    looks: tuple[str, ...],
+) -> Positions:
+    """Return chosen positions, `look, behaviour, number, token, label`, in the order of documents and tokens.
+
+    Args:
+        chosen: a line per position; `number` is the place of its document in `documents`.
+        documents: the documents that they were chosen from.
+        part: the part of each group, as a number.
+        behaviours: the behaviours, in order.
+        looks: the places that are read, in order.
+    """
+    numbers = np.unique(chosen.number)
+    held = [documents[number].tokens for number in numbers]
+    group_names = sorted({document.group for document in held})
+    groups = np.searchsorted(np.array(group_names, dtype=object), np.array([d.group for d in held], dtype=object))
+    chosen = chosen.assign(document_number=np.searchsorted(numbers, chosen.number))
+    part_of = np.array([part[document.group] for document in held])[chosen.document_number]
+    rows, row_of = np.unique(chosen[["document_number", "token"]].to_numpy(), axis=0, return_inverse=True)
+    labels = np.full((len(rows), len(looks) * len(PARTS) * len(behaviours)), -1, dtype=np.int8)
+    block = chosen.look.map({name: i for i, name in enumerate(looks)}).to_numpy() * len(PARTS) + part_of
+    column = block * len(behaviours) + chosen.behaviour.map({name: i for i, name in enumerate(behaviours)}).to_numpy()
+    labels[row_of, column] = chosen.label
+    of_line = [held[number] for number in chosen.document_number]
+    starts = [int(document.starts[token]) for document, token in zip(of_line, chosen.token, strict=True)]
+    ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
+    table = pd.DataFrame(
+        {
+            "look": _shared(chosen.look.tolist()),
+            "behaviour": _shared(chosen.behaviour.tolist()),
+            "document": _shared([document.id for document in of_line]),
+            "group": _shared([document.group for document in of_line]),
+            "part": _shared([PARTS[number] for number in part_of]),
+            "token": chosen.token.to_numpy(),
+            "label": chosen.label.to_numpy(np.int8),
+            "start": starts,
+            "end": ends,
+            "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
+        }
+    )
+    mine, beside = table[table.look == ""].drop(columns="look"), table[table.look != ""]
+    return Positions(
+        mine.reset_index(drop=True),
+        beside.reset_index(drop=True),
+        tuple(held),
+        groups,
+        rows[:, 0],
+        rows[:, 1],
+        labels,
+        behaviours,
+        looks,
+    )
+
+
+def _shared(names: Sequence[str]) -> "pd.Series[Any]":
+    """Return names of which many are the same: a column of strings would hold a copy for each line."""
+    return pd.Series(names, dtype=object)

@@ -1,0 +1,249 @@
+"""Which positions are read, and which groups are held out; decided before any activation is."""
+
+import dataclasses
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from neurosieve.contracts import Control
+from neurosieve.data import Present, TokenizedDocument
+from neurosieve.errors import ConfigError, DataError, NeurosieveError
+from neurosieve.texts.labelling import LabelledDocument
+from neurosieve.texts.positions import Positions, assemble
+from neurosieve.wording import plural
+
+__all__ = ["Selection", "choose_positions", "dealt", "read_at"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How positions are chosen, and how groups are split."""
+
+    at: Literal["onset", "prediction", "window", "span", "context"] = "onset"
+    """Where to read. `onset`: the first token of each span. `prediction`: the token before it, from which the model
+    predicts it. `window`: the tokens at `offsets` from it. `span`: all of its tokens. `context`: every token within
+    `characters` of the span."""
+    offsets: tuple[int, ...] = (-13, -12, -11, -10, -9, -8)
+    """The window, in tokens from the onset."""
+    characters: int = 50
+    """How far the context reaches."""
+    ratio: float = 10.0
+    """Control positions for each present one, in each document."""
+    documents_without: float = 1.0
+    """Documents without the behaviour that give controls, for each document with it."""
+    replication: float = 0.5
+    """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
+    looks: tuple[str, ...] = ("prediction",)
+    """Other places that are read along with it, whose scores stand beside the ranking: `prediction`, `window`."""
+    seed: int = 0
+    """Draws the controls. It is apart from the run's own seed, so that runs over many seeds read the model once."""
+
+    @property
+    def neighbours(self) -> bool:
+        """Whether several tokens of one span are read, which are alike."""
+        return self.at in ("span", "context") or (self.at == "window" and len(self.offsets) > 1)
+
+    def __post_init__(self) -> None:
+        problem = None
+        if self.at not in ("onset", "prediction", "window", "span", "context"):
+            problem = f"selection.at is `{self.at}`: take onset, prediction, window, span or context"
+        elif "window" in (self.at, *self.looks) and not self.offsets:
+            problem = "selection.offsets is empty: give the tokens to read, counted from the onset, such as [-3,-2,-1]"
+        elif not 0 < self.ratio < math.inf:
+            problem = f"selection.ratio is {self.ratio}: give the control positions for each present one, such as 10"
+        elif not 0 <= self.documents_without < math.inf:
+            problem = f"selection.documents_without is {self.documents_without}: give 0 or more"
+        elif not 0 <= self.replication < 1:
+            problem = (
+                f"selection.replication is {self.replication}: give the share of groups to hold out, from 0 to below 1"
+            )
+        elif unknown := [look for look in self.looks if look not in ("onset", "prediction", "window", "span")]:
+            problem = f"selection.looks holds `{unknown[0]}`: take prediction, window, onset or span"
+        elif self.characters < 0:
+            problem = f"selection.characters is {self.characters}: give 0 or more"
+        if problem:
+            raise ConfigError(problem)
+
+
+def choose_positions(
+    documents: Sequence[LabelledDocument],
+    behaviours: Sequence[str],
+    control: Control,
+    selection: Selection,
+    seed: int,
+    counts: Counter[str],
+) -> Positions:
+    """Choose where to read and what to hold out.
+
+    Args:
+        documents: the labelled documents.
+        behaviours: the names of the behaviours, each a column of labels; one that shows nowhere is left out.
+        control: chooses the positions to compare with.
+        selection: how to choose and split.
+        seed: draws the split.
+        counts: gains how many positions were left out, and why.
+
+    Raises:
+        DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
+        ConfigError: no position is inside the texts.
+    """
+    ordered = sorted(documents, key=lambda document: document.tokens.id)  # The source's order must not matter.
+    found = [name for name in behaviours if any(document.ranges[name] for document in ordered)]
+    if not found:
+        raise DataError(
+            f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in "
+            f"{plural(len(documents), 'document')}: check what the detector looks for, and that the "
+            "texts hold completions"
+        )
+    lines: list[tuple[str, str, int, int, int]] = []
+    for behaviour in found:
+        lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
+    looks = tuple(look for look in dict.fromkeys(selection.looks) if look != selection.at)
+    columns = ["look", "behaviour", "number", "token", "label"]
+    part = _split(pd.DataFrame(lines, columns=columns), ordered, found, selection, seed)
+    # The split is decided by the ranking's own places alone: documents that only a look would add are left out.
+    split = set(part)
+    for look in looks:
+        there, unread = dataclasses.replace(selection, at=cast(Any, look)), Counter[str]()
+        for behaviour in found:
+            try:
+                beside = _positions_of(behaviour, ordered, control, there, unread)
+            except NeurosieveError:  # There is nothing to read there, or nothing to compare with: its scores are nan.
+                counts[f"{look}_unread"] += 1
+                continue
+            lines += [(look, *line) for line in beside if ordered[line[1]].tokens.group in split]
+    chosen = pd.DataFrame(lines, columns=columns)
+    return assemble(chosen, ordered, part, tuple(found), ("", *looks))
+
+
+def _positions_of(
+    behaviour: str,
+    documents: Sequence[LabelledDocument],
+    control: Control,
+    selection: Selection,
+    counts: Counter[str],
+) -> list[tuple[str, int, int, int]]:
+    onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
+    present = [read_at(document, behaviour, selection, counts) for document in documents]
+    having = [number for number, found in enumerate(onsets) if found]
+    total = sum(map(len, present))
+    if not total:
+        raise ConfigError(
+            f"no position is left for `{behaviour}`: with selection.at={selection.at}"
+            + (f" and offsets {list(selection.offsets)}" if selection.at == "window" else "")
+            + f", every place to read near its {sum(map(len, onsets)):,} spans is outside the texts: "
+            "read nearer to the onset"
+        )
+    # The words and places to match are those that are read: of the whole span, or of its onset.
+    anchors = present if selection.at in ("span", "context") else onsets
+    told = Present(
+        here=(),
+        onsets=(),
+        anchor_token_ids=np.array(
+            [documents[n].tokens.token_ids[token] for n in having for token in sorted(anchors[n])]
+        ),
+        anchor_relative=np.array([documents[n].tokens.relative[token] for n in having for token in sorted(anchors[n])]),
+    )
+    without = [number for number, found in enumerate(onsets) if not found]
+    without.sort(key=lambda number: _digest(selection.seed, documents[number].tokens.id))
+    without = sorted(without[: round(selection.documents_without * len(having))])
+    ratio = selection.ratio / len(set(_offsets(selection)))  # An anchor gives a position for each offset.
+    typical = max(1, round(ratio * total / len(having)))
+    lines = [(behaviour, number, token, 1) for number in having for token in sorted(present[number])]
+    controls = 0
+    for number in sorted(having + without):
+        document = documents[number]
+        count = round(ratio * len(present[number])) if onsets[number] else typical
+        chosen = control.choose(
+            document.tokens,
+            told._replace(here=document.ranges[behaviour], onsets=onsets[number]),
+            count,
+            np.random.default_rng(_digest(selection.seed, document.tokens.id, behaviour)),
+        )
+        covered = {token for span in document.ranges[behaviour] for token in span} | present[number]
+        read = {
+            token
+            for anchor in chosen
+            for offset in _offsets(selection)
+            if _usable(document.tokens, token := int(anchor) + offset) and token not in covered
+        }
+        lines += [(behaviour, number, token, 0) for token in sorted(read)]
+        controls += len(read)
+    if not controls:
+        raise DataError(
+            f"`{behaviour}` has {total:,} positions where it shows and none to compare with: "
+            "give texts in which it does not always show, or another control (`control=distant control.tokens=2`)"
+        )
+    return lines
+
+
+def _offsets(selection: Selection) -> tuple[int, ...]:
+    return {"prediction": (-1,), "window": selection.offsets}.get(selection.at, (0,))
+
+
+def read_at(document: LabelledDocument, behaviour: str, selection: Selection, counts: Counter[str]) -> set[int]:
+    """Return the tokens to read for the spans of a behaviour; `counts` gains how many cannot be read."""
+    tokens = document.tokens
+    wanted: list[int] = []
+    for span, covered in zip(document.spans[behaviour], document.ranges[behaviour], strict=True):
+        if selection.at == "span":
+            wanted += covered
+        elif selection.at == "context":
+            first = int(np.searchsorted(tokens.ends, span.start - selection.characters, side="right"))
+            behind = int(np.searchsorted(tokens.starts, span.end + selection.characters, side="left"))
+            wanted += range(first, behind)
+        else:
+            wanted += [covered.start + offset for offset in _offsets(selection)]
+    readable = {token for token in wanted if _usable(tokens, token)}
+    counts["positions_outside"] += len(set(wanted) - readable)
+    return readable
+
+
+def _usable(tokens: TokenizedDocument, token: int) -> bool:
+    return 0 <= token < len(tokens.usable) and bool(tokens.usable[token])
+
+
+def _split(
+    chosen: pd.DataFrame,
+    documents: Sequence[LabelledDocument],
+    behaviours: Sequence[str],
+    selection: Selection,
+    seed: int,
+) -> dict[str, int]:
+    """Return the part of each group, 0 or 1: the same share of every mixture of behaviours is held out."""
+    present = chosen[chosen.label == 1]
+    shown: dict[str, set[str]] = {documents[number].tokens.group: set() for number in chosen.number.unique()}
+    for behaviour, number in present[["behaviour", "number"]].drop_duplicates().itertuples(index=False):
+        shown[documents[number].tokens.group].add(behaviour)
+    ordered = sorted(shown, key=lambda group: (sorted(shown[group]), _digest(seed, group)))
+    share = selection.replication
+    # Every 1/share-th group in this order: each stratum gives its share, to within one.
+    part = {group: int((place + 1) * share + 0.5) - int(place * share + 0.5) for place, group in enumerate(ordered)}
+    if share:
+        for behaviour in behaviours:
+            for label, has in ((1, "shows"), (0, "has controls")):
+                numbers = chosen[(chosen.behaviour == behaviour) & (chosen.label == label)].number.unique()
+                groups = {documents[number].tokens.group for number in numbers}
+                if not 0 < sum(part[group] for group in groups) < len(groups):
+                    raise DataError(
+                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
+                        f"{100 * share:g}% of them for the replication: give more texts, or `selection.replication=0` "
+                        "to rank on all and replicate on none"
+                    )
+    return part
+
+
+def dealt(group: str, seed: int, share: float) -> int:
+    """Return the part of a group by chance alone, 0 or 1: how groups are split that are not known beforehand."""
+    return int(_digest(seed, "dealt", group) < share * 2**64)
+
+
+def _digest(*parts: object) -> int:
+    """Return a number that depends on `parts` alone, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big")

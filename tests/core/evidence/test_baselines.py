@@ -1,0 +1,169 @@
+"""The text alone tells a behaviour as well as it does, and no better: planted words, places and contexts."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import OneHotEncoder
+
+from neurosieve import TokenizedDocument
+from neurosieve.evidence.baselines import baseline_table, beaten
+from neurosieve.pipeline.settings import Find
+from neurosieve.texts.positions import PARTS, Positions
+from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
+from neurosieve_plugins.scorers.mean_difference import MeanDifference
+from neurosieve_plugins.scorers.sparse_probe import SparseProbe
+
+DISTANCE = "auc_distance_replication"
+
+
+def positions(plant, documents=60, length=60, per_document=6, seed=0):
+    """Positions of random texts, half of them held out; `plant` says what is present, and may write it there."""
+    rng = np.random.default_rng(seed)
+    held, rows, labels = [], [], []
+    for number in range(documents):
+        ids = rng.integers(0, 40, length)
+        starts = np.arange(length)
+        made = TokenizedDocument(
+            f"d{number:03}",
+            f"g{number // 2}",
+            "x" * length,
+            ids,
+            starts,
+            starts + 1,
+            np.ones(length, bool),
+            np.linspace(0, 1, length),
+        )
+        held.append(made)
+        for token in sorted(rng.choice(np.arange(1, length), per_document, replace=False)):
+            rows.append((number, token))
+            labels.append(plant(made, int(token), rng))
+    rows, labels = np.array(rows), np.array(labels, dtype=np.int8)
+    groups = np.arange(documents) // 2
+    columns = np.full((len(rows), 2), -1, dtype=np.int8)
+    part = groups[rows[:, 0]] % 2
+    columns[np.arange(len(rows)), part] = labels
+    return Positions(pd.DataFrame(), pd.DataFrame(), tuple(held), groups, rows[:, 0], rows[:, 1], columns, ("slip",))
+
+
+def a_word(document, token, rng):
+    return int((document.token_ids[token] < 12) ^ (rng.random() < 0.05))
+
+
+def a_place(document, token, rng):
+    return int((abs(document.relative[token] - 0.5) < 0.2) ^ (rng.random() < 0.05))
+
+
+def a_word_before(document, token, rng):
+    return int((document.token_ids[max(0, token - 20) : token] == 7).any() ^ (rng.random() < 0.05))
+
+
+def nothing(document, token, rng):
+    return int(rng.random() < 0.3)
+
+
+def told(positions, scorers=None, rank_by="auc", seed=0, enough=10):
+    settings = Find(seed=seed, draws=200, enough_groups=enough)
+    table = baseline_table(positions, scorers or {"auc": Auc()}, rank_by, settings)
+    assert table.behaviour.unique().tolist() == ["slip"]
+    return table.set_index("baseline")
+
+
+@pytest.mark.parametrize(
+    ("plant", "teller"), [(a_word, "token"), (a_place, "position"), (a_word_before, "previous tokens")]
+)
+def test_what_is_planted_in_the_text_is_told_by_the_baseline_that_looks_there(plant, teller):
+    table = told(positions(plant, documents=120))
+    assert table.auc_replication[teller] > 0.85
+    assert table.auc[teller] > 0.85
+    assert table.auc_distance_replication_low[teller] > 0.3
+    others = table.drop(index=teller)
+    assert (others.auc_replication < 0.75).all()
+
+
+def test_where_the_text_tells_nothing_no_baseline_does():
+    found = [told(positions(nothing, seed=seed)) for seed in range(20)]
+    for column in ("auc", "auc_replication"):
+        mean = np.mean([table[column] for table in found], axis=0)
+        np.testing.assert_allclose(mean, 0.5, atol=0.05)
+
+
+def test_the_held_out_score_is_that_of_a_regression_fitted_on_the_ranking_part_alone():
+    made = positions(a_word)
+    ids = np.array(
+        [made.documents[d].token_ids[t] for d, t in zip(made.document_of_row, made.token_of_row, strict=True)]
+    )
+    ranking, held_out = (np.flatnonzero(made.labels[:, part] >= 0) for part in range(len(PARTS)))
+    encoder = OneHotEncoder(handle_unknown="ignore").fit(ids[ranking, None])
+    fitted = LogisticRegression(solver="liblinear").fit(encoder.transform(ids[ranking, None]), made.labels[ranking, 0])
+    odds = fitted.decision_function(encoder.transform(ids[held_out, None]))
+    assert told(made).auc_replication["token"] == pytest.approx(roc_auc_score(made.labels[held_out, 1], odds), abs=1e-6)
+
+
+def test_a_baseline_is_scored_by_every_scorer_of_single_neurons_and_by_no_joint_one():
+    scorers = {"auc": Auc(), "mean_difference": MeanDifference(), "sparse_probe": SparseProbe()}
+    table = told(positions(a_word), scorers)
+    assert table[["auc", "mean_difference_replication"]].notna().all(axis=None)
+    assert not any(column.startswith("sparse_probe") for column in table)
+    joint = told(positions(a_word), scorers, "sparse_probe")
+    assert joint.sparse_probe_distance_replication.isna().all()
+
+
+def test_too_few_groups_leave_baselines_undefined():
+    few = positions(a_word, documents=2)
+    table = told(few)
+    assert table[["auc", "auc_replication", "auc_distance_replication_low"]].isna().all(axis=None)
+    assert told(positions(a_word), enough=99).auc_distance_replication_low.isna().all()
+
+
+def test_a_neuron_beats_the_baselines_where_it_is_further_held_out_than_all_of_them():
+    baselines = pd.DataFrame(
+        {
+            "behaviour": ["a", "a", "b"],
+            "baseline": ["token", "position", "token"],
+            "auc_distance_replication": [0.2, -0.4, np.nan],
+        }
+    )
+    neurons = pd.DataFrame(
+        {
+            "behaviour": ["a", "a", "a", "a", "b"],
+            "auc_distance": [0.3, -0.3, 0.3, 0.3, 0.3],
+            DISTANCE: [0.25, -0.3, -0.3, 0.1, 0.3],
+        }
+    )
+    found = beaten(neurons, baselines, "auc").beats_baselines
+    assert found.tolist() == [True, True, False, False, pd.NA]
+
+
+def test_at_each_look_the_text_there_is_what_a_neuron_must_beat():
+    made = positions(a_word)
+    both = dataclasses.replace(
+        made,
+        labels=np.concatenate([made.labels, np.where(made.labels >= 0, 1 - made.labels, -1)], axis=1),
+        looks=("", "prediction"),
+    )
+    table = told(both)
+    assert table.auc_prediction_replication["token"] == pytest.approx(table.auc_replication["token"])
+    neurons = pd.DataFrame({"behaviour": ["slip"] * 2, "auc_distance": 0.3, DISTANCE: [0.499, 0.1]})
+    neurons = neurons.assign(auc_distance_prediction_replication=[0.1, 0.499])
+    found = beaten(neurons, table.reset_index(), "auc")
+    assert found.beats_baselines.tolist() == [True, False]
+    assert found.beats_baselines_prediction.tolist() == [False, True]
+
+
+def test_among_positions_of_one_token_the_text_has_no_score_over_folds():
+    table = told(positions(a_word_before), {"auc": Auc(), "auc_within_token": AucWithinToken()}, "auc_within_token")
+    assert table.auc_within_token.isna().all()
+    assert table.auc_within_token_replication["previous tokens"] > 0.7
+    assert table.auc_within_token_replication["token"] == 0.5
+    assert table.auc.notna().all()
+
+
+def test_the_same_seed_gives_the_same_baselines():
+    made = positions(a_word)
+    first, again = told(made, seed=3), told(made, seed=3)
+    assert first.equals(again)

@@ -1,0 +1,67 @@
+"""What runs agree on: what replicates from one to the other, and when nothing can be said."""
+
+import math
+
+import numpy as np
+import pytest
+
+from neurosieve import compare
+from neurosieve.evidence.comparison import named, summaries
+
+SCORES = [0.9, -0.8, 0.7, -0.6, 0.5, 0.1, 0.05, 0.01]
+
+
+def run_of(make_run, name, scores, p=None, **more):
+    columns = {"auc": scores} | ({} if p is None else {"p": p})
+    result = make_run(f"runs/{name}", {"a": columns}, **more)
+    return result.folder.parent
+
+
+def test_the_best_of_one_run_replicate_where_the_other_has_the_same_sign_and_a_small_p(make_run):
+    run_of(make_run, "0", SCORES, [0.001] * 4 + [0.5] * 4)
+    folder = run_of(make_run, "1", [0.4, -0.3, -0.7, -0.1, 0.5, 0, 0, 0], [0.01, 0.2, 0.01, 0.04, 0.01, 1, 1, 1])
+    [line] = compare(folder, k=4).itertuples()
+    assert line.replicated == 2 / 4  # The first and the fourth: one has a large p, one the other sign.
+    # The best four of the other are 2, 4, 0 and 1: of those 0 and 1 agree, and 4 has a large p in the first.
+    assert line.replicated_back == 2 / 4
+
+
+def test_noise_replicates_as_often_as_chance_says(make_run):
+    rng = np.random.default_rng(0)
+    for name in "01":
+        scores = rng.normal(size=4000)
+        folder = run_of(make_run, name, scores, 2 * (0.5 - abs(rng.random(4000) - 0.5)), wide=4000)
+    [line] = compare(folder, k=4000).itertuples()
+    assert line.replicated == pytest.approx(0.025, abs=0.01)
+
+
+def test_without_a_null_nothing_is_said_of_replication(make_run):
+    run_of(make_run, "0", SCORES)
+    [line] = compare(run_of(make_run, "1", SCORES), k=4).itertuples()
+    assert math.isnan(line.replicated)
+    assert line.overlap == 1
+
+
+def test_groups_that_both_ranked_on_are_counted(make_run):
+    run_of(make_run, "0", SCORES, groups=("p1", "p2", "p3"))
+    [line] = compare(run_of(make_run, "1", SCORES, groups=("p2", "p3", "p4", "p5"))).itertuples()
+    assert (line.groups_in_common, line.groups) == (2, 3)
+
+
+def test_neurons_of_models_of_other_shapes_do_not_correspond(make_run):
+    run_of(make_run, "0", SCORES)
+    [line] = compare(run_of(make_run, "1", SCORES, model="other", wide=16)).itertuples()
+    assert np.isnan([line.overlap, line.rank_correlation, line.replicated, line.replicated_back]).all()
+
+
+def test_each_run_is_summed_up_with_its_best_neuron_beside_chance(make_run):
+    verdicts = ["behaviour", "token detector", "not replicated", None, None, None, None, None]
+    scores = {"auc": SCORES}
+    run = make_run("one", {"a": scores})
+    table = run.neurons.assign(verdict=verdicts, replicates=[True, True, False, None, None, None, None, None])
+    table.to_parquet(run.folder / "neurons.parquet")
+    [line] = summaries(named([type(run)(run.folder)])).to_dict("records")
+    assert (line["best"], line["null_95"], line["p_fwer_05"]) == (0.9, 0.25, 1)
+    assert (line["tested"], line["replicated"]) == (3, 2)
+    counted = [line[f"verdict: {one}"] for one in ("behaviour", "token detector", "not replicated", "anticipates")]
+    assert counted == [1, 1, 1, 0]

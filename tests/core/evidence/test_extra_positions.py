@@ -1,0 +1,78 @@
+"""Further places are read along with the ranking's own, in the same pass, and score as if they were its own."""
+
+import pandas as pd
+import pytest
+from planted import plant, texts
+
+from neurosieve import ConfigError, find
+from neurosieve.models.tiny import tiny_model
+from neurosieve.texts.selection import Selection
+from neurosieve_plugins.detectors.annotations import Annotations
+
+SCORES = ("auc", "cohens_d", "auc_replication", "cohens_d_replication", "auc_distance", "auc_distance_replication")
+
+
+@pytest.fixture
+def run(tmp_path):
+    def go(name, store="store", **changed):
+        model, tokenizer = tiny_model()
+        plant(model, tokenizer, {(0, 3), (1, 17)})
+        settings = {"detectors": {"slip": Annotations()}, "permutations": 0, "tokens_per_batch": 100_000}
+        places = {"folder": tmp_path / name, "store": str(tmp_path / store)}
+        return find(model, texts(), tokenizer=tokenizer, **places, **settings | changed)
+
+    return go
+
+
+def scores(result, look=""):
+    """The scores at a look, in the order of neurons, called as if it were the ranking's own place."""
+    table = result.neurons.sort_values(["layer", "neuron"]).reset_index(drop=True)
+    named = {name.replace("_replication", f"_{look}_replication") if look else name: name for name in SCORES}
+    if look:
+        named = {old if "_replication" in name else f"{name}_{look}": name for old, name in named.items()}
+    return table[list(named)].rename(columns=named)
+
+
+def test_other_places_are_read_in_the_same_forward_pass(run):
+    alone = run("alone", selection=Selection(looks=()))
+    both = run("both", store="another", selection=Selection(looks=("prediction", "window")))
+    assert alone.run["reading"]["forward_passes"] == both.run["reading"]["forward_passes"] == 1
+    assert both.run["reading"]["positions"] > alone.run["reading"]["positions"]
+
+
+def test_they_change_nothing_of_the_ranking(run):
+    alone = run("alone", selection=Selection(looks=()))
+    both = run("both", selection=Selection(looks=("prediction", "window")))
+    pd.testing.assert_frame_equal(alone.positions, both.positions)
+    pd.testing.assert_frame_equal(scores(alone), scores(both))
+
+
+@pytest.mark.parametrize("at", ["prediction", "window"])
+def test_each_scores_as_in_a_run_that_ranks_by_that_place(run, at):
+    both = run("both", selection=Selection(looks=("prediction", "window")))
+    mine = run("mine", selection=Selection(at=at, looks=()))
+    assert mine.run["reading"]["forward_passes"] == 0
+    looked = both.table("looks")
+    looked = looked[looked["look"] == at].drop(columns="look").reset_index(drop=True)
+    pd.testing.assert_frame_equal(looked, mine.positions)
+    pd.testing.assert_frame_equal(scores(both, at), scores(mine))
+
+
+def test_the_place_that_ranks_is_not_read_again_as_a_look(run):
+    result = run("one", selection=Selection(at="prediction", looks=("prediction",)))
+    assert not [name for name in result.neurons if "prediction" in name]
+    assert not len(result.table("looks"))
+
+
+def test_a_place_that_is_outside_all_texts_leaves_its_columns_empty_and_is_said(run):
+    result = run("far", selection=Selection(looks=("window",), offsets=(-5000,)))
+    assert result.neurons.auc_window.isna().all()
+    assert any("at `window`: its columns are empty" in one for one in result.run["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"), [({"looks": ("ahead",)}, "take"), ({"looks": ("window",), "offsets": ()}, "offsets")]
+)
+def test_looks_that_cannot_be_are_refused(asked, said):
+    with pytest.raises(ConfigError, match=said):
+        Selection(**asked)

@@ -1,0 +1,35 @@
+"""On a GPU: what is read and scored there agrees with the CPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from neurosieve import find
+from neurosieve.models.loading import Model
+from neurosieve_plugins.sources.arithmetic import Arithmetic
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
+QUICK = {"permutations": 19, "bootstraps": 0, "draws": 20, "confirm": 5}
+
+
+def ranking(folder, device, dtype, **asked):
+    model = Model("tiny", "tiny", device=device, dtype=dtype)
+    told = {"scorers": ["auc", "cohens_d", "logistic_probe"], "store": str(folder / "store"), **QUICK}
+    return find(model, Arithmetic(documents=60), folder=folder / "run", **told | asked).neurons
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 0.1)])
+def test_a_ranking_read_on_a_gpu_agrees_with_that_of_the_cpu(tmp_path, dtype, tolerance):
+    there, here = ranking(tmp_path / "gpu", "cuda", dtype), ranking(tmp_path / "cpu", "cpu", "float32")
+    both = here.merge(there, on=["layer", "neuron"], suffixes=("", "_there"))
+    for name in ("auc", "cohens_d"):
+        np.testing.assert_allclose(both[name], both[f"{name}_there"], atol=tolerance)
+
+
+def test_a_pass_without_a_store_on_a_gpu_agrees_with_that_of_the_cpu(tmp_path):
+    asked = {"scorers": ["auc_binned", "cohens_d"], "store": "none"}
+    both = ranking(tmp_path / "cpu", "cpu", "float32", **asked).merge(
+        ranking(tmp_path / "gpu", "cuda", "float32", **asked), on=["layer", "neuron"], suffixes=("", "_there")
+    )
+    np.testing.assert_allclose(both.cohens_d, both.cohens_d_there, atol=1e-3)
+    np.testing.assert_allclose(both.auc_binned, both.auc_binned_there, atol=1e-3)

@@ -1,0 +1,311 @@
+"""Each kind of site is the place that TransformerLens means by its name, is found, and is never taken for another."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import transformers
+from architectures import CONFIGS, GATED, SIZE, random_model, token_ids
+from planted import plant, texts
+
+from neurosieve import ConfigError, ModelError, Site, ablate, find, load
+from neurosieve.cli import main
+from neurosieve.commands.compare import compare
+from neurosieve.commands.show import show
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.hooks import read
+from neurosieve.models.loading import hand_over
+from neurosieve.models.sites import KINDS
+from neurosieve.models.tiny import tiny_model
+from neurosieve.pipeline.rescoring import rescored
+from neurosieve.pipeline.settings import Find
+from neurosieve.texts.selection import Selection
+from neurosieve_plugins.controls.distant import Distant
+from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.executors.local import Local
+from neurosieve_plugins.scorers.auc import Auc
+
+WIDTHS = {"mlp_post": 48, "mlp_out": 32, "resid_post": 32, "attn_z": 32}
+OTHERS = sorted(set(KINDS) - {"mlp_post"})
+WANTED = [np.array([2, 16]), np.array([4]), np.array([0, 3, 10])]
+
+
+def bridged(model, tokenizer):
+    from transformer_lens.model_bridge import TransformerBridge
+
+    tokenizer.init_kwargs["add_bos_token"] = True
+    tokenizer.init_kwargs.setdefault("name_or_path", "")
+    return TransformerBridge.boot_transformers("x", hf_model=model, tokenizer=tokenizer)
+
+
+@pytest.mark.parametrize("name", ["Qwen2", "GPT2", "Gemma3", "GPTNeoX", "OPT"])
+def test_every_kind_is_what_transformer_lens_caches_under_its_name_with_a_bridge_and_without(name, monkeypatch):
+    monkeypatch.setitem(CONFIGS, "OPT", transformers.OPTConfig(**SIZE, ffn_dim=128, word_embed_proj_dim=32))
+    model, tokenizer = random_model(name), tiny_model()[1]
+    with torch.no_grad():  # The norms of a fresh model weigh nothing.
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter += 0.3 * torch.randn_like(parameter)
+    held = hand_over(model, tokenizer)
+    atlases = {kind: atlas_of(held, kind) for kind in KINDS}
+    plain = {kind: read(held, atlas, atlas.sites, token_ids(), WANTED) for kind, atlas in atlases.items()}
+    bridge = bridged(model, tokenizer)
+    through = hand_over(bridge)
+    for kind, atlas in atlases.items():
+        assert atlas_of(through, kind) == atlas
+        assert atlas.neurons == (128 if (name, kind) == ("OPT", "mlp_post") else WIDTHS[kind])
+        again = read(through, atlas, atlas.sites, token_ids(), WANTED)
+        for site in atlas.sites:
+            assert plain[kind][site].shape == (6, atlas.neurons)
+            torch.testing.assert_close(again[site], plain[kind][site], rtol=1e-3, atol=1e-4)
+    with torch.no_grad():
+        caches = [bridge.run_with_cache(torch.from_numpy(ids)[None])[1] for ids in token_ids()]
+    for kind, atlas in atlases.items():
+        for site in atlas.sites:
+            cached = [cache[f"blocks.{site.layer}.{KINDS[kind].hook}"] for cache in caches]
+            expected = torch.cat(
+                [one.reshape(len(ids), -1)[at] for one, ids, at in zip(cached, token_ids(), WANTED, strict=True)]
+            )
+            torch.testing.assert_close(plain[kind][site], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_residual_stream_is_that_of_the_layer_below_and_what_attention_and_mlp_add(name):
+    """What `output_hidden_states` gives, by the model's own hand; the last of them has passed the final norm."""
+    held = hand_over(random_model(name), tiny_model()[1])
+    atlas = atlas_of(held, "resid_post")
+    found = read(held, atlas, atlas.sites, token_ids(), WANTED)
+    with torch.no_grad():
+        given = [held.module(torch.from_numpy(ids)[None], output_hidden_states=True) for ids in token_ids()]
+    for site in atlas.sites[:-1]:
+        hidden = [one.hidden_states[site.layer + 1][0] for one in given]
+        expected = torch.cat([one[at] for one, at in zip(hidden, WANTED, strict=True)])
+        torch.testing.assert_close(found[site], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Gemma2", "Gemma3"])
+def test_behind_a_norm_after_the_mlp_its_output_is_what_leaves_that_norm(name):
+    held = hand_over(random_model(name), tiny_model()[1])
+    atlas = atlas_of(held, "mlp_out")
+    assert atlas.modules[1] == "model.layers.1.post_feedforward_layernorm"
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "never"),
+    [
+        ("attn_z", "model.layers.1.self_attn.v_proj", "model.layers.1.self_attn.o_proj"),
+        ("mlp_out", "model.layers.1.mlp", "model.layers.1"),
+        ("resid_post", "model.layers.1", "model.layers.2.input_layernorm"),
+    ],
+)
+def test_nothing_behind_the_last_site_is_computed_and_no_hook_stays(kind, last, never):
+    model = random_model("Qwen2")
+    held, called = hand_over(model, tiny_model()[1]), set()
+    hooks = [
+        module.register_forward_hook(lambda *_, name=name: called.add(name)) for name, module in model.named_modules()
+    ]
+    read(held, atlas_of(held, kind), [Site(1, kind)], token_ids(), [np.array([0])] * 3)
+    for hook in hooks:
+        hook.remove()
+    assert last in called
+    assert not called & {never, "model.layers.2.self_attn", "model.norm", "lm_head"}
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in model.modules())
+
+
+def test_a_mixture_of_experts_has_every_kind_but_the_one_that_it_lacks(tmp_path):
+    config = transformers.Qwen3MoeConfig(
+        **GATED, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16
+    )
+    torch.manual_seed(0)
+    held = hand_over(transformers.AutoModelForCausalLM.from_config(config).eval(), tiny_model()[1])
+    with pytest.raises(
+        ModelError, match=r"no site `mlp_post`.*no plain MLP.*site=mlp_out, site=resid_post, site=attn_z"
+    ):
+        atlas_of(held)
+    for kind in OTHERS:
+        atlas = atlas_of(held, kind)
+        assert all(values.shape == (6, 32) for values in read(held, atlas, atlas.sites, token_ids(), WANTED).values())
+
+
+def test_a_site_that_the_model_lacks_is_refused_before_its_weights_are_loaded(tmp_path, monkeypatch, capsys):
+    config = transformers.Qwen3MoeConfig(
+        **GATED, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16
+    )
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "experts")
+    tiny_model()[1].save_pretrained(tmp_path / "experts")
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **__: pytest.fail("loaded"))
+    (tmp_path / "texts.txt").write_text("Wait, that's not right.", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(
+            [
+                "find",
+                "model=pretrained",
+                "model.name=experts",
+                "source=text",
+                "source.path=texts.txt",
+                f"store={tmp_path / 'store'}",
+            ]
+        )
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert "`experts` has no site `mlp_post`" in said
+    assert "site=resid_post" in said
+    assert "Traceback" not in said
+
+
+def test_a_kind_that_there_is_not_is_refused_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"site is 'resid_pots'.*did you mean `resid_post`"):
+        Find(site="resid_pots")
+    with pytest.raises(ConfigError, match="no kind of site: there are: attn_z, mlp_out, mlp_post, resid_post"):
+        Find(site="5")
+
+
+def test_layers_of_other_widths_are_refused_and_not_mixed():
+    held = hand_over(random_model("Qwen2"), tiny_model()[1])
+    held.module.model.layers[1].self_attn.o_proj = torch.nn.Linear(24, 32)
+    held.module.model.layers[1].self_attn.forward = lambda *_, **__: (
+        held.module.model.layers[1].self_attn.o_proj(torch.zeros(3, 17, 24)),
+        None,
+    )
+    atlas = atlas_of(held, "attn_z")
+    with pytest.raises(ModelError, match=r"layer 1 .* is 24 wide where 32 attention head outputs are expected"):
+        read(held, atlas, atlas.sites, token_ids(), WANTED)
+
+
+COORDINATE = 5
+NAMED = {
+    "mlp_post": {(1, 17)},
+    "mlp_out": {(1, 6)},
+    "resid_post": {(0, 0), (1, 0), (2, 0)},
+    "attn_z": {(1, COORDINATE), (1, 16 + COORDINATE)},
+}
+"""What holds the behaviour's words in the planted model, by kind; two heads share what one value holds."""
+SETTINGS = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}, "draws": 50, "permutations": 19}
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """A model in which one neuron fires on the words, and alone writes one dimension, and two heads copy the words."""
+    model, tokenizer = tiny_model()
+    plant(model, tokenizer, [(1, 17)])
+    layer = model.model.layers[1]
+    attention = layer.self_attn
+    with torch.no_grad():
+        # Of a query and a key that are the same whatever the token, the rotation leaves most where none is between.
+        for projection, rows in ((attention.q_proj, 32), (attention.k_proj, 16)):
+            projection.weight[:rows] = 0
+            projection.bias[:rows] = 6
+        layer.mlp.down_proj.weight[6] = 0
+        layer.mlp.down_proj.weight[6, 17] = 1
+        attention.v_proj.weight[COORDINATE] = 0
+        attention.v_proj.weight[COORDINATE, 0] = 1
+    return model, tokenizer
+
+
+@pytest.fixture
+def run(planted, tmp_path):
+    def go(kind="resid_post", name=None, **changed):
+        settings = SETTINGS | {"site": kind, "store": str(tmp_path / "store"), "tokenizer": planted[1]} | changed
+        return find(planted[0], texts(), folder=tmp_path / (name or kind), **settings)
+
+    return go
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_planted_leads_the_ranking_of_every_kind_and_replicates(run, kind):
+    result = run(kind)
+    best = result.top(len(NAMED[kind]))
+    assert set(zip(best.layer, best.neuron, strict=True)) == NAMED[kind]
+    assert (best.auc > 0.95).all()
+    assert best.replicates.all()
+    assert result.run["config"]["site"] == result.run["model"]["site"] == kind
+    assert result.run["model"]["neurons_per_head"] == (16 if kind == "attn_z" else None)
+    assert len(result.neurons) == 3 * (128 if kind == "mlp_post" else 64)
+
+
+def test_kinds_share_a_store_and_never_each_others_activations(run):
+    first = {kind: run(kind) for kind in KINDS}
+    assert all(one.run["reading"]["forward_passes"] > 0 for one in first.values())
+    for kind, one in first.items():
+        second = run(kind, f"{kind} again")
+        assert second.run["reading"]["forward_passes"] == 0
+        pd.testing.assert_frame_equal(second.neurons, one.neurons)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_terminal_and_report_call_what_was_ranked_by_its_name(run, kind, capsys):
+    from neurosieve.terminal.find import show_result
+
+    result = run(kind, reports=["html"])
+    show_result(result)
+    out = capsys.readouterr().out
+    named = "MLP neurons" if kind == "mlp_post" else KINDS[kind].neurons
+    assert f"{named} by auc" in out
+    assert ("of head" in out) == (kind == "attn_z")
+    assert f"Which {named} of" in (result.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_head_and_its_coordinate_stand_beside_each_head_output(run, capsys):
+    from neurosieve.terminal.find import show_result
+
+    show_result(run("attn_z"))
+    said = capsys.readouterr().out
+    assert "of head" in said
+    [line] = [one for one in said.splitlines() if one.replace("│", " ").split()[1:3] == ["1", "21"]]
+    assert line.replace("│", " ").split()[1:5] == ["1", "21", "1", "5"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_show_goes_on_from_a_run_of_every_kind(run, planted, tmp_path, kind):
+    model, tokenizer = planted
+    detectors = {"slip": Annotations()}
+    told = {"source": texts(), "detectors": detectors, "tokenizer": tokenizer, "reports": {}, "k": 1}
+    shown = show(run(kind), model, folder=tmp_path / "shown", **told)
+    assert not shown.run["warnings"]
+    tokens = shown.table("tokens")
+    lit = tokens.groupby("behaviour_spans").activation.mean()
+    assert lit["slip"] > lit[""] + 0.01
+    slips = {one.text[span.start : span.end] for one in texts() for span in one.annotations}
+    assert set(shown.table("contexts").text.str.strip()) <= slips
+    assert len(shown.table("promoted"))
+    assert shown.run["model"]["site"] == kind
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_ranking_of_another_kind_is_scored_again_on_fresh_texts(run, planted, tmp_path, kind):
+    result = run(kind)
+    fresh = [type(one)(f"new {one.id}", one.text, f"new {one.group}", 0, one.annotations) for one in texts(seed=7)]
+    settings = Find(site=kind, store=str(tmp_path / "store"), draws=50)
+    asked = {"detectors": SETTINGS["detectors"], "scorers": SETTINGS["scorers"]}
+    asked |= {"control": Distant(), "selection": Selection(), "settings": settings, "executor": Local()}
+    held = hand_over(*planted)
+    announced = {"announce": lambda *_, **__: None, "told": {}, "folder": tmp_path / "rescored"}
+    again = rescored(result, held, fresh, **asked, **announced)
+    best = again.table("neurons").head(len(NAMED[kind]))
+    assert (best.auc_replication > 0.95).all()
+    assert best.replicates.all()
+    assert load(tmp_path / "rescored").site is KINDS[kind]
+
+
+def test_head_outputs_are_edited_and_the_edit_is_proved(run, planted, tmp_path):
+    model, tokenizer = planted
+    told = {"source": texts(), "detectors": SETTINGS["detectors"], "tokenizer": tokenizer, "reports": []}
+    run = ablate(run("attn_z"), model, intervention="zero", neurons=[[1, 5]], folder=tmp_path / "ablation", **told)
+    assert run.run["proof"]["changed"] > 0
+    assert run.run["proof"]["largest_deviation"] == 0
+    assert run.run["model"]["site"] == "attn_z"
+
+
+@pytest.mark.parametrize("kind", ["mlp_out", "resid_post"])
+def test_what_enters_no_projection_is_not_edited_and_that_is_said_at_once(run, planted, tmp_path, kind):
+    model, tokenizer = planted
+    told = {"source": texts(), "detectors": SETTINGS["detectors"], "tokenizer": tokenizer, "reports": []}
+    with pytest.raises(ConfigError, match=r"cannot be edited.*`site=mlp_post` or `site=attn_z`"):
+        ablate(run(kind), model, folder=tmp_path / "ablation", **told)
+    assert not (tmp_path / "ablation").exists()
+
+
+def test_neurons_of_runs_of_different_kinds_do_not_correspond(run, tmp_path):
+    run("resid_post"), run("mlp_out")
+    assert compare(tmp_path, k=10).overlap.isna().all()

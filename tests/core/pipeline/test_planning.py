@@ -1,0 +1,133 @@
+"""What a plan says is what the run then reads, and no weight is loaded for it."""
+
+import math
+
+import pytest
+
+from neurosieve import ConfigError, DataError, Document, find
+from neurosieve import plan as plan_in_python
+from neurosieve.cli import main
+from neurosieve.models.loading import Model, open_model
+from neurosieve.pipeline.planning import planned_run
+from neurosieve.pipeline.settings import Find
+from neurosieve.texts.selection import Selection
+from neurosieve_plugins.controls.distant import Distant
+from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
+from neurosieve_plugins.scorers.cohens_d import CohensD
+from neurosieve_plugins.sources.arithmetic import Arithmetic
+
+DETECTORS = {"slip": Phrases(("wait",))}
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+
+    def plan(source=None, scorer=Auc(), selection=Selection(), **settings):  # noqa: B008
+        held = open_model(Model("tiny", format="tiny"))
+        made = planned_run(
+            held,
+            Arithmetic(documents=60) if source is None else source,
+            DETECTORS,
+            Distant(),
+            selection,
+            Find(**settings),
+            scorer,
+        )
+        assert not held.is_loaded
+        return made
+
+    return plan
+
+
+def test_a_plan_says_what_the_run_then_reads(plan, tmp_path):
+    planned = plan()
+    assert not (tmp_path / "cache" / "captures").exists()
+    settings = {"control": Distant(), "detectors": DETECTORS, "draws": 50, "permutations": 19, "bootstraps": 0}
+    run = find("tiny", Arithmetic(documents=60), folder=tmp_path / "run", scorers=["auc"], **settings).run
+    counts = run["counts"]["behaviours"]["slip"]
+    [line] = planned.behaviours.to_dict("records")
+    assert {name: line[name] for name in counts} == counts
+    assert (planned.documents, planned.forward_passes, planned.tokens, planned.positions) == (
+        run["counts"]["documents"],
+        run["reading"]["forward_passes"],
+        run["reading"]["tokens"],
+        run["reading"]["positions"],
+    )
+    assert planned.neurons == run["model"]["neurons_per_layer"] * len(run["model"]["layers"])
+    assert planned.bytes == planned.positions * planned.neurons * 4
+    assert planned.seconds > 0
+
+
+def test_fewer_layers_cost_less(plan):
+    whole, first = plan(), plan(layers=(0,))
+    assert first.neurons < whole.neurons
+    assert first.bytes < whole.bytes
+    assert first.behaviours.smallest_auc[0] < whole.behaviours.smallest_auc[0]
+
+
+def test_few_texts_can_show_nothing_and_it_is_said(plan):
+    few = plan(Arithmetic(documents=8))
+    assert math.isnan(few.behaviours.smallest_auc[0])
+    assert any("scores high by chance alone" in warning for warning in few.warnings)
+
+
+def test_the_surer_an_interval_is_to_be_the_further_a_neuron_must_be(plan):
+    reached = [plan(confidence=asked).behaviours.smallest_auc_replication[0] - 0.5 for asked in (0.8, 0.95)]
+    assert reached[1] / reached[0] == pytest.approx(1.959964 / 1.281552)
+
+
+def test_within_tokens_fewer_pairs_show_less(plan):
+    whole, within = (plan(Arithmetic(documents=300), scorer).behaviours for scorer in (Auc(), AucWithinToken()))
+    assert within.smallest_auc[0] > whole.smallest_auc[0]
+    assert within.smallest_auc_replication[0] > whole.smallest_auc_replication[0]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"scorer": CohensD()},
+        {"selection": Selection(at="span")},
+        {"selection": Selection(at="context")},
+        {"selection": Selection(at="window", offsets=(1, 2))},
+    ],
+    ids=str,
+)
+def test_no_auc_is_promised_where_none_is_ranked_by_or_neighbours_are_read(plan, choice):
+    assert not {"smallest_auc", "smallest_auc_replication"} & set(plan(**choice).behaviours)
+
+
+def test_of_neighbouring_tokens_the_spans_are_what_is_enough(plan):
+    told = plan(selection=Selection(at="context", characters=20), enough_documents=1)
+    [line] = told.behaviours.to_dict("records")
+    assert line["ranking_spans"] < 100 < line["ranking_present"]
+    assert any(
+        f"of {line['ranking_spans']} spans in" in one and "scores high by chance" in one for one in told.warnings
+    )
+
+
+def test_a_plan_refuses_what_the_run_would_refuse(plan):
+    with pytest.raises(DataError, match="no span of `slip` was found"):
+        plan([Document("d", "nothing to see here, or anywhere", "g")])
+    with pytest.raises(ConfigError, match="layers is"):
+        plan(layers=(99,))
+
+
+def test_the_command_line_plans_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+    main(["plan", "model=tiny", "source.documents=60"])
+    said = capsys.readouterr().out
+    assert "smallest AUC that could reach p_fwer 0.05" in said
+    assert "forward pass" in said
+    # But for where the model keeps its neurons, which the next start need not work out.
+    assert {path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.*")} <= {("cache", "atlases")}
+
+
+def test_in_python_a_plan_takes_what_find_takes():
+    made = plan_in_python("tiny", Arithmetic(documents=60), DETECTORS, ["auc"], layers=(0,))
+    assert made.behaviours.behaviour.tolist() == ["slip"]
+    with pytest.raises(ConfigError, match="rank_by is `acu`"):
+        plan_in_python("tiny", Arithmetic(documents=60), DETECTORS, ["auc"], rank_by="acu")

@@ -1,0 +1,175 @@
+"""What a ranking looks like in a terminal: with chance beside the best neuron."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from neurosieve.runs.results import write_run
+from neurosieve.terminal.find import show_result
+
+COUNTS = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "replication_present": 4}
+NULL = {
+    "permutations": 1000,
+    "largest_distance_median": 0.18,
+    "largest_distance_95": 0.2134,
+    "p_fwer_05": 2,
+    "q_fdr_05": 3,
+}
+VERDICTS = ["anticipates", "token detector", None]
+
+
+@pytest.fixture
+def shown(make_run, tmp_path):
+    """Show a run of three neurons, as it is changed, on a console so wide; returns its lines."""
+
+    def shown(width=200, scores=(0.9, 0.2, 0.6), null=NULL, held_out=True, baselines=None, config=None, **columns):
+        made = make_run("made", {"a": {"auc": list(scores), "cohens_d": [1.0, -0.5, 0.1]}}, neutral=0.5)
+        table = made.neurons.assign(auc_replication=0.7, cohens_d_replication=1.5, auc_distance_replication=0.2)
+        table = table.assign(auc_distance_replication_low=0.1, auc_distance_replication_high=0.3, replicates=True)
+        counts = COUNTS | {"replication_present": 4 * held_out, "replication_control": 40 * held_out}
+        told = made.run | {
+            "counts": {"documents": 12, "behaviours": {"a": counts}},
+            "warnings": ["[bold]beware[/]"],
+            "reading": {"forward_passes": 0, "tokens": 0},
+            "model": {"name": "tiny", "dtype": "float32", "device": "cpu"},
+            "null": {} if null is None else {"a": null},
+            "config": config or {},
+        }
+        tables = {"neurons": table.assign(**columns), "positions": made.positions}
+        if baselines is not None:
+            tables["baselines"] = baselines
+        result = write_run(tmp_path / "shown", told, tables)
+        out = io.StringIO()
+        show_result(result, out=Console(width=width, file=out))
+        return out.getvalue().splitlines()
+
+    return shown
+
+
+KNOWN = {"p_fwer": [0.0002, 0.02, 1.0], "q_fdr": [0.001, 0.03, np.nan], "verdict": VERDICTS}
+
+
+TEXT = pd.DataFrame(
+    {
+        "behaviour": "a",
+        "baseline": ["token", "position", "previous tokens"],
+        "auc": [0.8, np.nan, 0.7],
+        "auc_replication": [0.81, np.nan, np.nan],
+        "auc_distance_replication": [0.31, np.nan, np.nan],
+        "auc_distance_replication_low": [0.25, np.nan, np.nan],
+        "auc_distance_replication_high": [0.35, np.nan, np.nan],
+        "cohens_d": [1.5, np.nan, 0.5],
+        "cohens_d_replication": [1.25, np.nan, np.nan],
+    }
+)
+"""What the text alone tells; of position there are too few groups to say."""
+
+
+def cells(lines, start):
+    [line] = [line for line in lines if line.startswith("│") and line.replace("│", " ").split()[:1] == [start]]
+    return [cell.strip() for cell in line.split("│")[1:-1]]
+
+
+def test_what_chance_reaches_stands_above_the_best_neuron(shown):
+    lines = shown(**KNOWN)
+    chance, best = cells(lines, "chance"), cells(lines, "1")
+    assert chance[2:4] == ["chance", "±0.213"]
+    assert best[:6] == ["1", "0", "0", "0.900", "<0.001", "0.001"]
+    assert lines.index(next(line for line in lines if "chance" in line)) < lines.index(
+        next(line for line in lines if "<0.001" in line)
+    )
+
+
+def test_what_chance_came_to_is_said_in_words(shown):
+    [said] = [line for line in shown(500, **KNOWN) if line.startswith("chance:")]
+    assert "0.213 or more from 0.5 in 5 % of 1,000 permutations" in said
+    assert "2 neurons have a p_fwer of at most 0.05, 3 a q_fdr" in said
+
+
+def test_each_verdict_in_the_table_is_explained_once(shown):
+    lines = shown(**KNOWN)
+    assert "anticipates" in cells(lines, "1")
+    assert [line.partition(":")[0] for line in lines if line.startswith(("antic", "token", "behav", "not re"))] == [
+        "anticipates",
+        "token detector",
+    ]
+
+
+def test_what_is_unknown_is_a_dash_and_what_is_known_of_no_neuron_has_no_column(shown):
+    assert cells(shown(**KNOWN), "3")[5] == "–"
+    bare = " ".join(shown(null=None, p_fwer=np.nan, q_fdr=np.nan, verdict=None))
+    assert not [word for word in ("chance", "p_fwer", "q_fdr", "verdict") if word in bare]
+    assert "replicates" in bare
+
+
+def test_what_the_text_alone_tells_stands_below_the_neurons_where_it_is_known(shown):
+    lines = shown(baselines=TEXT, beats_baselines=[True, False, None], **KNOWN)
+    token = cells(lines, "token")
+    header = [cell.strip() for cell in next(line for line in lines if "rank" in line).split("┃")[1:-1]]
+    assert dict(zip(header[:8], token, strict=False)) == {
+        "rank": "",
+        "layer": "",
+        "neuron": "token",
+        "auc": "0.800",
+        "p_fwer": "",
+        "q_fdr": "",
+        "held out": "0.810",
+        "95 % interval": "0.750 to 0.850",
+    }
+    [previous] = [line for line in lines if line.startswith("│") and "previous tokens" in line]
+    assert [cell.strip() for cell in previous.split("│")[1:-1]][2:7] == ["previous tokens", "0.700", "", "", "–"]
+    assert not [line for line in lines if line.startswith("│") and "position" in line]
+    assert lines.index(previous) > lines.index(next(line for line in lines if line.split()[:2] == ["│", "3"]))
+    assert [cells(lines, rank)[header.index("beats text")] for rank in "123"] == ["yes", "no", "–"]
+
+
+def test_what_the_text_alone_goes_by_is_said_with_how_many_neurons_beat_it(shown):
+    assert not [line for line in shown(500) if "text alone" in line]
+    [said] = [line for line in shown(500, baselines=TEXT, beats_baselines=[True, False, None]) if "text alone:" in line]
+    assert "token (the id of the token that is read), previous tokens (" in said
+    assert said.endswith("1 of 2 neurons beat them all, held out")
+
+
+def test_an_interval_is_called_as_sure_as_it_is(shown):
+    assert any("90 % interval" in line for line in shown(config={"confidence": 0.9}))
+
+
+def test_a_ranking_of_which_nothing_is_defined_reads_well(shown):
+    lines = shown(scores=[np.nan] * 3, null=None, p_fwer=np.nan, q_fdr=np.nan, verdict=None)
+    assert cells(lines, "1")[3] == "–"
+
+
+def test_an_older_run_that_knows_no_chance_is_shown(shown):
+    assert cells(shown(null=None, held_out=False), "1") == ["1", "0", "0", "0.900", "1.000"]
+
+
+def test_a_narrow_terminal_gets_what_matters_most(shown):
+    lines = shown(80, baselines=TEXT, beats_baselines=True, **KNOWN)
+    assert {"previous", "tokens"} <= {line.replace("│", " ").strip().split(" ")[0] for line in lines}
+    assert max(map(len, lines)) <= 80
+    assert [cell.strip() for cell in next(line for line in lines if "rank" in line).split("┃")[1:-1]] == [
+        "rank",
+        "layer",
+        "neuron",
+        "auc",
+        "p_fwer",
+        "held out",
+        "verdict",
+    ]
+
+
+def test_a_warning_is_text_and_no_markup(shown):
+    assert shown()[0] == "warning: [bold]beware[/]"
+
+
+def test_a_verdict_that_chance_or_the_text_could_have_earned_says_so(shown):
+    known = KNOWN | {"verdict": ["anticipates", "behaviour", "behaviour"]}
+    beats = {"beats_baselines": [True, False, True], "beats_baselines_prediction": [False, True, True]}
+    lines = shown(baselines=TEXT, **beats, **known)
+    assert "anticipates (the text tells it)" in cells(lines, "1")
+    assert "behaviour (the text tells it)" in cells(lines, "2")
+    assert "behaviour (may be chance)" in cells(lines, "3")
+    assert sum(line.startswith(("may be chance:", "the text tells it:")) for line in lines) == 2
