@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test lint bench clean
 
 demo: .venv/ready
-	$(BIN)/neurosieve find 'then=[show,ablate]'
+	$(BIN)/neurosieve find 'follow_up=[show,ablate]'
 
 # All tests. A file's stay together, so that what they share is made once. (`pytest` alone runs the quick ones.)
 test: .venv/ready

@@ -62,7 +62,7 @@ def measure(layers: int, neurons: int, positions: int, permutations: int) -> dic
             "seconds": seconds,
             "product_seconds": work.product,
             "ratio": seconds / work.product,
-            "largest_distance_median": float(np.median(null.largest)),
+            "null_max_median": float(np.median(null.largest)),
             "smallest_p_fwer": float(null.p_fwer.min()),
         }
     return measured

@@ -56,7 +56,7 @@ def _positions(texts: Sequence[npt.NDArray[np.int64]]) -> Positions:
         )
         labelled.append(LabelledDocument(tokens, {"last": [Span(last, last + 1)]}, {"last": [range(last, last + 1)]}))
     # The last token is read, so that the whole text is.
-    selection = Selection(ratio=CONTROLS, replication=0.0, looks=())
+    selection = Selection(controls_per_position=CONTROLS, held_out_fraction=0.0, extra_positions=())
     return choose_positions(labelled, ["last"], Distant(), selection, 0, Counter())
 
 

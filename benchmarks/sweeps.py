@@ -32,7 +32,12 @@ def seconds(folder: Path, *arguments: str) -> tuple[float, list[dict[str, Any]]]
 
 
 def rows(small: bool) -> list[Row]:
-    chosen = ("model=gemma-3-270m", "source.documents=600", "selection.ratio=1", "selection.looks=[]")
+    chosen = (
+        "model=gemma-3-270m",
+        "source.documents=600",
+        "selection.controls_per_position=1",
+        "selection.extra_positions=[]",
+    )
     varied = VARIED
     if small:
         chosen, varied = ("model=tiny", "source.documents=40", "permutations=20", "reports=[]"), ("seed=0,1",)

@@ -80,8 +80,8 @@ def ray_alone_throughout():
         yield
 
 
-NULL = {"permutations": 1000, "arrangements": None, "largest_distance_median": 0.2, "largest_distance_95": 0.25}
-NULL |= {"largest_distance": 0.3, "p_fwer_05": 1, "q_fdr_05": 2}
+NULL = {"permutations": 1000, "arrangements": None, "null_max_median": 0.2, "null_max_q95": 0.25}
+NULL |= {"null_max": 0.3, "p_fwer_05": 1, "q_fdr_05": 2}
 
 
 @pytest.fixture
@@ -97,8 +97,12 @@ def make_run(tmp_path):
         for behaviour, columns in scores.items():
             table = pd.DataFrame(columns, dtype=float).assign(behaviour=behaviour, layer=layer)
             table["neuron"] = range(len(table))
-            table[f"{scorers[0]}_distance"] = table[scorers[0]] - neutral
-            far = table[f"{scorers[0]}_distance"].abs().sort_values(ascending=False, kind="stable", na_position="last")
+            table[f"{scorers[0]}_minus_neutral"] = table[scorers[0]] - neutral
+            far = (
+                table[f"{scorers[0]}_minus_neutral"]
+                .abs()
+                .sort_values(ascending=False, kind="stable", na_position="last")
+            )
             table = table.loc[far.index]
             tables.append(table.assign(rank=range(1, len(table) + 1)))
         positions = pd.DataFrame({"group": list(groups), "part": "ranking", "token": 0})

@@ -15,7 +15,7 @@ import platformdirs
 
 from neurosieve.errors import StoreError
 
-__all__ = ["cache_folder", "replaced", "worked_out_once", "written_whole"]
+__all__ = ["atomic_folder", "atomic_write", "cache_folder", "computed_once"]
 
 
 def cache_folder() -> Path:
@@ -23,7 +23,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NEUROSIEVE_CACHE") or platformdirs.user_cache_dir("neurosieve"))
 
 
-def replaced(path: Path, write: Callable[[Path], object]) -> None:
+def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under a temporary name of its own, then give it its name."""
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
@@ -33,7 +33,7 @@ def replaced(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def worked_out_once(shelf: str, of: object, work: Callable[[], Any]) -> Any:
+def computed_once(shelf: str, of: object, work: Callable[[], Any]) -> Any:
     """Return what `work` gives, a JSON value, from the cache folder where it was worked out before.
 
     `of` is all that it depends on: of anything else, something else is kept.
@@ -45,12 +45,12 @@ def worked_out_once(shelf: str, of: object, work: Callable[[], Any]) -> Any:
     value = work()
     with suppress(OSError):  # So is what cannot be kept, as in a folder that cannot be written.
         path.parent.mkdir(parents=True, exist_ok=True)
-        replaced(path, lambda temporary: temporary.write_text(json.dumps(value)))
+        atomic_write(path, lambda temporary: temporary.write_text(json.dumps(value)))
     return value
 
 
 @contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder beside `target` to write in; it takes the name `target` when the block ends well.
 
     Raises:

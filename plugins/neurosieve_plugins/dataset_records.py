@@ -30,8 +30,8 @@ class DatasetRecords:
     revision: str | None
     streaming: bool
     part: tuple[int, ...] | None = None
-    """The number of a part, and of how many: whole files where they can be dealt out evenly, else one record in so
-    many; None for all."""
+    """The number of a part, and of how many: whole files where they can be shared out evenly, else one record
+    in so many; None for all."""
 
     def __post_init__(self) -> None:
         if not self.dataset.strip():

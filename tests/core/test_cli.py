@@ -56,7 +56,7 @@ def run(places, capsys):
         assert not capsys_before.err
         own = ["model=tiny", f"store={places / 'store'}"] if arguments[0] == "find" else []
         try:
-            main([*arguments[:1], *own, "draws=20", *arguments[1:]] if own else list(arguments))
+            main([*arguments[:1], *own, "interval_bootstraps=20", *arguments[1:]] if own else list(arguments))
         except SystemExit as ended:
             code = ended.code
         said = capsys.readouterr()
@@ -225,14 +225,14 @@ def test_hydra_full_error_shows_the_traceback(run, monkeypatch):
 
 
 def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, places):
-    code, printed, error = run(GOOD, "confirm=3", "layers=[2,0]")
+    code, printed, error = run(GOOD, "test_top=3", "layers=[2,0]")
     assert (code, error) == (0, "")
     assert "backtracking: the best 10 of 256 MLP neurons by auc" in printed
     [folder] = re.findall("run folder: (.*)", printed)
     assert {path.name for path in (places / "here" / folder).iterdir()} == {
         ".hydra",
         "activations.parquet",
-        "looks.parquet",
+        "extra_positions.parquet",
         "neurons.parquet",
         "positions.parquet",
         "report.html",
@@ -257,7 +257,7 @@ class Interrupting:
 
 
 def test_an_interrupted_run_says_that_it_goes_on_and_does(run, places):
-    few = ("tokens_per_batch=200", "confirm=3")
+    few = ("tokens_per_batch=200", "test_top=3")
     listener = Interrupting()
     installed().manager.register(listener)
     try:
@@ -301,7 +301,7 @@ def test_infinite_activations_are_refused_too(places):
 
 
 def test_a_sweep_reads_the_model_once_and_ends_with_a_comparison(run, places):
-    code, printed, _ = run(GOOD, "-m", "scorers=[auc],[cohens_d]", "seed=0,1", "confirm=3", "hydra.sweep.dir=sweep")
+    code, printed, _ = run(GOOD, "-m", "scorers=[auc],[cohens_d]", "seed=0,1", "test_top=3", "hydra.sweep.dir=sweep")
     assert code == 0
     sweep = places / "here" / "sweep"
     runs = [json.loads((sweep / str(number) / "run.json").read_text()) for number in range(4)]

@@ -102,7 +102,7 @@ def ablate_neurons(
         told = {"mode": settings.mode, "behaviour": behaviour}
         effects = pd.DataFrame([{**told, **line} for one in compared for line in one.lines(name)])
         judgements = [one._asdict() for one in _judged(observed, asked, settings)]
-    warnings += _cautions(sets, compared[0], settings.enough_groups) + observed.warnings
+    warnings += _cautions(sets, compared[0], settings.min_groups) + observed.warnings
     observed.counts["control_sets"] = len(sets)
     run = {
         "command": "ablate",
@@ -143,7 +143,7 @@ def ablate_neurons(
 
 def _compared(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Comparison]:
     return [
-        Comparison(measure, conditions, settings.draws, settings.seed, settings.enough_groups)
+        Comparison(measure, conditions, settings.interval_bootstraps, settings.seed, settings.min_groups)
         for measure in observed.measures
     ]
 
@@ -161,7 +161,7 @@ def _neurons(targets: Sequence[Neuron], sets: Sequence[Sequence[Match]]) -> pd.D
         for number, matches in enumerate(sets)
         for place, match in enumerate(matches, 1)
     ]
-    return pd.DataFrame(lines, columns=["set", "control_seed", "layer", "neuron", "place", "ratio"])
+    return pd.DataFrame(lines, columns=["set", "control_set", "layer", "neuron", "place", "ratio"])
 
 
 def _matching(sets: Sequence[Sequence[Match]]) -> dict[str, Any]:

@@ -28,17 +28,17 @@ def _as_it_is(estimate: Estimate) -> Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """What is measured of the same units under each condition: the sum of `top` over units by that of `bottom`."""
+    """What is measured of the same units under each condition: the sum of `numerator` over that of `denominator`."""
 
     name: str
     words: str
     """What it is, for people."""
     groups: Sequence[str]
     """The group of each unit."""
-    top: Float[ndarray, "conditions units"]
-    bottom: Float[ndarray, "conditions units"]
+    numerator: Float[ndarray, "conditions units"]
+    denominator: Float[ndarray, "conditions units"]
     unedited: tuple[npt.ArrayLike, npt.ArrayLike] | None = None
-    """The same of the unedited model; None where `top` is a change from it already."""
+    """The same of the unedited model; None where `numerator` is a change from it already."""
     read_as: Callable[[Estimate], Estimate] = _as_it_is
     """What is reported of the ratio."""
     p: Sequence[float] | None = None
@@ -47,7 +47,9 @@ class Measure:
     def joined(self, other: "Measure") -> "Measure":
         """Return this with the same measure of the same units under further conditions, of neither of which is a p."""
         return replace(
-            self, top=np.concatenate([self.top, other.top]), bottom=np.concatenate([self.bottom, other.bottom])
+            self,
+            numerator=np.concatenate([self.numerator, other.numerator]),
+            denominator=np.concatenate([self.denominator, other.denominator]),
         )
 
 
@@ -93,17 +95,17 @@ class Comparison:
     """One measure under each condition, by the same resamples of the groups."""
 
     def __init__(
-        self, measure: Measure, conditions: Sequence[Condition], draws: int, seed: int, enough_groups: int
+        self, measure: Measure, conditions: Sequence[Condition], draws: int, seed: int, min_groups: int
     ) -> None:
         self.measure, self.conditions = measure, conditions
-        self.resamples = Resamples(measure.groups, draws, seed, enough_groups)
+        self.resamples = Resamples(measure.groups, draws, seed, min_groups)
         self.unedited, self._silent = None, False
         if measure.unedited is not None:
-            self._silent = not np.any(measure.top) and not np.any(measure.unedited[0])
+            self._silent = not np.any(measure.numerator) and not np.any(measure.unedited[0])
             self.unedited = measure.read_as(self.resamples.ratio(*measure.unedited))
         self.values = [
-            measure.read_as(self.resamples.ratio(top, bottom))
-            for top, bottom in zip(measure.top, measure.bottom, strict=True)
+            measure.read_as(self.resamples.ratio(numerator, denominator))
+            for numerator, denominator in zip(measure.numerator, measure.denominator, strict=True)
         ]
         self.changes = [value if self.unedited is None else value - self.unedited for value in self.values]
         self.chance = self._chance()
@@ -117,7 +119,7 @@ class Comparison:
         """
         size = {"n": self.resamples.units, "groups": self.resamples.groups}
         if self.unedited is not None:
-            told = {"set": "unedited", "control_seed": -1, "intervention": "none", "strength": 0.0, "k": 0}
+            told = {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
             yield {**told, "measure": self.measure.name, **_with_interval("value", self.unedited), **size}
         for number, condition in enumerate(self.conditions):
             difference = None
@@ -125,7 +127,7 @@ class Comparison:
                 difference = self.values[number] - average([self.values[other] for other in self._controls(condition)])
             yield {
                 "set": condition.set,
-                "control_seed": condition.control_seed,
+                "control_set": condition.control_set,
                 "intervention": intervention,
                 "strength": condition.edit.strength,
                 "k": condition.k,

@@ -35,7 +35,7 @@ class Condition(NamedTuple):
 
     set: str
     """`target`: the neurons in question. `control`: neurons like them."""
-    control_seed: int
+    control_set: int
     """The number of the set of controls, -1 for the target."""
     k: int
     """How many neurons are edited."""
@@ -112,8 +112,8 @@ def rounds(asked: Sequence[Condition]) -> tuple[list[Condition], list[Condition]
 
     Source: Besag and Clifford (1991), Sequential Monte Carlo p-values, Biometrika 78.
     """
-    first = [one for one in asked if one.control_seed < FIRST_SETS]
-    return first, [one for one in asked if one.control_seed >= FIRST_SETS]
+    first = [one for one in asked if one.control_set < FIRST_SETS]
+    return first, [one for one in asked if one.control_set >= FIRST_SETS]
 
 
 def _held_by(neurons: set[Neuron], at_controls: ControlPositions) -> Mapping[Neuron, Tensor]:

@@ -93,10 +93,10 @@ class Resamples:
         share = np.full(self.groups, 1 / max(1, self.groups))
         self._weights = np.random.default_rng(seed).multinomial(self.groups, share, size=draws)
 
-    def ratio(self, top: npt.ArrayLike, bottom: npt.ArrayLike | None = None) -> Estimate:
-        """Return the sum of `top` over units, by that of `bottom`: the mean of `top`, where that is not given."""
-        over = np.asarray(top, dtype=np.float64)
-        under = np.ones_like(over) if bottom is None else np.asarray(bottom, dtype=np.float64)
+    def ratio(self, numerator: npt.ArrayLike, denominator: npt.ArrayLike | None = None) -> Estimate:
+        """Return the sum of `numerator` over that of `denominator`: the mean of `numerator` where that is not given."""
+        over = np.asarray(numerator, dtype=np.float64)
+        under = np.ones_like(over) if denominator is None else np.asarray(denominator, dtype=np.float64)
         tops, bottoms = (np.bincount(self._group, one, self.groups) for one in (over, under))
         with np.errstate(invalid="ignore", divide="ignore"):  # Nothing by nothing is nan: undefined.
             return Estimate(

@@ -85,7 +85,7 @@ def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing,
     if writing.problems is not None:
         return tasks_of_problems(writing.problems, writing.prompt, opened.held.tokenizer, at_most, settings.seed)
     table = opened.positions.table
-    groups: Set[str] = set(table.group[table.part == "replication"])
+    groups: Set[str] = set(table.group[table.part == "heldout"])
     if not groups:
         groups = set(table.group)
         warnings.append(
@@ -128,7 +128,7 @@ def _traces(
             "tokens": [len(one.token_ids) for one in completions],
             "spans": spans,
             "right": pd.array([verdict.right for verdict in verdicts], dtype="boolean"),
-            "at_limit": [not one.ended for one in completions],
+            "truncated": [not one.ended for one in completions],
             "log_p": log_p,
             "text": [one.text for one in completions],
         }
@@ -137,10 +137,10 @@ def _traces(
 
 def _named(condition: Condition | None, intervention: str) -> dict[str, Any]:
     if condition is None:
-        return {"set": "unedited", "control_seed": -1, "intervention": "none", "strength": 0.0, "k": 0}
+        return {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
     return {
         "set": condition.set,
-        "control_seed": condition.control_seed,
+        "control_set": condition.control_set,
         "intervention": intervention,
         "strength": condition.edit.strength,
         "k": condition.k,
@@ -156,13 +156,13 @@ def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator
     def measure(
         name: str,
         words: str,
-        top: npt.NDArray[np.float64],
-        bottom: npt.NDArray[np.float64] | None = None,
+        numerator: npt.NDArray[np.float64],
+        denominator: npt.NDArray[np.float64] | None = None,
         **more: Any,
     ) -> Measure:
-        under = np.ones_like(top) if bottom is None else bottom
+        under = np.ones_like(numerator) if denominator is None else denominator
         told = more.pop("groups", groups)
-        return Measure(name, words, told, top[1:], under[1:], (top[0], under[0]), **more)
+        return Measure(name, words, told, numerator[1:], under[1:], (numerator[0], under[0]), **more)
 
     spans, tokens = column("spans"), column("tokens")
     shown = (spans > 0).astype(np.float64)
@@ -177,7 +177,7 @@ def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator
         right = right[:, known]
         p = [sign_test(one - right[0], mine) for one in right[1:]]
         yield measure("right", "the share of right answers", right, groups=mine, p=p)
-    yield measure("at_limit", "the share of traces that ran out of tokens", column("at_limit"))
+    yield measure("truncated", "the share of traces that ran out of tokens", column("truncated"))
     yield measure("tokens", "the length in tokens", tokens)
     yield measure(
         "perplexity", "the perplexity under the unedited model", -column("log_p"), tokens, read_as=Estimate.exp
@@ -195,9 +195,9 @@ def _cautions(
             f"`{behaviour}` shows in none of {len(unedited):,} unedited traces, so that no edit can make it rarer: "
             "give prompts that bring it about, as `problems=arithmetic prompt=corrections` does"
         )
-    if unedited.at_limit.mean() > 0.5:
+    if unedited.truncated.mean() > 0.5:
         found.append(
-            f"{int(unedited.at_limit.sum()):,} of {len(unedited):,} unedited traces ran out of their "
+            f"{int(unedited.truncated.sum()):,} of {len(unedited):,} unedited traces ran out of their "
             f"{sampling.max_new_tokens:,} tokens: raise `sampling.max_new_tokens` to see how they end"
         )
     if sampling.temperature == 0 and settings.samples > 1:

@@ -69,12 +69,12 @@ def places_of(
     """
     warnings = list[str]()
     mine = table[table.behaviour == behaviour]
-    part = "replication"
+    part = "heldout"
     if not (mine.part == part).any():
         part = "ranking"
         warnings.append(
             "the run held out nothing: the effect is measured on the texts that the neurons were chosen on, and looks "
-            "larger than it is; run `neurosieve find` with `selection.replication=0.5`"
+            "larger than it is; run `neurosieve find` with `selection.held_out_fraction=0.5`"
         )
     groups = set(mine.group[mine.part == part])
     usual = mine[(mine.label == 0) & (mine.part == part)]

@@ -40,9 +40,9 @@ class Ablate:
     """At most so many control positions of each of them are looked at, for the cost."""
     samples: int = 1
     """Traces of each prompt under each edit, where text is generated. Each has the same draws under every edit."""
-    draws: int = 2000
+    interval_bootstraps: int = 2000
     """Resamples of the groups behind each interval."""
-    enough_groups: int = 10
+    min_groups: int = 10
     """With fewer groups than this there is no interval and no verdict."""
     tokens_per_batch: int | None = None
     """Tokens in one forward pass; 4,096 on a CPU and 32,768 on a GPU, by default."""
@@ -52,8 +52,8 @@ class Ablate:
     """The folder that keeps finished traces; the user's cache, by default."""
 
     def __post_init__(self) -> None:
-        least = {"controls": 1, "seed": 0, "documents": 1, "positions": 0, "samples": 1, "draws": 100}
-        least |= {"enough_groups": 2, "tokens_per_batch": 1, "rows_per_batch": 1}
+        least = {"controls": 1, "seed": 0, "documents": 1, "positions": 0, "samples": 1, "interval_bootstraps": 100}
+        least |= {"min_groups": 2, "tokens_per_batch": 1, "rows_per_batch": 1}
         for name, lowest in least.items():
             value = getattr(self, name)
             optional = value is None and (name in ("controls", "documents") or name.endswith("_per_batch"))

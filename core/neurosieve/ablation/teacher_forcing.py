@@ -121,7 +121,7 @@ def _table(
     tables = [
         where.assign(
             set=condition.set,
-            control_seed=condition.control_seed,
+            control_set=condition.control_set,
             intervention=intervention,
             strength=condition.edit.strength,
             k=condition.k,

@@ -6,10 +6,10 @@ from typing import Any
 
 from neurosieve.activations.store import Space
 
-__all__ = ["told_of_others"]
+__all__ = ["warn_of_other_stores"]
 
 
-def told_of_others(space: Space) -> list[str]:
+def warn_of_other_stores(space: Space) -> list[str]:
     """Say what the store holds of the same model, and how it differs; nothing where `space` itself holds something."""
     if not space.is_empty:
         return []

@@ -26,7 +26,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from neurosieve.data import Site
-from neurosieve.disk import cache_folder, replaced
+from neurosieve.disk import atomic_write, cache_folder
 from neurosieve.errors import StoreError
 from neurosieve.models.sites import in_addresses
 
@@ -64,7 +64,7 @@ class Space:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / "space.json").exists():
                 about = json.dumps({"model": name, **what}, indent=1) + "\n"
-                replaced(self.folder / "space.json", lambda path: path.write_text(about))
+                atomic_write(self.folder / "space.json", lambda path: path.write_text(about))
             for part in self.folder.glob(".*.part"):
                 # Left by a run that was killed as it wrote, not by one that writes now; which may end it just now.
                 with suppress(FileNotFoundError):
@@ -151,7 +151,7 @@ class Space:
                 os.fsync(stream.fileno())
 
         try:
-            replaced(shard, write)
+            atomic_write(shard, write)
         except (OSError, SafetensorError) as error:
             needed = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
             # The folder itself may be gone, as where somebody cleared the store meanwhile.

@@ -12,7 +12,7 @@ import pandas as pd
 
 from neurosieve.analysis.grading import TRUTH_FIELDS, truth_of
 from neurosieve.data import Document, Verdict
-from neurosieve.disk import replaced
+from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError
 from neurosieve.texts.spans import Detected
 from neurosieve.wording import plural
@@ -124,7 +124,7 @@ def write_summary(summary: pd.DataFrame, path: Path) -> None:
     """Write a summary as JSON: an array of objects, with null where a share is undefined."""
     text = json.dumps(json.loads(summary.to_json(orient="records", double_precision=15)), indent=1, ensure_ascii=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    replaced(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+    atomic_write(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
 def _said(document: Document, field: str) -> str:

@@ -19,7 +19,7 @@ from neurosieve.contracts import Control, Detector, Grader, Intervention, Proble
 from neurosieve.data import Document, Problem
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
-from neurosieve.pipeline.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
+from neurosieve.pipeline.reopening import PlannedRun, RunInputs, neurons_asked, reopened, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result, Run
 
@@ -126,13 +126,13 @@ def from_config(config: Any, folder: Path) -> Run:
     return ablate_neurons(opened, *_asked(config, _source(result)), folder, {})
 
 
-def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
+def go_on(config: Any, result: Result, inputs: RunInputs, folder: Path) -> Run:
     """Run what a composed config asks for on a run that has just ended."""
-    opened = at_hand.reopened(result, installed().announce)
-    return ablate_neurons(opened, *_asked(config, at_hand.source), folder, {})
+    opened = inputs.reopened(result, installed().announce)
+    return ablate_neurons(opened, *_asked(config, inputs.source), folder, {})
 
 
-def check_ahead(config: Any, ahead: Ahead) -> None:
+def check_ahead(config: Any, ahead: PlannedRun) -> None:
     """Raise where a composed config asks for what a run that is to come cannot have."""
     check_editable(ahead.atlas)
     asked = _asked(config, ())

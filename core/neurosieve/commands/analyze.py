@@ -17,7 +17,7 @@ from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Detector, Grader, Report, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError, nearest
-from neurosieve.pipeline.reopening import Ahead, AtHand, result_of
+from neurosieve.pipeline.reopening import PlannedRun, RunInputs, result_of
 from neurosieve.registry import describe, installed
 from neurosieve.runs.record import Stopwatch, versions
 from neurosieve.runs.results import Result, Run, draw, write_run
@@ -131,7 +131,7 @@ def from_config(config: Any, folder: Path) -> Run:
     )
 
 
-def check_ahead(config: Any, ahead: Ahead) -> None:
+def check_ahead(config: Any, ahead: PlannedRun) -> None:
     """Raise where a composed config asks for what cannot be; nothing that it asks for depends on the run."""
     _settings(config)
     build_all(config.reports, "report")
@@ -139,11 +139,11 @@ def check_ahead(config: Any, ahead: Ahead) -> None:
         build(config.grader, "grader", "grader")
 
 
-def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
+def go_on(config: Any, result: Result, inputs: RunInputs, folder: Path) -> Run:
     """Run what a composed config asks for on the texts of a run that has just ended."""
     return _analyzed(
-        at_hand.source,
-        at_hand.detectors,
+        inputs.source,
+        inputs.detectors,
         None if config.grader is None else build(config.grader, "grader", "grader"),
         _settings(config),
         build_all(config.reports, "report"),

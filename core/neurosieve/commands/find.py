@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from neurosieve.commands.follow_ups import check_ahead, follow, gone_on, planned
+from neurosieve.commands.follow_ups import check_ahead, follow, follow_up_step, planned
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
@@ -17,7 +17,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.fresh_traces import validated
 from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
 from neurosieve.pipeline.ranking_run import sieve
-from neurosieve.pipeline.reopening import Ahead, AtHand
+from neurosieve.pipeline.reopening import PlannedRun, RunInputs
 from neurosieve.pipeline.rescoring import rescored
 from neurosieve.pipeline.settings import NO_STORE
 from neurosieve.pipeline.streaming_run import streamed
@@ -64,7 +64,7 @@ def find(
         **settings: the fields of `Find`, such as `seed`, `rank_by` and `site`.
 
     Returns:
-        The run. It has a warning where the texts do not hold what `validate`, `replicate_on` or `then` needs: the
+        The run. It has a warning where the texts do not hold what `validate`, `replicate_on` or `follow_up` needs: the
         ranking stands.
 
     Raises:
@@ -97,12 +97,12 @@ def _run(job: Job, folder: Path) -> Result:
     """Rank, draw, and do what is to follow; each is finished, and can be looked at, before the next begins."""
     if job.settings.store == NO_STORE:
         _check_ends_with_the_ranking(job)
-    plans = planned(job.settings.then, job.reports)
+    plans = planned(job.settings.follow_up, job.reports)
     held = job.opened()
     if plans:
         atlas = atlas_of(held, job.settings.site)
         layers = job.settings.layers or [site.layer for site in atlas.sites]
-        check_ahead(plans, Ahead(held.name, atlas, set(layers), list(job.detectors)))
+        check_ahead(plans, PlannedRun(held.name, atlas, set(layers), list(job.detectors)))
     if job.validation is not None:
         job.validation.check_ahead(held.tokenizer)
     read = streamed if job.settings.store == NO_STORE else sieve
@@ -111,19 +111,19 @@ def _run(job: Job, folder: Path) -> Result:
     if job.validation is not None:
         how = (job.detectors, job.scorers, job.control, job.selection, job.settings, job.executor)
         trial = partial(validated, result, held, job.validation, *how, installed().announce)
-        result = gone_on(result, "validate=generated", trial)
+        result = follow_up_step(result, "validate=generated", trial)
         draw(folder, job.reports)
     if job.replicate_on is not None:
-        result = gone_on(result, "replicate_on", partial(_replicated, result, held, job))
+        result = follow_up_step(result, "replicate_on", partial(_replicated, result, held, job))
         draw(folder, job.reports)
     if plans:
-        result = follow(plans, result, AtHand(held, job.source, job.detectors, job.control))
+        result = follow(plans, result, RunInputs(held, job.source, job.detectors, job.control))
         draw(folder, job.reports)
     return result
 
 
 def _check_ends_with_the_ranking(job: Job) -> None:
-    asked = {"then": job.settings.then, "validate": job.validation, "replicate_on": job.replicate_on}
+    asked = {"follow_up": job.settings.follow_up, "validate": job.validation, "replicate_on": job.replicate_on}
     going_on = [name for name, value in asked.items() if value]
     if going_on:
         raise ConfigError(

@@ -14,11 +14,11 @@ from neurosieve.config.configuration import composed, publish
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, NeurosieveError, nearest
-from neurosieve.pipeline.reopening import Ahead, AtHand
+from neurosieve.pipeline.reopening import PlannedRun, RunInputs
 from neurosieve.registry import describe
 from neurosieve.runs.results import Result, Run, warned
 
-__all__ = ["FollowUp", "check_ahead", "follow", "gone_on", "planned"]
+__all__ = ["FollowUp", "check_ahead", "follow", "follow_up_step", "planned"]
 
 FOLLOWERS = ("analyze", "show", "ablate")
 """The commands that go on from a run."""
@@ -47,7 +47,7 @@ def planned(lines: Sequence[str], reports: Mapping[str, Report]) -> list[FollowU
     for line in lines:
         command, *overrides = shlex.split(line) or [""]
         if command not in FOLLOWERS:
-            raise ConfigError(f"`then` holds `{line}`, which cannot follow a run: {nearest(command, FOLLOWERS)}")
+            raise ConfigError(f"`follow_up` holds `{line}`, which cannot follow a run: {nearest(command, FOLLOWERS)}")
         module = import_module(f"neurosieve.commands.{command}")
         publish(module.SCHEMAS)
         if command != "analyze":
@@ -61,7 +61,7 @@ def planned(lines: Sequence[str], reports: Mapping[str, Report]) -> list[FollowU
     return plans
 
 
-def check_ahead(plans: Sequence[FollowUp], ahead: Ahead) -> None:
+def check_ahead(plans: Sequence[FollowUp], ahead: PlannedRun) -> None:
     """Raise where a follow-up asks for what the run to come cannot have, before anything is read for it.
 
     Raises:
@@ -71,10 +71,10 @@ def check_ahead(plans: Sequence[FollowUp], ahead: Ahead) -> None:
         try:
             import_module(f"neurosieve.commands.{plan.command}").check_ahead(plan.config, ahead)
         except NeurosieveError as error:
-            raise ConfigError(f"`then` holds `{plan.line}`: {error}") from error
+            raise ConfigError(f"`follow_up` holds `{plan.line}`: {error}") from error
 
 
-def follow(plans: Sequence[FollowUp], result: Result, at_hand: AtHand) -> Result:
+def follow(plans: Sequence[FollowUp], result: Result, inputs: RunInputs) -> Result:
     """Run each follow-up on a finished run, and return the run, with a warning for each that its texts do not allow.
 
     Raises:
@@ -83,11 +83,11 @@ def follow(plans: Sequence[FollowUp], result: Result, at_hand: AtHand) -> Result
     for plan in plans:
         folder = result.folder / plan.command / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
         module = import_module(f"neurosieve.commands.{plan.command}")
-        result = gone_on(result, plan.line, partial(module.go_on, plan.config, result, at_hand, folder))
+        result = follow_up_step(result, plan.line, partial(module.go_on, plan.config, result, inputs, folder))
     return result
 
 
-def gone_on(result: Result, asked: str, step: Callable[[], Run]) -> Result:
+def follow_up_step(result: Result, asked: str, step: Callable[[], Run]) -> Result:
     """Go on from a finished run, and return it: it stands, whatever comes of the step.
 
     Where its texts do not hold what the step needs, that is one more finding about them, and a warning of the run.

@@ -77,11 +77,11 @@ _LINES = {
     "ranking_present": "present positions that rank",
     "ranking_control": "control positions that rank",
     "ranking_groups": "groups that rank",
-    "smallest_auc": "smallest AUC that could reach p_fwer 0.05",
-    "replication_present": "present positions held out",
-    "replication_control": "control positions held out",
-    "replication_groups": "groups held out",
-    "smallest_auc_replication": "smallest AUC that could replicate",
+    "minimum_detectable_auc": "smallest AUC that could reach p_fwer 0.05",
+    "heldout_present": "present positions held out",
+    "heldout_control": "control positions held out",
+    "heldout_groups": "groups held out",
+    "minimum_detectable_auc_heldout": "smallest AUC that could replicate",
 }
 
 

@@ -14,7 +14,7 @@ from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.inspection.showing import Show, show_neurons
-from neurosieve.pipeline.reopening import Ahead, AtHand, neurons_asked, reopened, result_of
+from neurosieve.pipeline.reopening import PlannedRun, RunInputs, neurons_asked, reopened, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result, Run
 
@@ -87,7 +87,7 @@ def from_config(config: Any, folder: Path) -> Run:
     return show_neurons(opened, _settings(config), build_all(config.reports, "report"), folder, {})
 
 
-def check_ahead(config: Any, ahead: Ahead) -> None:
+def check_ahead(config: Any, ahead: PlannedRun) -> None:
     """Raise where a composed config asks for what a run that is to come cannot have."""
     settings = _settings(config)
     build_all(config.reports, "report")
@@ -96,9 +96,9 @@ def check_ahead(config: Any, ahead: Ahead) -> None:
         ahead.check_k(settings.k)
 
 
-def go_on(config: Any, result: Result, at_hand: AtHand, folder: Path) -> Run:
+def go_on(config: Any, result: Result, inputs: RunInputs, folder: Path) -> Run:
     """Run what a composed config asks for on a run that has just ended."""
-    opened = at_hand.reopened(result, installed().announce)
+    opened = inputs.reopened(result, installed().announce)
     return show_neurons(opened, _settings(config), build_all(config.reports, "report"), folder, {})
 
 

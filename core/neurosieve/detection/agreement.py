@@ -101,7 +101,7 @@ def agreement(
     marks: Mapping[str, Marks],
     draws: int,
     seed: int,
-    enough_groups: int,
+    min_groups: int,
 ) -> pd.DataFrame:
     """Return a line per detector and label: how well the sentences that it marks are those that bear the label.
 
@@ -111,7 +111,7 @@ def agreement(
         marks: which sentences each detector marks.
         draws: resamples of the groups behind each interval.
         seed: draws them.
-        enough_groups: with fewer groups there is no interval.
+        min_groups: with fewer groups there is no interval.
 
     Returns:
         `detector, label, precision, recall, f1, true_positive, false_positive, false_negative, sentences`, with
@@ -135,7 +135,7 @@ def agreement(
             line |= dict(zip(("true_positive", "false_positive", "false_negative"), map(int, whole), strict=False))
             line["sentences"] = len(truth.sentences)
             for measure, drawn in resampled.items():
-                low, high = _interval(drawn) if len(groups) >= enough_groups else (np.nan, np.nan)
+                low, high = _interval(drawn) if len(groups) >= min_groups else (np.nan, np.nan)
                 line |= {f"{measure}_low": low, f"{measure}_high": high}
             lines.append(line)
     return pd.DataFrame(lines)
@@ -152,12 +152,12 @@ def confusion(truth: Annotated, marks: Mapping[str, Marks]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["detector", "label", "sentences", "detected", "share"])
 
 
-def doubts(truth: Annotated, compared: Mapping[str, Sequence[str]], enough_groups: int, documents: int) -> list[str]:
+def doubts(truth: Annotated, compared: Mapping[str, Sequence[str]], min_groups: int, documents: int) -> list[str]:
     """Return what a reader of the agreement must know first."""
     found = []
     groups, with_some = truth.sentences["group"].nunique(), truth.sentences["document"].nunique()
-    if groups < enough_groups:
-        found.append(f"{groups} groups are annotated: with fewer than {enough_groups} there is no interval")
+    if groups < min_groups:
+        found.append(f"{groups} groups are annotated: with fewer than {min_groups} there is no interval")
     if with_some < documents:
         found.append(
             f"{documents - with_some:,} of {documents:,} documents are not annotated, and have no part in precision "

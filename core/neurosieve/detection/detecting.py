@@ -50,10 +50,10 @@ def detect_spans(
             }
             compared = {label: (label,) for label in labels}
             tables["agreement"] = agreement(
-                truth, compared, marks, settings.draws, settings.seed, settings.enough_groups
+                truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups
             )
             tables["confusion"] = confusion(truth, marks)
-            warnings += doubts(truth, compared, settings.enough_groups, counts["documents"])
+            warnings += doubts(truth, compared, settings.min_groups, counts["documents"])
             warnings += [
                 f"{beside:,} spans of `{name}` lie beside every annotated sentence: they count neither as right nor as "
                 "wrong"

@@ -33,16 +33,16 @@ class Learn:
     output: str | None = None
     """The file for the trained detector; `detector.safetensors` in the run's folder, by default."""
     folds: int = 5
-    """In how many parts the groups are dealt to be held out in turn."""
+    """Into how many parts the groups are split, each held out in turn."""
     seed: int = 0
     """Deals the groups, and draws the resamples."""
-    draws: int = 1000
+    interval_bootstraps: int = 1000
     """Resamples of the groups behind each interval."""
-    enough_groups: int = 10
+    min_groups: int = 10
     """With fewer annotated groups there is no interval: resampling so few gives intervals that are far too narrow."""
 
     def __post_init__(self) -> None:
-        for name, least in (("folds", 3), ("seed", 0), ("draws", 1), ("enough_groups", 2)):
+        for name, least in (("folds", 3), ("seed", 0), ("interval_bootstraps", 1), ("min_groups", 2)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} is {value!r}: give a whole number, at least {least}")
@@ -165,7 +165,7 @@ def _pair(one: int, other: int) -> tuple[int, int]:
 
 
 def _dealt(groups: pd.Series, present: npt.NDArray[np.bool_], folds: int, seed: int) -> Mapping[str, int]:
-    """Return each group's fold: those with the behaviour are dealt first, so that no training is left without."""
+    """Return each group's fold: those with the behaviour come first, so that none is trained without."""
     with_it = pd.Series(present).groupby(groups.to_numpy(), sort=True).any()
     count = int(with_it.sum())
     if count < 3:
@@ -174,6 +174,6 @@ def _dealt(groups: pd.Series, present: npt.NDArray[np.bool_], folds: int, seed: 
             "groups that had no part in its training, nor in the choice of its threshold: give more documents"
         )
     shuffled = np.random.default_rng(seed).permutation(len(with_it))
-    dealt = sorted(shuffled, key=lambda place: not with_it.iat[place])
+    ordered = sorted(shuffled, key=lambda place: not with_it.iat[place])
     # No more folds than groups with the behaviour: each held-out part has some to find.
-    return {str(with_it.index[place]): number % min(folds, count) for number, place in enumerate(dealt)}
+    return {str(with_it.index[place]): number % min(folds, count) for number, place in enumerate(ordered)}

@@ -12,7 +12,7 @@ from neurosieve.data import Document
 from neurosieve.detection.agreement import Annotated, agreement, annotated, chosen_labels, doubts, marked
 from neurosieve.detection.learnable import Fitted, Learnable
 from neurosieve.detection.learning import CrossValidated, Learn, cross_validated, curve
-from neurosieve.disk import replaced
+from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.registry import describe, installed
 from neurosieve.runs.record import Stopwatch, versions
@@ -69,8 +69,8 @@ def train(
             name: marked(truth.sentences, {one.document.id: one.spans[name] for one in found}) for name in detectors
         }
         compared = {behaviour: settings.labels}
-        table = agreement(truth, compared, marks, settings.draws, settings.seed, settings.enough_groups)
-    warnings += doubts(truth, compared, settings.enough_groups, counts["documents"])
+        table = agreement(truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups)
+    warnings += doubts(truth, compared, settings.min_groups, counts["documents"])
     warnings += _cautions(measured, settings)
     with watch.stage("training on all"):
         fitted = learner.fit(documents, settings.labels)
@@ -212,7 +212,7 @@ def _folds(measured: CrossValidated) -> pd.DataFrame:
 def _save(fitted: Fitted, output: Path, threshold: float, about: Mapping[str, Any]) -> None:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        replaced(output, lambda path: fitted.save(path, threshold, about))
+        atomic_write(output, lambda path: fitted.save(path, threshold, about))
     except OSError as error:
         raise StoreError(
             f"cannot write the detector to `{output}` ({error.strerror or error}): choose another place, as "

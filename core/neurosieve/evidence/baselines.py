@@ -19,7 +19,7 @@ from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import columns_of, distance
 from neurosieve.texts.positions import PARTS, Positions
 
-__all__ = ["baseline_table", "beaten"]
+__all__ = ["add_beats_baselines", "baseline_table"]
 
 _BEFORE = 20
 _PLACES = 20
@@ -41,47 +41,47 @@ def baseline_table(
     rank_by: str,
     settings: Evidence,
 ) -> pd.DataFrame:
-    """Return a line per behaviour and baseline: `behaviour, baseline`, then the scores, as of a neuron, at each look.
+    """Return a line per behaviour and baseline: `behaviour, baseline`, then the scores, as of a neuron, at each place.
 
     A baseline is a logistic regression of presence on what it goes by. Its log-odds are scored as if they were a
     neuron's activations: on the ranking part those of positions whose groups had no part in fitting it (in 5 folds),
     on the replication part those of the regression that was fitted on the ranking part. Scores of several neurons
     together, and scores where there are too few groups to leave some out, are nan; so are, on the ranking part, those
     among positions of one token id, which would compare the log-odds of one fold with those of another. Intervals are
-    those of the ranking's own look.
+    those of the ranking's own place.
     """
     lines = []
     features = _features(positions)
     for behaviour in positions.behaviours:
         for name in BASELINES:
             told: dict[str, Any] = {"behaviour": behaviour, "baseline": name}
-            for look in positions.looks:
-                ranking, held_out = (_part(positions, positions.column(behaviour, part, look)) for part in PARTS)
+            for place in positions.places:
+                ranking, held_out = (_part(positions, positions.column(behaviour, part, place)) for part in PARTS)
                 one = _as_neuron(positions, ranking, _out_of_fold(features[name], ranking, settings.seed))
                 other = _as_neuron(positions, held_out, _held_out(features[name], ranking, held_out))
                 # Among positions of one token id the log-odds of several folds would be compared with each other.
                 unmixed = {
                     key: scorer for key, scorer in scorers.items() if one is None or not flips_groups(one, scorer)
                 }
-                suffix = f"{look and '_'}{look}"
+                suffix = f"{place and '_'}{place}"
                 told |= dict.fromkeys((f"{key}{suffix}" for key in scorers if not scorers[key].joint), np.nan)
                 told |= _scores(one, unmixed, rank_by, suffix)
-                told |= _scores(other, scorers, rank_by, f"{suffix}_replication")
-                if not look:
+                told |= _scores(other, scorers, rank_by, f"{suffix}_heldout")
+                if not place:
                     shown = len(np.unique(held_out.groups[held_out.labels == 1]))
-                    told |= _reach(other if shown >= settings.enough_groups else None, scorers, rank_by, settings)
+                    told |= _reach(other if shown >= settings.min_groups else None, scorers, rank_by, settings)
             lines.append(told)
     return pd.DataFrame(lines)
 
 
-def beaten(neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by: str) -> pd.DataFrame:
+def add_beats_baselines(neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by: str) -> pd.DataFrame:
     """Return the ranking with `beats_baselines`: whether, held out, a neuron is further from telling nothing than all.
 
-    Missing where a neuron or every baseline has no held-out score. Likewise of each further look, in columns that end
+    Missing where a neuron or every baseline has no held-out score. Likewise of each further place, in columns that end
     in its name.
     """
     columns = {}
-    first, last = f"{rank_by}_distance", "_replication"
+    first, last = f"{rank_by}_minus_neutral", "_heldout"
     for held_out in (name for name in map(str, baselines) if name.startswith(first) and name.endswith(last)):
         # A baseline that tells the behaviour the wrong way round has told nothing: it was fitted with a sign.
         best = baselines.groupby("behaviour")[held_out].max().clip(lower=0)
@@ -99,9 +99,11 @@ def _reach(
     """Return the held-out interval of a baseline; nan where there is none."""
     low = high = np.nan
     if batch is not None and not scorers[rank_by].joint:
-        sides = clustered_interval(batch, scorers[rank_by], settings.seed, settings.draws, settings.confidence)
+        sides = clustered_interval(
+            batch, scorers[rank_by], settings.seed, settings.interval_bootstraps, settings.confidence
+        )
         low, high = (float(side[0]) for side in sides)
-    held_out = f"{rank_by}_distance_replication"
+    held_out = f"{rank_by}_minus_neutral_heldout"
     return {f"{held_out}_low": low, f"{held_out}_high": high}
 
 
@@ -189,4 +191,4 @@ def _scores(
         for column, value in columns_of(name, scores).items():
             yield f"{column}{suffix}", float(value[0, 0])
     known = rank_by in found
-    yield f"{rank_by}_distance{suffix}", float(distance(found[rank_by])[0, 0]) if known else np.nan
+    yield f"{rank_by}_minus_neutral{suffix}", float(distance(found[rank_by])[0, 0]) if known else np.nan

@@ -77,7 +77,7 @@ def _ranked(run: Result, behaviour: str) -> pd.DataFrame:
     told = pd.DataFrame(
         {
             "rank": table["rank"],
-            "distance": table[f"{run.run['rank_by']}_distance"],
+            "distance": table[f"{run.run['rank_by']}_minus_neutral"],
             "p": table["p"] if "p" in table else float("nan"),
         }
     ).set_index(pd.MultiIndex.from_frame(table[_NEURON]))
@@ -105,8 +105,8 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
         "present": counts.get("ranking_present"),
         "neurons": len(table),
         "best": best.get(told["rank_by"], float("nan")),
-        "best_distance": abs(best.get(f"{told['rank_by']}_distance", float("nan"))),
-        "null_95": null.get("largest_distance_95", float("nan")),
+        "best_minus_neutral": abs(best.get(f"{told['rank_by']}_minus_neutral", float("nan"))),
+        "null_max_q95": null.get("null_max_q95", float("nan")),
         "p_fwer_05": null.get("p_fwer_05"),
         "tested": int(tested.sum()),
         "replicated": int(table.loc[tested.index[tested], "replicates"].sum()) if tested.any() else 0,

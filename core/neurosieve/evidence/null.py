@@ -15,13 +15,13 @@ from neurosieve.evidence.permutation import FEWEST, arrangements_of, flips_group
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection
 
-__all__ = ["compared", "compared_layers", "compared_with_chance"]
+__all__ = ["add_null", "labelled_batch", "labelled_batches"]
 
 _KEYS = ["behaviour", "layer", "neuron"]
 _OF_POSITIONS = ("activations", "labels", "documents", "groups", "token_ids")
 
 
-def compared_with_chance(
+def add_null(
     neurons: pd.DataFrame,
     space: Space,
     positions: Positions,
@@ -54,7 +54,7 @@ def compared_with_chance(
         warnings.append("a scorer that rates neurons jointly has no permutation null of single neurons: p is nan")
     for behaviour in () if scorer.joint else positions.behaviours:
         number = positions.column(behaviour)
-        first = compared(space, positions, number, space.sites[0])
+        first = labelled_batch(space, positions, number, space.sites[0])
         flips = flips_groups(first, scorer)
         if selection.neighbours and not flips:
             warnings.append(
@@ -71,7 +71,7 @@ def compared_with_chance(
                 "more texts"
             )
             continue
-        layers = compared_layers(space, positions, number, "permuting", announce)
+        layers = labelled_batches(space, positions, number, "permuting", announce)
         null = permutation_null(layers, scorer, draws, seed)
         if np.isnan(null.p).all():
             warnings.append(f"no neuron of `{behaviour}` has a score: p is nan")
@@ -79,9 +79,9 @@ def compared_with_chance(
         told[behaviour] = {
             "permutations": draws,
             "arrangements": None if ways > 1e15 else int(ways),
-            "largest_distance_median": float(np.median(null.largest)),
-            "largest_distance_95": float(np.quantile(null.largest, 0.95)),
-            "largest_distance": float(null.largest.max()),
+            "null_max_median": float(np.median(null.largest)),
+            "null_max_q95": float(np.quantile(null.largest, 0.95)),
+            "null_max": float(null.largest.max()),
             "p_fwer_05": int((null.p_fwer <= 0.05).sum()),
             "q_fdr_05": int((null.q_fdr <= 0.05).sum()),
         }
@@ -95,19 +95,19 @@ def compared_with_chance(
     return neurons.merge(pd.concat(tables), on=_KEYS, how="left", validate="one_to_one"), told, warnings
 
 
-def compared_layers(
+def labelled_batches(
     space: Space, positions: Positions, column: int, stage: str, announce: Callable[..., None]
 ) -> Iterator[Batch]:
     """Yield the positions of one column of labels at each layer, and announce each when it is done with."""
     for number, site in enumerate(space.sites, 1):
-        yield compared(space, positions, column, site)
+        yield labelled_batch(space, positions, column, site)
         announce("stage_progressed", stage=stage, done=number, total=len(space.sites), unit="layers")
 
 
-def compared(
+def labelled_batch(
     space: Space, positions: Positions, column: int, site: Site, neurons: Sequence[int] | None = None
 ) -> Batch:
-    """Return the positions of one column of labels at one layer, every one that is compared, in one batch.
+    """Return the positions of one column of labels at one layer, every one that is labelled_batch, in one batch.
 
     `neurons` are those to return, in this order; all by default.
     """

@@ -13,7 +13,7 @@ from neurosieve.data import Batch, Site
 from neurosieve.evidence.permutation import FEWEST
 from neurosieve.scoring.engine import score
 
-__all__ = ["is_area", "noise_of_auc", "noise_of_flips", "smallest_auc"]
+__all__ = ["is_area", "minimum_detectable_auc", "noise_of_auc", "noise_of_flips"]
 
 
 def is_area(scorer: Scorer[Any]) -> bool:
@@ -62,7 +62,9 @@ def noise_of_flips(batch: Batch, scorer: Scorer[Any]) -> float:
     return float(sums.square().sum(dim=0).mean().sqrt()) or math.nan
 
 
-def smallest_auc(noise: float, arrangements: float, neurons: int, permutations: int, level: float = 0.05) -> float:
+def minimum_detectable_auc(
+    noise: float, arrangements: float, neurons: int, permutations: int, level: float = 0.05
+) -> float:
     """Return the smallest AUC above 0.5 that could be the best of so many neurons by chance in `level` of all runs.
 
     It takes the neurons for independent noise of normal ranks, which no real ones are: their null reaches less far.

@@ -19,23 +19,23 @@ class Evidence:
     """Permutations of the labels that the ranking is compared with; 0 leaves the null out. All of them together cost a
     ranking by a mean, a rank or a histogram little more than a matrix product; a ranking by `average_precision` or
     `logistic_probe` costs as much again for each: ask for fewer."""
-    word_check: str | None = "auc_within_token"
+    within_token_scorer: str | None = "auc_within_token"
     """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out."""
-    confirm: int = 100
+    test_top: int = 100
     """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict; and among
     how many a stable neuron is again and again."""
-    draws: int = 500
+    interval_bootstraps: int = 500
     """Resamples of the groups behind each interval."""
-    bootstraps: int = 100
+    stability_bootstraps: int = 100
     """Resamples of the groups behind the stability of the best neurons; 0 leaves it out."""
     confidence: float = 0.95
     """How often an interval is to hold the truth."""
-    enough_positions: int = 100
+    min_positions: int = 100
     """Fewer present positions of a behaviour than this in the ranking part are warned of."""
-    enough_documents: int = 30
+    min_documents: int = 30
     """Fewer documents with a behaviour than this in the ranking part are warned of."""
 
-    enough_groups: int = 10
+    min_groups: int = 10
     """A behaviour that shows in fewer held-out groups than this gets no interval and no verdict: resampling so few
     groups gives intervals that are far too narrow."""
 
@@ -43,10 +43,10 @@ class Evidence:
         for name, least in {
             "seed": 0,
             "permutations": 0,
-            "confirm": 0,
-            "draws": 1,
-            "bootstraps": 0,
-            "enough_groups": 2,
+            "test_top": 0,
+            "interval_bootstraps": 1,
+            "stability_bootstraps": 0,
+            "min_groups": 2,
         }.items():
             whole_number(name, getattr(self, name), least)
         if 0 < self.permutations < _FEWEST_PERMUTATIONS:

@@ -12,19 +12,19 @@ from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
 from neurosieve.evidence.intervals import repeated
-from neurosieve.evidence.null import compared_layers
+from neurosieve.evidence.null import labelled_batches
 from neurosieve.evidence.settings import Evidence
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import distance
 from neurosieve.texts.positions import Positions
 
-__all__ = ["stabilities", "stable", "unsettled"]
+__all__ = ["add_stability", "stabilities", "unsettled"]
 
 _TOO_MANY = 1 / 5
 """Where the best are such a share of all neurons, being among them again says nothing."""
 
 
-def stable(
+def add_stability(
     neurons: pd.DataFrame,
     space: Space,
     positions: Positions,
@@ -46,19 +46,19 @@ def stable(
         settings: how many neurons are the best, how many bootstraps there are, and their seed.
         announce: hears how far it has come.
     """
-    if not settings.bootstraps:
+    if not settings.stability_bootstraps:
         return neurons
     stability = np.full(len(neurons), np.nan)
     for behaviour in () if scorer.joint else positions.behaviours:
         column = positions.column(behaviour)
         shown = positions.document_of_row[positions.labels[:, column] == 1]
-        mine = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= settings.confirm))
-        if settings.confirm >= _TOO_MANY * (neurons.behaviour == behaviour).sum():
+        mine = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= settings.test_top))
+        if settings.test_top >= _TOO_MANY * (neurons.behaviour == behaviour).sum():
             continue
-        if not len(mine) or len(np.unique(positions.groups[shown])) < settings.enough_groups:
+        if not len(mine) or len(np.unique(positions.groups[shown])) < settings.min_groups:
             continue
-        layers = compared_layers(space, positions, column, "resampling", announce)
-        found = stabilities(layers, scorer, settings.confirm, settings.bootstraps, settings.seed)
+        layers = labelled_batches(space, positions, column, "resampling", announce)
+        found = stabilities(layers, scorer, settings.test_top, settings.stability_bootstraps, settings.seed)
         place = {site.layer: number for number, site in enumerate(space.sites)}
         best = neurons.iloc[mine]
         stability[mine] = found[best.layer.map(place).to_numpy(), best.neuron.to_numpy()]
@@ -67,11 +67,11 @@ def stable(
 
 def unsettled(settings: Evidence, neurons: int) -> list[str]:
     """Return a warning where stability would be said of so large a share of the neurons that it says nothing."""
-    if not settings.bootstraps or settings.confirm < _TOO_MANY * neurons:
+    if not settings.stability_bootstraps or settings.test_top < _TOO_MANY * neurons:
         return []
     return [
-        f"`confirm={settings.confirm}` is a fifth or more of {neurons:,} neurons: to be among so many best again says "
-        "nothing, and stability is nan; ask for fewer"
+        f"`test_top={settings.test_top}` is a fifth or more of {neurons:,} neurons: to be among so many best again "
+        "says nothing, and stability is nan; ask for fewer"
     ]
 
 

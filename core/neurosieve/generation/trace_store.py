@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from neurosieve.disk import cache_folder, replaced
+from neurosieve.disk import atomic_write, cache_folder
 from neurosieve.errors import StoreError
 
 __all__ = ["ABOUT", "KeptCompletion", "TraceSpace", "TraceStore", "trace_key"]
@@ -70,7 +70,7 @@ class TraceSpace:
             folder.mkdir(parents=True, exist_ok=True)
             if not (folder / ABOUT).exists():
                 text = json.dumps(about, indent=1) + "\n"
-                replaced(folder / ABOUT, lambda path: path.write_text(text, encoding="utf-8"))
+                atomic_write(folder / ABOUT, lambda path: path.write_text(text, encoding="utf-8"))
             for path in sorted(folder.glob("*.jsonl")):
                 self._read(path)
         except OSError as error:

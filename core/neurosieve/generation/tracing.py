@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from neurosieve.contracts import Problems, Report
 from neurosieve.data import Problem
-from neurosieve.disk import replaced
+from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, StoreError
 from neurosieve.generation.completing import complete
 from neurosieve.generation.problem_choice import choose_problems
@@ -173,7 +173,7 @@ def generate_traces(
     text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in done.records)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        replaced(folder / TRACES, lambda path: path.write_text(text, encoding="utf-8"))
+        atomic_write(folder / TRACES, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise StoreError(
             f"cannot write `{folder / TRACES}` ({error.strerror or error}): make room, or choose another place; "

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurosieve.data import Site
-from neurosieve.disk import worked_out_once
+from neurosieve.disk import computed_once
 from neurosieve.errors import ConfigError, ModelError
 from neurosieve.models import sites
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.sites import KINDS, Kind
 
-__all__ = ["Atlas", "atlas_of", "sites_of", "told_of_model"]
+__all__ = ["Atlas", "atlas_of", "model_record", "sites_of"]
 
 
 class Atlas(NamedTuple):
@@ -91,7 +91,7 @@ def atlas_of(model: LanguageModel, kind: str = "mlp_post") -> Atlas:
     code = [Path(file).read_text(encoding="utf-8") for file in (__file__, sites.__file__)]
     versions = {name: version(name) for name in ("transformer-lens", "transformers")}
     of = {"config": model.config.to_dict(), "name": model.name, "kind": kind, "versions": versions, "code": code}
-    known = worked_out_once("atlases", of, lambda: _drawn(model, kind)._asdict())
+    known = computed_once("atlases", of, lambda: _drawn(model, kind)._asdict())
     lists = {name: tuple(known[name]) for name in ("modules", "norms_after")}
     return Atlas(**(known | lists))
 
@@ -171,7 +171,7 @@ def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Sit
     return atlas.sites if layers is None else tuple(asked)
 
 
-def told_of_model(held: LanguageModel, atlas: Atlas, sites: Sequence[Site], neurons: int) -> dict[str, Any]:
+def model_record(held: LanguageModel, atlas: Atlas, sites: Sequence[Site], neurons: int) -> dict[str, Any]:
     """Return what `run.json` says of the model: which it is, and what was read of it."""
     return {
         "name": held.name,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import xxhash
 
-from neurosieve.disk import worked_out_once
+from neurosieve.disk import computed_once
 
 __all__ = ["folder_hash", "standing", "weights_hash"]
 
@@ -25,7 +25,7 @@ def folder_hash(folder: Path) -> str:
     files = sorted(file for pattern in ("*.safetensors", "*.bin", "config.json") for file in folder.glob(pattern))
     if (stand := _stand(files)) is None:
         return _files_hash(files)
-    return str(worked_out_once("fingerprints", [str(folder.resolve()), stand], lambda: _files_hash(files)))
+    return str(computed_once("fingerprints", [str(folder.resolve()), stand], lambda: _files_hash(files)))
 
 
 def standing(folder: Path) -> object:

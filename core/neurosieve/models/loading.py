@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from neurosieve.disk import cache_folder, written_whole
+from neurosieve.disk import atomic_folder, cache_folder
 from neurosieve.errors import ConfigError, ModelError
 from neurosieve.gc_pause import uncollected
 from neurosieve.models.fingerprints import folder_hash, standing, weights_hash
@@ -282,7 +282,7 @@ def _converted(package: str) -> Path:
 
         _quiet_unless_watched()
         print(f"Converting the model of {package} to safetensors, once; this takes about two minutes.", file=sys.stderr)
-        with written_whole(target) as folder:
+        with atomic_folder(target) as folder:
             file = import_module(package).assemble(folder / "model.gguf")
             tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name)
             # Without `dequantize` the loaded model cannot be saved.

@@ -37,28 +37,28 @@ def cautions(
         if selection.neighbours:  # The tokens of one span say much the same: they count as one.
             number = numbers[behaviour]["ranking_spans"]
             what += f" of {plural(number, 'span')}"
-        if number < enough.enough_positions or documents < enough.enough_documents:
+        if number < enough.min_positions or documents < enough.min_documents:
             found.append(
                 f"`{behaviour}` is ranked on {what} in "
-                f"{plural(documents, 'document')}: with fewer than {enough.enough_positions} or "
-                f"{enough.enough_documents}, the best of many neurons scores high by chance alone"
+                f"{plural(documents, 'document')}: with fewer than {enough.min_positions} or "
+                f"{enough.min_documents}, the best of many neurons scores high by chance alone"
             )
-        if 0 < groups < enough.enough_groups:
+        if 0 < groups < enough.min_groups:
             found.append(
-                f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {enough.enough_groups} "
+                f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {enough.min_groups} "
                 "there is no interval and no verdict on replication"
             )
-        if len(controls) < selection.ratio * len(present) / 2:
+        if len(controls) < selection.controls_per_position * len(present) / 2:
             found.append(
                 f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
-                f"where {selection.ratio:g} for each were asked: the texts hold no more of the kind"
+                f"where {selection.controls_per_position:g} for each were asked: the texts hold no more of the kind"
             )
     found += left_out(counts, context)
     return found + [
-        f"{counts[f'{look}_unread']} of {len(positions.behaviours)} behaviours have no position to read, or none to "
-        f"compare with, at `{look}`: its columns are empty there"
-        for look in positions.looks[1:]
-        if counts[f"{look}_unread"]
+        f"{counts[f'{place}_unread']} of {len(positions.behaviours)} behaviours have no position to read, or none to "
+        f"compare with, at `{place}`: its columns are empty there"
+        for place in positions.places[1:]
+        if counts[f"{place}_unread"]
     ]
 
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from neurosieve.contracts import Statistic
-from neurosieve.disk import replaced
+from neurosieve.disk import atomic_write
 from neurosieve.errors import StoreError
 
 __all__ = ["Tally"]
@@ -56,7 +56,7 @@ class Tally:
         about = {"documents": self.documents, "digest": self.digest, "ended": self.ended, "counts": dict(self.counts)}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            replaced(path, lambda part: save_file(tensors, part, metadata={"tally": json.dumps(about)}))
+            atomic_write(path, lambda part: save_file(tensors, part, metadata={"tally": json.dumps(about)}))
         except (OSError, SafetensorError) as error:
             size = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
             raise StoreError(

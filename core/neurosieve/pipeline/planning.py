@@ -17,7 +17,7 @@ from neurosieve.contracts import Control, Detector, Scorer, Source
 from neurosieve.data import Batch, Document, Site
 from neurosieve.errors import DataError
 from neurosieve.evidence.permutation import arrangements_of, flips_groups
-from neurosieve.evidence.power import is_area, noise_of_auc, noise_of_flips, smallest_auc
+from neurosieve.evidence.power import is_area, minimum_detectable_auc, noise_of_auc, noise_of_flips
 from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
@@ -42,9 +42,9 @@ class Plan:
 
     behaviours: pd.DataFrame
     """A line per behaviour: `behaviour, documents_with, spans`, positions, documents and groups of each part, and the
-    smallest AUC that could reach a p_fwer of 0.05 (`smallest_auc`), and that one held-out neuron's interval could tell
-    from 0.5 (`smallest_auc_replication`). These two are left out where the ranking is by no AUC, or several tokens of a
-    span are read, which are alike; nan where no AUC could."""
+    smallest AUC that could reach a p_fwer of 0.05 (`minimum_detectable_auc`), and the smallest that the interval of one
+    held-out neuron could tell from 0.5 (`minimum_detectable_auc_heldout`). These two are left out where the ranking is
+    not by an AUC, or several tokens of a span are read, which are alike; nan where no AUC could."""
     documents: int
     positions: int
     """Distinct places that would be read, of all behaviours; those that the store holds already are not read again."""
@@ -101,13 +101,13 @@ def planned_run(
         if is_area(scorer) and not selection.neighbours:
             ranked, held_out = (_noise(positions, positions.column(behaviour, part)) for part in PARTS)
             ways = arrangements_of(ranked, scorer)
-            told["smallest_auc"] = smallest_auc(
+            told["minimum_detectable_auc"] = minimum_detectable_auc(
                 _spread(ranked, ranked.documents, scorer), ways, neurons, settings.permutations
             )
             reach = -float(ndtri((1 - settings.confidence) / 2))
             # An interval compares positions of all documents.
             reached = 0.5 + reach * _spread(held_out, torch.zeros_like(held_out.documents), scorer)
-            told["smallest_auc_replication"] = reached if reached <= 1 else math.nan
+            told["minimum_detectable_auc_heldout"] = reached if reached <= 1 else math.nan
         lines.append(told)
     budget = batch_budget(settings.tokens_per_batch, held)
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))

@@ -10,17 +10,17 @@ import pandas as pd
 import torch
 
 from neurosieve.activations.capture import Capture, batches_at, capture
-from neurosieve.activations.other_stores import told_of_others
+from neurosieve.activations.other_stores import warn_of_other_stores
 from neurosieve.activations.store import DamagedShardError, Space
 from neurosieve.contracts import Scorer
 from neurosieve.data import Scores, Site
 from neurosieve.errors import DataError, StoreError
-from neurosieve.evidence.baselines import baseline_table, beaten
-from neurosieve.evidence.null import compared_with_chance
-from neurosieve.evidence.replication import confirmed
-from neurosieve.evidence.stability import stable, unsettled
-from neurosieve.evidence.verdicts import judged
-from neurosieve.models.architectures import atlas_of, sites_of, told_of_model
+from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
+from neurosieve.evidence.null import add_null
+from neurosieve.evidence.replication import add_replication
+from neurosieve.evidence.stability import add_stability, unsettled
+from neurosieve.evidence.verdicts import add_verdicts
+from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
@@ -55,7 +55,7 @@ def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
     announce = installed().announce
     announce("run_started", command="find", folder=folder)
     rank_by = ranking_scorer(settings, scorers)
-    within = settings.word_check and installed().get("scorer", settings.word_check).cls()
+    within = settings.within_token_scorer and installed().get("scorer", settings.within_token_scorer).cls()
     watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
     with watch.stage("opening the model"):
         atlas = atlas_of(held, settings.site)
@@ -81,7 +81,7 @@ def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
     budget = batch_budget(settings.tokens_per_batch, held)
     with watch.stage("opening the store"):
         space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
-    warnings += told_of_others(space)
+    warnings += warn_of_other_stores(space)
     done = Capture()
     while True:
         with watch.stage("reading"):
@@ -93,9 +93,9 @@ def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
             with watch.stage("scoring"):
                 scored = _score(space, positions, scorers, held.device, announce)
             with watch.stage("ranking"):
-                neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.looks)
+                neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.places)
             with watch.stage("permuting"):
-                neurons, null, told = compared_with_chance(
+                neurons, null, told = add_null(
                     neurons,
                     space,
                     positions,
@@ -106,13 +106,13 @@ def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
                     announce,
                 )
             with watch.stage("bootstrapping"):
-                neurons = stable(neurons, space, positions, scorers[rank_by], settings, announce)
+                neurons = add_stability(neurons, space, positions, scorers[rank_by], settings, announce)
             with watch.stage("replicating"):
-                neurons = confirmed(neurons, space, positions, scorers[rank_by], rank_by, settings)
+                neurons = add_replication(neurons, space, positions, scorers[rank_by], rank_by, settings)
                 if within:
-                    neurons = judged(neurons, space, positions, scorers[rank_by], rank_by, within, settings)
+                    neurons = add_verdicts(neurons, space, positions, scorers[rank_by], rank_by, within, settings)
                 baselines = baseline_table(positions, scorers, rank_by, settings)
-                neurons = beaten(neurons, baselines, rank_by)
+                neurons = add_beats_baselines(neurons, baselines, rank_by)
                 activations = _activations_of_the_best(neurons, space, positions)
         except DamagedShardError as damage:  # The shard is gone; what it held is captured again.
             if space.damaged > _DAMAGED_AT_MOST:
@@ -143,14 +143,14 @@ def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
         "counts": {**dict(sorted(counts.items())), "behaviours": numbers},
         "reading": vars(done),
         "timings_seconds": watch.seconds,
-        "model": told_of_model(held, atlas, sites, first[rank_by].value.shape[1]),
+        "model": model_record(held, atlas, sites, first[rank_by].value.shape[1]),
         "config": job.told(),
         **provenance(positions.table, space.address),
     }
     tables = {
         "neurons": neurons,
         "positions": positions.table,
-        "looks": positions.beside,
+        "extra_positions": positions.extra,
         "baselines": baselines,
         "spans": spans,
         "texts": texts_table(positions),

@@ -20,10 +20,10 @@ from neurosieve.texts.labelling import LabelledDocument, label
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
 
-__all__ = ["Ahead", "AtHand", "Reopened", "neurons_asked", "reopened", "result_of"]
+__all__ = ["PlannedRun", "Reopened", "RunInputs", "neurons_asked", "reopened", "result_of"]
 
 
-class Ahead(NamedTuple):
+class PlannedRun(NamedTuple):
     """What is known of a run before anything is read for it."""
 
     model: str
@@ -52,7 +52,7 @@ class Ahead(NamedTuple):
             raise ConfigError(f"k is {k:,}, and the ranking will hold {there:,} neurons: give at most that")
 
 
-class AtHand(NamedTuple):
+class RunInputs(NamedTuple):
     """What a run went by, where it need not be opened again."""
 
     model: LanguageModel

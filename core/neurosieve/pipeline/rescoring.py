@@ -13,7 +13,7 @@ from neurosieve.activations.store import Space
 from neurosieve.contracts import Control, Detector, Executor, Scorer
 from neurosieve.data import Document, Site, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.evidence.replication import confirmed
+from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
@@ -50,7 +50,7 @@ def rescored(
 ) -> Run:
     """Score the ranking of a run on other documents, and leave that as a run of its own in `folder`.
 
-    The table `neurons` has the columns of the ranking, those that end in `_replication` being of these documents.
+    The table `neurons` has the columns of the ranking, those that end in `_heldout` being of these documents.
     Documents of a group that took part in the ranking are left out, however its name is spaced and capitalised, and so
     are those whose completion has the words of one that did. Documents that the run itself held out are kept, and
     counted: it was tried on them already.
@@ -110,7 +110,7 @@ def rescored(
             f"every one of the {len(showing):,} documents that show a behaviour was held out of the ranking of "
             f"`{result.folder}`, which was tried on them already: no new evidence; give other texts"
         )
-    selection = dataclasses.replace(selection, replication=0.0, looks=())
+    selection = dataclasses.replace(selection, held_out_fraction=0.0, extra_positions=())
     with watch.stage("choosing positions"):
         try:
             positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, counts)
@@ -128,7 +128,7 @@ def rescored(
         here = rank_neurons(scored, positions.behaviours, rank_by)
         neurons = _beside(result.neurons, here, positions.behaviours)
     with watch.stage("replicating"):
-        neurons = confirmed(
+        neurons = add_replication(
             neurons,
             space,
             positions,
@@ -144,10 +144,10 @@ def rescored(
     ]
     groups = positions.table[positions.table.label == 1].groupby("behaviour").group.nunique()
     warnings += [
-        f"`{name}` shows in {plural(count, 'group')} here: with fewer than {settings.enough_groups} there is no "
+        f"`{name}` shows in {plural(count, 'group')} here: with fewer than {settings.min_groups} there is no "
         "interval and no verdict on replication"
         for name, count in groups.items()
-        if count < settings.enough_groups
+        if count < settings.min_groups
     ]
     warnings += [f"{one}, and were left out" for one in left_out]
     if again:
@@ -205,7 +205,7 @@ class _Known(NamedTuple):
 
 def _beside(ranked: pd.DataFrame, here: pd.DataFrame, behaviours: Iterable[str]) -> pd.DataFrame:
     """Return the ranking with the scores of other documents in place of those of the held-out groups."""
-    scores = [name for name in here if name not in (*_KEYS, "rank") and not str(name).endswith("_replication")]
+    scores = [name for name in here if name not in (*_KEYS, "rank") and not str(name).endswith("_heldout")]
     mine = ranked[ranked.behaviour.isin(list(behaviours))][[*_KEYS, "rank", *scores]]
-    renamed = here[[*_KEYS, *scores]].rename(columns={name: f"{name}_replication" for name in scores})
+    renamed = here[[*_KEYS, *scores]].rename(columns={name: f"{name}_heldout" for name in scores})
     return mine.merge(renamed, on=_KEYS, validate="one_to_one").reset_index(drop=True)

@@ -26,7 +26,7 @@ from neurosieve.registry import installed
 from neurosieve.texts.labelling import LabelledDocument, labelled
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.resumable import Unbroken
-from neurosieve.texts.selection import Selection, dealt, read_at
+from neurosieve.texts.selection import Selection, read_at, split_by_hash
 
 __all__ = ["Pass"]
 
@@ -49,7 +49,7 @@ class Pass:
     """What reads shards of a source in one process, and sums up every token: present, control, or neither.
 
     Present is what `selection.at` reads of each span; controls are all tokens that `control` takes, which knows of no
-    other document. Groups are dealt to the parts by a hash of their name.
+    other document. A hash of its name decides which part a group is in.
     """
 
     model: LanguageModel
@@ -127,7 +127,7 @@ class Pass:
     def _labelled(self, document: LabelledDocument, tally: Tally) -> _Labelled:
         """Return a document with the labels of its tokens, as far as the last that is present or control."""
         behaviours, tokens, counts = list(self.detectors), document.tokens, tally.counts
-        part = dealt(tokens.group, self.seed, self.selection.replication)
+        part = split_by_hash(tokens.group, self.seed, self.selection.held_out_fraction)
         labels = np.full((len(tokens.token_ids), len(PARTS) * len(behaviours)), -1, dtype=np.int8)
         for number, name in enumerate(behaviours):
             spans = document.ranges[name]

@@ -16,7 +16,7 @@ from neurosieve.contracts import Control, Executor, Scorer, Source
 from neurosieve.data import Present, TokenizedDocument
 from neurosieve.disk import cache_folder
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.models.architectures import atlas_of, sites_of, told_of_model
+from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import left_out, undefined
@@ -94,7 +94,7 @@ def streamed(job: Job, held: LanguageModel, folder: Path) -> Result:
     with watch.stage("ranking"):
         neurons = rank_neurons(scored, behaviours, rank_by)
         neurons = neurons[neurons.behaviour.isin(found)].reset_index(drop=True)
-        nothing = {f"{rank_by}_distance_replication_{end}": np.nan for end in ("low", "high")}
+        nothing = {f"{rank_by}_minus_neutral_heldout_{end}": np.nan for end in ("low", "high")}
         neurons = neurons.assign(**nothing, replicates=pd.array([pd.NA] * len(neurons), dtype="boolean"))
     first = scored[sites[0]]
     warnings = _cautions(found, behaviours, tally.counts, atlas.context, settings) + undefined(neurons, rank_by)
@@ -110,7 +110,7 @@ def streamed(job: Job, held: LanguageModel, folder: Path) -> Result:
         "reading": {name: tally.counts[name] for name in ("forward_passes", "padding", "positions")}
         | {"tokens": tally.counts["tokens_read"]},
         "timings_seconds": watch.seconds,
-        "model": told_of_model(held, atlas, sites, first[rank_by].value.shape[1]),
+        "model": model_record(held, atlas, sites, first[rank_by].value.shape[1]),
         "config": job.told(),
         "versions": versions(),
         "hashes": {"pass": address},
@@ -195,9 +195,9 @@ def _check_found(found: Sequence[str], asked: Sequence[str], counts: Counter[str
     for name in found:
         if not counts[f"ranking_control {name}"]:
             raise DataError(f"`{name}` has no control position in the ranking part: give texts that hold others too")
-        if selection.replication and not counts[f"replication_present {name}"]:
+        if selection.held_out_fraction and not counts[f"heldout_present {name}"]:
             raise DataError(
-                f"`{name}` shows in no group that was held out: give more texts, or `selection.replication=0`"
+                f"`{name}` shows in no group that was held out: give more texts, or `selection.held_out_fraction=0`"
             )
 
 
@@ -215,10 +215,10 @@ def _cautions(
     ]
     for name in found:
         ranked, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
-        if ranked < enough.enough_positions or documents < enough.enough_documents:
+        if ranked < enough.min_positions or documents < enough.min_documents:
             said.append(
                 f"`{name}` is ranked on {plural(ranked, 'present position')} in {plural(documents, 'document')}: with "
-                f"fewer than {enough.enough_positions} or {enough.enough_documents}, the best of many neurons scores "
+                f"fewer than {enough.min_positions} or {enough.min_documents}, the best of many neurons scores "
                 "high by chance alone"
             )
     told = {

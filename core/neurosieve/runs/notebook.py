@@ -71,7 +71,7 @@ def _first(run: Run) -> str:
 def _behaviour(result: Result, behaviour: str) -> str:
     by, best = result.run["rank_by"], result.top(_BEST, behaviour)
     mine = result.neurons[result.neurons.behaviour == behaviour]
-    names = {"rank": "rank", "layer": "layer", "neuron": "neuron", by: by, f"{by}_replication": "held out"}
+    names = {"rank": "rank", "layer": "layer", "neuron": "neuron", by: by, f"{by}_heldout": "held out"}
     names |= {name: name for name in ("p_fwer", "q_fdr", "replicates", "verdict", "stability")}
     names["beats_baselines"] = "beats the text alone"
     # What the run knows of no neuron is left out; a score that is undefined for all is not.
@@ -79,7 +79,7 @@ def _behaviour(result: Result, behaviour: str) -> str:
     lines = [[_cell(name, line[name]) for name in there] for line in best.to_dict("records")]
     title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} {result.site.neurons} by {_text(by)}"
     drawing = _drawing(mine, by, result.run.get("neutral", {}).get(by, {}).get(behaviour))
-    text, held_out = text_alone(result, behaviour), f"{by}_replication"
+    text, held_out = text_alone(result, behaviour), f"{by}_heldout"
     alone = [
         (line["baseline"], *(number(line.get(name, math.nan)) for name in (by, held_out)))
         for line in text.to_dict("records")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve.disk import replaced
+from neurosieve.disk import atomic_write
 from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
 from neurosieve.models.sites import KINDS, Kind
@@ -161,9 +161,9 @@ def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.Data
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            replaced(folder / f"{name}.parquet", partial(table.to_parquet, index=False))
+            atomic_write(folder / f"{name}.parquet", partial(table.to_parquet, index=False))
         text = json.dumps(run, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        replaced(folder / _RECORD, lambda path: path.write_text(text, encoding="utf-8"))
+        atomic_write(folder / _RECORD, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise StoreError(
             f"cannot write the run folder `{folder}` ({error.strerror or error}): make room, or choose another place"

@@ -17,9 +17,9 @@ def chance_lines(run: Mapping[str, Any], behaviour: str) -> Iterator[str]:
     if null := run.get("null", {}).get(behaviour):
         neutral = run["neutral"][run["rank_by"]][behaviour]
         yield (
-            f"chance: with permuted labels the best of all neurons is {number(null['largest_distance_95'])} or more "
+            f"chance: with permuted labels the best of all neurons is {number(null['null_max_q95'])} or more "
             f"from {'its neutral score' if neutral is None else f'{neutral:.3g}'} in 5 % of {null['permutations']:,} "
-            f"permutations, and {number(null['largest_distance_median'])} or more in half of them; "
+            f"permutations, and {number(null['null_max_median'])} or more in half of them; "
             f"{null['p_fwer_05']:,} neurons have a p_fwer of at most 0.05, {null['q_fdr_05']:,} a q_fdr of at most 0.05"
             + (len(run["behaviours"]) > 1)
             * ", corrected over the neurons of this behaviour, not over the behaviours"
@@ -32,7 +32,7 @@ def text_alone(result: Result, behaviour: str) -> pd.DataFrame:
         return pd.DataFrame({"behaviour": [], "baseline": []})
     table = result.table("baselines")
     by = result.run["rank_by"]
-    scored = table[[name for name in (by, f"{by}_replication") if name in table]].notna().any(axis=1)
+    scored = table[[name for name in (by, f"{by}_heldout") if name in table]].notna().any(axis=1)
     return table[(table.behaviour == behaviour) & scored]
 
 

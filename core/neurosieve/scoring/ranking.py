@@ -25,20 +25,20 @@ def rank_neurons(
     scored: Mapping[Site, Mapping[str, Scores]],
     behaviours: Sequence[str],
     rank_by: str,
-    looks: Sequence[str] = ("",),
+    places: Sequence[str] = ("",),
 ) -> pd.DataFrame:
     """Return a line per behaviour and neuron, by behaviour and rank: `behaviour, layer, neuron, rank`, then scores.
 
     Rank 1 is the neuron whose `rank_by` is furthest from telling nothing on the ranking part; undefined scores are
-    last, and ties stand in the order of layer and neuron. Columns of the replication part end in `_replication`;
-    `<rank_by>_distance` and `<rank_by>_distance_replication` say how far each is from telling nothing. Columns of a
-    further look have its name in them: `auc_prediction`, `auc_prediction_replication`.
+    last, and ties stand in the order of layer and neuron. Columns of the replication part end in `_heldout`;
+    `<rank_by>_distance` and `<rank_by>_distance_heldout` say how far each is from telling nothing. Columns of a
+    further place have its name in them: `auc_prediction`, `auc_prediction_heldout`.
     """
-    tables = [_table(site, scores, behaviours, rank_by, looks) for site, scores in scored.items()]
+    tables = [_table(site, scores, behaviours, rank_by, places) for site, scores in scored.items()]
     together = pd.concat(tables, ignore_index=True)
     order = {name: number for number, name in enumerate(behaviours)}
     together["_behaviour"] = together.behaviour.map(order)
-    together["_far"] = together[f"{rank_by}_distance"].abs()
+    together["_far"] = together[f"{rank_by}_minus_neutral"].abs()
     together = together.sort_values(
         ["_behaviour", "_far", "layer", "neuron"],
         ascending=[True, False, True, True],
@@ -50,17 +50,17 @@ def rank_neurons(
 
 
 def _table(
-    site: Site, scored: Mapping[str, Scores], behaviours: Sequence[str], rank_by: str, looks: Sequence[str]
+    site: Site, scored: Mapping[str, Scores], behaviours: Sequence[str], rank_by: str, places: Sequence[str]
 ) -> pd.DataFrame:
     columns = {column: values for name, scores in scored.items() for column, values in columns_of(name, scores).items()}
-    columns[f"{rank_by}_distance"] = distance(scored[rank_by])
+    columns[f"{rank_by}_minus_neutral"] = distance(scored[rank_by])
     neurons = next(iter(columns.values())).shape[1]
     table: dict[str, object] = {
         "behaviour": np.repeat(np.array(behaviours, dtype=object), neurons),
         "layer": np.full(len(behaviours) * neurons, site.layer, dtype=np.int32),
         "neuron": np.tile(np.arange(neurons, dtype=np.int32), len(behaviours)),
     }
-    suffixes = [f"{look and '_'}{look}{suffix}" for look in looks for suffix in ("", "_replication")]
+    suffixes = [f"{place and '_'}{place}{suffix}" for place in places for suffix in ("", "_heldout")]
     for number, suffix in enumerate(suffixes):
         block = slice(number * len(behaviours), (number + 1) * len(behaviours))
         table |= {

@@ -84,7 +84,7 @@ def _show_rescored(run: Run, out: Console) -> None:
         for line in best.to_dict("records"):
             table.add_row(
                 *(str(line[key]) for key in ("rank", "layer", "neuron")),
-                *(number(line[key]) for key in (rank_by, f"{rank_by}_replication")),
+                *(number(line[key]) for key in (rank_by, f"{rank_by}_heldout")),
                 _interval(line, rank_by),
                 _REPLICATES.get(line["replicates"], ""),
             )
@@ -153,7 +153,7 @@ def _columns(result: Result, behaviour: str, best: pd.DataFrame, scorers: list[s
     null = run.get("null", {}).get(behaviour)
     text = text_alone(result, behaviour)
     known = {str(name) for name in best if best[name].notna().any()}
-    replicated = run["counts"]["behaviours"][behaviour]["replication_present"] > 0
+    replicated = run["counts"]["behaviours"][behaviour]["heldout_present"] > 0
     yield _Column("rank", best["rank"].map(str))
     yield _Column("layer", best["layer"].map(str))
     # A long name in two lines leaves room for what is known.
@@ -164,13 +164,13 @@ def _columns(result: Result, behaviour: str, best: pd.DataFrame, scorers: list[s
         yield _Column("of head", (best["neuron"] % per_head).map(str))
     for scorer in scorers:
         mine = scorer == rank_by
-        level = f"±{number(null['largest_distance_95'])}" if null and mine else ""
+        level = f"±{number(null['null_max_q95'])}" if null and mine else ""
         yield _Column(scorer, best[scorer].map(number), level, _numbers(text, scorer))
         for name in ("p_fwer", "q_fdr")[: 1 if brief else 2] if mine else ():
             if name in known:
                 yield _Column(name, best[name].map(probability))
         if replicated:
-            there = f"{scorer}_replication"
+            there = f"{scorer}_heldout"
             yield _Column("held out", best[there].map(number), text=_numbers(text, there))
         if replicated and mine and not brief:
             reaches = [[_interval(one, rank_by) for one in table.to_dict("records")] for table in (best, text)]
@@ -220,17 +220,17 @@ _REPLICATES = {True: "yes", False: "no"}
 
 
 def _interval(line: dict[Any, Any], rank_by: str) -> str:
-    distance = f"{rank_by}_distance_replication"
+    distance = f"{rank_by}_minus_neutral_heldout"
     low, high = line[f"{distance}_low"], line[f"{distance}_high"]
-    neutral = line[f"{rank_by}_replication"] - line[distance]
+    neutral = line[f"{rank_by}_heldout"] - line[distance]
     return "" if math.isnan(low) else f"{number(neutral + low)} to {number(neutral + high)}"
 
 
 def _read(counts: dict[str, int], documents: int) -> str:
     """Say what a behaviour's ranking went by."""
     held_out = (
-        f", scored again on {counts['replication_present']:,} and {counts['replication_control']:,} of held-out groups"
-        if counts["replication_present"]
+        f", scored again on {counts['heldout_present']:,} and {counts['heldout_control']:,} of held-out groups"
+        if counts["heldout_present"]
         else ""
     )
     return (

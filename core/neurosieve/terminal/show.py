@@ -87,7 +87,7 @@ def _distributions(table: pd.DataFrame) -> Iterator[Text]:
             if label in by_label
         )
         auc = lines.auc.iloc[0]
-        groups = {"ranking": "ranked on", "replication": "held out"}[str(part)]
+        groups = {"ranking": "ranked on", "heldout": "held out"}[str(part)]
         whose = f"{visible(str(behaviour))}, " if several else ""
         yield Text(f"  {whose}{groups}: {said}" + ("" if math.isnan(auc) else f"; AUC {auc:.3f}"))
 
@@ -107,7 +107,7 @@ def _document(about: dict[str, Any], tokens: pd.DataFrame, largest: float, width
     strength = tokens.activation.abs().fillna(0.0)
     centre = int(covered[0]) if len(covered) else int(strength.to_numpy().argmax())
     shown = tokens.iloc[max(0, centre - _BEFORE) : centre + _BEHIND]
-    held_out = ", held out" if about["part"] == "replication" else ""
+    held_out = ", held out" if about["part"] == "heldout" else ""
     yield Text(
         f"  {visible(about['document'])}{held_out}: tokens {shown.token.iloc[0]:,} to {shown.token.iloc[-1]:,} of "
         f"{about['tokens']:,}; a full bar is {largest:.3f}",

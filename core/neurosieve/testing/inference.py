@@ -42,7 +42,7 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True)
 
 
-def contributions_sum_to_the_distance(scorer: Scorer[Any]) -> None:
+def contributions_sum_to_the_minus_neutral(scorer: Scorer[Any]) -> None:
     """Assert that contributions, if there are any, sum to the distance from neutral."""
     for what, batch in (
         ("positions of one behaviour", _compared()),
@@ -233,7 +233,7 @@ def an_interval_knows_groups(scorer: Scorer[Any]) -> None:
 
 
 INFERENCE_CHECKS: tuple[Check, ...] = (
-    contributions_sum_to_the_distance,
+    contributions_sum_to_the_minus_neutral,
     a_contrast_scores_as_computing_does,
     resamples_score_as_repeated_positions_do,
     an_interval_holds_the_score,

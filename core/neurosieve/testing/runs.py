@@ -66,17 +66,17 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
         table = pd.DataFrame(product([behaviour], range(3), range(40)), columns=["behaviour", "layer", "neuron"])
         score = np.clip(0.5 + 0.15 * rng.standard_normal(len(table)), 0, 1)
         score[::17] = np.nan  # A neuron that never fires has no score.
-        table = table.assign(auc=score, cohens_d=(score - 0.5) * 5, auc_distance=score - 0.5)
+        table = table.assign(auc=score, cohens_d=(score - 0.5) * 5, auc_minus_neutral=score - 0.5)
         there = (
             np.clip(score + 0.05 * rng.standard_normal(len(table)), 0, 1) if held_out else np.full(len(table), np.nan)
         )
-        table = table.assign(auc_replication=there, cohens_d_replication=(there - 0.5) * 5)
-        table["auc_distance_replication"] = there - 0.5
-        table = table.loc[table.auc_distance.abs().sort_values(ascending=False, kind="stable").index]
+        table = table.assign(auc_heldout=there, cohens_d_heldout=(there - 0.5) * 5)
+        table["auc_minus_neutral_heldout"] = there - 0.5
+        table = table.loc[table.auc_minus_neutral.abs().sort_values(ascending=False, kind="stable").index]
         table.insert(3, "rank", range(1, len(table) + 1))
         tested = table["rank"] <= (10 if held_out else 0)
-        low, high = (table.auc_distance_replication.where(tested) + by for by in (-0.1, 0.1))
-        table = table.assign(auc_distance_replication_low=low, auc_distance_replication_high=high)
+        low, high = (table.auc_minus_neutral_heldout.where(tested) + by for by in (-0.1, 0.1))
+        table = table.assign(auc_minus_neutral_heldout_low=low, auc_minus_neutral_heldout_high=high)
         verdict = pd.array((low * high > 0).to_numpy(), dtype="boolean")
         verdict[~tested.to_numpy()] = pd.NA
         table = table.assign(replicates=verdict)
@@ -85,15 +85,15 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
             # Of those that replicate, some have each verdict that they can have.
             words = pd.Series(np.resize([one for one in VERDICTS if one != "not replicated"], len(table)), table.index)
             said = words.where(table.replicates.fillna(False).astype(bool), "not replicated").where(tested)
-            beats = pd.array((table.auc_distance_replication.abs() > 0.2).to_numpy(), dtype="boolean")
-            beats[table.auc_distance_replication.isna().to_numpy()] = pd.NA
+            beats = pd.array((table.auc_minus_neutral_heldout.abs() > 0.2).to_numpy(), dtype="boolean")
+            beats[table.auc_minus_neutral_heldout.isna().to_numpy()] = pd.NA
             table = table.assign(p=p, p_fwer=p, q_fdr=p, verdict=said.astype("string"), beats_baselines=beats)
             table["stability"] = np.where(tested, 0.9, np.nan)
         tables.append(table)
     neurons = pd.concat(tables, ignore_index=True)
     counts = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "ranking_groups": 6}
-    counts |= {"replication_present": 4 * held_out, "replication_control": 40 * held_out}
-    null = {"permutations": 1000, "largest_distance_median": 0.2, "largest_distance_95": 0.25}
+    counts |= {"heldout_present": 4 * held_out, "heldout_control": 40 * held_out}
+    null = {"permutations": 1000, "null_max_median": 0.2, "null_max_q95": 0.25}
     null |= {"p_fwer_05": 3, "q_fdr_05": 4}
     run = _told(
         "find",
@@ -106,7 +106,7 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
         reading={"forward_passes": 2, "tokens": 300},
         config={"source": {"_target_": "source/text", "path": MARKUP}, "selection": {"at": "onset"}},
     )
-    parts = ("ranking", "replication") if held_out else ("ranking",)
+    parts = ("ranking", "heldout") if held_out else ("ranking",)
     told = {
         "neurons": neurons,
         "positions": pd.DataFrame(
@@ -144,10 +144,10 @@ def _spans(behaviour: str) -> pd.DataFrame:
 def _baselines(behaviours: tuple[str, ...]) -> pd.DataFrame:
     table = pd.DataFrame(product(behaviours, BASELINES), columns=["behaviour", "baseline"])
     score = np.resize([0.7, 0.55, np.nan], len(table))  # One has too few groups for a score.
-    distances = {f"auc_distance{suffix}": score - 0.5 + by for suffix, by in (("", 0.0), ("_replication", -0.02))}
-    table = table.assign(auc=score, cohens_d=1.0, auc_replication=score - 0.02, cohens_d_replication=0.9, **distances)
-    there = table.auc_distance_replication
-    return table.assign(auc_distance_replication_low=there - 0.03, auc_distance_replication_high=there + 0.03)
+    distances = {f"auc_minus_neutral{suffix}": score - 0.5 + by for suffix, by in (("", 0.0), ("_heldout", -0.02))}
+    table = table.assign(auc=score, cohens_d=1.0, auc_heldout=score - 0.02, cohens_d_heldout=0.9, **distances)
+    there = table.auc_minus_neutral_heldout
+    return table.assign(auc_minus_neutral_heldout_low=there - 0.03, auc_minus_neutral_heldout_high=there + 0.03)
 
 
 def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.Generator) -> pd.DataFrame:
@@ -205,14 +205,14 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
         (1, 10), ("log_p_onset", MARKUP), (("target", -1), ("control", 0), ("control", 1))
     ):
         value = ends[who] * k / 10 + 0.02 * float(rng.standard_normal())
-        line = {"mode": mode, "behaviour": "backtracking", "set": who, "control_seed": seed, "intervention": "mean"}
+        line = {"mode": mode, "behaviour": "backtracking", "set": who, "control_set": seed, "intervention": "mean"}
         line |= {"strength": 1.0, "k": k, "measure": measure, "value": value, "low": value - 0.1, "high": value + 0.1}
         if who == "target":
             line |= {"difference": value + 0.1, "difference_low": value, "difference_high": value + 0.2}
             line["p_controls"] = 0.05
         lines.append({**line, "n": 30, "groups": 12})
     if mode == "generated":
-        none = {"set": "unedited", "control_seed": -1, "intervention": "none", "strength": 0.0, "k": 0}
+        none = {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
         lines.append({**lines[0], **none, "value": 0.3, "low": 0.2, "high": 0.4, "difference": float("nan")})
     told = _told(
         "ablate",
@@ -223,7 +223,7 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
         verdicts=[{"k": 10, "strength": 1.0, "verdict": "no effect beyond its controls", "sentence": f"So: {MARKUP}"}],
         proof={"calls": 12, "values": 120, "changed": 118, "largest_deviation": 0.0},
     )
-    neurons = pd.DataFrame({"set": ["target"], "control_seed": [-1], "layer": [0], "neuron": [3], "place": [1]})
+    neurons = pd.DataFrame({"set": ["target"], "control_set": [-1], "layer": [0], "neuron": [3], "place": [1]})
     tables = {"effects": pd.DataFrame(lines), "neurons": neurons}
     if mode == "generated":
         tables["traces"] = pd.DataFrame(

@@ -14,7 +14,7 @@ from neurosieve.texts.labelling import LabelledDocument
 
 __all__ = ["PARTS", "Positions", "assemble"]
 
-PARTS = ("ranking", "replication")
+PARTS = ("ranking", "heldout")
 """The two parts that groups are split into; each is a block of label columns."""
 
 
@@ -23,14 +23,14 @@ class Positions:
     """The chosen positions: as a table for people, and as rows and labels for the engine.
 
     `rows` distinct (document, token) pairs are read, in the order of documents and tokens. Labels have a column per
-    look, part and behaviour: all behaviours of the ranking part, then all of the replication part; then likewise for
-    each further look.
+    place, part and behaviour: all behaviours of the ranking part, then all of the replication part; then likewise for
+    each further place.
     """
 
     table: pd.DataFrame
     """behaviour, document, group, part, token, label, start, end, text: a line per behaviour and position."""
-    beside: pd.DataFrame
-    """The same of the further looks, with a column `look`."""
+    extra: pd.DataFrame
+    """The same of the further places, with a column `place`."""
     documents: tuple[TokenizedDocument, ...]
     """The documents that hold a position."""
     groups: npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ class Positions:
     token_of_row: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int8]
     behaviours: tuple[str, ...]
-    looks: tuple[str, ...] = ("",)
+    places: tuple[str, ...] = ("",)
     """The places that are read: the ranking's own, "", and the further ones by name."""
 
     @cached_property
@@ -48,9 +48,9 @@ class Positions:
         rows = zip(self.document_of_row, self.token_of_row, strict=True)
         return np.array([self.documents[document].token_ids[token] for document, token in rows], dtype=np.int64)
 
-    def column(self, behaviour: str, part: str = "ranking", look: str = "") -> int:
+    def column(self, behaviour: str, part: str = "ranking", place: str = "") -> int:
         """Return which column of the labels is that of a behaviour."""
-        block = self.looks.index(look) * len(PARTS) + PARTS.index(part)
+        block = self.places.index(place) * len(PARTS) + PARTS.index(part)
         return block * len(self.behaviours) + self.behaviours.index(behaviour)
 
 
@@ -59,16 +59,16 @@ def assemble(
     documents: Sequence[LabelledDocument],
     part: Mapping[str, int],
     behaviours: tuple[str, ...],
-    looks: tuple[str, ...],
+    places: tuple[str, ...],
 ) -> Positions:
-    """Return chosen positions, `look, behaviour, number, token, label`, in the order of documents and tokens.
+    """Return chosen positions, `place, behaviour, number, token, label`, in the order of documents and tokens.
 
     Args:
         chosen: a line per position; `number` is the place of its document in `documents`.
         documents: the documents that they were chosen from.
         part: the part of each group, as a number.
         behaviours: the behaviours, in order.
-        looks: the places that are read, in order.
+        places: the places that are read, in order.
     """
     numbers = np.unique(chosen.number)
     held = [documents[number].tokens for number in numbers]
@@ -77,8 +77,8 @@ def assemble(
     chosen = chosen.assign(document_number=np.searchsorted(numbers, chosen.number))
     part_of = np.array([part[document.group] for document in held])[chosen.document_number]
     rows, row_of = np.unique(chosen[["document_number", "token"]].to_numpy(), axis=0, return_inverse=True)
-    labels = np.full((len(rows), len(looks) * len(PARTS) * len(behaviours)), -1, dtype=np.int8)
-    block = chosen.look.map({name: i for i, name in enumerate(looks)}).to_numpy() * len(PARTS) + part_of
+    labels = np.full((len(rows), len(places) * len(PARTS) * len(behaviours)), -1, dtype=np.int8)
+    block = chosen.place.map({name: i for i, name in enumerate(places)}).to_numpy() * len(PARTS) + part_of
     column = block * len(behaviours) + chosen.behaviour.map({name: i for i, name in enumerate(behaviours)}).to_numpy()
     labels[row_of, column] = chosen.label
     of_line = [held[number] for number in chosen.document_number]
@@ -86,7 +86,7 @@ def assemble(
     ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
     table = pd.DataFrame(
         {
-            "look": _shared(chosen.look.tolist()),
+            "place": _shared(chosen.place.tolist()),
             "behaviour": _shared(chosen.behaviour.tolist()),
             "document": _shared([document.id for document in of_line]),
             "group": _shared([document.group for document in of_line]),
@@ -98,17 +98,17 @@ def assemble(
             "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
         }
     )
-    mine, beside = table[table.look == ""].drop(columns="look"), table[table.look != ""]
+    mine, extra = table[table.place == ""].drop(columns="place"), table[table.place != ""]
     return Positions(
         mine.reset_index(drop=True),
-        beside.reset_index(drop=True),
+        extra.reset_index(drop=True),
         tuple(held),
         groups,
         rows[:, 0],
         rows[:, 1],
         labels,
         behaviours,
-        looks,
+        places,
     )
 
 

@@ -18,7 +18,7 @@ from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import Positions, assemble
 from neurosieve.wording import plural
 
-__all__ = ["Selection", "choose_positions", "dealt", "read_at"]
+__all__ = ["Selection", "choose_positions", "read_at", "split_by_hash"]
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Selection:
     """The window, in tokens from the onset."""
     characters: int = 50
     """How far the context reaches."""
-    ratio: float = 10.0
+    controls_per_position: float = 10.0
     """Control positions for each present one, in each document."""
-    documents_without: float = 1.0
+    negatives_per_positive_document: float = 1.0
     """Documents without the behaviour that give controls, for each document with it."""
-    replication: float = 0.5
+    held_out_fraction: float = 0.5
     """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
-    looks: tuple[str, ...] = ("prediction",)
+    extra_positions: tuple[str, ...] = ("prediction",)
     """Other places that are read along with it, whose scores stand beside the ranking: `prediction`, `window`."""
     seed: int = 0
     """Draws the controls. It is apart from the run's own seed, so that runs over many seeds read the model once."""
@@ -53,18 +53,26 @@ class Selection:
         problem = None
         if self.at not in ("onset", "prediction", "window", "span", "context"):
             problem = f"selection.at is `{self.at}`: take onset, prediction, window, span or context"
-        elif "window" in (self.at, *self.looks) and not self.offsets:
+        elif "window" in (self.at, *self.extra_positions) and not self.offsets:
             problem = "selection.offsets is empty: give the tokens to read, counted from the onset, such as [-3,-2,-1]"
-        elif not 0 < self.ratio < math.inf:
-            problem = f"selection.ratio is {self.ratio}: give the control positions for each present one, such as 10"
-        elif not 0 <= self.documents_without < math.inf:
-            problem = f"selection.documents_without is {self.documents_without}: give 0 or more"
-        elif not 0 <= self.replication < 1:
+        elif not 0 < self.controls_per_position < math.inf:
             problem = (
-                f"selection.replication is {self.replication}: give the share of groups to hold out, from 0 to below 1"
+                f"selection.controls_per_position is {self.controls_per_position}: give the number of control positions "
+                "for each present one, such as 10"
             )
-        elif unknown := [look for look in self.looks if look not in ("onset", "prediction", "window", "span")]:
-            problem = f"selection.looks holds `{unknown[0]}`: take prediction, window, onset or span"
+        elif not 0 <= self.negatives_per_positive_document < math.inf:
+            problem = (
+                f"selection.negatives_per_positive_document is {self.negatives_per_positive_document}: give 0 or more"
+            )
+        elif not 0 <= self.held_out_fraction < 1:
+            problem = (
+                f"selection.held_out_fraction is {self.held_out_fraction}: give the fraction of groups to hold out, from "
+                "0 to below 1"
+            )
+        elif unknown := [
+            place for place in self.extra_positions if place not in ("onset", "prediction", "window", "span")
+        ]:
+            problem = f"selection.extra_positions holds `{unknown[0]}`: take prediction, window, onset or span"
         elif self.characters < 0:
             problem = f"selection.characters is {self.characters}: give 0 or more"
         if problem:
@@ -98,28 +106,28 @@ def choose_positions(
     if not found:
         raise DataError(
             f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in "
-            f"{plural(len(documents), 'document')}: check what the detector looks for, and that the "
+            f"{plural(len(documents), 'document')}: check what the detector places for, and that the "
             "texts hold completions"
         )
     lines: list[tuple[str, str, int, int, int]] = []
     for behaviour in found:
         lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
-    looks = tuple(look for look in dict.fromkeys(selection.looks) if look != selection.at)
-    columns = ["look", "behaviour", "number", "token", "label"]
+    places = tuple(place for place in dict.fromkeys(selection.extra_positions) if place != selection.at)
+    columns = ["place", "behaviour", "number", "token", "label"]
     part = _split(pd.DataFrame(lines, columns=columns), ordered, found, selection, seed)
-    # The split is decided by the ranking's own places alone: documents that only a look would add are left out.
+    # The split is decided by the ranking's own places alone: documents that only a place would add are left out.
     split = set(part)
-    for look in looks:
-        there, unread = dataclasses.replace(selection, at=cast(Any, look)), Counter[str]()
+    for place in places:
+        there, unread = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
         for behaviour in found:
             try:
                 beside = _positions_of(behaviour, ordered, control, there, unread)
             except NeurosieveError:  # There is nothing to read there, or nothing to compare with: its scores are nan.
-                counts[f"{look}_unread"] += 1
+                counts[f"{place}_unread"] += 1
                 continue
-            lines += [(look, *line) for line in beside if ordered[line[1]].tokens.group in split]
+            lines += [(place, *line) for line in beside if ordered[line[1]].tokens.group in split]
     chosen = pd.DataFrame(lines, columns=columns)
-    return assemble(chosen, ordered, part, tuple(found), ("", *looks))
+    return assemble(chosen, ordered, part, tuple(found), ("", *places))
 
 
 def _positions_of(
@@ -152,8 +160,10 @@ def _positions_of(
     )
     without = [number for number, found in enumerate(onsets) if not found]
     without.sort(key=lambda number: _digest(selection.seed, documents[number].tokens.id))
-    without = sorted(without[: round(selection.documents_without * len(having))])
-    ratio = selection.ratio / len(set(_offsets(selection)))  # An anchor gives a position for each offset.
+    without = sorted(without[: round(selection.negatives_per_positive_document * len(having))])
+    ratio = selection.controls_per_position / len(
+        set(_offsets(selection))
+    )  # An anchor gives a position for each offset.
     typical = max(1, round(ratio * total / len(having)))
     lines = [(behaviour, number, token, 1) for number in having for token in sorted(present[number])]
     controls = 0
@@ -222,7 +232,7 @@ def _split(
     for behaviour, number in present[["behaviour", "number"]].drop_duplicates().itertuples(index=False):
         shown[documents[number].tokens.group].add(behaviour)
     ordered = sorted(shown, key=lambda group: (sorted(shown[group]), _digest(seed, group)))
-    share = selection.replication
+    share = selection.held_out_fraction
     # Every 1/share-th group in this order: each stratum gives its share, to within one.
     part = {group: int((place + 1) * share + 0.5) - int(place * share + 0.5) for place, group in enumerate(ordered)}
     if share:
@@ -233,14 +243,15 @@ def _split(
                 if not 0 < sum(part[group] for group in groups) < len(groups):
                     raise DataError(
                         f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
-                        f"{100 * share:g}% of them for the replication: give more texts, or `selection.replication=0` "
-                        "to rank on all and replicate on none"
+                        f"{100 * share:g}% of them for the replication: give more texts, or "
+                        "`selection.held_out_fraction=0` to rank on all and replicate on none"
                     )
     return part
 
 
-def dealt(group: str, seed: int, share: float) -> int:
+def split_by_hash(group: str, seed: int, share: float) -> int:
     """Return the part of a group by chance alone, 0 or 1: how groups are split that are not known beforehand."""
+    # The word is part of the hash: another word is another split.
     return int(_digest(seed, "dealt", group) < share * 2**64)
 
 

@@ -36,15 +36,15 @@ class Detect:
     """How many spans of each behaviour are printed in their context; all of them are in `spans.parquet`."""
     around: int = 60
     """How many characters of context on either side."""
-    draws: int = 1000
+    interval_bootstraps: int = 1000
     """Resamples of the groups behind each interval."""
     seed: int = 0
     """Draws them."""
-    enough_groups: int = 10
+    min_groups: int = 10
     """With fewer annotated groups there is no interval: resampling so few gives intervals that are far too narrow."""
 
     def __post_init__(self) -> None:
-        for name, least in (("contexts", 0), ("around", 0), ("draws", 1), ("seed", 0), ("enough_groups", 2)):
+        for name, least in (("contexts", 0), ("around", 0), ("interval_bootstraps", 1), ("seed", 0), ("min_groups", 2)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} is {value!r}: give a whole number, at least {least}")

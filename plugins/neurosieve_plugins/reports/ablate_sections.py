@@ -13,7 +13,7 @@ __all__ = ["effect_sections"]
 
 _MODES = {"teacher_forced": "in texts as they stand", "generated": "in what the model writes"}
 _PROBLEMS = 3
-_KEYS = ["mode", "behaviour", "intervention", "strength", "k", "set", "control_seed", "measure"]
+_KEYS = ["mode", "behaviour", "intervention", "strength", "k", "set", "control_set", "measure"]
 
 
 def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
@@ -168,4 +168,4 @@ def _written(traces: pd.DataFrame) -> Fold:
 
 def _numbers(table: pd.DataFrame) -> Block:
     titles = {str(name): str(name).replace("_", " ") for name in table if name not in ("mode", "behaviour")}
-    return as_table(table, titles, "Every set, condition and measure", names=["control_seed", "k"])
+    return as_table(table, titles, "Every set, condition and measure", names=["control_set", "k"])

@@ -121,7 +121,7 @@ def read(run: Run) -> Section | None:
 
 def _by_part(by_behaviour: Mapping[str, Any]) -> pd.DataFrame | None:
     """Return a line per behaviour and part from counts such as `ranking_present`."""
-    parts = {"ranking": "ranking", "replication": "held out"}
+    parts = {"ranking": "ranking", "heldout": "held out"}
     lines = []
     for behaviour, counts in by_behaviour.items():
         if not isinstance(counts, Mapping):

@@ -29,7 +29,7 @@ def effects(table: pd.DataFrame, title: str = "", unedited: float = 0.0, of: str
     """Draw one measure under each condition: the neurons of the ranking with the interval, each control set as a dot.
 
     Args:
-        table: condition, set, control_seed, value, low, high, n.
+        table: condition, set, control_set, value, low, high, n.
         title: what to write above.
         unedited: the measure of the unedited model.
         of: what stands below, of which the values are.
@@ -37,7 +37,7 @@ def effects(table: pd.DataFrame, title: str = "", unedited: float = 0.0, of: str
     """
     import altair as alt
 
-    who = np.where(table.set == "target", "target", "control set " + table.control_seed.astype(str))
+    who = np.where(table.set == "target", "target", "control set " + table.control_set.astype(str))
     table = table.assign(who=who, lane=_lanes(table))
     y = alt.Y("condition:N", sort=list(dict.fromkeys(table.condition))).title(None).axis(grid=True, bandPosition=0.5)
     lanes = alt.YOffset("lane:O").scale(paddingOuter=0.6)
@@ -78,7 +78,7 @@ def dose(
     """Draw one measure along the number of neurons or along the strength of the edit, beside the control sets.
 
     Args:
-        table: `along`, set, control_seed, value, low, high; of one intervention.
+        table: `along`, set, control_set, value, low, high; of one intervention.
         along: `k` or `strength`.
         title: what to write above.
         unedited: the measure of the unedited model.
@@ -93,7 +93,7 @@ def dose(
         x = x.scale(type="log", base=2, nice=False, padding=10).axis(values=sorted(set(table.k.tolist())), format="d")
     y = alt.Y("value:Q").title(of).scale(zero=False, padding=6).axis(tickCount=5)
     colour = alt.Color("set:N").scale(domain=_SETS)
-    kept = [along, "set", "control_seed", "value", "low", "high"]
+    kept = [along, "set", "control_set", "value", "low", "high"]
     chart = alt.Chart(table[kept])
     target = chart.transform_filter("datum.set == 'target'")
     band = target.mark_area(opacity=0.18).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour)
@@ -101,7 +101,7 @@ def dose(
     shown = [alt.Tooltip("set:N"), alt.Tooltip(f"{along}:Q"), alt.Tooltip("value:Q", format=".4f")]
     marks = []
     for part, wide, opacity, size in ((controls, 1, 0.45, _CONTROL_SIZE), (target, 2.4, 1, _SIZE)):
-        marks.append(part.mark_line(strokeWidth=wide, opacity=opacity).encode(x, y, colour, detail="control_seed:N"))
+        marks.append(part.mark_line(strokeWidth=wide, opacity=opacity).encode(x, y, colour, detail="control_set:N"))
         marks.append(part.mark_circle(size=size, opacity=0.85).encode(x, y, colour, tooltip=shown))
     before = alt.Chart(pd.DataFrame({"value": [unedited]})).mark_rule(style="neutral").encode(y)
     return alt.layer(before, band, *marks).properties(height=height, title=title)

@@ -60,7 +60,7 @@ def how_many(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ranked) -
             ("spans", f"spans of {behaviour}"),
             ("documents_with", "texts that show it"),
             ("ranking_present", "positions in the ranking"),
-            ("replication_present", "positions held out"),
+            ("heldout_present", "positions held out"),
         )
         if counts.get(key)
     ]
@@ -104,12 +104,12 @@ def beside_the_best(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ra
 
 def _chance(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ranked) -> Iterator[tuple[Cell, ...]]:
     if null := null_of(run, behaviour):
-        nothing, far = Cell("–", np.nan), null["largest_distance_95"]
+        nothing, far = Cell("–", np.nan), null["null_max_q95"]
         name = f"chance: the best of all, in 5 % of {whole(null['permutations'], 'permutation')}"
         level = Cell(f"{number(far)} from telling nothing", far)
         if np.isfinite(ranking.neutral) and len(neurons):
             # On the side of the best neuron, so that the two can be compared.
-            sign = -1 if neurons[f"{ranking.scorer}_distance"].iloc[0] < 0 else 1
+            sign = -1 if neurons[f"{ranking.scorer}_minus_neutral"].iloc[0] < 0 else 1
             level = score_cell(ranking.neutral + sign * far)
         yield Cell(name, name), level, nothing, nothing
 
@@ -129,12 +129,12 @@ def _baselines(run: Run, behaviour: str, by: str) -> Iterator[tuple[Cell, ...]]:
 
 def score_cells(line: dict[Any, Any], by: str) -> tuple[Cell, Cell, Cell]:
     """Return a score, the same held out, and its interval."""
-    distance = f"{by}_distance_replication"
-    neutral = line.get(f"{by}_replication", np.nan) - line.get(distance, np.nan)
+    distance = f"{by}_minus_neutral_heldout"
+    neutral = line.get(f"{by}_heldout", np.nan) - line.get(distance, np.nan)
     low, high = (neutral + line.get(f"{distance}_{end}", np.nan) for end in ("low", "high"))
     return (
         score_cell(line.get(by)),
-        score_cell(line.get(f"{by}_replication")),
+        score_cell(line.get(f"{by}_heldout")),
         Cell(interval(low, high) or "–", float(low)),
     )
 

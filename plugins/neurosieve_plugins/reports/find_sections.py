@@ -42,7 +42,7 @@ def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]
     if activations is not None and len(activations):
         yield _distributions(activations, rankings)
     if any(np.isfinite(one.table.far_there).any() for one in rankings.values()):
-        yield _replication(run, rankings)
+        yield _heldout(run, rankings)
 
 
 def rescored_sections(run: Run, best: int) -> Iterator[Section]:
@@ -53,7 +53,7 @@ def rescored_sections(run: Run, best: int) -> Iterator[Section]:
         best: how many neurons the table lists, of each behaviour.
     """
     rankings = _rankings(run)
-    scored = _replication(run, rankings)
+    scored = _heldout(run, rankings)
     table = _ranking(run, run.table("neurons"), rankings, best)
     lead = "Do the best neurons tell the behaviour on other texts? Here, held out means: on those."
     yield Section("The ranking on other texts", lead, (*scored.blocks, *table.blocks))
@@ -67,7 +67,7 @@ def _rankings(run: Run) -> dict[str, Ranked]:
             neurons[neurons.behaviour == name],
             told["rank_by"],
             neutral.get(name),
-            null_of(run, name).get("largest_distance_95"),
+            null_of(run, name).get("null_max_q95"),
         )
         for name in told["behaviours"]
     }
@@ -93,7 +93,7 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
             _table(run, mine, ranking, scorers, name, best),
         )
     reached = [
-        f"with permuted labels the best for {name} is {number(null['largest_distance_95'])} or more from telling "
+        f"with permuted labels the best for {name} is {number(null['null_max_q95'])} or more from telling "
         f"nothing in 5 % of {number(null['permutations'])} permutations"
         for name in rankings
         if (null := null_of(run, name))
@@ -211,7 +211,7 @@ def _distributions(activations: pd.DataFrame, rankings: dict[str, Ranked]) -> Se
     return Section("The best neurons' activations", lead, _by_behaviour(blocks))
 
 
-def _replication(run: Run, rankings: dict[str, Ranked]) -> Section:
+def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
     blocks: dict[str, tuple[Block, ...]] = {}
     for place, (name, ranking) in enumerate(rankings.items()):
         table = ranking.table
@@ -241,9 +241,9 @@ def _why_no_verdict(run: Run, behaviour: str) -> str:
     counts = run.run.get("counts", {}).get("behaviours", {}).get(behaviour, {})
     if told:
         return f"No neuron has a verdict: {told[0]}."
-    if not counts.get("replication_present", 1):
+    if not counts.get("heldout_present", 1):
         return "No neuron has a verdict: nothing was held out."
-    return "No neuron has a verdict: none was tested on the held-out groups (`confirm` says how many are)."
+    return "No neuron has a verdict: none was tested on the held-out groups (`test_top` says how many are)."
 
 
 def phrases_found(run: Run) -> Section | None:

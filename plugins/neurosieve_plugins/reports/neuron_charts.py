@@ -102,7 +102,9 @@ def distribution(activations: pd.DataFrame, title: str, height: int = 130, bins:
     low, high = np.quantile(values, [0.002, 0.998]) if len(values) else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, bins + 1)
     tables = []
-    for (part, label), mine in activations.groupby(["part", "label"], sort=True):
+    for (part, label), mine in sorted(
+        activations.groupby(["part", "label"]), key=lambda each: (each[0][0] != "ranking", each[0][1])
+    ):
         share, _ = np.histogram(np.clip(mine.activation, edges[0], edges[-1]), edges)
         tables.append(
             pd.DataFrame(

@@ -58,8 +58,8 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: f
         neutral: the score that tells nothing, where it is known.
         chance: how far from it the best of all comes in 5 % of permutations, where there is a null.
     """
-    distance = f"{rank_by}_distance_replication"
-    far = _column(neurons, f"{rank_by}_distance")
+    distance = f"{rank_by}_minus_neutral_heldout"
+    far = _column(neurons, f"{rank_by}_minus_neutral")
     sign = np.sign(far)
     ends = [sign * _column(neurons, f"{distance}_{end}") for end in ("low", "high")]
     verdict = neurons["replicates"] if "replicates" in neurons else pd.Series(pd.NA, neurons.index, dtype="boolean")
@@ -69,7 +69,7 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: f
             "neuron": neurons.neuron,
             "rank": neurons["rank"],
             "score": _column(neurons, rank_by),
-            "held_out": _column(neurons, f"{rank_by}_replication"),
+            "held_out": _column(neurons, f"{rank_by}_heldout"),
             "verdict": [VERDICTS[2] if pd.isna(one) else VERDICTS[0 if one else 1] for one in verdict],
             "far": far.abs(),
             "far_there": sign * _column(neurons, distance),

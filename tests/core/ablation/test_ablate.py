@@ -84,7 +84,7 @@ def found(planted, tmp_path_factory):
     """A run of `find` that looks at the token before the slip, which is the cue."""
     model, tokenizer = planted
     folder = tmp_path_factory.mktemp("found")
-    settings = {"detectors": detectors(), "scorers": ["auc"], "draws": 50, "store": str(folder / "store")}
+    settings = {"detectors": detectors(), "scorers": ["auc"], "interval_bootstraps": 50, "store": str(folder / "store")}
     settings |= {"selection": "prediction", "reports": []}
     return find(model, texts(), tokenizer=tokenizer, folder=folder / "run", **settings)
 
@@ -155,11 +155,11 @@ def test_further_sets_of_controls_are_read_only_where_the_targets_beat_the_first
     for run, sets in ((cause, 19), (readout, 3)):
         assert run.run["counts"]["control_sets"] == run.run["matching"]["sets"] == sets
         for table in ("effects", "onsets", "neurons"):
-            numbers = run.table(table).query("set == 'control'").control_seed
+            numbers = run.table(table).query("set == 'control'").control_set
             assert set(numbers) == set(range(sets))
     assert cause.run["counts"]["forward_passes"] == 2 * readout.run["counts"]["forward_passes"]
     assert cause.run["proof"]["values"] == 20 / 4 * readout.run["proof"]["values"]
-    assert not cause.table("onsets").duplicated(["set", "control_seed", "document", "token"]).any()
+    assert not cause.table("onsets").duplicated(["set", "control_set", "document", "token"]).any()
 
 
 def test_control_sets_that_are_read_later_are_what_they_are_at_once(edited, monkeypatch):
@@ -167,7 +167,7 @@ def test_control_sets_that_are_read_later_are_what_they_are_at_once(edited, monk
     monkeypatch.setattr("neurosieve.ablation.conditions.FIRST_SETS", 19)
     monkeypatch.setattr("neurosieve.ablation.ablating.FIRST_SETS", 19)
     at_once = edited("at_once", neurons=[list(CAUSE)], controls=19)
-    columns = ["set", "control_seed", "measure"]
+    columns = ["set", "control_set", "measure"]
     one, other = (run.table("effects").sort_values(columns, ignore_index=True) for run in (apart, at_once))
     pd.testing.assert_frame_equal(one, other, rtol=1e-3, atol=1e-5)
 
@@ -190,7 +190,13 @@ def test_what_a_neuron_does_at_the_onset_shows_in_the_rest_of_the_span(planted, 
     model, tokenizer = planted
     cue, slip = words(tokenizer)[:2]
     both = {"slip": Regex((rf"(?<= ){cue} {slip}",))}  # Here the cue is the onset.
-    settings = {"detectors": both, "scorers": ["auc"], "draws": 50, "store": str(tmp_path / "store"), "reports": []}
+    settings = {
+        "detectors": both,
+        "scorers": ["auc"],
+        "interval_bootstraps": 50,
+        "store": str(tmp_path / "store"),
+        "reports": [],
+    }
     mine = find(model, texts(), tokenizer=tokenizer, folder=tmp_path / "run", **settings)
     edit = {"intervention": "zero", "neurons": [list(CAUSE)], "reports": []}
     run = ablate(mine, model, tokenizer=tokenizer, source=texts(), detectors=both, **edit)
@@ -203,7 +209,7 @@ def test_what_a_neuron_does_at_the_onset_shows_in_the_rest_of_the_span(planted, 
 
 def test_a_planted_cause_is_found_in_generated_text_and_its_cost_stands_beside_it(written):
     run = written(neurons=[list(CAUSE)], controls=19)
-    levels = effect(run, "any").set_index(["set", "control_seed"]).value
+    levels = effect(run, "any").set_index(["set", "control_set"]).value
     assert levels["unedited", -1] == 1
     assert levels["target", -1] < 0.3
     assert (levels["control"] == 1).all()
@@ -219,7 +225,7 @@ def test_a_planted_cause_is_found_in_generated_text_and_its_cost_stands_beside_i
         "spans_per_trace",
         "any",
         "right",
-        "at_limit",
+        "truncated",
         "tokens",
         "perplexity",
     }
@@ -253,7 +259,7 @@ def test_doses_are_nested_and_stand_side_by_side_in_one_table(edited):
     neurons = run.table("neurons")
     targets = neurons[neurons.set == "target"].sort_values("place")
     assert targets[["layer", "neuron"]].to_numpy().tolist() == ranked[["layer", "neuron"]].to_numpy().tolist()
-    assert neurons.groupby(["set", "control_seed"]).place.max().tolist() == [5, 5, 5, 5]
+    assert neurons.groupby(["set", "control_set"]).place.max().tolist() == [5, 5, 5, 5]
     mine = effect(run, set="target", k=2, strength=0.5).value.to_numpy()
     np.testing.assert_allclose(mine, effect(alone, set="target").value.to_numpy(), atol=1e-5)
 
@@ -268,7 +274,7 @@ def test_controls_are_of_the_same_layers_and_none_of_them_is_a_target(edited):
     neurons = run.table("neurons")
     targets = neurons[neurons.set == "target"].set_index("place")
     named = set(zip(targets.layer, targets.neuron, strict=True))
-    for _, controls in neurons[neurons.set == "control"].groupby("control_seed"):
+    for _, controls in neurons[neurons.set == "control"].groupby("control_set"):
         assert (controls.set_index("place").layer == targets.layer).all()
         assert not named & set(zip(controls.layer, controls.neuron, strict=True))
     assert run.run["matching"]["sets"] == 3
@@ -278,13 +284,13 @@ def test_controls_are_of_the_same_layers_and_none_of_them_is_a_target(edited):
 def test_the_table_of_onsets_holds_what_the_effects_are_made_of(edited):
     run = edited(k=[2])
     onsets = run.table("onsets")
-    for (name, number), mine in onsets.groupby(["set", "control_seed"]):
+    for (name, number), mine in onsets.groupby(["set", "control_set"]):
         for label, changed in ((1, "log_p_onset"), (0, "log_p_control")):
             change = (mine.log_p - mine.log_p_unedited)[mine.label == label].mean()
-            [line] = effect(run, changed, set=name, control_seed=number).to_dict("records")
+            [line] = effect(run, changed, set=name, control_set=number).to_dict("records")
             assert line["value"] == pytest.approx(change, abs=1e-9)
             assert line["n"] == (mine.label == label).sum()
-        [line] = effect(run, "kl_control", set=name, control_seed=number).to_dict("records")
+        [line] = effect(run, "kl_control", set=name, control_set=number).to_dict("records")
         assert line["value"] == pytest.approx(mine.kl[mine.label == 0].mean(), abs=1e-9)
     targets, controls = (effect(run, set=name) for name in ("target", "control"))
     assert targets.difference.iloc[0] == pytest.approx(targets.value.iloc[0] - controls.value.mean())
@@ -323,7 +329,12 @@ def test_a_planted_cause_is_found_through_a_bridge_too(found, planted, tmp_path)
     tokenizer.init_kwargs["add_bos_token"] = True
     tokenizer.init_kwargs.setdefault("name_or_path", "")
     bridge = TransformerBridge.boot_transformers("x", hf_model=model, tokenizer=tokenizer)
-    settings = {"detectors": detectors(), "scorers": ["auc"], "draws": 50, "store": str(tmp_path / "store")}
+    settings = {
+        "detectors": detectors(),
+        "scorers": ["auc"],
+        "interval_bootstraps": 50,
+        "store": str(tmp_path / "store"),
+    }
     mine = find(bridge, texts(), folder=tmp_path / "run", selection="prediction", reports=[], **settings)
     run = ablate(
         mine, bridge, source=texts(), detectors=detectors(), intervention="zero", neurons=[list(CAUSE)], reports=[]
@@ -354,10 +365,10 @@ def test_finished_traces_are_not_made_again_and_the_edit_is_proved_all_the_same(
 def test_without_problems_the_held_out_texts_give_their_prompts(written, found):
     run = written(k=[1], problems=None, samples=2, documents=12, sampling={"max_new_tokens": 3, "temperature": 1.0})
     traces = run.table("traces")
-    held_out = set(found.positions.group[found.positions.part == "replication"])
+    held_out = set(found.positions.group[found.positions.part == "heldout"])
     assert set(traces.group) <= held_out
     assert run.run["counts"]["prompts"] == traces.problem.nunique() <= 12
-    assert (traces.groupby(["set", "control_seed", "problem"])["sample"].nunique() == 2).all()
+    assert (traces.groupby(["set", "control_set", "problem"])["sample"].nunique() == 2).all()
     assert run.run["config"]["problems"] is None
     assert run.run["counts"]["without_verdict"] == 0, "their answers are graded"
 
@@ -382,7 +393,12 @@ def test_where_the_behaviour_never_shows_it_is_said(written):
 
 def test_a_detector_that_is_blind_to_text_alone_is_refused(planted, tmp_path):
     model, tokenizer = planted
-    settings = {"detectors": {"slip": Annotations()}, "scorers": ["auc"], "draws": 50, "store": str(tmp_path / "store")}
+    settings = {
+        "detectors": {"slip": Annotations()},
+        "scorers": ["auc"],
+        "interval_bootstraps": 50,
+        "store": str(tmp_path / "store"),
+    }
     mine = find(model, texts(), tokenizer=tokenizer, folder=tmp_path / "run", reports=[], **settings)
     with pytest.raises(DataError, match="the detector of `slip` goes by what the source says of its texts"):
         ablate(
@@ -401,7 +417,12 @@ def test_a_detector_that_is_blind_to_text_alone_is_refused(planted, tmp_path):
 def test_texts_without_prompts_cannot_be_gone_on_from(planted, tmp_path):
     model, tokenizer = planted
     bare = [dataclasses.replace(one, completion_start=0) for one in texts()]
-    settings = {"detectors": detectors(), "scorers": ["auc"], "draws": 50, "store": str(tmp_path / "store")}
+    settings = {
+        "detectors": detectors(),
+        "scorers": ["auc"],
+        "interval_bootstraps": 50,
+        "store": str(tmp_path / "store"),
+    }
     mine = find(model, bare, tokenizer=tokenizer, folder=tmp_path / "run", reports=[], **settings)
     with pytest.raises(ConfigError, match="hold no prompt for the model to go on from: give it problems"):
         ablate(mine, model, tokenizer=tokenizer, source=bare, detectors=detectors(), mode="generated", reports=[])
@@ -446,7 +467,12 @@ def test_a_run_of_another_model_is_refused(found, tmp_path):
 
 def test_a_layer_that_the_run_did_not_read_is_refused(planted, tmp_path):
     model, tokenizer = planted
-    settings = {"detectors": detectors(), "scorers": ["auc"], "draws": 50, "store": str(tmp_path / "store")}
+    settings = {
+        "detectors": detectors(),
+        "scorers": ["auc"],
+        "interval_bootstraps": 50,
+        "store": str(tmp_path / "store"),
+    }
     mine = find(model, texts(), tokenizer=tokenizer, folder=tmp_path / "run", layers=[1], reports=[], **settings)
     with pytest.raises(ConfigError, match=r"layer 2 was not read by .*: take neurons of layers 1, or run"):
         ablate(mine, model, tokenizer=tokenizer, source=texts(), detectors=detectors(), neurons=[[2, 5]], reports=[])
@@ -495,7 +521,14 @@ def traced(tmp_path_factory):
         for number in range(48)
     ]
     (folder / "traces.json").write_text(json.dumps(records))
-    common = ["model=tiny", "scorers=[auc]", "draws=20", "confirm=5", f"store={folder}/store", "reports=[]"]
+    common = [
+        "model=tiny",
+        "scorers=[auc]",
+        "interval_bootstraps=20",
+        "test_top=5",
+        f"store={folder}/store",
+        "reports=[]",
+    ]
     source = ["source=traces", f"source.path={folder}/traces.json", f"hydra.run.dir={folder}/run"]
     main(["find", *source, *common, "detectors=[phrases]", "detectors.phrases.phrases=[wait]"])
     return folder

@@ -206,7 +206,7 @@ def chosen(source=None, at="onset", share=0.5, **asked):
     tokenizer = tiny_model()[1]
     detectors = {"slip": Phrases(("Wait, that is not",)), "other": Phrases(("four",))}
     labelled = list(label(source or texts(), detectors, tokenizer, None, Counter()))
-    selection = Selection(at=at, replication=share, ratio=3.0)
+    selection = Selection(at=at, held_out_fraction=share, controls_per_position=3.0)
     table = choose_positions(labelled, list(detectors), Distant(2), selection, 0, Counter()).table
     counts = Counter()
     settings = {"documents": 40, "positions": 10, "seed": 0} | asked
@@ -217,7 +217,7 @@ def chosen(source=None, at="onset", share=0.5, **asked):
 @pytest.mark.parametrize("at", ["onset", "prediction", "span", "window"])
 def test_onsets_are_the_first_tokens_of_held_out_spans_wherever_the_run_read(at):
     places, warnings, counts, table, labelled = chosen(at=at)
-    held_out = set(table.group[(table.part == "replication") & (table.behaviour == "slip")])
+    held_out = set(table.group[(table.part == "heldout") & (table.behaviour == "slip")])
     expected = {
         (one.tokens.id, span.start)
         for one in labelled.values()
@@ -236,7 +236,7 @@ def test_onsets_are_the_first_tokens_of_held_out_spans_wherever_the_run_read(at)
 
 def test_control_positions_are_those_of_the_run_in_the_same_held_out_documents():
     places, _, counts, table, _ = chosen(positions=2)
-    usual = table[(table.label == 0) & (table.part == "replication") & (table.behaviour == "slip")]
+    usual = table[(table.label == 0) & (table.part == "heldout") & (table.behaviour == "slip")]
     known = set(zip(usual.document, usual.token, strict=True))
     found = [(place.document.id, place.token) for place in places if not place.label]
     assert set(found) <= known
@@ -268,7 +268,7 @@ def by_hand(ranges, controls=(), tokens=30, usable=None):
     labelled = LabelledDocument(one, {"slip": [Span(r.start, r.stop) for r in ranges]}, {"slip": list(ranges)})
     lines = [(r.start, 1) for r in ranges] + [(token, 0) for token in controls]
     table = pd.DataFrame(lines, columns=["token", "label"]).assign(
-        behaviour="slip", part="replication", document="a", group="a"
+        behaviour="slip", part="heldout", document="a", group="a"
     )
     counts = Counter()
     places, warnings = places_of([labelled], table, "slip", 40, 10, 0, counts)

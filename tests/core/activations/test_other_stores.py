@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from neurosieve import Site
-from neurosieve.activations.other_stores import told_of_others
+from neurosieve.activations.other_stores import warn_of_other_stores
 from neurosieve.activations.store import Space, document_keys
 from neurosieve.cli import main
 
@@ -34,7 +34,7 @@ def test_what_differs_is_said_by_name(tmp_path, other, said):
     space(tmp_path, filled=True, **other)
     here = space(tmp_path)
     assert not here.has(KEYS, TOKENS).any()
-    [told] = told_of_others(here)
+    [told] = warn_of_other_stores(here)
     assert said in told
 
 
@@ -42,7 +42,7 @@ def test_a_space_of_another_version_is_said_by_its_format(tmp_path):
     older = space(tmp_path, weights="older", filled=True).folder
     about = json.loads((older / "space.json").read_text()) | {"format": 0, "weights": "weights"}
     (older / "space.json").write_text(json.dumps(about))
-    [told] = told_of_others(space(tmp_path))
+    [told] = warn_of_other_stores(space(tmp_path))
     assert "in the format 0 of another version of neurosieve, where this one writes 1" in told
 
 
@@ -50,16 +50,16 @@ def test_nothing_is_said_where_nothing_is_to_be_told(tmp_path):
     space(tmp_path, name="another model", weights="its own", filled=True)
     space(tmp_path, dtype=torch.bfloat16)  # Empty itself.
     space(tmp_path, sites=(Site(0),), filled=True)  # Other layers were asked for, in so many words.
-    assert told_of_others(space(tmp_path)) == []
+    assert warn_of_other_stores(space(tmp_path)) == []
     space(tmp_path, dtype=torch.float16, filled=True)
-    assert told_of_others(space(tmp_path, filled=True)) == []
+    assert warn_of_other_stores(space(tmp_path, filled=True)) == []
 
 
 @pytest.mark.parametrize("held", ["", "{", "[]", "{}", "null", '{"model": "gemma"}', "\x00\xff"])
 def test_a_space_that_cannot_be_read_is_counted_and_left_alone(tmp_path, held, capsys):
     other = space(tmp_path, weights="older", filled=True).folder
     (other / "space.json").write_bytes(held.encode("latin-1"))
-    [told] = told_of_others(space(tmp_path))
+    [told] = warn_of_other_stores(space(tmp_path))
     assert told == "1 folder(s) of the store do not say what they hold, and were left alone"
     main(["cache", "--store", str(tmp_path)])
     assert other.name in capsys.readouterr().out

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 pytestmark = pytest.mark.slow
-FIND = ["model=tiny", "source.documents=80", "permutations=20", "draws=5", "reports=[]"]
+FIND = ["model=tiny", "source.documents=80", "permutations=20", "interval_bootstraps=5", "reports=[]"]
 
 
 def start(folder: Path, store: Path, *asked: str) -> subprocess.Popen[str]:

@@ -310,7 +310,7 @@ def test_a_run_of_find_is_analysed_by_its_own_texts_and_detectors(tmp_path):
     model = Model("tiny", format="tiny")
     result = find(
         model, "arithmetic", {"slips": Annotations()}, ["cohens_d"], folder=tmp_path / "run", store=str(tmp_path / "s"),
-        draws=10,
+        interval_bootstraps=10,
     )  # fmt: skip
     found = analyze_run(result.folder, grader="boxed", reports=())
     assert found.folder == result.folder / "analyze"

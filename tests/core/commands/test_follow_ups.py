@@ -9,7 +9,7 @@ from neurosieve.config.configuration import build_all
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.reports.html import Html
 
-TINY = ["find", "model=tiny", "source.documents=40", "reports=[]", "hydra.run.dir=run", "draws=50"]
+TINY = ["find", "model=tiny", "source.documents=40", "reports=[]", "hydra.run.dir=run", "interval_bootstraps=50"]
 # A detector of a letter, so that a model with random weights shows it in what it writes.
 LETTER = ["detectors=[phrases]", "detectors.phrases.phrases=[an]"]
 
@@ -22,7 +22,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_what_follows_a_run_is_left_in_its_folder(here):
-    main([*TINY, *LETTER, "then=[analyze,show,'ablate k=[1,3] controls=1 documents=5 draws=100']"])
+    main([*TINY, *LETTER, "follow_up=[analyze,show,'ablate k=[1,3] controls=1 documents=5 interval_bootstraps=100']"])
     run = load(here / "run")
     assert sorted(part.command for part in run.parts()) == ["ablate", "analyze", "show"]
     [ablation] = run.parts("ablate")
@@ -40,16 +40,19 @@ def test_a_ranking_is_tried_on_fresh_traces_of_other_problems(here):
     ranked = set(run.positions.group[run.positions.part == "ranking"])
     assert not ranked & set(tried.table("positions").group)
     assert tried.table("neurons")["rank"].tolist() == run.neurons["rank"].tolist()
-    assert tried.table("neurons").auc_replication.notna().any()
+    assert tried.table("neurons").auc_heldout.notna().any()
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("abalte", "`then` holds `abalte`, which cannot follow a run: did you mean `ablate`"),
+        ("abalte", "`follow_up` holds `abalte`, which cannot follow a run: did you mean `ablate`"),
         ("", "which cannot follow a run"),
         ("ablate kk=1", "kk"),
-        ("show neurons=[[0,99999]]", "`then` holds `show neurons=[[0,99999]]`: there is no neuron L0N99999 in `tiny"),
+        (
+            "show neurons=[[0,99999]]",
+            "`follow_up` holds `show neurons=[[0,99999]]`: there is no neuron L0N99999 in `tiny",
+        ),
         ("ablate neurons=[L9N1]", "there is no neuron L9N1"),
         ("ablate neurons=[nine]", "names no neuron"),
         ("ablate neurons=[[0,1]] k=2", "k is 2, and `neurons` lists 1"),
@@ -66,7 +69,7 @@ def test_a_ranking_is_tried_on_fresh_traces_of_other_problems(here):
 )
 def test_what_cannot_follow_is_refused_before_anything_is_run(here, capsys, line, message):
     with pytest.raises(SystemExit) as stopped:
-        main([*TINY, f'then=["{line}"]'])
+        main([*TINY, f'follow_up=["{line}"]'])
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
     assert not (here / "run").exists()
@@ -74,7 +77,7 @@ def test_what_cannot_follow_is_refused_before_anything_is_run(here, capsys, line
 
 def test_a_neuron_of_a_layer_that_will_not_be_read_is_refused_before_anything_is(here, capsys):
     with pytest.raises(SystemExit):
-        main([*TINY, "layers=[1]", 'then=["ablate neurons=[[2,5]]"]'])
+        main([*TINY, "layers=[1]", 'follow_up=["ablate neurons=[[2,5]]"]'])
     assert "layer 2 is not read" in capsys.readouterr().err
     assert not (here / "run").exists()
 
@@ -104,7 +107,7 @@ def test_fresh_traces_that_show_nothing_leave_a_finished_ranking_with_a_warning(
             "detectors.phrases.phrases=[wait]",
             *QUIET,
             "reports=[html]",
-            "then=['show k=1 documents=1']",
+            "follow_up=['show k=1 documents=1']",
         ]
     )
     said = capsys.readouterr().out
@@ -123,7 +126,13 @@ def test_fresh_traces_that_show_nothing_leave_a_finished_ranking_with_a_warning(
 
 def test_what_the_texts_do_not_allow_is_a_warning_in_python_too(here):
     letter = {"letter": Phrases(("an",))}
-    run = find("tiny", detectors=letter, then=["analyze truth_fields=[nothing]", "show k=1"], draws=50, folder="run")
+    run = find(
+        "tiny",
+        detectors=letter,
+        follow_up=["analyze truth_fields=[nothing]", "show k=1"],
+        interval_bootstraps=50,
+        folder="run",
+    )
     [warning] = [one for one in run.run["warnings"] if "came to nothing" in one]
     assert warning.startswith("`analyze truth_fields=[nothing]` came to nothing: there are no right answers")
     assert run.run == load("run").run
@@ -132,7 +141,7 @@ def test_what_the_texts_do_not_allow_is_a_warning_in_python_too(here):
 
 def test_what_fails_after_the_ranking_says_so_when_the_ranking_was_told(here, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main([*TINY, *LETTER, "then=['show ids=[nobody] k=1']"])
+        main([*TINY, *LETTER, "follow_up=['show ids=[nobody] k=1']"])
     said = capsys.readouterr()
     assert stopped.value.code == 2
     assert "the best 10 of 384 MLP neurons by auc" in said.out
@@ -158,8 +167,16 @@ def test_texts_without_right_answers_are_analysed_and_what_follows_goes_on(here)
             f"I have {number} apples and an egg. Then {number + 3} more came to me. So it is {2 * number + 3} in all."
         )
         (here / "texts" / f"{number}.txt").write_text(text, encoding="utf-8")
-    source = ["find", "model=tiny", "source=text", "source.path=texts", "reports=[]", "hydra.run.dir=run", "draws=50"]
-    main([*source, *LETTER, "control.tokens=2", "then=[analyze,'show k=1 documents=2']"])
+    source = [
+        "find",
+        "model=tiny",
+        "source=text",
+        "source.path=texts",
+        "reports=[]",
+        "hydra.run.dir=run",
+        "interval_bootstraps=50",
+    ]
+    main([*source, *LETTER, "control.tokens=2", "follow_up=[analyze,'show k=1 documents=2']"])
     run = load(here / "run")
     assert [part.command for part in run.parts()] == ["analyze", "show"]
     [analysis] = run.parts("analyze")
@@ -203,7 +220,9 @@ def test_a_ranking_is_scored_on_another_source_without_the_problems_that_ranked(
 def test_in_python_another_source_is_handed_over(here):
     texts = [Document(f"d{n}", f"{n} of the {'more words ' * 30}, an end", f"fresh {n}") for n in range(30)]
     detectors = {"an": Phrases(("an",))}
-    result = find("tiny", detectors=detectors, replicate_on=texts, draws=50, permutations=19, folder=here / "run")
+    result = find(
+        "tiny", detectors=detectors, replicate_on=texts, interval_bootstraps=50, permutations=19, folder=here / "run"
+    )
     [tried] = result.parts("rescore")
     assert tried.run["config"]["source"] == "documents handed over"
     assert tried.run["counts"]["documents"] == 30

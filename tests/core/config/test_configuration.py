@@ -204,12 +204,16 @@ def test_a_node_that_asks_for_nothing_builds_nothing(node):
 @pytest.mark.parametrize(
     ("schema", "values", "said"),
     [
-        ("find", {"draws": 0}, "draws is 0: give a whole number, at least 1"),
-        ("find", {"confirm": -1}, "confirm is -1: give a whole number, at least 0"),
+        ("find", {"interval_bootstraps": 0}, "interval_bootstraps is 0: give a whole number, at least 1"),
+        ("find", {"test_top": -1}, "test_top is -1: give a whole number, at least 0"),
         ("find", {"tokens_per_batch": 0}, "tokens_per_batch is 0: give a whole number, at least 1"),
         ("find", {"seed": -1}, "seed is -1: give a whole number, at least 0"),
-        ("selection", {"ratio": float("nan")}, "selection.ratio is nan"),
-        ("selection", {"documents_without": float("inf")}, "selection.documents_without is inf"),
+        ("selection", {"controls_per_position": float("nan")}, "selection.controls_per_position is nan"),
+        (
+            "selection",
+            {"negatives_per_positive_document": float("inf")},
+            "selection.negatives_per_positive_document is inf",
+        ),
         ("selection", {"at": "onst"}, r"`here.at` is `onst`: did you mean `onset`"),
         (
             "model",

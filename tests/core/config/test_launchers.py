@@ -18,7 +18,7 @@ FIND = [
     "model=tiny",
     "source.documents=80",
     "permutations=20",
-    "draws=5",
+    "interval_bootstraps=5",
     "reports=[]",
     "hydra.sweep.dir=sweep",
 ]

@@ -295,7 +295,7 @@ class Broken(Detector):
         ({"detectors": {"broken": Broken()}}, DataError, "the detector of `broken` found .3, 99, ''. in document `a`"),
         ({"detectors": ["backtrackin"]}, ConfigError, "did you mean `backtracking`"),
         ({"contexts": -1}, ConfigError, "contexts is -1: give a whole number, at least 0"),
-        ({"draws": 0}, ConfigError, "draws is 0"),
+        ({"interval_bootstraps": 0}, ConfigError, "interval_bootstraps is 0"),
         ({"lables": ("doubt",)}, ConfigError, "did you mean `labels`"),
     ],
 )

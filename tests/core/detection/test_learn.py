@@ -278,7 +278,7 @@ def test_what_was_learned_is_found_by_detect_and_by_find_as_by_any_detector(go, 
     detected = neurosieve.detect(documents(seed=5), {"learned": Learned(str(output))}, folder=tmp_path / "detect")
     assert detected.table("agreement").set_index("label").f1["doubt"] == 1
     source = documents(60, seed=6, groups=60)
-    settings = {"draws": 20, "store": str(tmp_path / "store")}
+    settings = {"interval_bootstraps": 20, "store": str(tmp_path / "store")}
     found = neurosieve.find(
         "tiny",
         source,
@@ -417,7 +417,7 @@ def test_the_command_line_learns_and_find_goes_on_from_there(tmp_path, monkeypat
     main(["learn", *source, "label=doubt", "output=doubt.safetensors", "folds=3"])
     assert "detector: doubt.safetensors" in capsys.readouterr().out
     learned = ["detectors=[learned]", "detectors.learned.path=doubt.safetensors"]
-    main(["find", *source, *learned, "model=tiny", "draws=20", f"store={tmp_path / 'store'}"])
+    main(["find", *source, *learned, "model=tiny", "interval_bootstraps=20", f"store={tmp_path / 'store'}"])
     assert "learned: the best 10 of" in capsys.readouterr().out
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import OneHotEncoder
 
 from neurosieve import TokenizedDocument
-from neurosieve.evidence.baselines import baseline_table, beaten
+from neurosieve.evidence.baselines import baseline_table, add_beats_baselines
 from neurosieve.pipeline.settings import Find
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve_plugins.scorers.auc import Auc
@@ -18,7 +18,7 @@ from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 
-DISTANCE = "auc_distance_replication"
+DISTANCE = "auc_minus_neutral_heldout"
 
 
 def positions(plant, documents=60, length=60, per_document=6, seed=0):
@@ -67,7 +67,7 @@ def nothing(document, token, rng):
 
 
 def told(positions, scorers=None, rank_by="auc", seed=0, enough=10):
-    settings = Find(seed=seed, draws=200, enough_groups=enough)
+    settings = Find(seed=seed, interval_bootstraps=200, min_groups=enough)
     table = baseline_table(positions, scorers or {"auc": Auc()}, rank_by, settings)
     assert table.behaviour.unique().tolist() == ["slip"]
     return table.set_index("baseline")
@@ -78,16 +78,16 @@ def told(positions, scorers=None, rank_by="auc", seed=0, enough=10):
 )
 def test_what_is_planted_in_the_text_is_told_by_the_baseline_that_looks_there(plant, teller):
     table = told(positions(plant, documents=120))
-    assert table.auc_replication[teller] > 0.85
+    assert table.auc_heldout[teller] > 0.85
     assert table.auc[teller] > 0.85
-    assert table.auc_distance_replication_low[teller] > 0.3
+    assert table.auc_minus_neutral_heldout_low[teller] > 0.3
     others = table.drop(index=teller)
-    assert (others.auc_replication < 0.75).all()
+    assert (others.auc_heldout < 0.75).all()
 
 
 def test_where_the_text_tells_nothing_no_baseline_does():
     found = [told(positions(nothing, seed=seed)) for seed in range(20)]
-    for column in ("auc", "auc_replication"):
+    for column in ("auc", "auc_heldout"):
         mean = np.mean([table[column] for table in found], axis=0)
         np.testing.assert_allclose(mean, 0.5, atol=0.05)
 
@@ -101,23 +101,23 @@ def test_the_held_out_score_is_that_of_a_regression_fitted_on_the_ranking_part_a
     encoder = OneHotEncoder(handle_unknown="ignore").fit(ids[ranking, None])
     fitted = LogisticRegression(solver="liblinear").fit(encoder.transform(ids[ranking, None]), made.labels[ranking, 0])
     odds = fitted.decision_function(encoder.transform(ids[held_out, None]))
-    assert told(made).auc_replication["token"] == pytest.approx(roc_auc_score(made.labels[held_out, 1], odds), abs=1e-6)
+    assert told(made).auc_heldout["token"] == pytest.approx(roc_auc_score(made.labels[held_out, 1], odds), abs=1e-6)
 
 
 def test_a_baseline_is_scored_by_every_scorer_of_single_neurons_and_by_no_joint_one():
     scorers = {"auc": Auc(), "mean_difference": MeanDifference(), "sparse_probe": SparseProbe()}
     table = told(positions(a_word), scorers)
-    assert table[["auc", "mean_difference_replication"]].notna().all(axis=None)
+    assert table[["auc", "mean_difference_heldout"]].notna().all(axis=None)
     assert not any(column.startswith("sparse_probe") for column in table)
     joint = told(positions(a_word), scorers, "sparse_probe")
-    assert joint.sparse_probe_distance_replication.isna().all()
+    assert joint.sparse_probe_minus_neutral_heldout.isna().all()
 
 
 def test_too_few_groups_leave_baselines_undefined():
     few = positions(a_word, documents=2)
     table = told(few)
-    assert table[["auc", "auc_replication", "auc_distance_replication_low"]].isna().all(axis=None)
-    assert told(positions(a_word), enough=99).auc_distance_replication_low.isna().all()
+    assert table[["auc", "auc_heldout", "auc_minus_neutral_heldout_low"]].isna().all(axis=None)
+    assert told(positions(a_word), enough=99).auc_minus_neutral_heldout_low.isna().all()
 
 
 def test_a_neuron_beats_the_baselines_where_it_is_further_held_out_than_all_of_them():
@@ -125,17 +125,17 @@ def test_a_neuron_beats_the_baselines_where_it_is_further_held_out_than_all_of_t
         {
             "behaviour": ["a", "a", "b"],
             "baseline": ["token", "position", "token"],
-            "auc_distance_replication": [0.2, -0.4, np.nan],
+            "auc_minus_neutral_heldout": [0.2, -0.4, np.nan],
         }
     )
     neurons = pd.DataFrame(
         {
             "behaviour": ["a", "a", "a", "a", "b"],
-            "auc_distance": [0.3, -0.3, 0.3, 0.3, 0.3],
+            "auc_minus_neutral": [0.3, -0.3, 0.3, 0.3, 0.3],
             DISTANCE: [0.25, -0.3, -0.3, 0.1, 0.3],
         }
     )
-    found = beaten(neurons, baselines, "auc").beats_baselines
+    found = add_beats_baselines(neurons, baselines, "auc").beats_baselines
     assert found.tolist() == [True, True, False, False, pd.NA]
 
 
@@ -144,13 +144,13 @@ def test_at_each_look_the_text_there_is_what_a_neuron_must_beat():
     both = dataclasses.replace(
         made,
         labels=np.concatenate([made.labels, np.where(made.labels >= 0, 1 - made.labels, -1)], axis=1),
-        looks=("", "prediction"),
+        extra_positions=("", "prediction"),
     )
     table = told(both)
-    assert table.auc_prediction_replication["token"] == pytest.approx(table.auc_replication["token"])
-    neurons = pd.DataFrame({"behaviour": ["slip"] * 2, "auc_distance": 0.3, DISTANCE: [0.499, 0.1]})
-    neurons = neurons.assign(auc_distance_prediction_replication=[0.1, 0.499])
-    found = beaten(neurons, table.reset_index(), "auc")
+    assert table.auc_prediction_heldout["token"] == pytest.approx(table.auc_heldout["token"])
+    neurons = pd.DataFrame({"behaviour": ["slip"] * 2, "auc_minus_neutral": 0.3, DISTANCE: [0.499, 0.1]})
+    neurons = neurons.assign(auc_minus_neutral_prediction_heldout=[0.1, 0.499])
+    found = add_beats_baselines(neurons, table.reset_index(), "auc")
     assert found.beats_baselines.tolist() == [True, False]
     assert found.beats_baselines_prediction.tolist() == [False, True]
 
@@ -158,8 +158,8 @@ def test_at_each_look_the_text_there_is_what_a_neuron_must_beat():
 def test_among_positions_of_one_token_the_text_has_no_score_over_folds():
     table = told(positions(a_word_before), {"auc": Auc(), "auc_within_token": AucWithinToken()}, "auc_within_token")
     assert table.auc_within_token.isna().all()
-    assert table.auc_within_token_replication["previous tokens"] > 0.7
-    assert table.auc_within_token_replication["token"] == 0.5
+    assert table.auc_within_token_heldout["previous tokens"] > 0.7
+    assert table.auc_within_token_heldout["token"] == 0.5
     assert table.auc.notna().all()
 
 

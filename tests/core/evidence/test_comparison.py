@@ -35,7 +35,7 @@ def test_noise_replicates_as_often_as_chance_says(make_run):
     assert line.replicated == pytest.approx(0.025, abs=0.01)
 
 
-def test_without_a_null_nothing_is_said_of_replication(make_run):
+def test_without_a_null_nothing_is_said_of_heldout(make_run):
     run_of(make_run, "0", SCORES)
     [line] = compare(run_of(make_run, "1", SCORES), k=4).itertuples()
     assert math.isnan(line.replicated)
@@ -61,7 +61,7 @@ def test_each_run_is_summed_up_with_its_best_neuron_beside_chance(make_run):
     table = run.neurons.assign(verdict=verdicts, replicates=[True, True, False, None, None, None, None, None])
     table.to_parquet(run.folder / "neurons.parquet")
     [line] = summaries(named([type(run)(run.folder)])).to_dict("records")
-    assert (line["best"], line["null_95"], line["p_fwer_05"]) == (0.9, 0.25, 1)
+    assert (line["best"], line["null_max_q95"], line["p_fwer_05"]) == (0.9, 0.25, 1)
     assert (line["tested"], line["replicated"]) == (3, 2)
     counted = [line[f"verdict: {one}"] for one in ("behaviour", "token detector", "not replicated", "anticipates")]
     assert counted == [1, 1, 1, 0]

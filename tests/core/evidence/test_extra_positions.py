@@ -9,7 +9,7 @@ from neurosieve.models.tiny import tiny_model
 from neurosieve.texts.selection import Selection
 from neurosieve_plugins.detectors.annotations import Annotations
 
-SCORES = ("auc", "cohens_d", "auc_replication", "cohens_d_replication", "auc_distance", "auc_distance_replication")
+SCORES = ("auc", "cohens_d", "auc_heldout", "cohens_d_heldout", "auc_minus_neutral", "auc_minus_neutral_heldout")
 
 
 @pytest.fixture
@@ -27,51 +27,52 @@ def run(tmp_path):
 def scores(result, look=""):
     """The scores at a look, in the order of neurons, called as if it were the ranking's own place."""
     table = result.neurons.sort_values(["layer", "neuron"]).reset_index(drop=True)
-    named = {name.replace("_replication", f"_{look}_replication") if look else name: name for name in SCORES}
+    named = {name.replace("_heldout", f"_{look}_heldout") if look else name: name for name in SCORES}
     if look:
-        named = {old if "_replication" in name else f"{name}_{look}": name for old, name in named.items()}
+        named = {old if "_heldout" in name else f"{name}_{look}": name for old, name in named.items()}
     return table[list(named)].rename(columns=named)
 
 
 def test_other_places_are_read_in_the_same_forward_pass(run):
-    alone = run("alone", selection=Selection(looks=()))
-    both = run("both", store="another", selection=Selection(looks=("prediction", "window")))
+    alone = run("alone", selection=Selection(extra_positions=()))
+    both = run("both", store="another", selection=Selection(extra_positions=("prediction", "window")))
     assert alone.run["reading"]["forward_passes"] == both.run["reading"]["forward_passes"] == 1
     assert both.run["reading"]["positions"] > alone.run["reading"]["positions"]
 
 
 def test_they_change_nothing_of_the_ranking(run):
-    alone = run("alone", selection=Selection(looks=()))
-    both = run("both", selection=Selection(looks=("prediction", "window")))
+    alone = run("alone", selection=Selection(extra_positions=()))
+    both = run("both", selection=Selection(extra_positions=("prediction", "window")))
     pd.testing.assert_frame_equal(alone.positions, both.positions)
     pd.testing.assert_frame_equal(scores(alone), scores(both))
 
 
 @pytest.mark.parametrize("at", ["prediction", "window"])
 def test_each_scores_as_in_a_run_that_ranks_by_that_place(run, at):
-    both = run("both", selection=Selection(looks=("prediction", "window")))
-    mine = run("mine", selection=Selection(at=at, looks=()))
+    both = run("both", selection=Selection(extra_positions=("prediction", "window")))
+    mine = run("mine", selection=Selection(at=at, extra_positions=()))
     assert mine.run["reading"]["forward_passes"] == 0
-    looked = both.table("looks")
-    looked = looked[looked["look"] == at].drop(columns="look").reset_index(drop=True)
+    looked = both.table("extra_positions")
+    looked = looked[looked["place"] == at].drop(columns="place").reset_index(drop=True)
     pd.testing.assert_frame_equal(looked, mine.positions)
     pd.testing.assert_frame_equal(scores(both, at), scores(mine))
 
 
 def test_the_place_that_ranks_is_not_read_again_as_a_look(run):
-    result = run("one", selection=Selection(at="prediction", looks=("prediction",)))
+    result = run("one", selection=Selection(at="prediction", extra_positions=("prediction",)))
     assert not [name for name in result.neurons if "prediction" in name]
-    assert not len(result.table("looks"))
+    assert not len(result.table("extra_positions"))
 
 
 def test_a_place_that_is_outside_all_texts_leaves_its_columns_empty_and_is_said(run):
-    result = run("far", selection=Selection(looks=("window",), offsets=(-5000,)))
+    result = run("far", selection=Selection(extra_positions=("window",), offsets=(-5000,)))
     assert result.neurons.auc_window.isna().all()
     assert any("at `window`: its columns are empty" in one for one in result.run["warnings"])
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"), [({"looks": ("ahead",)}, "take"), ({"looks": ("window",), "offsets": ()}, "offsets")]
+    ("asked", "said"),
+    [({"extra_positions": ("ahead",)}, "take"), ({"extra_positions": ("window",), "offsets": ()}, "offsets")],
 )
 def test_looks_that_cannot_be_are_refused(asked, said):
     with pytest.raises(ConfigError, match=said):

@@ -87,7 +87,7 @@ def test_positions_that_share_what_is_theirs_make_wider_intervals_than_independe
     assert ((narrow.low < 1.0) & (narrow.high > 1.0)).mean() < 0.85
 
 
-def test_the_interval_is_of_the_distance_from_telling_nothing():
+def test_the_interval_is_of_the_minus_neutral_from_telling_nothing():
     batch = clustered(groups=20, neurons=4, effect=4.0, between=0.1)
     for scorer, most in ((Auc(), 0.5), (AveragePrecision(), 2 / 3)):
         interval = bootstrap_interval(batch, scorer, seed=0, draws=50)

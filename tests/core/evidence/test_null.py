@@ -16,7 +16,7 @@ from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 
 PLANTED = {(0, 3), (1, 17)}
-ALL = Selection(replication=0.0)
+ALL = Selection(held_out_fraction=0.0)
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,16 @@ def test_planted_neurons_pass_the_null_of_the_whole_model_and_few_others_do(run)
     assert (result.top(len(PLANTED)).p_fwer == 0.01).all()
     null = result.run["null"]["slip"]
     assert null["permutations"] == 99
-    assert 0 < null["largest_distance_median"] < null["largest_distance_95"] < 0.5
+    assert 0 < null["null_max_median"] < null["null_max_q95"] < 0.5
     assert null["p_fwer_05"] == (result.neurons.p_fwer <= 0.05).sum()
 
 
 @pytest.mark.parametrize(
     "changed",
-    [{"control": Elsewhere()}, {"source": texts(4), "selection": Selection(replication=0.0, ratio=2.0)}],
+    [
+        {"control": Elsewhere()},
+        {"source": texts(4), "selection": Selection(held_out_fraction=0.0, controls_per_position=2.0)},
+    ],
     ids=["the behaviour nowhere beside a control", "two documents with a behaviour beside two controls each"],
 )
 def test_too_few_documents_to_permute_have_no_p_and_it_is_said(run, changed):
@@ -87,7 +90,9 @@ def test_neighbouring_tokens_are_not_permuted_and_it_is_said(run, selection):
 
 
 def test_whole_problems_are_flipped_whatever_is_read_of_them(run):
-    result = run(selection=Selection(at="context"), scorers=["auc_within_token"], source=cued_texts(), word_check=None)
+    result = run(
+        selection=Selection(at="context"), scorers=["auc_within_token"], source=cued_texts(), within_token_scorer=None
+    )
     assert result.neurons.p.notna().any()
     assert not any("neighbouring" in one for one in result.run["warnings"])
 
@@ -116,7 +121,7 @@ def test_one_document_is_permuted_within_itself(run):
 
 
 def test_neurons_without_a_score_have_no_p_and_that_most_have_none_is_said(run):
-    result = run(scorers={"some": SomeAlone()}, confirm=384)
+    result = run(scorers={"some": SomeAlone()}, test_top=384)
     known = result.neurons[result.neurons.neuron < 5]
     assert known[["some", "p", "p_fwer", "q_fdr"]].notna().all(axis=None)
     others = result.neurons[result.neurons.neuron >= 5]
@@ -155,9 +160,9 @@ def test_what_cannot_be_is_refused(run, asked, said):
 
 def test_a_greater_confidence_gives_wider_intervals(run):
     low, high = (run(str(asked), confidence=asked).neurons for asked in (0.8, 0.99))
-    tested = low.replicates.notna() & (low.auc_replication < 1) & (low.auc_replication > 0)
+    tested = low.replicates.notna() & (low.auc_heldout < 1) & (low.auc_heldout > 0)
     widths = [
-        one.auc_distance_replication_high[tested] - one.auc_distance_replication_low[tested] for one in (low, high)
+        one.auc_minus_neutral_heldout_high[tested] - one.auc_minus_neutral_heldout_low[tested] for one in (low, high)
     ]
     assert tested.sum() > 10
     assert (widths[1] > widths[0]).all()

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from neurosieve import Batch, Site, permutation
+from neurosieve import Batch, Site
+from neurosieve.evidence import permutation
 from neurosieve.evidence.permutation import arrangements, arrangements_of, permutation_null, permuted
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken

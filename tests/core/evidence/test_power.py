@@ -9,7 +9,7 @@ from scipy import stats
 
 from neurosieve import Batch, Site
 from neurosieve.evidence.permutation import arrangements, permuted
-from neurosieve.evidence.power import is_area, noise_of_auc, noise_of_flips, smallest_auc
+from neurosieve.evidence.power import is_area, minimum_detectable_auc, noise_of_auc, noise_of_flips
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_binned import AucBinned
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
@@ -39,7 +39,9 @@ def aucs(values, columns):
 
 def smallest(labels, strata, neurons, permutations, **level):
     """The smallest AUC where labels are permuted within strata."""
-    return smallest_auc(noise_of_auc(labels, strata), arrangements(labels, strata), neurons, permutations, **level)
+    return minimum_detectable_auc(
+        noise_of_auc(labels, strata), arrangements(labels, strata), neurons, permutations, **level
+    )
 
 
 def test_in_one_stratum_the_noise_is_that_of_mann_and_whitney():
@@ -55,7 +57,7 @@ def test_the_noise_within_documents_is_that_of_permuted_labels():
     assert noise_of_auc(labels, strata) == pytest.approx(spread, rel=0.03)
 
 
-def test_the_best_of_independent_noise_reaches_the_smallest_auc_one_time_in_twenty():
+def test_the_best_of_independent_noise_reaches_the_minimum_detectable_auc_one_time_in_twenty():
     labels, strata = drawn(30, 12, 3)
     columns = permuted(labels, strata, 1500, np.random.default_rng(1))
     best = np.abs(aucs(np.random.default_rng(2).normal(size=(500, len(labels))), columns.astype(float)) - 0.5).max(

@@ -114,7 +114,7 @@ def run(tmp_path):
 
 
 def test_planted_neurons_are_stable_and_the_best_alone_have_a_figure(run):
-    result = run(confirm=20, bootstraps=40)
+    result = run(test_top=20, stability_bootstraps=40)
     assert (result.top(len(PLANTED)).stability == 1).all()
     best = result.neurons["rank"] <= 20
     assert result.neurons.stability[best].between(0, 1).all()
@@ -124,15 +124,15 @@ def test_planted_neurons_are_stable_and_the_best_alone_have_a_figure(run):
 
 @pytest.mark.parametrize("changed", [{"source": texts(12)}, {"scorers": ["sparse_probe"]}])
 def test_with_few_groups_or_a_joint_score_there_is_none(run, changed):
-    result = run(selection=Selection(replication=0.0), **changed)
+    result = run(selection=Selection(held_out_fraction=0.0), **changed)
     assert result.neurons.stability.isna().all()
 
 
 def test_no_bootstraps_are_no_column(run):
-    assert "stability" not in run(bootstraps=0).neurons
+    assert "stability" not in run(stability_bootstraps=0).neurons
 
 
 def test_to_be_among_a_fifth_of_all_neurons_says_nothing_and_it_is_said(run):
-    result = run(confirm=100, bootstraps=5)
+    result = run(test_top=100, stability_bootstraps=5)
     assert result.neurons.stability.isna().all()
     assert any("stability is nan" in one for one in result.run["warnings"])

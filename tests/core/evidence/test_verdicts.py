@@ -22,7 +22,7 @@ def planted():
 @pytest.fixture
 def run(planted, tmp_path):
     def go(name="run", source=None, **changed):
-        settings = {"detectors": {"slip": Annotations()}, "scorers": ["auc"], "confirm": 384} | changed
+        settings = {"detectors": {"slip": Annotations()}, "scorers": ["auc"], "test_top": 384} | changed
         model, tokenizer = planted
         store = str(tmp_path / "store")
         return find(model, source or cued_texts(), tokenizer=tokenizer, folder=tmp_path / name, store=store, **settings)
@@ -42,19 +42,21 @@ def test_each_kind_of_neuron_gets_its_own_verdict(run):
 def test_every_verdict_can_be_read_off_its_intervals(run):
     table = run().neurons
     tested = table[table.replicates.fillna(False).astype(bool)]
-    sign = np.sign(tested.auc_distance)
+    sign = np.sign(tested.auc_minus_neutral)
     ends = {
-        look: np.where(sign > 0, tested[f"within_token{look}_sure_low"], -tested[f"within_token{look}_sure_high"])
+        look: np.where(
+            sign > 0, tested[f"within_token{look}_simultaneous_low"], -tested[f"within_token{look}_simultaneous_high"]
+        )
         for look in ("", "_prediction")
     }
     assert (ends["_prediction"][tested.verdict == "anticipates"] > 0).all()
     assert (ends[""][tested.verdict == "behaviour"] > 0).all()
     assert (ends["_prediction"][tested.verdict == "behaviour"] <= 0).all()
     for look in ("", "_prediction"):
-        sure = tested[f"within_token{look}_sure_high"] - tested[f"within_token{look}_sure_low"]
+        sure = tested[f"within_token{look}_simultaneous_high"] - tested[f"within_token{look}_simultaneous_low"]
         assert (sure >= tested[f"within_token{look}_high"] - tested[f"within_token{look}_low"] - 1e-9).all()
     ahead = tested[tested.verdict == "anticipates"]
-    assert (np.sign(ahead.auc_distance_prediction) == np.sign(ahead.auc_distance)).all()
+    assert (np.sign(ahead.auc_minus_neutral_prediction) == np.sign(ahead.auc_minus_neutral)).all()
 
 
 def test_a_plain_word_is_anticipated_by_no_neuron_of_random_weights(tmp_path):
@@ -81,7 +83,7 @@ def test_a_plain_word_is_anticipated_by_no_neuron_of_random_weights(tmp_path):
             store=str(tmp_path / "store"),
             control=Distant(tokens=1),
             permutations=0,
-            bootstraps=0,
+            stability_bootstraps=0,
         )
         found += result.neurons.verdict.dropna().tolist()
     assert found.count("replicated") > 100  # It does not say that they detect a word: no control holds it.
@@ -90,7 +92,7 @@ def test_a_plain_word_is_anticipated_by_no_neuron_of_random_weights(tmp_path):
 
 
 def test_without_the_token_before_a_neuron_that_anticipates_is_one_of_the_behaviour(run):
-    found = verdicts(run(selection=Selection(looks=())))
+    found = verdicts(run(selection=Selection(extra_positions=())))
     assert found == {kind: kind for kind in KINDS} | {"anticipates": "behaviour"}
 
 
@@ -104,7 +106,7 @@ def test_where_no_control_holds_the_same_word_it_is_not_known_whether_a_neuron_t
         slip = one.text[slice(*one.annotations[0][:2])]
         span = Span(len(before) + 2, len(before) + 2 + len(slip))
         kept.append(dataclasses.replace(one, text=f" {before} {slip}", annotations=(span,)))
-    found = verdicts(run(source=kept, control=detector, selection=Selection(looks=())))
+    found = verdicts(run(source=kept, control=detector, selection=Selection(extra_positions=())))
     assert found["token detector"] == found["behaviour"] == "replicated"
 
 
@@ -114,6 +116,6 @@ def test_with_too_few_held_out_groups_there_is_no_verdict(run):
 
 
 def test_without_a_word_check_there_is_no_verdict_and_an_unknown_one_is_refused_before_anything_is_read(run):
-    assert "verdict" not in run(word_check=None).neurons
+    assert "verdict" not in run(within_token_scorer=None).neurons
     with pytest.raises(ConfigError, match="did you mean `auc_within_token`"):
-        run("other", word_check="auc_within_tokn")
+        run("other", within_token_scorer="auc_within_tokn")

@@ -197,7 +197,7 @@ def test_find_reads_what_generate_wrote(run, tiny, tmp_path):
         {"auc": Auc()},
         tokenizer=tiny[1],
         folder=tmp_path / "find",
-        draws=10,
+        interval_bootstraps=10,
     )
     assert result.run["counts"]["documents"] == 40
     spans = pd.DataFrame(result.table("spans"))

@@ -41,7 +41,7 @@ def planted():
 def result(planted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("found")
     model, tokenizer = planted
-    settings = {"scorers": {"auc": Auc()}, "draws": 20, "confirm": 5, "store": str(folder / "store")}
+    settings = {"scorers": {"auc": Auc()}, "interval_bootstraps": 20, "test_top": 5, "store": str(folder / "store")}
     return find(model, texts(), DETECTORS, tokenizer=tokenizer, folder=folder / "run", **settings)
 
 
@@ -140,7 +140,7 @@ def test_a_bridge_that_is_handed_over_shows_the_same(shown):
 
 
 def test_held_out_documents_come_first_as_the_seed_draws_them(shown, result):
-    held_out = set(result.positions[result.positions.part == "replication"].document)
+    held_out = set(result.positions[result.positions.part == "heldout"].document)
     first = [one["document"] for one in shown("one", documents=5).run["documents"]]
     assert set(first) <= held_out
     again = [one["document"] for one in shown("again", documents=5, source=texts()[::-1]).run["documents"]]
@@ -148,9 +148,8 @@ def test_held_out_documents_come_first_as_the_seed_draws_them(shown, result):
     assert first == again != other
     every = shown("every", documents=99)
     assert len(every.run["documents"]) == 30
-    assert [one["part"] for one in every.run["documents"]] == sorted(
-        (one["part"] for one in every.run["documents"]), reverse=True
-    )
+    parts = [document["part"] for document in every.run["documents"]]
+    assert parts == sorted(parts)  # "heldout" stands before "ranking".
     assert any("shows in 30 documents alone" in warning for warning in every.run["warnings"])
 
 
@@ -170,7 +169,7 @@ def test_several_behaviours_each_give_neurons_and_documents_and_mark_ones_own_te
     model, tokenizer = planted
     known = words(tokenizer)[16]
     detectors = {"known": Phrases((known,)), "slip": Annotations()}
-    settings = {"scorers": {"auc": Auc()}, "draws": 20, "store": str(tmp_path / "store")}
+    settings = {"scorers": {"auc": Auc()}, "interval_bootstraps": 20, "store": str(tmp_path / "store")}
     run = find(model, texts(), detectors, tokenizer=tokenizer, folder=tmp_path / "run", **settings)
     again = {"source": texts(), "detectors": detectors, "tokenizer": tokenizer, "reports": {}}
     both = show(run, model, k=1, documents=2, **again)
@@ -216,7 +215,7 @@ def test_distributions_are_those_of_the_run_also_beyond_its_best(shown, result):
         ranked = result.neurons[(result.neurons.layer == layer) & (result.neurons.neuron == neuron)].iloc[0]
         mine = table[(table.layer == layer) & (table.neuron == neuron)]
         assert mine[mine.part == "ranking"].auc.tolist() == pytest.approx([ranked.auc] * 2)
-        assert mine[mine.part == "replication"].auc.tolist() == pytest.approx([ranked.auc_replication] * 2)
+        assert mine[mine.part == "heldout"].auc.tolist() == pytest.approx([ranked.auc_heldout] * 2)
     kept = result.table("activations")
     kept = kept[(kept.layer == 0) & (kept.neuron == 3) & (kept.part == "ranking") & (kept.label == 1)].activation
     [line] = table.query("layer == 0 and neuron == 3 and part == 'ranking' and label == 1").to_dict("records")
@@ -244,7 +243,7 @@ def test_a_cleared_store_is_said_and_the_best_neurons_keep_their_distribution(sh
 @pytest.mark.parametrize("where", [0.5, 0.999], ids=["in a layer", "in its addresses"])
 def test_a_damaged_shard_is_said(shown, planted, tmp_path, where):
     model, tokenizer = planted
-    settings = {"scorers": {"auc": Auc()}, "draws": 20, "store": str(tmp_path / "store")}
+    settings = {"scorers": {"auc": Auc()}, "interval_bootstraps": 20, "store": str(tmp_path / "store")}
     mine = find(model, texts(), DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", **settings)
     [shard] = (tmp_path / "store").rglob("*.safetensors")
     content = bytearray(shard.read_bytes())
@@ -257,7 +256,7 @@ def test_a_damaged_shard_is_said(shown, planted, tmp_path, where):
 
 def test_neurons_of_layers_that_the_run_did_not_read_are_shown_without_a_distribution(shown, planted, tmp_path):
     model, tokenizer = planted
-    settings = {"scorers": {"auc": Auc()}, "draws": 20, "store": str(tmp_path / "store"), "layers": (0,)}
+    settings = {"scorers": {"auc": Auc()}, "interval_bootstraps": 20, "store": str(tmp_path / "store"), "layers": (0,)}
     mine = find(model, texts(), DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", **settings)
     run = shown(run=mine, neurons=["L1N17", "L0N3"])
     assert any("did not read the layers of L1N17" in warning for warning in run.run["warnings"])
@@ -409,7 +408,7 @@ def test_a_text_longer_than_a_learned_context_is_cut_and_said(tmp_path):
     )
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
-    settings = {"scorers": {"auc": Auc()}, "draws": 20, "store": str(tmp_path / "store")}
+    settings = {"scorers": {"auc": Auc()}, "interval_bootstraps": 20, "store": str(tmp_path / "store")}
     mine = find(model, texts(), DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", **settings)
     run = show(
         mine, model, source=texts(), detectors=DETECTORS, tokenizer=tokenizer, reports={}, text=" apples" * 100, k=2
@@ -432,7 +431,7 @@ def traced(tmp_path_factory):
         for number in range(24)
     ]
     (folder / "traces.json").write_text(json.dumps(records))
-    common = ["model=tiny", "scorers=[auc]", "draws=20", "confirm=5", f"store={folder}/store"]
+    common = ["model=tiny", "scorers=[auc]", "interval_bootstraps=20", "test_top=5", f"store={folder}/store"]
     source = ["source=traces", f"source.path={folder}/traces.json", f"hydra.run.dir={folder}/run"]
     main(["find", *source, *common, "detectors=[phrases]", "detectors.phrases.phrases=[wait]"])
     return folder
@@ -495,7 +494,7 @@ def test_show_runs_on_gemma(tmp_path):
 
     own = ["model.device=cpu", "model.dtype=float32"]
     command = [sys.executable, "-m", "neurosieve"]
-    found = ["source.documents=24", "scorers=[auc]", "draws=20", "confirm=5", f"store={tmp_path}/store"]
+    found = ["source.documents=24", "scorers=[auc]", "interval_bootstraps=20", "test_top=5", f"store={tmp_path}/store"]
     subprocess.run(
         [*command, "find", *own, *found, f"hydra.run.dir={tmp_path}/run"], check=True, cwd=tmp_path, capture_output=True
     )

@@ -9,7 +9,7 @@ from neurosieve.models.loading import Model
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
-QUICK = {"permutations": 19, "bootstraps": 0, "draws": 20, "confirm": 5}
+QUICK = {"permutations": 19, "stability_bootstraps": 0, "interval_bootstraps": 20, "test_top": 5}
 
 
 def ranking(folder, device, dtype, **asked):

@@ -42,7 +42,13 @@ def run(gemma, tmp_path_factory):
         "detectors.phrases.phrases=[wait]",
         f"scorers=[{','.join(SCORERS)}]",
     ]
-    command += ["confirm=5", "draws=20", f"store={folder}/store", f"hydra.run.dir={folder}/run", "model.device=cpu"]
+    command += [
+        "test_top=5",
+        "interval_bootstraps=20",
+        f"store={folder}/store",
+        f"hydra.run.dir={folder}/run",
+        "model.device=cpu",
+    ]
     subprocess.run(command, check=True, env=os.environ | {"COLUMNS": "200"}, cwd=folder)
     return folder
 
@@ -73,7 +79,7 @@ def test_an_independent_recomputation_agrees_on_every_score(run, recomputed):
     positions, values = recomputed
     neurons = pd.read_parquet(run / "run" / "neurons.parquet")
     chosen = neurons.sample(200, random_state=0)
-    for part, suffix in (("ranking", ""), ("replication", "_replication")):
+    for part, suffix in (("ranking", ""), ("heldout", "_heldout")):
         lines = positions[positions.part == part]
         labels = lines.label.to_numpy()
         here = np.stack([values[key] for key in zip(lines.document, lines.token, strict=True)]).astype(np.float64)

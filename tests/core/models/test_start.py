@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from neurosieve.disk import cache_folder, worked_out_once
+from neurosieve.disk import cache_folder, computed_once
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.fingerprints import folder_hash
 from neurosieve.models.loading import hand_over
@@ -63,16 +63,16 @@ def test_another_config_or_name_has_an_atlas_of_its_own(other):
 
 @pytest.mark.parametrize("there", ["", "{", "\x00\xff"])
 def test_what_is_not_whole_in_the_cache_is_worked_out_again(there):
-    assert worked_out_once("shelf", "what", lambda: [1, None]) == [1, None]
+    assert computed_once("shelf", "what", lambda: [1, None]) == [1, None]
     [kept] = (cache_folder() / "shelf").iterdir()
     kept.write_text(there, encoding="latin-1")
-    assert worked_out_once("shelf", "what", lambda: [2]) == [2]
+    assert computed_once("shelf", "what", lambda: [2]) == [2]
     assert json.loads(kept.read_text()) == [2]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
     (tmp_path / "cache").write_text("a file where a folder belongs")
-    assert worked_out_once("shelf", "what", lambda: 1) == 1
+    assert computed_once("shelf", "what", lambda: 1) == 1
 
 
 def test_the_hash_of_a_folder_is_kept_while_its_files_stand_and_no_longer(tmp_path, monkeypatch):

@@ -45,7 +45,13 @@ def plan(tmp_path, monkeypatch):
 def test_a_plan_says_what_the_run_then_reads(plan, tmp_path):
     planned = plan()
     assert not (tmp_path / "cache" / "captures").exists()
-    settings = {"control": Distant(), "detectors": DETECTORS, "draws": 50, "permutations": 19, "bootstraps": 0}
+    settings = {
+        "control": Distant(),
+        "detectors": DETECTORS,
+        "interval_bootstraps": 50,
+        "permutations": 19,
+        "stability_bootstraps": 0,
+    }
     run = find("tiny", Arithmetic(documents=60), folder=tmp_path / "run", scorers=["auc"], **settings).run
     counts = run["counts"]["behaviours"]["slip"]
     [line] = planned.behaviours.to_dict("records")
@@ -65,24 +71,24 @@ def test_fewer_layers_cost_less(plan):
     whole, first = plan(), plan(layers=(0,))
     assert first.neurons < whole.neurons
     assert first.bytes < whole.bytes
-    assert first.behaviours.smallest_auc[0] < whole.behaviours.smallest_auc[0]
+    assert first.behaviours.minimum_detectable_auc[0] < whole.behaviours.minimum_detectable_auc[0]
 
 
 def test_few_texts_can_show_nothing_and_it_is_said(plan):
     few = plan(Arithmetic(documents=8))
-    assert math.isnan(few.behaviours.smallest_auc[0])
+    assert math.isnan(few.behaviours.minimum_detectable_auc[0])
     assert any("scores high by chance alone" in warning for warning in few.warnings)
 
 
 def test_the_surer_an_interval_is_to_be_the_further_a_neuron_must_be(plan):
-    reached = [plan(confidence=asked).behaviours.smallest_auc_replication[0] - 0.5 for asked in (0.8, 0.95)]
+    reached = [plan(confidence=asked).behaviours.minimum_detectable_auc_heldout[0] - 0.5 for asked in (0.8, 0.95)]
     assert reached[1] / reached[0] == pytest.approx(1.959964 / 1.281552)
 
 
 def test_within_tokens_fewer_pairs_show_less(plan):
     whole, within = (plan(Arithmetic(documents=300), scorer).behaviours for scorer in (Auc(), AucWithinToken()))
-    assert within.smallest_auc[0] > whole.smallest_auc[0]
-    assert within.smallest_auc_replication[0] > whole.smallest_auc_replication[0]
+    assert within.minimum_detectable_auc[0] > whole.minimum_detectable_auc[0]
+    assert within.minimum_detectable_auc_heldout[0] > whole.minimum_detectable_auc_heldout[0]
 
 
 @pytest.mark.parametrize(
@@ -96,11 +102,11 @@ def test_within_tokens_fewer_pairs_show_less(plan):
     ids=str,
 )
 def test_no_auc_is_promised_where_none_is_ranked_by_or_neighbours_are_read(plan, choice):
-    assert not {"smallest_auc", "smallest_auc_replication"} & set(plan(**choice).behaviours)
+    assert not {"minimum_detectable_auc", "minimum_detectable_auc_heldout"} & set(plan(**choice).behaviours)
 
 
 def test_of_neighbouring_tokens_the_spans_are_what_is_enough(plan):
-    told = plan(selection=Selection(at="context", characters=20), enough_documents=1)
+    told = plan(selection=Selection(at="context", characters=20), min_documents=1)
     [line] = told.behaviours.to_dict("records")
     assert line["ranking_spans"] < 100 < line["ranking_present"]
     assert any(

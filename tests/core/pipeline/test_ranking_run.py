@@ -24,7 +24,11 @@ PLANTED = {(0, 3), (0, 90), (1, 17), (2, 64)}
 """The neurons that are made to fire on every word of the behaviour."""
 
 
-SETTINGS = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc(), "cohens_d": CohensD()}, "draws": 50}
+SETTINGS = {
+    "detectors": {"slip": Annotations()},
+    "scorers": {"auc": Auc(), "cohens_d": CohensD()},
+    "interval_bootstraps": 50,
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +52,10 @@ def test_planted_neurons_lead_the_ranking_and_replicate(run):
     best = result.top(len(PLANTED))
     assert set(zip(best.layer, best.neuron, strict=True)) == PLANTED
     assert (best.auc == 1).all()
-    assert (best.auc_replication == 1).all()
+    assert (best.auc_heldout == 1).all()
     assert best.replicates.notna().all()
     assert best.replicates.all()
-    assert result.neurons.auc_distance.iloc[len(PLANTED) :].abs().max() < 0.5
+    assert result.neurons.auc_minus_neutral.iloc[len(PLANTED) :].abs().max() < 0.5
 
 
 def scores(result):
@@ -184,9 +188,9 @@ def test_some_layers_alone_can_be_read(run):
     assert set(result.neurons.layer) == {0, 2}
 
 
-def test_without_a_replication_part_nothing_replicates(run):
-    result = run(selection=Selection(replication=0.0))
-    assert result.neurons.auc_replication.isna().all()
+def test_without_a_heldout_part_nothing_replicates(run):
+    result = run(selection=Selection(held_out_fraction=0.0))
+    assert result.neurons.auc_heldout.isna().all()
     assert result.neurons.replicates.isna().all()
     assert set(result.positions.part) == {"ranking"}
 
@@ -200,7 +204,7 @@ def test_pure_noise_does_not_replicate(run):
         chosen = int(rng.integers(len(spaces) - 1))
         span = Span(spaces[chosen] + 1, spaces[chosen + 1])
         source.append(dataclasses.replace(document, annotations=(span,), group=document.id))
-    result = run(source=source, control=Distant(tokens=1), confirm=384, draws=200)
+    result = run(source=source, control=Distant(tokens=1), test_top=384, interval_bootstraps=200)
     assert result.neurons.replicates.mean() < 0.1
 
 
@@ -229,7 +233,7 @@ def test_too_few_positions_are_warned_of_first(run):
 def test_too_few_held_out_groups_give_no_verdict_and_say_so(run):
     result = run(source=texts(24))
     assert result.neurons.replicates.isna().all()
-    assert result.neurons.auc_distance_replication_low.isna().all()
+    assert result.neurons.auc_minus_neutral_heldout_low.isna().all()
     assert any("held-out groups" in warning and "no verdict" in warning for warning in result.run["warnings"])
 
 
@@ -246,7 +250,7 @@ def test_a_behaviour_that_shows_nowhere_is_left_out_and_said(run):
 
 
 def test_scarce_controls_are_said(run):
-    result = run(selection=Selection(ratio=1000.0))
+    result = run(selection=Selection(controls_per_position=1000.0))
     assert any("control positions for" in warning for warning in result.run["warnings"]), result.run["warnings"]
 
 

@@ -28,7 +28,7 @@ def planted():
 @pytest.fixture
 def again(planted, tmp_path):
     def go(documents):
-        settings = {"store": str(tmp_path / "store"), "draws": 50}
+        settings = {"store": str(tmp_path / "store"), "interval_bootstraps": 50}
         asked = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}}
         result = find(
             planted.module, texts(), tokenizer=planted.tokenizer, folder=tmp_path / "run", **asked, **settings
@@ -61,7 +61,7 @@ def test_planted_neurons_replicate_on_fresh_texts_and_the_ranking_stays(again):
     assert table.auc.tolist() == result.neurons.auc.tolist()
     best = table.head(len(PLANTED))
     assert set(zip(best.layer, best.neuron, strict=True)) == PLANTED
-    assert (best.auc_replication == 1).all()
+    assert (best.auc_heldout == 1).all()
     assert best.replicates.all()
     assert run.run["warnings"] == []
     assert result.parts("rescore")[0].folder == run.folder
@@ -78,11 +78,11 @@ def test_scores_of_the_other_texts_are_those_of_a_ranking_on_them_alone(again, p
         tokenizer=planted.tokenizer,
         folder=tmp_path / "alone",
         store=str(tmp_path / "another store"),
-        selection=Selection(replication=0.0),
+        selection=Selection(held_out_fraction=0.0),
     )
     keys = ["layer", "neuron"]
     both = run.table("neurons").merge(alone.neurons, on=keys, suffixes=("", "_alone"))
-    assert (both.auc_replication - both.auc_alone).abs().max() < 1e-3
+    assert (both.auc_heldout - both.auc_alone).abs().max() < 1e-3
 
 
 def test_problems_that_took_part_in_the_ranking_are_left_out_and_counted(again):
@@ -114,7 +114,7 @@ def test_the_very_words_of_a_text_that_ranked_are_left_out_whatever_the_problem_
 
 def test_texts_that_the_run_held_out_are_no_new_evidence(again):
     result, run = again(lambda _: [*texts(), *renamed(texts(seed=7))])
-    held_out = set(result.positions.group[result.positions.part == "replication"])
+    held_out = set(result.positions.group[result.positions.part == "heldout"])
     known = sum(one.group in held_out for one in texts())
     assert run.run["counts"]["documents_held_out_before"] == known
     assert any(f"{known} of " in one and "no new evidence" in one for one in run.run["warnings"])

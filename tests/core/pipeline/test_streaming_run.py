@@ -124,15 +124,15 @@ def every_token(part_of):
 
 
 def test_every_token_is_scored_as_numpy_and_sklearn_score_it(tmp_path):
-    from neurosieve.texts.selection import dealt
+    from neurosieve.texts.selection import split_by_hash
 
     result = streamed(tmp_path / "run", control=Distant(tokens=10))
-    parts = every_token(lambda document: dealt(document.group, 0, 0.5))
+    parts = every_token(lambda document: split_by_hash(document.group, 0, 0.5))
     neurons = result.neurons
-    for part, suffix in ((0, ""), (1, "_replication")):
+    for part, suffix in ((0, ""), (1, "_heldout")):
         labels, values = parts[part]
         counts = result.run["counts"]["behaviours"]["slip"]
-        name = "replication" if part else "ranking"
+        name = "heldout" if part else "ranking"
         assert (counts[f"{name}_present"], counts[f"{name}_control"]) == ((labels == 1).sum(), (labels == 0).sum())
         for line in neurons.sample(40, random_state=0).itertuples():
             x = values[:, line.layer, line.neuron]
@@ -159,7 +159,7 @@ def test_planted_neurons_lead(tmp_path):
     best = result.top(len(PLANTED))
     assert set(zip(best.layer, best.neuron, strict=True)) == PLANTED
     assert (best.auc_binned == 1).all()
-    assert (best.auc_binned_replication == 1).all()
+    assert (best.auc_binned_heldout == 1).all()
 
 
 @pytest.mark.parametrize("after", [5, 9, 12])
@@ -202,7 +202,7 @@ def test_batches_of_another_size_and_order_change_nothing_but_rounding(tmp_path)
     once = streamed(tmp_path / "once").neurons
     again = streamed(tmp_path / "again", tokens_per_batch=2048).neurons
     both = once.merge(again, on=["layer", "neuron"], suffixes=("", "_again"))
-    for name in ("cohens_d", "cohens_d_replication", "auc_binned"):
+    for name in ("cohens_d", "cohens_d_heldout", "auc_binned"):
         np.testing.assert_allclose(both[name], both[f"{name}_again"], rtol=1e-3, atol=1e-3)
 
 
@@ -226,7 +226,7 @@ def test_the_source_is_read_in_shards_by_one_process_as_by_many():
     [
         ({"scorers": {"auc": Auc()}}, r"`auc` keep.*take .*`auc_binned`.*`cohens_d`"),
         ({"control": Lexical()}, "take `control=distant`"),
-        ({"then": ("show",)}, "`then` goes on from single positions"),
+        ({"follow_up": ("show",)}, "`follow_up` goes on from single positions"),
         ({"replicate_on": TEXTS}, "`replicate_on` goes on from single positions"),
     ],
 )

@@ -45,7 +45,7 @@ def test_a_ranking_shows_the_best_of_each_behaviour_and_whether_they_replicate(m
 
 def test_a_ranking_shows_what_chance_does_beside_its_verdicts(make_run):
     made = make_run("made", {"a": {"auc": [0.3, -0.9]}})
-    null = {"permutations": 99, "largest_distance_median": 0.2, "largest_distance_95": 0.4}
+    null = {"permutations": 99, "null_max_median": 0.2, "null_max_q95": 0.4}
     told = made.run | {"null": {"a": null | {"p_fwer_05": 1, "q_fdr_05": 1}}}
     table = made.neurons.assign(p_fwer=[0.01, 1.0], q_fdr=[0.0001, np.nan], verdict=["behaviour", None])
     run = write_run(made.folder.parent / "told", told, {"neurons": table, "positions": made.positions})

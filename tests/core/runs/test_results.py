@@ -43,7 +43,7 @@ def test_or_by_another_each_behaviour_apart(make_run):
     assert neurons(run.top(9, "a", "d")) == [("a", 2), ("a", 0), ("a", 1)]
 
 
-def test_by_any_scorer_it_is_the_distance_from_telling_nothing_that_counts_and_undefined_is_last(make_run):
+def test_by_any_scorer_it_is_the_minus_neutral_from_telling_nothing_that_counts_and_undefined_is_last(make_run):
     run = make_run("one", {"a": {"d": [1.0, 2, 3, 4], "auc": [0.5, 0.1, 0.8, math.nan]}}, neutral=0.5)
     assert run.top(4, scorer="auc").neuron.tolist() == [1, 2, 0, 3]
 

@@ -28,7 +28,7 @@ def lines(table, behaviour):
 
 
 @given(values=st.lists(VALUES, min_size=2, max_size=2))
-def test_neurons_stand_by_distance_from_telling_nothing_undefined_last_ties_by_layer_and_neuron(values):
+def test_neurons_stand_by_minus_neutral_from_telling_nothing_undefined_last_ties_by_layer_and_neuron(values):
     table = rank_neurons(
         {site: {"auc": scores(one)} for site, one in zip(SITES, values, strict=True)}, BEHAVIOURS, "auc"
     )
@@ -50,17 +50,17 @@ def test_each_column_holds_its_scores_of_its_part(values, others, errors):
     table = rank_neurons({Site(2): scored}, BEHAVIOURS, "auc")
     assert list(table) == [
         "behaviour", "layer", "neuron", "rank",
-        "auc", "auc_error", "d", "auc_distance",
-        "auc_replication", "auc_error_replication", "d_replication", "auc_distance_replication",
+        "auc", "auc_error", "d", "auc_minus_neutral",
+        "auc_heldout", "auc_error_heldout", "d_heldout", "auc_minus_neutral_heldout",
     ]  # fmt: skip
     for line in table.to_dict("records"):
         at = BEHAVIOURS.index(line["behaviour"])
-        for suffix, row in (("", at), ("_replication", 2 + at)):
+        for suffix, row in (("", at), ("_heldout", 2 + at)):
             expected = {
                 "auc": values[row, line["neuron"]],
                 "auc_error": errors[row, line["neuron"]],
                 "d": others[row, line["neuron"]],
-                "auc_distance": values[row, line["neuron"]] - 0.5,
+                "auc_minus_neutral": values[row, line["neuron"]] - 0.5,
             }
             for column, value in expected.items():
                 np.testing.assert_equal(line[f"{column}{suffix}"], value)
@@ -72,8 +72,8 @@ def test_what_tells_nothing_can_differ_between_behaviours_and_parts():
     table = rank_neurons({Site(0): {"precision": Scores(torch.tensor(values), prevalence)}}, BEHAVIOURS, "precision")
     assert lines(table, "zebra") == [(0, 1), (0, 0)]
     assert lines(table, "ant") == [(0, 0), (0, 1)]
-    np.testing.assert_allclose(table.precision_distance, [0.5, 0.2, -0.6, -0.3])
-    np.testing.assert_allclose(table.precision_distance_replication, [-0.2, -0.2, 0.1, 0.1])
+    np.testing.assert_allclose(table.precision_minus_neutral, [0.5, 0.2, -0.6, -0.3])
+    np.testing.assert_allclose(table.precision_minus_neutral_heldout, [-0.2, -0.2, 0.1, 0.1])
 
 
 def test_only_the_ranking_part_ranks():

@@ -10,11 +10,11 @@ from rich.console import Console
 from neurosieve.runs.results import write_run
 from neurosieve.terminal.find import show_result
 
-COUNTS = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "replication_present": 4}
+COUNTS = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "heldout_present": 4}
 NULL = {
     "permutations": 1000,
-    "largest_distance_median": 0.18,
-    "largest_distance_95": 0.2134,
+    "null_max_median": 0.18,
+    "null_max_q95": 0.2134,
     "p_fwer_05": 2,
     "q_fdr_05": 3,
 }
@@ -27,9 +27,9 @@ def shown(make_run, tmp_path):
 
     def shown(width=200, scores=(0.9, 0.2, 0.6), null=NULL, held_out=True, baselines=None, config=None, **columns):
         made = make_run("made", {"a": {"auc": list(scores), "cohens_d": [1.0, -0.5, 0.1]}}, neutral=0.5)
-        table = made.neurons.assign(auc_replication=0.7, cohens_d_replication=1.5, auc_distance_replication=0.2)
-        table = table.assign(auc_distance_replication_low=0.1, auc_distance_replication_high=0.3, replicates=True)
-        counts = COUNTS | {"replication_present": 4 * held_out, "replication_control": 40 * held_out}
+        table = made.neurons.assign(auc_heldout=0.7, cohens_d_heldout=1.5, auc_minus_neutral_heldout=0.2)
+        table = table.assign(auc_minus_neutral_heldout_low=0.1, auc_minus_neutral_heldout_high=0.3, replicates=True)
+        counts = COUNTS | {"heldout_present": 4 * held_out, "heldout_control": 40 * held_out}
         told = made.run | {
             "counts": {"documents": 12, "behaviours": {"a": counts}},
             "warnings": ["[bold]beware[/]"],
@@ -57,12 +57,12 @@ TEXT = pd.DataFrame(
         "behaviour": "a",
         "baseline": ["token", "position", "previous tokens"],
         "auc": [0.8, np.nan, 0.7],
-        "auc_replication": [0.81, np.nan, np.nan],
-        "auc_distance_replication": [0.31, np.nan, np.nan],
-        "auc_distance_replication_low": [0.25, np.nan, np.nan],
-        "auc_distance_replication_high": [0.35, np.nan, np.nan],
+        "auc_heldout": [0.81, np.nan, np.nan],
+        "auc_minus_neutral_heldout": [0.31, np.nan, np.nan],
+        "auc_minus_neutral_heldout_low": [0.25, np.nan, np.nan],
+        "auc_minus_neutral_heldout_high": [0.35, np.nan, np.nan],
         "cohens_d": [1.5, np.nan, 0.5],
-        "cohens_d_replication": [1.25, np.nan, np.nan],
+        "cohens_d_heldout": [1.25, np.nan, np.nan],
     }
 )
 """What the text alone tells; of position there are too few groups to say."""

@@ -273,7 +273,7 @@ CONTRAST, RESAMPLES, HOLDS, ORDER, GROUPS = (
     "an_interval_knows_groups",
 )
 BROKEN = [
-    (Elsewhere(), {"contributions_sum_to_the_distance"}, "sum to .*, and its score is .* from neutral"),
+    (Elsewhere(), {"contributions_sum_to_the_minus_neutral"}, "sum to .*, and its score is .* from neutral"),
     (Bare(), {CONTRAST}, "return a `neurosieve.Contrast`|TypeCheckError"),
     (Short(), {CONTRAST}, r"of the shape of the activations, \(240, 6\)"),
     (Raw(), {CONTRAST}, "scores positions of one behaviour otherwise: .* and else .* at number 1 of 21 arrangements"),

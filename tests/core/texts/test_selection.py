@@ -92,8 +92,8 @@ SETTINGS = st.fixed_dictionaries(
         "at": st.sampled_from(["onset", "prediction", "window", "span", "context"]),
         "offsets": st.lists(st.integers(-4, 4), min_size=1, max_size=3).map(tuple),
         "characters": st.integers(0, 12),
-        "ratio": st.sampled_from([0.5, 1.0, 3.0]),
-        "replication": st.sampled_from([0.25, 0.5]),
+        "controls_per_position": st.sampled_from([0.5, 1.0, 3.0]),
+        "held_out_fraction": st.sampled_from([0.25, 0.5]),
         "seed": st.integers(0, 3),
     }
 )
@@ -135,8 +135,8 @@ def test_of_every_mixture_of_behaviours_the_share_asked_for_is_held_out_to_withi
     shows = table[table.label == 1].groupby("group").behaviour.agg(lambda found: tuple(sorted(set(found))))
     parts = table.groupby("group").part.first()
     for _, groups in parts.groupby(shows.reindex(parts.index).fillna("").astype(str)):
-        asked = settings["replication"] * len(groups)
-        assert abs((groups == "replication").sum() - asked) <= 1
+        asked = settings["held_out_fraction"] * len(groups)
+        assert abs((groups == "heldout").sum() - asked) <= 1
 
 
 @given(corpus=corpora(), settings=SETTINGS, split=st.integers(0, 3), order=st.randoms())
@@ -174,8 +174,8 @@ def test_rows_and_labels_say_what_the_table_says(corpus, settings, split):
     assert rows == sorted(set(rows))
     said = np.full(positions.labels.shape, -1)
     at = {(positions.documents[document].id, token): row for row, (document, token) in enumerate(rows)}
-    for line in pd.concat([positions.table.assign(look=""), positions.beside]).itertuples():
-        said[at[line.document, line.token], positions.column(line.behaviour, line.part, line.look)] = line.label
+    for line in pd.concat([positions.table.assign(look=""), positions.extra]).itertuples():
+        said[at[line.document, line.token], positions.column(line.behaviour, line.part, line.place)] = line.label
         document = positions.documents[positions.document_of_row[at[line.document, line.token]]]
         assert (document.id, document.group) == (line.document, line.group)
         assert document.text[line.start : line.end] == line.text == f"{line.token:0{WIDTH}}"
@@ -189,18 +189,20 @@ def test_there_are_no_more_controls_than_the_ratio_asks_for(corpus, settings):
     documents = built(corpus)
     assume(any(document.ranges["a"] for document in documents))
     try:
-        table = chosen(documents, **settings | {"replication": 0.0, "documents_without": 0.0})[0].table
+        table = chosen(documents, **settings | {"held_out_fraction": 0.0, "negatives_per_positive_document": 0.0})[
+            0
+        ].table
     except (ConfigError, DataError):
         assume(False)
     counts = table.groupby("document").label.agg(present="sum", control=lambda labels: (labels == 0).sum())
     # To the nearest whole number of anchors, each of which gives a position for each offset.
     offsets = len(set(settings["offsets"])) if settings["at"] == "window" else 1
-    assert (counts.control <= settings["ratio"] * counts.present + offsets / 2).all()
+    assert (counts.control <= settings["controls_per_position"] * counts.present + offsets / 2).all()
 
 
 def test_the_ratio_is_met_where_there_is_room():
     for at in ("onset", "span"):
-        table = chosen(many(), at=at, ratio=4.0)[0].table
+        table = chosen(many(), at=at, controls_per_position=4.0)[0].table
         counts = table.groupby(["document", "label"]).size().unstack(fill_value=0)
         having = counts[counts[1] > 0]
         assert (having[0] == 4 * having[1]).all()
@@ -210,7 +212,7 @@ def test_the_ratio_is_met_where_there_is_room():
 
 @pytest.mark.parametrize(("share", "without"), [(0.0, 0), (0.5, 6), (1.0, 12)])
 def test_so_many_documents_without_the_behaviour_give_controls(share, without):
-    table = chosen(many(), documents_without=share, replication=0.0)[0].table
+    table = chosen(many(), negatives_per_positive_document=share, held_out_fraction=0.0)[0].table
     shows = table.groupby("document").label.max()
     assert (shows == 1).sum() == 12
     assert (shows == 0).sum() == without
@@ -233,7 +235,7 @@ def read_in(positions, document="x"):
 )
 def test_positions_are_read_where_the_span_starts_before_it_and_in_it(settings, tokens):
     document = document_of("x", "gx", a=[range(10, 13), range(20, 21)])
-    positions, counts = chosen([document, document_of("y", "gy", a=[])], replication=0.0, **settings)
+    positions, counts = chosen([document, document_of("y", "gy", a=[])], held_out_fraction=0.0, **settings)
     assert read_in(positions) == tokens
     assert counts["positions_outside"] == (settings.get("offsets", (0,))[0] == -8)
 
@@ -242,7 +244,7 @@ def test_positions_are_read_where_the_span_starts_before_it_and_in_it(settings, 
 def test_the_context_reaches_exactly_so_many_characters(characters, start, length):
     document = document_of("x", "gx", a=[range(start, start + length)])
     other = document_of("y", "gy", a=[])
-    positions, _ = chosen([document, other], replication=0.0, at="context", characters=characters)
+    positions, _ = chosen([document, other], held_out_fraction=0.0, at="context", characters=characters)
     first, last = start * WIDTH - characters, (start + length) * WIDTH + characters
     tokens = document.tokens
     # A character of the token lies within them.
@@ -263,14 +265,14 @@ class Told(Control):
 
 def test_a_control_is_told_of_the_onsets_here_and_everywhere():
     documents = [document_of("x", "gx", a=[range(10, 13), range(20, 21)]), document_of("y", "gy", a=[range(15, 17)])]
-    table = chosen(documents, control=Told(), replication=0.0)[0].table
+    table = chosen(documents, control=Told(), held_out_fraction=0.0)[0].table
     assert table[table.label == 0].token.tolist() == [30, 30]
 
 
 def test_controls_are_read_at_the_same_offsets_from_their_anchors():
     documents = [document_of("x", "gx", a=[range(10, 13), range(20, 21)]), document_of("y", "gy", a=[range(15, 17)])]
     for settings, tokens in (({"at": "prediction"}, [29]), ({"at": "window", "offsets": (-2, 4)}, [28, 34])):
-        table = chosen(documents, control=Told(), replication=0.0, **settings)[0].table
+        table = chosen(documents, control=Told(), held_out_fraction=0.0, **settings)[0].table
         assert table[(table.label == 0) & (table.document == "x")].token.tolist() == tokens
 
 
@@ -285,8 +287,8 @@ def test_a_token_can_be_present_for_one_behaviour_and_control_for_another():
     assert all((row[0] == row[1] == -1) or (row[2] == row[3] == -1) for row in rows)
 
 
-def test_without_replication_all_groups_rank():
-    positions, _ = chosen(many(), replication=0.0)
+def test_without_heldout_all_groups_rank():
+    positions, _ = chosen(many(), held_out_fraction=0.0)
     assert set(positions.table.part) == {"ranking"}
     assert (positions.labels[:, 1] == -1).all()
 
@@ -317,7 +319,7 @@ def test_texts_that_are_all_behaviour_have_nothing_to_compare_with():
 def test_too_few_groups_to_hold_out_are_an_error(groups, share):
     documents = [document_of(f"{n}", f"g{n % groups}", a=[range(20, 22)]) for n in range(6)]
     with pytest.raises(DataError, match=f"`a` shows in {groups} group.*too few to hold out {share:.0%}"):
-        chosen(documents, replication=share)
+        chosen(documents, held_out_fraction=share)
 
 
 def test_controls_of_one_group_alone_cannot_be_held_out():
@@ -331,9 +333,9 @@ def test_controls_of_one_group_alone_cannot_be_held_out():
     ("settings", "named"),
     [
         ({"at": "window", "offsets": ()}, "selection.offsets is empty"),
-        ({"ratio": 0.0}, "selection.ratio is 0.0"),
-        ({"documents_without": -1.0}, "selection.documents_without is -1.0"),
-        ({"replication": 1.0}, "selection.replication is 1.0"),
+        ({"controls_per_position": 0.0}, "selection.controls_per_position is 0.0"),
+        ({"negatives_per_positive_document": -1.0}, "selection.negatives_per_positive_document is -1.0"),
+        ({"held_out_fraction": 1.0}, "selection.held_out_fraction is 1.0"),
         ({"characters": -1}, "selection.characters is -1"),
     ],
 )

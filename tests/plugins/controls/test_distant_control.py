@@ -68,6 +68,6 @@ def test_every_far_token_is_as_likely_as_any_other() -> None:
 
 
 @pytest.mark.parametrize("tokens", [0, -3])
-def test_a_distance_that_would_allow_tokens_within_a_span_is_refused(tokens: int) -> None:
+def test_a_minus_neutral_that_would_allow_tokens_within_a_span_is_refused(tokens: int) -> None:
     with pytest.raises(ConfigError, match="`tokens` of the control `distant`"):
         Distant(tokens)

@@ -90,6 +90,6 @@ def test_a_tolerance_that_matches_nothing_or_means_nothing_is_refused(tolerance:
         Matched(tolerance=tolerance)
 
 
-def test_a_distance_that_would_allow_tokens_within_a_span_is_refused() -> None:
+def test_a_minus_neutral_that_would_allow_tokens_within_a_span_is_refused() -> None:
     with pytest.raises(ConfigError, match="`tokens` of the control `matched`"):
         Matched(tokens=0)

@@ -19,7 +19,13 @@ from neurosieve_plugins.sources.arithmetic import Arithmetic
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_alone_throughout")]
 TEXTS = Arithmetic(documents=40)
-QUICK = {"permutations": 19, "bootstraps": 0, "draws": 20, "confirm": 5, "tokens_per_batch": 512}
+QUICK = {
+    "permutations": 19,
+    "stability_bootstraps": 0,
+    "interval_bootstraps": 20,
+    "test_top": 5,
+    "tokens_per_batch": 512,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

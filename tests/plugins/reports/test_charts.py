@@ -18,10 +18,10 @@ from neurosieve_plugins.reports.rankings import Ranked, apart, placed, ranked, r
 def ranking(scores: Any, layers: int = 1, neutral: float = 0.0) -> Ranked:
     """Return a ranking of neurons by their scores, `len(scores) / layers` of them in each layer."""
     values = np.asarray(scores, dtype=float)
-    table = pd.DataFrame({"auc": values, "auc_distance": values - neutral})
+    table = pd.DataFrame({"auc": values, "auc_minus_neutral": values - neutral})
     table["layer"] = np.arange(len(table)) * layers // max(len(table), 1)
     table["neuron"] = table.groupby("layer").cumcount()
-    far = table.auc_distance.abs().sort_values(ascending=False, kind="stable", na_position="last")
+    far = table.auc_minus_neutral.abs().sort_values(ascending=False, kind="stable", na_position="last")
     table = table.loc[far.index]
     return ranked(table.assign(rank=range(1, len(table) + 1)), "auc", neutral)
 
@@ -116,11 +116,11 @@ def test_the_interval_of_a_neuron_that_fires_less_is_turned_with_its_score() -> 
             "neuron": [0, 1],
             "rank": [1, 2],
             "auc": [0.1, 0.8],
-            "auc_distance": [-0.4, 0.3],
-            "auc_replication": [0.2, 0.4],
-            "auc_distance_replication": [-0.3, -0.1],
-            "auc_distance_replication_low": [-0.35, -0.2],
-            "auc_distance_replication_high": [-0.2, 0.05],
+            "auc_minus_neutral": [-0.4, 0.3],
+            "auc_heldout": [0.2, 0.4],
+            "auc_minus_neutral_heldout": [-0.3, -0.1],
+            "auc_minus_neutral_heldout_low": [-0.35, -0.2],
+            "auc_minus_neutral_heldout_high": [-0.2, 0.05],
             "replicates": pd.array([True, False], dtype="boolean"),
         }
     )
@@ -160,7 +160,7 @@ EFFECTS = pd.DataFrame(
         "strength": [1.0, 1.0, 0.5, 1.0],
         "k": [1, 10, 10, 10],
         "set": ["target", "control", "target", "control"],
-        "control_seed": [-1, 0, -1, 1],
+        "control_set": [-1, 0, -1, 1],
         "value": [0.1, 0.2, 0.3, 0.4],
         "low": [0.0, 0.1, 0.2, 0.3],
         "high": [0.2, 0.3, 0.4, 0.5],
@@ -185,7 +185,7 @@ def test_an_effect_is_drawn_with_its_interval_and_the_unedited_model() -> None:
 def test_nineteen_control_sets_take_no_more_room_than_three_and_stay_apart() -> None:
     def of(sets: int) -> pd.DataFrame:
         line = EFFECTS.iloc[0].to_dict()
-        controls = [{**line, "set": "control", "control_seed": seed, "value": 0.01 * seed} for seed in range(sets)]
+        controls = [{**line, "set": "control", "control_set": seed, "value": 0.01 * seed} for seed in range(sets)]
         return with_conditions(pd.DataFrame([line, *controls]))
 
     many, few = (specification(effects(of(sets)).properties(width=300)) for sets in (19, 3))

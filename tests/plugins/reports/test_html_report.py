@@ -232,9 +232,9 @@ def test_the_command_line_is_what_a_shell_would_read_as_the_overrides(pages: dic
 def test_no_verdict_is_more_than_the_data_bear(make_run: Any) -> None:
     run = make_run("one", {"wait": {"auc": [0.4, -0.2, 0.1]}})
     neurons = run.table("neurons").assign(
-        auc_replication=0.3, auc_distance_replication=0.3, replicates=pd.array([None] * 3, dtype="boolean")
+        auc_heldout=0.3, auc_minus_neutral_heldout=0.3, replicates=pd.array([None] * 3, dtype="boolean")
     )
-    counts = {"behaviours": {"wait": {"spans": 3, "replication_present": 2}}}
+    counts = {"behaviours": {"wait": {"spans": 3, "heldout_present": 2}}}
     warning = "`wait` shows in 2 held-out groups: with fewer than 10 there is no interval and no verdict on replication"
     few = write_run(
         run.folder.parent / "few",
@@ -255,7 +255,7 @@ def test_the_numbers_on_the_page_are_those_of_the_run(runs: dict[str, Run], page
     cells = re.findall(r"<bdi>(.*?)</bdi>", first)
     assert cells[0] == "1"
     assert cells[2] == f"{best.auc:.3f}"
-    assert cells[3:6] == [f"{best.p_fwer:.3f}", f"{best.q_fdr:.3f}", f"{best.auc_replication:.3f}"]
+    assert cells[3:6] == [f"{best.p_fwer:.3f}", f"{best.q_fdr:.3f}", f"{best.auc_heldout:.3f}"]
     assert cells[7] == ("yes" if best.replicates else "no")
     assert cells[8] == best.verdict
     assert cells[9] == f"{best.stability:.3f}"
@@ -271,7 +271,7 @@ def test_the_best_neuron_stands_beside_what_chance_and_the_text_alone_come_to(
     best = neurons.iloc[0]
     assert lines[f"L{best.layer}N{best.neuron}, the best neuron"][0] == f"{best.auc:.3f}"
     # On the side of the best neuron.
-    level = 0.5 + np.sign(best.auc_distance) * told["null"]["backtracking"]["largest_distance_95"]
+    level = 0.5 + np.sign(best.auc_minus_neutral) * told["null"]["backtracking"]["null_max_q95"]
     assert lines["chance: the best of all, in 5 % of 1,000 permutations"] == [f"{level:.3f}", "–", "–"]
     assert lines["the text alone: the id of the token that is read"] == ["0.700", "0.680", "0.650 to 0.710"]
     assert "the text alone: which tokens are among the 20 before it, in any order" not in lines, "it has no score"
