@@ -61,7 +61,7 @@ ROOMS = (
 """The folders of core, in the order in which they may import: each from those before it."""
 FOUNDATION = (
     ("data", "errors", "wording", "gc_pause"),
-    ("contracts", "disk"),
+    ("contracts", "disk", "fields"),
     ("hookspecs",),
     ("registry",),
 )

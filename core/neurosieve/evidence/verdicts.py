@@ -47,8 +47,8 @@ def add_verdicts(
     To know more than a word, and to anticipate, are claims that many neurons are tried for, at one place and the next.
     They go by intervals that hold the truth for all of them at once as often as one is to (Bonferroni): the columns
     `within_token_simultaneous_low`, `within_token_simultaneous_high`, and the same with `prediction`. That of a single
-    neuron is in `within_token_low`, `within_token_high`: a neuron is called a token detector where it lies inside half of what the
-    neuron tells among all positions. What anticipates has the same sign at the token before, in both parts.
+    neuron is in `within_token_low`, `within_token_high`: a neuron is called a token detector where it lies inside half
+    of what the neuron tells among all positions. What anticipates has the same sign at the token before, in both parts.
 
     Args:
         neurons: the ranking.

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
 
 from neurosieve.contracts import Detector, Scorer
 from neurosieve.errors import ConfigError, nearest
-from neurosieve.evidence.settings import Evidence, whole_number
+from neurosieve.evidence.settings import Evidence
 from neurosieve.models.sites import KINDS
 
 __all__ = ["NO_STORE", "Find", "check_handed_over", "ranking_scorer"]
@@ -26,7 +28,7 @@ class Find(Evidence):
     residual stream behind the layer (`resid_post`), the heads' outputs before their projection (`attn_z`)."""
     layers: tuple[int, ...] | None = None
     """The layers to read; all, by default."""
-    tokens_per_batch: int | None = None
+    tokens_per_batch: Annotated[int, Ge(1)] | None = None
     """Tokens in one forward pass, padding included; 4,096 on a CPU and 32,768 on a GPU, by default."""
     store: str | None = None
     """The folder that keeps captured activations; the user's cache, by default. `none` keeps none: every token of the
@@ -38,8 +40,6 @@ class Find(Evidence):
         super().__post_init__()
         if self.site not in KINDS:
             raise ConfigError(f"site is {self.site!r}, which is no kind of site: {nearest(str(self.site), KINDS)}")
-        if self.tokens_per_batch is not None:
-            whole_number("tokens_per_batch", self.tokens_per_batch, 1)
 
 
 def check_handed_over(detectors: Mapping[str, Any], scorers: Mapping[str, Any], folder: Path) -> None:

@@ -6,14 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Gt, Lt
 
 from neurosieve.contracts import Control
 from neurosieve.data import Present, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
+from neurosieve.fields import check_fields
 from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import Positions, assemble
 from neurosieve.wording import plural
@@ -31,17 +33,17 @@ class Selection:
     `characters` of the span."""
     offsets: tuple[int, ...] = (-13, -12, -11, -10, -9, -8)
     """The window, in tokens from the onset."""
-    characters: int = 50
+    characters: Annotated[int, Ge(0)] = 50
     """How far the context reaches."""
-    controls_per_position: float = 10.0
+    controls_per_position: Annotated[float, Gt(0), Lt(math.inf)] = 10.0
     """Control positions for each present one, in each document."""
-    negatives_per_positive_document: float = 1.0
+    negatives_per_positive_document: Annotated[float, Ge(0), Lt(math.inf)] = 1.0
     """Documents without the behaviour that give controls, for each document with it."""
-    held_out_fraction: float = 0.5
+    held_out_fraction: Annotated[float, Ge(0), Lt(1)] = 0.5
     """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
-    extra_positions: tuple[str, ...] = ("prediction",)
+    extra_positions: tuple[Literal["onset", "prediction", "window", "span"], ...] = ("prediction",)
     """Other places that are read along with it, whose scores stand beside the ranking: `prediction`, `window`."""
-    seed: int = 0
+    seed: Annotated[int, Ge(0)] = 0
     """Draws the controls. It is apart from the run's own seed, so that runs over many seeds read the model once."""
 
     @property
@@ -50,33 +52,11 @@ class Selection:
         return self.at in ("span", "context") or (self.at == "window" and len(self.offsets) > 1)
 
     def __post_init__(self) -> None:
-        problem = None
-        if self.at not in ("onset", "prediction", "window", "span", "context"):
-            problem = f"selection.at is `{self.at}`: take onset, prediction, window, span or context"
-        elif "window" in (self.at, *self.extra_positions) and not self.offsets:
-            problem = "selection.offsets is empty: give the tokens to read, counted from the onset, such as [-3,-2,-1]"
-        elif not 0 < self.controls_per_position < math.inf:
-            problem = (
-                f"selection.controls_per_position is {self.controls_per_position}: give the number of control positions "
-                "for each present one, such as 10"
+        check_fields(self, "selection.")
+        if "window" in (self.at, *self.extra_positions) and not self.offsets:
+            raise ConfigError(
+                "selection.offsets is empty: give the tokens to read, counted from the onset, such as [-3,-2,-1]"
             )
-        elif not 0 <= self.negatives_per_positive_document < math.inf:
-            problem = (
-                f"selection.negatives_per_positive_document is {self.negatives_per_positive_document}: give 0 or more"
-            )
-        elif not 0 <= self.held_out_fraction < 1:
-            problem = (
-                f"selection.held_out_fraction is {self.held_out_fraction}: give the fraction of groups to hold out, from "
-                "0 to below 1"
-            )
-        elif unknown := [
-            place for place in self.extra_positions if place not in ("onset", "prediction", "window", "span")
-        ]:
-            problem = f"selection.extra_positions holds `{unknown[0]}`: take prediction, window, onset or span"
-        elif self.characters < 0:
-            problem = f"selection.characters is {self.characters}: give 0 or more"
-        if problem:
-            raise ConfigError(problem)
 
 
 def choose_positions(

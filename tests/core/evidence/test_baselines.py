@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import OneHotEncoder
 
 from neurosieve import TokenizedDocument
-from neurosieve.evidence.baselines import baseline_table, add_beats_baselines
+from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
 from neurosieve.pipeline.settings import Find
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve_plugins.scorers.auc import Auc
@@ -144,7 +144,7 @@ def test_at_each_look_the_text_there_is_what_a_neuron_must_beat():
     both = dataclasses.replace(
         made,
         labels=np.concatenate([made.labels, np.where(made.labels >= 0, 1 - made.labels, -1)], axis=1),
-        extra_positions=("", "prediction"),
+        places=("", "prediction"),
     )
     table = told(both)
     assert table.auc_prediction_heldout["token"] == pytest.approx(table.auc_heldout["token"])

@@ -174,7 +174,7 @@ def test_rows_and_labels_say_what_the_table_says(corpus, settings, split):
     assert rows == sorted(set(rows))
     said = np.full(positions.labels.shape, -1)
     at = {(positions.documents[document].id, token): row for row, (document, token) in enumerate(rows)}
-    for line in pd.concat([positions.table.assign(look=""), positions.extra]).itertuples():
+    for line in pd.concat([positions.table.assign(place=""), positions.extra]).itertuples():
         said[at[line.document, line.token], positions.column(line.behaviour, line.part, line.place)] = line.label
         document = positions.documents[positions.document_of_row[at[line.document, line.token]]]
         assert (document.id, document.group) == (line.document, line.group)

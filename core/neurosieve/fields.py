@@ -1,0 +1,69 @@
+"""Settings that check themselves: the type of a field says what it may hold."""
+
+import dataclasses
+import typing
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from neurosieve.errors import ConfigError
+
+__all__ = ["check_fields"]
+
+
+def check_fields(settings: object, where: str = "") -> None:
+    """Raise unless every field of a dataclass holds what its type allows; to be called from `__post_init__`.
+
+    Bounds are written as annotations, `seed: Annotated[int, Ge(0)] = 0`, which pydantic reads.
+
+    Args:
+        settings: the dataclass.
+        where: what its fields are called in a config, such as `selection.`.
+
+    Raises:
+        ConfigError: a field does not; the message names it, what it holds, and what it may hold.
+
+    >>> from annotated_types import Ge
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Draw:
+    ...     seed: typing.Annotated[int, Ge(0)] = 0
+    >>> check_fields(Draw(-1))
+    Traceback (most recent call last):
+    neurosieve.errors.ConfigError: seed is -1: give a whole number, at least 0
+    """
+    for name, (adapter, hint) in _adapters(type(settings)).items():
+        value = getattr(settings, name)
+        try:
+            adapter.validate_python(value, strict=True)
+        except ValidationError as error:
+            raise ConfigError(f"{where}{name} is {value!r}: {_wanted(hint)}") from error
+
+
+@cache
+def _adapters(cls: Hashable) -> dict[str, Any]:
+    """Return each field's name, with pydantic's check of its type and the type itself."""
+    assert isinstance(cls, type)
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {field.name: (TypeAdapter(hints[field.name]), hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def _wanted(hint: Any) -> str:
+    """Return what a field of this type is to hold, as advice."""
+    if get_origin(hint) is Literal:
+        *most, last = map(str, get_args(hint))
+        return f"take {', '.join(most)} or {last}"
+    options = [option for option in get_args(hint) if option is not type(None)]
+    if type(None) in get_args(hint) and len(options) == 1:
+        return _wanted(options[0])
+    bounds = getattr(hint, "__metadata__", ())
+    kind = get_args(hint)[0] if bounds else hint
+    noun = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(kind, f"a {kind}")
+    limits = [
+        f"{words} {getattr(bound, key):g}"
+        for bound in bounds
+        for key, words in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
+        if hasattr(bound, key)
+    ]
+    return f"give {noun}{', ' * bool(limits)}{' and '.join(limits)}"
