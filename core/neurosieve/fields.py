@@ -2,7 +2,6 @@
 
 import dataclasses
 import typing
-from collections.abc import Hashable
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -42,9 +41,8 @@ def check_fields(settings: object, where: str = "") -> None:
 
 
 @cache
-def _adapters(cls: Hashable) -> dict[str, Any]:
+def _adapters(cls: Any) -> dict[str, Any]:
     """Return each field's name, with pydantic's check of its type and the type itself."""
-    assert isinstance(cls, type)
     hints = typing.get_type_hints(cls, include_extras=True)
     return {field.name: (TypeAdapter(hints[field.name]), hints[field.name]) for field in dataclasses.fields(cls)}
 
