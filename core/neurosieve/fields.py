@@ -12,7 +12,7 @@ from neurosieve.errors import ConfigError
 __all__ = ["check_fields"]
 
 
-def check_fields(settings: object, where: str = "") -> None:
+def check_fields(settings: Any, where: str = "") -> None:
     """Raise unless every field of a dataclass holds what its type allows; to be called from `__post_init__`.
 
     Bounds are written as annotations, `seed: Annotated[int, Ge(0)] = 0`, which pydantic reads.
