@@ -32,7 +32,7 @@ def check_fields(settings: Any, where: str = "") -> None:
     Traceback (most recent call last):
     neurosieve.errors.ConfigError: seed is -1: give a whole number, at least 0
     """
-    for name, (adapter, hint) in _adapters(type(settings)).items():
+    for name, (adapter, hint) in _adapters(type(settings)).items():  # type: ignore[arg-type]  # A class is hashable.
         value = getattr(settings, name)
         try:
             adapter.validate_python(value, strict=True)
