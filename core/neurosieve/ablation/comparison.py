@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurosieve.ablation.conditions import Condition
-from neurosieve.ablation.editing import Proof
+from neurosieve.ablation.hooks import Proof
 from neurosieve.ablation.effects import Estimate, Resamples, Verdict, average, chance_among, verdict_of
 
 __all__ = ["Comparison", "Judgement", "Measure", "Observed"]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 from neurosieve.ablation.edit import Edit
-from neurosieve.ablation.matching import Firing, Match, firing_of, matched
-from neurosieve.ablation.reference import ControlPositions
+from neurosieve.ablation.control_neurons import Firing, Match, firing_of, matched
+from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.contracts import Intervention
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError

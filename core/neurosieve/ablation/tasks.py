@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from neurosieve.ablation.places import spread
+from neurosieve.ablation.measured_tokens import spread
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Problem
 from neurosieve.errors import ConfigError, DataError

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from neurosieve.ablation.comparison import Measure, Observed
 from neurosieve.ablation.conditions import Condition
-from neurosieve.ablation.editing import Edits
-from neurosieve.ablation.places import Place, generator_of, places_of
+from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.measured_tokens import Place, generator_of, places_of
 from neurosieve.ablation.settings import Ablate
-from neurosieve.ablation.surprisal import keeps_logits
+from neurosieve.ablation.likelihood import keeps_logits
 from neurosieve.errors import ModelError
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.hooks import evaluating, memory_errors

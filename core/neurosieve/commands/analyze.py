@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.analysis.analyzing import Analyze, analysed, write_summary
+from neurosieve.analysis.summary import Analyze, analysed, write_summary
 from neurosieve.analysis.grading import TRUTH_FIELDS, graded, ungradable, verdict_on
 from neurosieve.config.choices import presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish

@@ -10,8 +10,8 @@ import pandas as pd
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.detection.agreement import Annotated, agreement, annotated, chosen_labels, doubts, marked
-from neurosieve.detection.learnable import Fitted, Learnable
-from neurosieve.detection.learning import CrossValidated, Learn, cross_validated, curve
+from neurosieve.detection.learner import Fitted, Learnable
+from neurosieve.detection.cross_validation import CrossValidated, Learn, cross_validated, curve
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.registry import describe, installed

@@ -12,8 +12,8 @@ from scipy.special import log_softmax
 
 from neurosieve import DataError, Document, ModelError, Neuron, Span, TokenizedDocument
 from neurosieve.ablation.edit import Edit
-from neurosieve.ablation.editing import Edits
-from neurosieve.ablation.places import Place, places_of
+from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.measured_tokens import Place, places_of
 from neurosieve.ablation.teacher_forcing import teacher_forced
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from neurosieve import ConfigError, DataError, Document, Grader, Report, Span, Verdict, analyze, find, load
-from neurosieve.analysis.analyzing import Analyze, wilson
+from neurosieve.analysis.summary import Analyze, wilson
 from neurosieve.cli import main
 from neurosieve.commands.analyze import analyze_run
 from neurosieve.runs.results import Run

@@ -16,7 +16,7 @@ import neurosieve
 from neurosieve import ConfigError, DataError, Document, Fitted, Learnable, Span, StoreError, learn
 from neurosieve.cli import main
 from neurosieve.detection.agreement import annotated
-from neurosieve.detection.learning import Learn, cross_validated, curve, threshold_for
+from neurosieve.detection.cross_validation import Learn, cross_validated, curve, threshold_for
 from neurosieve.terminal.detect import show_learning
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.learned import Learned

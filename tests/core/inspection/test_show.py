@@ -120,7 +120,7 @@ def test_batches_change_nothing(shown, budget):
 def test_a_bridge_that_is_handed_over_shows_the_same(shown):
     from transformer_lens.model_bridge import TransformerBridge
 
-    from neurosieve.inspection.showing import Show, show_neurons
+    from neurosieve.inspection.pipeline import Show, show_neurons
     from neurosieve.models.loading import hand_over
     from neurosieve.pipeline.reopening import reopened
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 
 from neurosieve.ablation.conditions import Condition
-from neurosieve.ablation.editing import Edits, Proof
+from neurosieve.ablation.hooks import Edits, Proof
 from neurosieve.ablation.settings import Ablate
-from neurosieve.ablation.surprisal import log_probabilities
+from neurosieve.ablation.likelihood import log_probabilities
 from neurosieve.contracts import Grader, Problems
 from neurosieve.data import Document, Problem
 from neurosieve.generation.completing import complete, prompt_tokens

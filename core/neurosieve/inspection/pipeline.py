@@ -12,7 +12,7 @@ import numpy.typing as npt
 from neurosieve.contracts import Report
 from neurosieve.data import Document, Neuron
 from neurosieve.errors import ConfigError, ModelError, nearest
-from neurosieve.inspection.captured import Places, captured, contexts_table, directions, distribution_table
+from neurosieve.inspection.contexts import Places, captured, contexts_table, directions, distribution_table
 from neurosieve.inspection.excerpts import Excerpt, chosen, excerpt, read_at, tokens_table
 from neurosieve.inspection.vocabulary import promoted
 from neurosieve.models.batches import batch_budget

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosieve import ConfigError, Neuron
-from neurosieve.ablation.matching import Firing, firing_of, matched
+from neurosieve.ablation.control_neurons import Firing, firing_of, matched
 
 
 def layers(neurons=60, count=3, seed=0):

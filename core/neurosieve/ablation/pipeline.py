@@ -18,12 +18,12 @@ from neurosieve.ablation.conditions import (
     ranked_neurons,
     rounds,
 )
-from neurosieve.ablation.edited_writing import Writing, described_writing
-from neurosieve.ablation.editing import check_editable
+from neurosieve.ablation.completions import Writing, described_writing
+from neurosieve.ablation.hooks import check_editable
 from neurosieve.ablation.effects import FEW_SETS
-from neurosieve.ablation.generated import observe_generated
-from neurosieve.ablation.matching import Match
-from neurosieve.ablation.reference import ControlPositions
+from neurosieve.ablation.generation import observe_generated
+from neurosieve.ablation.control_neurons import Match
+from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report

@@ -10,7 +10,7 @@ import pandas as pd
 
 from neurosieve.ablation.comparison import Measure, Observed
 from neurosieve.ablation.conditions import Condition
-from neurosieve.ablation.edited_writing import Writer, Writing, likelihoods
+from neurosieve.ablation.completions import Writer, Writing, likelihoods
 from neurosieve.ablation.effects import Estimate, sign_test
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems

@@ -11,7 +11,7 @@ import pandas as pd
 
 from neurosieve.data import Document
 from neurosieve.detection.agreement import Annotated, rated
-from neurosieve.detection.learnable import Learnable
+from neurosieve.detection.learner import Learnable
 from neurosieve.errors import ConfigError, DataError
 
 __all__ = ["CrossValidated", "Learn", "Threshold", "cross_validated", "curve", "threshold_for"]
