@@ -1,4 +1,4 @@
-"""Control neurons: of the same layer, firing about as often and as strongly as the neurons that they stand beside."""
+"""Control neurons: of the same layer as their targets, and firing about as often and as strongly."""
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from torch import Tensor
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError
 
-__all__ = ["Firing", "Match", "firing_of", "matched"]
+__all__ = ["Firing", "Match", "draw_controls", "firing_of"]
 
 _FIRING = 0.1
 """A neuron fires where its activation is among this share of its layer's largest, either sign."""
 _SILENT = 0.01
-"""Neurons below this share of their layer's root mean square are alike: they hold next to nothing."""
+"""Neurons below this share of their layer's root mean square count as alike: they are next to silent."""
 _NEAR = 10
 """A control is drawn among so many of the nearest neurons, or twice as many as there are sets, if that is more."""
 
@@ -52,7 +52,7 @@ def firing_of(activations: Float[Tensor, "controls neurons"]) -> Firing:
     return Firing((fires + 1) / (len(size) + 2), np.maximum(magnitude, _SILENT * np.sqrt((size**2).mean())))
 
 
-def matched(
+def draw_controls(
     targets: Sequence[Neuron],
     layers: Sequence[int],
     firing: Callable[[int], Firing],
@@ -67,7 +67,7 @@ def matched(
     has none at all, one of another layer.
 
     Args:
-        targets: the neurons to stand beside.
+        targets: the neurons to compare with.
         layers: all layers that were read.
         firing: how the neurons of a layer fire.
         best: the best neurons of the ranking: they may be about the behaviour too.
@@ -77,24 +77,24 @@ def matched(
     Raises:
         ConfigError: there are too few neurons.
     """
-    found: list[list[Match]] = [[] for _ in range(sets)]
+    drawn: list[list[Match]] = [[] for _ in range(sets)]
     taken = [set[Neuron]() for _ in range(sets)]
     for place, target in enumerate(targets):
         queue = _Queue(target, layers, firing, set(targets), best, max(_NEAR, 2 * sets), [seed, place])
-        for mine, held in zip(found, taken, strict=True):
-            match = queue.next_without(held)
+        for controls, neurons in zip(drawn, taken, strict=True):
+            match = queue.next_without(neurons)
             if match is None:
                 raise ConfigError(
-                    f"there is no neuron left to stand beside L{target.layer}N{target.neuron}: with {len(targets):,} "
+                    f"there is no neuron left to compare with L{target.layer}N{target.neuron}: with {len(targets):,} "
                     f"neurons to edit, {sets:,} sets of controls leave too few; lower `k` or `controls`"
                 )
-            held.add(match.neuron)
-            mine.append(match)
-    return found
+            neurons.add(match.neuron)
+            controls.append(match)
+    return drawn
 
 
 class _Queue:
-    """The neurons that may stand beside one target, those to be taken first in front: the nearest, shuffled."""
+    """The candidates for the controls of one target, the first to take in front: the nearest ones, shuffled."""
 
     def __init__(
         self,
@@ -109,7 +109,8 @@ class _Queue:
         self._target, self._firing, self._near = target, firing, near
         self._rng = np.random.default_rng(seed)
         others = [layer for layer in layers if layer != target.layer]
-        self._further = iter(
+        # Each: whether it is a last resort, the layers, the neurons to leave out, and, if any, the only ones to take.
+        self._pools = iter(
             [
                 (False, [target.layer], targets | best, set[Neuron]()),
                 (True, [target.layer], targets, best),
@@ -119,22 +120,22 @@ class _Queue:
         )
         self._waiting: list[Match] = []
 
-    def next_without(self, held: Set[Neuron]) -> Match | None:
-        """Return the first neuron that is not held already and take it out; None where there is none."""
+    def next_without(self, taken: Set[Neuron]) -> Match | None:
+        """Return the first neuron that is not taken already and remove it; None where there is none."""
         while True:
             for number, match in enumerate(self._waiting):
-                if match.neuron not in held:
+                if match.neuron not in taken:
                     return self._waiting.pop(number)
-            further = next(self._further, None)
-            if further is None:
+            pool = next(self._pools, None)
+            if pool is None:
                 return None
-            wide, layers, without, only = further
-            pool = [neuron for neuron in _pool(layers, self._firing, without) if not only or neuron in only]
-            if pool:
-                ratios = _ratios(self._target, pool, self._firing)
+            wide, layers, without, only = pool
+            candidates = [neuron for neuron in _pool(layers, self._firing, without) if not only or neuron in only]
+            if candidates:
+                ratios = _ratios(self._target, candidates, self._firing)
                 order = np.argsort(ratios, kind="stable")
                 self._rng.shuffle(order[: self._near])
-                self._waiting += [Match(pool[one], float(ratios[one]), wide) for one in order.tolist()]
+                self._waiting += [Match(candidates[place], float(ratios[place]), wide) for place in order.tolist()]
 
 
 def _pool(layers: Iterable[int], firing: Callable[[int], Firing], without: Set[Neuron]) -> list[Neuron]:
@@ -148,7 +149,7 @@ def _pool(layers: Iterable[int], firing: Callable[[int], Firing], without: Set[N
 
 def _ratios(target: Neuron, candidates: Sequence[Neuron], firing: Callable[[int], Firing]) -> npt.NDArray[np.float64]:
     """Return how many times as often or as strongly one of the two fires as the other, whichever is more."""
-    mine = np.array([column[target.neuron] for column in firing(target.layer)])
-    theirs = np.array([[column[neuron] for column in firing(layer)] for layer, neuron in candidates])
-    worst: npt.NDArray[np.float64] = np.maximum(theirs / mine, mine / theirs).max(axis=1)
+    of_target = np.array([column[target.neuron] for column in firing(target.layer)])
+    of_each = np.array([[column[neuron] for column in firing(layer)] for layer, neuron in candidates])
+    worst: npt.NDArray[np.float64] = np.maximum(of_each / of_target, of_target / of_each).max(axis=1)
     return worst

@@ -1,6 +1,6 @@
 """From a finished run to the effect of editing its neurons: the stages of `ablate`, in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.ablation.comparison import Comparison, Judgement, Observed
+from neurosieve.ablation.completions import Writing
 from neurosieve.ablation.conditions import (
-    FIRST_SETS,
     Condition,
     best_neurons,
     conditions,
@@ -18,21 +18,21 @@ from neurosieve.ablation.conditions import (
     ranked_neurons,
     rounds,
 )
-from neurosieve.ablation.completions import Writing, described_writing
-from neurosieve.ablation.hooks import check_editable
-from neurosieve.ablation.effects import FEW_SETS
-from neurosieve.ablation.generation import observe_generated
 from neurosieve.ablation.control_neurons import Match
 from neurosieve.ablation.control_positions import ControlPositions
+from neurosieve.ablation.effects import FEW_SETS
+from neurosieve.ablation.generation import observe_generated
+from neurosieve.ablation.hooks import check_editable
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.pipeline.reopening import Reopened, neurons_asked
-from neurosieve.registry import describe, installed
-from neurosieve.runs.record import Stopwatch, versions
-from neurosieve.runs.results import Run, draw, write_run
+from neurosieve.registry import describe
+from neurosieve.runs.record import described
+from neurosieve.runs.recording import recording
+from neurosieve.runs.results import Run
 
 __all__ = ["ablate_neurons"]
 
@@ -49,119 +49,122 @@ def ablate_neurons(
     folder: Path,
     config: Mapping[str, Any],
 ) -> Run:
-    """Edit neurons of a finished run and control neurons, and leave in `folder` what that does.
+    """Edit neurons of a finished run, and control neurons, and write the run that shows the effect to `folder`.
 
     Args:
-        opened: the run.
+        opened: the finished run.
         intervention: the edit.
-        settings: which neurons, how many, how strongly, and where to look.
+        settings: which neurons, how many, how strongly, and where to measure.
         writing: what the model is given to write, where it writes.
-        reports: draw what is left.
+        reports: draw the new run.
         folder: where to.
-        config: what else it takes to do it again, for `run.json`.
+        config: what else it takes to make the run again, for `run.json`.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
+        NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    if (folder / "run.json").exists():
-        raise ConfigError(f"`{folder}` holds a finished run already, which is not written over: give another folder")
     check_editable(opened.atlas)
-    announce = installed().announce
-    announce("run_started", command="ablate", folder=folder)
-    watch, warnings, result = Stopwatch(), list[str](), opened.result
-    behaviour = settings.behaviour or result.behaviours[0]
-    if behaviour not in result.behaviours:
-        raise ConfigError(f"the run has no behaviour `{behaviour}`: {nearest(behaviour, result.behaviours)}")
-    listed = neurons_asked(settings.neurons, opened.atlas, opened.held.name)
-    ks, strengths = settings.doses(len(listed))
-    targets = (listed or ranked_neurons(result, behaviour, ks[-1]))[: ks[-1]]
-    with watch.stage("matching"):
-        at_controls = ControlPositions(opened, behaviour, settings.seed, announce)
-        layers = [site.layer for site in opened.space.sites]
-        best = best_neurons(result, behaviour)
-        sets = control_sets(targets, at_controls, layers, best, settings.control_sets, settings.seed)
-        asked = conditions(intervention, targets, sets, at_controls, ks, strengths)
-    described = describe(intervention)
-    name = str(described["_target_"]).rpartition("/")[2]
-
-    def observe(looked_at: Sequence[Condition]) -> Observed:
+    name = str(describe(intervention)["_target_"]).rpartition("/")[2]
+    with recording("ablate", folder, reports) as run:
+        behaviour = settings.behaviour or opened.result.behaviours[0]
+        if behaviour not in opened.result.behaviours:
+            raise ConfigError(f"the run has no behaviour `{behaviour}`: {nearest(behaviour, opened.result.behaviours)}")
+        listed = neurons_asked(settings.neurons, opened.atlas, opened.held.name)
+        ks, strengths = settings.doses(len(listed))
+        targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
+        with run.stage("matching"):
+            at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
+            layers = [site.layer for site in opened.space.sites]
+            best = best_neurons(opened.result, behaviour)
+            sets = control_sets(targets, at_controls, layers, best, settings.control_sets, settings.seed)
+            requested = conditions(intervention, targets, sets, at_controls, ks, strengths)
+        with run.stage("measuring"):
+            measured, observed = _measure(opened, behaviour, requested, name, settings, writing, run.announce)
+        sets = sets[: 1 + max(condition.control_set for condition in measured)]
+        with run.stage("comparing"):
+            comparisons = _comparisons(observed, measured, settings)
+            rows = [row for comparison in comparisons for row in comparison.lines(name)]
+            run.tables["effects"] = pd.DataFrame(
+                [{"mode": settings.mode, "behaviour": behaviour, **row} for row in rows]
+            )
+            verdicts = [judgement._asdict() for judgement in _judgements(observed, measured, settings)]
+        run.tables |= {"neurons": _neurons(targets, sets), **observed.tables}
+        run.warnings += _warnings(sets, comparisons[0], settings.min_groups) + observed.warnings
+        choices = {"intervention": intervention, "reports": reports}
         if settings.mode == "generated":
-            return observe_generated(opened, behaviour, looked_at, name, settings, writing, announce)
-        return observe_forced(opened, behaviour, looked_at, name, settings, announce)
+            choices |= {key: getattr(writing, key) for key in ("problems", "prompt", "sampling", "grader")}
+        run.record |= {
+            "run": str(opened.result.folder),
+            "behaviours": [behaviour],
+            "mode": settings.mode,
+            "intervention": describe(intervention),
+            "measures": {measure.name: measure.words for measure in observed.measures},
+            "verdicts": verdicts,
+            "negligible": observed.negligible,
+            "proof": observed.proof._asdict(),
+            "matching": _matching(sets),
+            "counts": observed.counts | {"control_sets": len(sets)},
+            "model": _model(opened),
+            "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
+        }
+    return run.run
 
-    with watch.stage("measuring"):
-        # Texts as they stand can be read again under further edits; all traces are made together, as one experiment.
-        asked, further = (asked, []) if settings.mode == "generated" else rounds(asked)
-        observed = observe(asked)
-        if further and any(one.verdict == FEW_SETS for one in _judged(observed, asked, settings)):
-            observed, asked = observed.joined(observe(further)), [*asked, *further]
-        elif further:
-            sets = sets[:FIRST_SETS]
-    with watch.stage("comparing"):
-        compared = _compared(observed, asked, settings)
-        told = {"mode": settings.mode, "behaviour": behaviour}
-        effects = pd.DataFrame([{**told, **line} for one in compared for line in one.lines(name)])
-        judgements = [one._asdict() for one in _judged(observed, asked, settings)]
-    warnings += _cautions(sets, compared[0], settings.min_groups) + observed.warnings
-    observed.counts["control_sets"] = len(sets)
-    run = {
-        "command": "ablate",
-        "run": str(result.folder),
-        "behaviours": [behaviour],
-        "mode": settings.mode,
-        "intervention": described,
-        "measures": {measure.name: measure.words for measure in observed.measures},
-        "verdicts": judgements,
-        "negligible": observed.negligible,
-        "proof": observed.proof._asdict(),
-        "matching": _matching(sets),
-        "warnings": warnings,
-        "counts": observed.counts,
-        "timings_seconds": watch.seconds,
-        "model": {
-            "name": opened.held.name,
-            "site": opened.atlas.kind,
-            "weights": opened.held.fingerprint,
-            "device": str(opened.held.device),
-            "dtype": str(opened.held.dtype).removeprefix("torch."),
-        },
-        "config": {
-            "run": str(result.folder),
-            "intervention": described,
-            **asdict(settings),
-            **(described_writing(writing) if settings.mode == "generated" else {}),
-            "reports": {name: describe(report) for name, report in reports.items()},
-            **config,
-        },
-        "versions": versions(),
+
+def _measure(
+    opened: Reopened,
+    behaviour: str,
+    requested: Sequence[Condition],
+    intervention: str,
+    settings: Ablate,
+    writing: Writing,
+    announce: Callable[..., None],
+) -> tuple[Sequence[Condition], Observed]:
+    """Return the conditions that were measured, and what was measured: further control sets only where they matter."""
+    if settings.mode == "generated":  # All traces are made together, as one experiment.
+        return requested, observe_generated(opened, behaviour, requested, intervention, settings, writing, announce)
+
+    def observe(some: Sequence[Condition]) -> Observed:
+        return observe_forced(opened, behaviour, some, intervention, settings, announce)
+
+    first, further = rounds(requested)
+    observed = observe(first)
+    if further and any(judgement.verdict == FEW_SETS for judgement in _judgements(observed, first, settings)):
+        return [*first, *further], observed.joined(observe(further))
+    return first, observed
+
+
+def _model(opened: Reopened) -> dict[str, Any]:
+    lm = opened.held
+    return {
+        "name": lm.name,
+        "site": opened.atlas.kind,
+        "weights": lm.fingerprint,
+        "device": str(lm.device),
+        "dtype": str(lm.dtype).removeprefix("torch."),
     }
-    written = write_run(folder, run, {"effects": effects, "neurons": _neurons(targets, sets), **observed.tables})
-    draw(folder, reports)
-    announce("run_ended", command="ablate", folder=folder)
-    return written
 
 
-def _compared(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Comparison]:
+def _comparisons(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Comparison]:
     return [
         Comparison(measure, conditions, settings.interval_bootstraps, settings.seed, settings.min_groups)
         for measure in observed.measures
     ]
 
 
-def _judged(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Judgement]:
-    compared = _compared(observed, conditions, settings)[: observed.judged]
-    return [judgement for one in compared for judgement in one.judgements(observed.negligible)]
+def _judgements(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Judgement]:
+    comparisons = _comparisons(observed, conditions, settings)[: observed.with_verdict]
+    return [judgement for comparison in comparisons for judgement in comparison.judgements(observed.negligible)]
 
 
 def _neurons(targets: Sequence[Neuron], sets: Sequence[Sequence[Match]]) -> pd.DataFrame:
-    """Return a line for each neuron that was edited; `place` 1 is edited whatever `k` is."""
-    lines = [("target", -1, *neuron, place, np.nan) for place, neuron in enumerate(targets, 1)]
-    lines += [
+    """Return a row for each neuron that was edited; `place` 1 is edited whatever `k` is."""
+    rows = [("target", -1, *neuron, place, np.nan) for place, neuron in enumerate(targets, 1)]
+    rows += [
         ("control", number, *match.neuron, place, match.ratio)
         for number, matches in enumerate(sets)
         for place, match in enumerate(matches, 1)
     ]
-    return pd.DataFrame(lines, columns=["set", "control_set", "layer", "neuron", "place", "ratio"])
+    return pd.DataFrame(rows, columns=["set", "control_set", "layer", "neuron", "place", "ratio"])
 
 
 def _matching(sets: Sequence[Sequence[Match]]) -> dict[str, Any]:
@@ -170,23 +173,23 @@ def _matching(sets: Sequence[Sequence[Match]]) -> dict[str, Any]:
     return {"sets": len(sets), "worst_ratio": max(ratios), "median_ratio": float(np.median(ratios)), "wide": wide}
 
 
-def _cautions(sets: Sequence[Sequence[Match]], judged: Comparison, enough: int) -> list[str]:
+def _warnings(sets: Sequence[Sequence[Match]], comparison: Comparison, min_groups: int) -> list[str]:
     """Return what a reader of the effects must know first."""
-    found, told = [], _matching(sets)
-    if told["worst_ratio"] > _FAR:
+    warnings, matching = [], _matching(sets)
+    if matching["worst_ratio"] > _FAR:
         far = sum(match.ratio > _FAR for matches in sets for match in matches)
-        found.append(
-            f"{far:,} of {sum(map(len, sets)):,} control neurons are no close match: the worst fires "
-            f"{told['worst_ratio']:.3g} times as often or as strongly as its target, or its target as it"
+        warnings.append(
+            f"{far:,} of {sum(map(len, sets)):,} control neurons are not a close match: the worst fires "
+            f"{matching['worst_ratio']:.3g} times as often or as strongly as its target, or its target as it"
         )
-    if told["wide"]:
-        found.append(
-            f"{told['wide']:,} control neurons are of another layer than their target, or among the best of the "
+    if matching["wide"]:
+        warnings.append(
+            f"{matching['wide']:,} control neurons are of another layer than their target, or among the best of the "
             "ranking, as its layer has no other left: a smaller `k` leaves more"
         )
-    if judged.resamples.groups < enough:
-        found.append(
-            f"the effect is measured in {judged.resamples.groups} groups: with fewer than {enough} there is no "
+    if comparison.resamples.groups < min_groups:
+        warnings.append(
+            f"the effect is measured in {comparison.resamples.groups} groups: with fewer than {min_groups} there is no "
             "interval and no verdict"
         )
-    return found
+    return warnings
