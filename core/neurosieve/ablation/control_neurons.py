@@ -1,6 +1,6 @@
 """Control neurons: of the same layer as their targets, and firing about as often and as strongly."""
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -78,73 +78,54 @@ def draw_controls(
         ConfigError: there are too few neurons.
     """
     drawn: list[list[Match]] = [[] for _ in range(sets)]
-    taken = [set[Neuron]() for _ in range(sets)]
     for place, target in enumerate(targets):
-        queue = _Queue(target, layers, firing, set(targets), best, max(_NEAR, 2 * sets), [seed, place])
-        for controls, neurons in zip(drawn, taken, strict=True):
-            match = queue.next_without(neurons)
-            if match is None:
-                raise ConfigError(
-                    f"there is no neuron left to compare with L{target.layer}N{target.neuron}: with {len(targets):,} "
-                    f"neurons to edit, {sets:,} sets of controls leave too few; lower `k` or `controls`"
-                )
-            neurons.add(match.neuron)
+        pools = _pools(target, set(targets), layers, firing, best, max(_NEAR, 2 * sets), [seed, place])
+        waiting: list[Match] = []
+        for controls in drawn:
+            taken = {match.neuron for match in controls}
+            while (match := next((match for match in waiting if match.neuron not in taken), None)) is None:
+                pool = next(pools, None)
+                if pool is None:
+                    raise ConfigError(
+                        f"there is no neuron left to compare with L{target.layer}N{target.neuron}: with "
+                        f"{len(targets):,} neurons to edit, {sets:,} sets of controls leave too few; lower `k` or "
+                        "`controls`"
+                    )
+                waiting += pool
+            waiting.remove(match)
             controls.append(match)
     return drawn
 
 
-class _Queue:
-    """The candidates for the controls of one target, the first to take in front: the nearest ones, shuffled."""
-
-    def __init__(
-        self,
-        target: Neuron,
-        layers: Sequence[int],
-        firing: Callable[[int], Firing],
-        targets: Set[Neuron],
-        best: Set[Neuron],
-        near: int,
-        seed: Sequence[int],
-    ) -> None:
-        self._target, self._firing, self._near = target, firing, near
-        self._rng = np.random.default_rng(seed)
-        others = [layer for layer in layers if layer != target.layer]
-        # Each: whether it is a last resort, the layers, the neurons to leave out, and, if any, the only ones to take.
-        self._pools = iter(
-            [
-                (False, [target.layer], targets | best, set[Neuron]()),
-                (True, [target.layer], targets, best),
-                (True, others, targets | best, set[Neuron]()),
-                (True, others, targets, best),
-            ]
-        )
-        self._waiting: list[Match] = []
-
-    def next_without(self, taken: Set[Neuron]) -> Match | None:
-        """Return the first neuron that is not taken already and remove it; None where there is none."""
-        while True:
-            for number, match in enumerate(self._waiting):
-                if match.neuron not in taken:
-                    return self._waiting.pop(number)
-            pool = next(self._pools, None)
-            if pool is None:
-                return None
-            wide, layers, without, only = pool
-            candidates = [neuron for neuron in _pool(layers, self._firing, without) if not only or neuron in only]
-            if candidates:
-                ratios = _ratios(self._target, candidates, self._firing)
-                order = np.argsort(ratios, kind="stable")
-                self._rng.shuffle(order[: self._near])
-                self._waiting += [Match(candidates[place], float(ratios[place]), wide) for place in order.tolist()]
-
-
-def _pool(layers: Iterable[int], firing: Callable[[int], Firing], without: Set[Neuron]) -> list[Neuron]:
-    return [
-        neuron
-        for layer in layers
-        for index in range(len(firing(layer).frequency))
-        if (neuron := Neuron(layer, index)) not in without
-    ]
+def _pools(
+    target: Neuron,
+    targets: Set[Neuron],
+    layers: Sequence[int],
+    firing: Callable[[int], Firing],
+    best: Set[Neuron],
+    near: int,
+    seed: Sequence[int],
+) -> Iterator[list[Match]]:
+    """Yield candidates for the controls of a target, pool by pool: the nearest ones of each in front, shuffled."""
+    rng = np.random.default_rng(seed)
+    others = [layer for layer in layers if layer != target.layer]
+    for wide, of_layers, only_best in (
+        (False, [target.layer], False),
+        (True, [target.layer], True),
+        (True, others, False),
+        (True, others, True),
+    ):
+        candidates = [
+            neuron
+            for layer in of_layers
+            for index in range(len(firing(layer).frequency))
+            if (neuron := Neuron(layer, index)) not in targets and (neuron in best) == only_best
+        ]
+        if candidates:
+            ratios = _ratios(target, candidates, firing)
+            order = np.argsort(ratios, kind="stable")
+            rng.shuffle(order[:near])
+            yield [Match(candidates[place], float(ratios[place]), wide) for place in order.tolist()]
 
 
 def _ratios(target: Neuron, candidates: Sequence[Neuron], firing: Callable[[int], Firing]) -> npt.NDArray[np.float64]:

@@ -5,8 +5,9 @@ the down projection), and another reads, inside the projection, what really ente
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,16 +140,16 @@ class Edits:
         module, bridge = self._model.module, self._model.bridge
         self._hooks.callback(module.get_input_embeddings().register_forward_pre_hook(self._see_tokens).remove)
         if bridge is not None:
-            named = [(self._atlas.hook(layer), _through_bridge(self._edit, layer)) for layer in self._targets]
+            named = [(self._atlas.hook(layer), partial(self._edit_in_bridge, layer)) for layer in self._targets]
             self._hooks.enter_context(bridge.hooks(fwd_hooks=named))
         for layer, targets in self._targets.items():
             projection = self._atlas.module(self._model, layer)
             if bridge is None:
-                self._hooks.callback(projection.register_forward_pre_hook(_before(self._edit, layer)).remove)
+                self._hooks.callback(projection.register_forward_pre_hook(partial(self._edit_input, layer)).remove)
             # A bridge wraps the projection: what is inside gets the very tensor that is multiplied.
             while hasattr(projection, "original_component"):
                 projection = projection.original_component
-            self._hooks.callback(projection.register_forward_hook(_after(self._read_back, layer)).remove)
+            self._hooks.callback(projection.register_forward_hook(partial(self._read_back, layer)).remove)
             device = next(projection.parameters()).device
             for number, target in targets.items():
                 targets[number] = _Target(*(tensor.to(device) for tensor in target))
@@ -202,6 +203,12 @@ class Edits:
         self._editable = inside & ~torch.isin(ids, self._special.to(ids.device))
         self._draws = torch.from_numpy(draws_at(self._seeds, places)).to(ids.device)
 
+    def _edit_in_bridge(self, layer: int, activations: Tensor, hook: Any) -> Tensor:  # TransformerLens names it `hook`.
+        return self._edit(layer, activations)
+
+    def _edit_input(self, layer: int, _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (self._edit(layer, arguments[0]), *arguments[1:])
+
     def _edit(self, layer: int, activations: Tensor) -> Tensor:
         """Return the activations of a site with its neurons edited, and note what was wanted."""
         device = activations.device
@@ -228,13 +235,13 @@ class Edits:
         self._running[layer] = unedited, edited_rows
         return out.view_as(activations)
 
-    def _read_back(self, layer: int, entered: Tensor) -> None:
+    def _read_back(self, layer: int, _: Any, arguments: tuple[Any, ...], __: Any) -> None:
         """Compare what entered a projection with what the edits wanted, and all other values with the unedited ones."""
         self._calls[layer] += 1
         if layer not in self._running:  # No edit came before it: the proof misses its values.
             return
         unedited, edited_rows = self._running.pop(layer)
-        entered = entered.detach().reshape(unedited.shape)
+        entered = arguments[0].detach().reshape(unedited.shape)
         stray = (entered != unedited).sum()
         for number, rows, columns, wanted in edited_rows:
             values = entered[rows][..., columns]
@@ -244,18 +251,3 @@ class Edits:
             tally = self._tallies[number, layer]
             tally.deviation = torch.maximum(tally.deviation, deviation.max())
         self._stray[layer] = self._stray.get(layer, torch.zeros_like(stray)) + stray
-
-
-def _through_bridge(edit: Callable[[int, Tensor], Tensor], layer: int) -> Callable[..., Tensor]:
-    def listen(activations: Tensor, hook: Any) -> Tensor:  # The name `hook` is TransformerLens's.
-        return edit(layer, activations)
-
-    return listen
-
-
-def _before(edit: Callable[[int, Tensor], Tensor], layer: int) -> Callable[..., tuple[Any, ...]]:
-    return lambda _, arguments: (edit(layer, arguments[0]), *arguments[1:])
-
-
-def _after(read: Callable[[int, Tensor], None], layer: int) -> Callable[..., None]:
-    return lambda _, arguments, __: read(layer, arguments[0])

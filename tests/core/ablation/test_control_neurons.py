@@ -74,7 +74,9 @@ def test_no_control_is_a_target_or_among_the_best_or_twice(seed, count):
 def test_a_seed_draws_the_same_controls_again_and_another_seed_others():
     firing, every = layers(neurons=500)
     targets = [Neuron(layer, neuron) for layer in range(3) for neuron in range(4)]
-    first, again, other = (neurons_of(draw_controls(targets, every, firing, frozenset(), 1, seed)[0]) for seed in (0, 0, 1))
+    first, again, other = (
+        neurons_of(draw_controls(targets, every, firing, frozenset(), 1, seed)[0]) for seed in (0, 0, 1)
+    )
     assert first == again
     assert first != other
 
@@ -132,6 +134,9 @@ def test_more_targets_leave_the_controls_of_the_first_as_they_are():
 def test_no_set_is_nearer_to_the_targets_than_another_by_its_number():
     firing, every = layers(neurons=400)
     ratios = np.array(
-        [[one[0].ratio for one in draw_controls([Neuron(0, 7)], every, firing, frozenset(), 8, seed)] for seed in range(150)]
+        [
+            [one[0].ratio for one in draw_controls([Neuron(0, 7)], every, firing, frozenset(), 8, seed)]
+            for seed in range(150)
+        ]
     )
     assert np.ptp(ratios.mean(axis=0)) < 4 * ratios.std() / np.sqrt(150)
