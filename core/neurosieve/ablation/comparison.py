@@ -107,7 +107,7 @@ class Comparison:
         self.p_controls = self._p_controls()
         """By the number of each condition on the targets: how often a set of controls is as far from 0."""
 
-    def lines(self, intervention: str) -> Iterator[dict[str, Any]]:
+    def rows(self, intervention: str) -> Iterator[dict[str, Any]]:
         """Yield a row of the table of effects for the unedited model, where it has a value, and for each condition.
 
         `change` is from the unedited model; `difference` is that of the targets from the mean of their control sets,

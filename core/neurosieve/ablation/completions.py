@@ -101,11 +101,8 @@ def likelihoods(
     """Return the log-probability of each completion under the unedited model.
 
     Args:
-        model: the model.
-        prompts: what was completed.
         samples: how many completions each prompt has, one after the other.
         written: under each condition, the completions of all prompts.
-        announce: hears how far it has come.
     """
     likelihood: list[list[float]] = [[] for _ in written]
     for number, prompt in enumerate(prompts):

@@ -67,12 +67,9 @@ def draw_controls(
     has none at all, one of another layer.
 
     Args:
-        targets: the neurons to compare with.
         layers: all layers that were read.
         firing: how the neurons of a layer fire.
         best: the best neurons of the ranking: they may be about the behaviour too.
-        sets: how many sets to draw.
-        seed: draws the controls among the nearest.
 
     Raises:
         ConfigError: there are too few neurons.

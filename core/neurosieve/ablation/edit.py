@@ -62,10 +62,6 @@ class Edit:
 def draws_at(seeds: npt.NDArray[np.uint64], places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Return a random number in [0, 1) for each row and place, which depends on its row's seed and place alone.
 
-    Args:
-        seeds: a seed for each row.
-        places: a row of places for each row.
-
     Source: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), here of a counter.
     """
     golden = np.uint64(0x9E3779B97F4A7C15)

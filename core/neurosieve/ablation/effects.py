@@ -92,9 +92,9 @@ class Resamples:
 
     def ratio(self, numerator: npt.ArrayLike, denominator: npt.ArrayLike | None = None) -> Estimate:
         """Return the sum of `numerator` over that of `denominator`: the mean of `numerator` where that is not given."""
-        over = np.asarray(numerator, dtype=np.float64)
-        under = np.ones_like(over) if denominator is None else np.asarray(denominator, dtype=np.float64)
-        over, under = (np.bincount(self._group, values, self.groups) for values in (over, under))
+        numerator = np.asarray(numerator, dtype=np.float64)
+        denominator = np.ones_like(numerator) if denominator is None else np.asarray(denominator, dtype=np.float64)
+        over, under = (np.bincount(self._group, values, self.groups) for values in (numerator, denominator))
         with np.errstate(invalid="ignore", divide="ignore"):  # Nothing by nothing is nan: undefined.
             return Estimate(
                 float(np.divide(over.sum(), under.sum())),
@@ -150,8 +150,6 @@ def verdict_of(target: Estimate, controls: Sequence[Estimate], chance: float, ne
     controls does too, and the change is further from 0 than that of every set of controls, of which there are enough.
 
     Args:
-        target: the change.
-        controls: the changes under each set of controls.
         chance: the p-value of the target among its controls.
         negligible: changes up to this count as none: the model's arithmetic rounds as much.
     """

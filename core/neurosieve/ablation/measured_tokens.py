@@ -56,12 +56,7 @@ def measured_tokens(
     groups as there are. With them are at most `positions` of the run's own control positions in each document.
 
     Args:
-        labelled: the documents of the run.
-        table: its positions.
-        behaviour: whose onsets.
-        documents: how many documents, at most.
-        positions: how many control positions of each, at most.
-        seed: draws both.
+        table: the positions of the run.
         counts: gains what there is, and what was left out.
 
     Raises:

@@ -28,6 +28,7 @@ from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError, nearest
+from neurosieve.models.architectures import model_record
 from neurosieve.pipeline.reopening import Reopened, neurons_asked
 from neurosieve.registry import describe
 from neurosieve.runs.record import described
@@ -51,14 +52,7 @@ def ablate_neurons(
 ) -> Run:
     """Edit neurons of a finished run, and control neurons, and write the run that shows the effect to `folder`.
 
-    Args:
-        opened: the finished run.
-        intervention: the edit.
-        settings: which neurons, how many, how strongly, and where to measure.
-        writing: what the model is given to write, where it writes.
-        reports: draw the new run.
-        folder: where to.
-        config: what else it takes to make the run again, for `run.json`.
+    `config` is what else it takes to make the run again, for `run.json`.
 
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
@@ -83,7 +77,7 @@ def ablate_neurons(
         sets = sets[: 1 + max(condition.control_set for condition in measured)]
         with run.stage("comparing"):
             comparisons = _comparisons(observed, measured, settings)
-            rows = [row for comparison in comparisons for row in comparison.lines(name)]
+            rows = [row for comparison in comparisons for row in comparison.rows(name)]
             run.tables["effects"] = pd.DataFrame(
                 [{"mode": settings.mode, "behaviour": behaviour, **row} for row in rows]
             )
@@ -104,7 +98,7 @@ def ablate_neurons(
             "proof": observed.proof._asdict(),
             "matching": _matching(sets),
             "counts": observed.counts | {"control_sets": len(sets)},
-            "model": _model(opened),
+            "model": model_record(opened.held, opened.atlas, opened.space.sites, opened.atlas.neurons),
             "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
         }
     return run.run
@@ -131,17 +125,6 @@ def _measure(
     if further and any(judgement.verdict == FEW_SETS for judgement in _judgements(observed, first, settings)):
         return [*first, *further], observed.joined(observe(further))
     return first, observed
-
-
-def _model(opened: Reopened) -> dict[str, Any]:
-    lm = opened.held
-    return {
-        "name": lm.name,
-        "site": opened.atlas.kind,
-        "weights": lm.fingerprint,
-        "device": str(lm.device),
-        "dtype": str(lm.dtype).removeprefix("torch."),
-    }
 
 
 def _comparisons(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Comparison]:

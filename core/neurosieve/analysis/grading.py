@@ -40,13 +40,7 @@ def grade_documents(
     fields: Sequence[str] = TRUTH_FIELDS,
     announce: Callable[..., Any] | None = None,
 ) -> list[Verdict]:
-    """Return the verdict on each document's completion; without one, and with the reason, where the grader fails.
-
-    Args:
-        documents: what was answered.
-        grader: says whether it is right.
-        fields: where a document's metadata holds the right answer.
-        announce: hears how far it has come.
+    """Return the verdict on each document's completion, as `verdict_on` gives it.
 
     Raises:
         DataError: no document has a right answer.

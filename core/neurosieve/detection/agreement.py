@@ -119,11 +119,8 @@ def agreement_table(
     """Return a row per detector and label: how well the sentences that it marks are those that bear the label.
 
     Args:
-        truth: the annotated sentences.
         labels: what to compare with, by name: the sentences that bear one of some labels.
         marks: which sentences each detector marks.
-        draws: resamples of the groups behind each interval.
-        seed: draws them.
         min_groups: with fewer groups there is no interval.
 
     Returns:

@@ -136,12 +136,8 @@ def contexts_table(
     A document gives its strongest token alone, and texts that are the same up to that token count once, so that one
     text does not fill the list.
 
-    Args:
-        neurons: to look for.
-        searched: where.
-        direction: what is strong for a neuron: the highest (1) or the lowest (-1) activation; for a neuron that is not
-            in it the largest in size, as a gated neuron acts with either sign.
-        count: how many places of each.
+    `direction` says what is strong for a neuron: the highest (1) or the lowest (-1) activation. For a neuron not
+    in it, that is the largest in size, as a gated neuron acts with either sign.
 
     Returns:
         `layer, neuron, place, document, token, activation, before, text, after`, and the tokens of each neuron.

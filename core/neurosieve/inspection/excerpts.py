@@ -37,12 +37,7 @@ def choose_documents(
 ) -> list[LabelledDocument]:
     """Return at most `count` documents that show a behaviour, held-out ones first, else as the seed draws them.
 
-    Args:
-        documents: to choose from; their order does not matter.
-        behaviour: what they must show.
-        count: how many, at most.
-        parts: the part that each group is in.
-        seed: draws.
+    The order of the documents does not matter; `parts` gives the part that each group is in.
     """
     showing = sorted((each for each in documents if each.ranges[behaviour]), key=lambda each: each.tokens.id)
     order = np.random.default_rng(seed).permutation(len(showing))

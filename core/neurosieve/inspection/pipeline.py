@@ -72,12 +72,7 @@ def show_neurons(
 ) -> Run:
     """Read neurons of a finished run on texts, and write the run that shows their activations to `folder`.
 
-    Args:
-        opened: the finished run.
-        settings: which neurons, on which texts.
-        reports: draw the new run.
-        folder: where to.
-        config: what else it takes to make the run again, for `run.json`.
+    `config` is what else it takes to make the run again, for `run.json`.
 
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.

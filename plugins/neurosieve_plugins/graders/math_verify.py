@@ -21,7 +21,7 @@ class MathVerify(Grader):
 
     The answer is what the last box holds. Where nothing is boxed, it is what words announce ("the answer is 7") after
     the thought's end, or in the last line of a completion without one: what a thought says before its end does not
-    count. A completion without an answer is wrong. An answer that cannot be read as mathematics has no verdict, and neither
+    count. A completion without an answer is wrong. An answer that cannot be read as mathematics has no verdict. Neither
     has one that takes too long to compare. Words, such as `Monday`, are compared as they are written.
 
     >>> MathVerify().grade(r"So it is \boxed{0.75}.", r"Hence $\boxed{\frac34}$.")

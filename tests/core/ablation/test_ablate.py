@@ -376,7 +376,7 @@ def test_what_is_not_known_of_the_answers_is_said(written):
     unknown = [Problem(one.id, one.text) for one in cues()]
     run = written(k=[1], problems=unknown)
     assert "right" not in set(run.table("effects").measure)
-    assert any("no right answers are at hand" in warning for warning in run.run["warnings"])
+    assert any("there are no right answers to grade by" in warning for warning in run.run["warnings"])
     ungraded = written("ungraded", k=[1], grader=None)
     assert not any("answers" in warning for warning in ungraded.run["warnings"])
 
