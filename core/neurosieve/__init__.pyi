@@ -32,8 +32,8 @@ from .data import Site as Site
 from .data import Span as Span
 from .data import TokenizedDocument as TokenizedDocument
 from .data import Verdict as Verdict
-from .detection.learnable import Fitted as Fitted
-from .detection.learnable import Learnable as Learnable
+from .detection.learner import Fitted as Fitted
+from .detection.learner import Learnable as Learnable
 from .errors import BrokenOffError as BrokenOffError
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError

@@ -1,1 +1,1 @@
-"""What happens to the behaviour as neurons are edited, beside control neurons."""
+"""The effect of edits of neurons on a behaviour, compared with control neurons."""

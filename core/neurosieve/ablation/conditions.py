@@ -1,14 +1,14 @@
-"""Under which edits a model is looked at: of the neurons in question, and of the control neurons beside them."""
+"""The edits under which a model is measured: of the target neurons, and of control neurons."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from neurosieve.ablation.control_neurons import Firing, Match, draw_controls, firing_of
+from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.edit import Edit
-from neurosieve.ablation.matching import Firing, Match, firing_of, matched
-from neurosieve.ablation.reference import ControlPositions
 from neurosieve.contracts import Intervention
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError
@@ -18,6 +18,7 @@ __all__ = [
     "FIRST_SETS",
     "Condition",
     "best_neurons",
+    "columns_of",
     "conditions",
     "control_sets",
     "ranked_neurons",
@@ -25,21 +26,34 @@ __all__ = [
 ]
 
 FIRST_SETS = 3
-"""So many sets of controls are looked at first: where one goes as far as the targets, the others are not."""
+"""So many sets of controls are measured first: where one of them has as large an effect as the targets, no more are."""
 _BEST = 100
 """So many of the best neurons of a ranking are no controls, but at most a tenth of all: they may matter too."""
 
 
 class Condition(NamedTuple):
-    """One edit that a model is looked at under."""
+    """One edit under which a model is measured."""
 
     set: str
-    """`target`: the neurons in question. `control`: neurons like them."""
+    """`target`: the neurons that are tested. `control`: neurons like them."""
     control_set: int
     """The number of the set of controls, -1 for the target."""
     k: int
     """How many neurons are edited."""
     edit: Edit
+
+
+def columns_of(condition: Condition | None, intervention: str = "none") -> dict[str, Any]:
+    """Return the columns of a table that say which edit a row is of; None is the unedited model."""
+    if condition is None:
+        return {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
+    return {
+        "set": condition.set,
+        "control_set": condition.control_set,
+        "intervention": intervention,
+        "strength": condition.edit.strength,
+        "k": condition.k,
+    }
 
 
 def ranked_neurons(result: Result, behaviour: str, k: int) -> tuple[Neuron, ...]:
@@ -48,19 +62,20 @@ def ranked_neurons(result: Result, behaviour: str, k: int) -> tuple[Neuron, ...]
     Raises:
         ConfigError: the ranking holds fewer.
     """
-    mine = result.neurons[(result.neurons.behaviour == behaviour) & result.neurons[result.run["rank_by"]].notna()]
-    if k > len(mine):
+    ranked = result.neurons[(result.neurons.behaviour == behaviour) & result.neurons[result.run["rank_by"]].notna()]
+    if k > len(ranked):
         raise ConfigError(
-            f"k is {k:,}, and the ranking of `{behaviour}` in `{result.folder}` holds {len(mine):,} neurons: give fewer"
+            f"k is {k:,}, and the ranking of `{behaviour}` in `{result.folder}` holds {len(ranked):,} neurons: give "
+            "fewer"
         )
-    return tuple(Neuron(layer, neuron) for layer, neuron in mine[["layer", "neuron"]].head(k).to_numpy().tolist())
+    return tuple(Neuron(layer, neuron) for layer, neuron in ranked[["layer", "neuron"]].head(k).to_numpy().tolist())
 
 
 def best_neurons(result: Result, behaviour: str) -> frozenset[Neuron]:
-    """Return the best neurons of a ranking: too likely to be about the behaviour to be controls."""
-    mine = result.neurons[result.neurons.behaviour == behaviour]
-    few = mine[["layer", "neuron"]].head(min(_BEST, len(mine) // 10)).to_numpy().tolist()
-    return frozenset(Neuron(layer, neuron) for layer, neuron in few)
+    """Return the best neurons of a ranking: they may matter too, and are no controls."""
+    ranking = result.neurons[result.neurons.behaviour == behaviour]
+    best = ranking[["layer", "neuron"]].head(min(_BEST, len(ranking) // 10)).to_numpy().tolist()
+    return frozenset(Neuron(layer, neuron) for layer, neuron in best)
 
 
 def control_sets(
@@ -77,7 +92,7 @@ def control_sets(
     def firing(layer: int) -> Firing:
         return firing_of(at_controls.at(layer))
 
-    return matched(targets, layers, firing, best, sets, seed)
+    return draw_controls(targets, layers, firing, best, sets, seed)
 
 
 def conditions(
@@ -89,14 +104,16 @@ def conditions(
     strengths: Sequence[float],
 ) -> list[Condition]:
     """Return every edit: of the first k targets, and of the first k neurons of each set of controls; each strength."""
-    sets = {-1: list(targets)} | {number: [match.neuron for match in one] for number, one in enumerate(controls)}
-    held = _held_by({neuron for neurons in sets.values() for neuron in neurons}, at_controls)
+    sets = {-1: list(targets)} | {
+        number: [match.neuron for match in matches] for number, matches in enumerate(controls)
+    }
+    activations = _activations({neuron for neurons in sets.values() for neuron in neurons}, at_controls)
     return [
         Condition(
             "control" if number >= 0 else "target",
             number,
             k,
-            Edit(intervention, {neuron: held[neuron] for neuron in neurons[:k]}, strength),
+            Edit(intervention, {neuron: activations[neuron] for neuron in neurons[:k]}, strength),
         )
         for k in ks
         for strength in strengths
@@ -104,24 +121,24 @@ def conditions(
     ]
 
 
-def rounds(asked: Sequence[Condition]) -> tuple[list[Condition], list[Condition]]:
-    """Return the conditions to look at first, and those that are worth it where the targets beat all of the first.
+def rounds(requested: Sequence[Condition]) -> tuple[list[Condition], list[Condition]]:
+    """Return the conditions to measure first, and those to measure only if the targets beat all of the first.
 
-    That neurons matter is said where they beat every set, so that stopping at one that they do not beat makes no
-    chance of saying it in error larger.
+    A verdict that neurons matter needs them to beat every set. So to stop at a set that they do not beat does not
+    raise the chance of a false verdict.
 
     Source: Besag and Clifford (1991), Sequential Monte Carlo p-values, Biometrika 78.
     """
-    first = [one for one in asked if one.control_set < FIRST_SETS]
-    return first, [one for one in asked if one.control_set >= FIRST_SETS]
+    first = [condition for condition in requested if condition.control_set < FIRST_SETS]
+    return first, [condition for condition in requested if condition.control_set >= FIRST_SETS]
 
 
-def _held_by(neurons: set[Neuron], at_controls: ControlPositions) -> Mapping[Neuron, Tensor]:
-    held: dict[Neuron, Tensor] = {}
+def _activations(neurons: set[Neuron], at_controls: ControlPositions) -> Mapping[Neuron, Tensor]:
+    found: dict[Neuron, Tensor] = {}
     for layer in sorted({neuron.layer for neuron in neurons}):
         activations = at_controls.at(layer)
-        there = activations.shape[1]
-        if beyond := [neuron for neuron in neurons if neuron.layer == layer and neuron.neuron >= there]:
-            raise ConfigError(f"there is no neuron L{layer}N{beyond[0].neuron}: layer {layer} has 0 to {there - 1:,}")
-        held |= {neuron: activations[:, neuron.neuron].clone() for neuron in neurons if neuron.layer == layer}
-    return held
+        width = activations.shape[1]
+        if beyond := [neuron for neuron in neurons if neuron.layer == layer and neuron.neuron >= width]:
+            raise ConfigError(f"there is no neuron L{layer}N{beyond[0].neuron}: layer {layer} has 0 to {width - 1:,}")
+        found |= {neuron: activations[:, neuron.neuron].clone() for neuron in neurons if neuron.layer == layer}
+    return found

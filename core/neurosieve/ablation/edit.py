@@ -1,4 +1,4 @@
-"""One edit of some neurons, and the chance that it may go by."""
+"""One edit of some neurons, and the random numbers that it may use."""
 
 import hashlib
 import json
@@ -22,17 +22,17 @@ __all__ = ["Edit", "draws_at"]
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """What is done to some neurons."""
+    """An intervention on some neurons."""
 
     intervention: Intervention
     controls: Mapping[Neuron, Float[Tensor, "controls"]]
-    """The neurons, each with what it held at the same control positions: the intervention may go by that."""
+    """The neurons, each with its activations at the same control positions, which the intervention may use."""
     strength: float = 1.0
-    """How much of it is done: 1 all of it, 0.5 goes half of the way."""
+    """How much of it is made: 1 all of it, 0.5 goes half of the way."""
 
     @cached_property
     def address(self) -> str:
-        """What tells this edit from any other."""
+        """A hash of the edit, its content address."""
         digest = hashlib.sha256(json.dumps([describe(self.intervention), self.strength], sort_keys=True).encode())
         for neuron, controls in self.controls.items():
             digest.update(json.dumps([*neuron, *controls.shape]).encode())
@@ -40,31 +40,27 @@ class Edit:
         return digest.hexdigest()[:24]
 
     def of(
-        self, held: Float[Tensor, "batch positions neurons"], reference: Reference
+        self, activations: Float[Tensor, "batch positions neurons"], reference: Reference
     ) -> Float[Tensor, "batch positions neurons"]:
-        """Return what the neurons of one layer are to hold in place of `held`.
+        """Return the edited activations of the neurons of one layer.
 
         Raises:
             PluginError: the intervention returns another shape.
         """
-        exact = held.to(torch.promote_types(held.dtype, torch.float32))
+        exact = activations.to(torch.promote_types(activations.dtype, torch.float32))
         edited = self.intervention.edit(exact, reference)
         if edited.shape != exact.shape:
             raise PluginError(
                 f"the intervention {type(self.intervention).__name__} returned {tuple(edited.shape)} for activations "
-                f"of shape {tuple(exact.shape)}: mend it, for an edit keeps the shape"
+                f"of shape {tuple(exact.shape)}: correct it, as an edit must keep the shape"
             )
         if self.strength != 1:
             edited = exact + self.strength * (edited - exact)
-        return edited.to(held.dtype)
+        return edited.to(activations.dtype)
 
 
 def draws_at(seeds: npt.NDArray[np.uint64], places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Return a random number from 0 to below 1 for each row and place, that depends on its row's seed and place alone.
-
-    Args:
-        seeds: a seed for each row.
-        places: a row of places for each row.
+    """Return a random number in [0, 1) for each row and place, which depends on its row's seed and place alone.
 
     Source: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), here of a counter.
     """

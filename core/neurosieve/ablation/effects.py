@@ -1,4 +1,4 @@
-"""How large an effect is, and how sure: whole groups are resampled, the same for every condition; pairs stay pairs."""
+"""How large an effect is, with its interval: groups are resampled, the same for every condition; pairs stay pairs."""
 
 import math
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from numpy import ndarray
 from scipy import stats
 
 from neurosieve.ablation.settings import ENOUGH_SETS
+from neurosieve.evidence.intervals import percentile_interval, resample_weights
 
 __all__ = ["FEW_SETS", "Estimate", "Resamples", "Verdict", "average", "chance_among", "sign_test", "verdict_of"]
 
@@ -30,13 +31,13 @@ _CHANCE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """A number, and what it is on each resample; those of the same resamples can be reckoned with."""
+    """A number, and its value on each resample; estimates of the same resamples can be subtracted and averaged."""
 
     value: float
     draws: npt.NDArray[np.float64]
     """Empty where there are too few groups to resample."""
     groups: int
-    """How many groups it rests on."""
+    """How many groups it is measured in."""
 
     def __sub__(self, other: "Estimate") -> "Estimate":
         return Estimate(self.value - other.value, self.draws - other.draws, self.groups)
@@ -53,12 +54,10 @@ class Estimate:
 
         Source: Hesterberg (2015), What teachers should know about the bootstrap, The American Statistician 69 (4).
         """
-        defined = self.draws[np.isfinite(self.draws)]
-        if len(defined) <= 0.9 * len(self.draws) or not math.isfinite(self.value):
+        if not len(self.draws) or not math.isfinite(self.value):
             return math.nan, math.nan
         wide = stats.t.ppf((1 - confidence) / 2, self.groups - 1) * math.sqrt(self.groups / (self.groups - 1))
-        tail = stats.norm.cdf(wide)
-        low, high = np.quantile(defined, [tail, 1 - tail])
+        low, high = percentile_interval(self.draws, float(stats.norm.cdf(wide)))
         return float(low), float(high)
 
     @property
@@ -71,7 +70,7 @@ class Estimate:
 
     @property
     def detectable(self) -> float:
-        """The smallest true effect that would be told from none in four of five such experiments, at the 5 % level.
+        """The smallest true effect that four of five such experiments would detect, at the 5 % level.
 
         Source: Bloom (1995), Minimum detectable effects, Evaluation Review 19 (5).
         """
@@ -80,40 +79,39 @@ class Estimate:
 
 
 class Resamples:
-    """Some units of some groups, whole groups of which are drawn again and again, with replacement.
+    """Resamples of whole groups of units, the same ones for every ratio; none with fewer groups than `min_groups`.
 
     Source: Field and Welsh (2007), Bootstrapping clustered data, J. R. Stat. Soc. B 69.
     """
 
-    def __init__(self, groups: Sequence[str], draws: int, seed: int, enough: int) -> None:
+    def __init__(self, groups: Sequence[str], draws: int, seed: int, min_groups: int) -> None:
         names, self._group = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
         self.groups = len(names)
         self.units = len(groups)
-        draws = draws if self.groups >= enough else 0
-        share = np.full(self.groups, 1 / max(1, self.groups))
-        self._weights = np.random.default_rng(seed).multinomial(self.groups, share, size=draws)
+        self._weights = resample_weights(self.groups, draws if self.groups >= min_groups else 0, seed)
 
     def ratio(self, numerator: npt.ArrayLike, denominator: npt.ArrayLike | None = None) -> Estimate:
         """Return the sum of `numerator` over that of `denominator`: the mean of `numerator` where that is not given."""
-        over = np.asarray(numerator, dtype=np.float64)
-        under = np.ones_like(over) if denominator is None else np.asarray(denominator, dtype=np.float64)
-        tops, bottoms = (np.bincount(self._group, one, self.groups) for one in (over, under))
+        numerator = np.asarray(numerator, dtype=np.float64)
+        denominator = np.ones_like(numerator) if denominator is None else np.asarray(denominator, dtype=np.float64)
+        over, under = (np.bincount(self._group, values, self.groups) for values in (numerator, denominator))
         with np.errstate(invalid="ignore", divide="ignore"):  # Nothing by nothing is nan: undefined.
             return Estimate(
-                float(np.divide(tops.sum(), bottoms.sum())),
-                (self._weights @ tops) / (self._weights @ bottoms),
+                float(np.divide(over.sum(), under.sum())),
+                (self._weights @ over) / (self._weights @ under),
                 self.groups,
             )
 
 
 def average(estimates: Sequence[Estimate]) -> Estimate:
     """Return the mean of several estimates."""
-    value = float(np.mean([one.value for one in estimates]))
-    return Estimate(value, np.mean([one.draws for one in estimates], axis=0), estimates[0].groups)
+    value = float(np.mean([estimate.value for estimate in estimates]))
+    draws = np.mean([estimate.draws for estimate in estimates], axis=0)
+    return Estimate(value, draws, estimates[0].groups)
 
 
 def sign_test(change: npt.ArrayLike, groups: Sequence[str]) -> float:
-    """Return the p-value of as many groups going up as down, two-sided and exact; groups that do neither say nothing.
+    """Return the p-value of as many groups going up as down, two-sided and exact; groups that do neither do not count.
 
     With one unit of 0 or 1 a group this is McNemar's exact test.
 
@@ -127,11 +125,11 @@ def sign_test(change: npt.ArrayLike, groups: Sequence[str]) -> float:
 
 
 def chance_among(changes: Float[ndarray, "sets doses"]) -> Float[ndarray, "doses"]:
-    """Return how often one of some sets of neurons, taken at random, is as far from 0 as the first set is.
+    """Return, per dose, how often the change of a set of neurons is as far from 0 as that of the first set.
 
-    It is a permutation test whose null is that the first set was drawn as all the others were: its p-value is exact
-    whatever the neurons do, and at least one by the number of sets. With several doses it is that of the furthest dose
-    of a set, each dose in units of its root mean square over all sets, so that many doses are no more looks.
+    This is a permutation test. Its null is that the first set was drawn in the same way as the others. Its p-value is
+    exact, and at least 1 / sets. With several doses each set counts with its furthest one, in units of the dose's root
+    mean square over all sets: this corrects for the number of doses.
 
     Source: Phipson and Smyth (2010), Permutation p-values should never be zero, Stat. Appl. Genet. Mol. Biol. 9;
     Westfall and Young (1993), Resampling-based multiple testing, for the doses.
@@ -146,23 +144,21 @@ def chance_among(changes: Float[ndarray, "sets doses"]) -> Float[ndarray, "doses
 
 
 def verdict_of(target: Estimate, controls: Sequence[Estimate], chance: float, negligible: float = 0.0) -> Verdict:
-    """Return what the changes under an edit say, beside those under the same edit of each set of control neurons.
+    """Return the verdict on the change under an edit, compared with the same edit of each set of control neurons.
 
-    An edit matters more where its own interval excludes 0, its difference from the mean of the controls does too, and
-    its change is further from 0 than that of every set of controls, of which there are enough for that to be no chance.
+    The neurons matter more where the interval of their change excludes 0, that of its difference from the mean of the
+    controls does too, and the change is further from 0 than that of every set of controls, of which there are enough.
 
     Args:
-        target: the change.
-        controls: the changes under each set of controls.
         chance: the p-value of the target among its controls.
-        negligible: changes up to this are none: the model's arithmetic rounds as much.
+        negligible: changes up to this count as none: the model's arithmetic rounds as much.
     """
     difference = target - average(controls)
-    own, apart = target.interval(), difference.interval()
-    if math.isnan(own[0]) or math.isnan(apart[0]):
+    own, between = target.interval(), difference.interval()
+    if math.isnan(own[0]) or math.isnan(between[0]):
         return "too few groups to tell"
     beyond = min(abs(target.value) - max(abs(control.value) for control in controls), abs(difference.value))
-    if beyond <= 0 or abs(target.value) <= negligible or apart[0] <= 0 <= apart[1] or own[0] <= 0 <= own[1]:
+    if beyond <= 0 or abs(target.value) <= negligible or between[0] <= 0 <= between[1] or own[0] <= 0 <= own[1]:
         return "no effect beyond its controls"
     if len(controls) < ENOUGH_SETS:
         return FEW_SETS

@@ -1,10 +1,10 @@
-"""What a model is given to complete, unedited and edited alike."""
+"""The prompts that a model completes, unedited and edited."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from neurosieve.ablation.places import spread
+from neurosieve.ablation.measured_tokens import spread
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Problem
 from neurosieve.errors import ConfigError, DataError
@@ -14,11 +14,11 @@ from neurosieve.generation.prompts import Prompt
 __all__ = ["Task", "refuse_blind", "tasks_of_documents", "tasks_of_problems"]
 
 _TRIED = 20
-"""So many documents are looked at again to see whether a detector reads text."""
+"""So many documents are checked to see whether a detector reads text."""
 
 
 class Task(NamedTuple):
-    """A prompt, and what is known of the problem that it asks."""
+    """A prompt, and what is known of its problem."""
 
     id: str
     group: str
@@ -41,8 +41,8 @@ def tasks_of_problems(
         DataError: there are none, or one has no text, or two share an id.
         ConfigError: the prompt cannot be put around them.
     """
-    there = list(problems)
-    chosen = choose_problems(there, min(at_most, len(there)) or None, seed=seed)
+    problems = list(problems)
+    chosen = choose_problems(problems, min(at_most, len(problems)) or None, seed=seed)
     return [
         Task(
             problem.id,
@@ -76,7 +76,7 @@ def tasks_of_documents(documents: Iterable[Document], groups: Set[str], at_most:
 def refuse_blind(detector: Detector, behaviour: str, documents: Iterable[Document]) -> None:
     """Raise unless a detector finds in the bare text of documents some of what it finds in the documents.
 
-    One that goes by what the source says of its texts is blind to text that a model writes anew.
+    A detector that relies on annotations or metadata cannot label generated text.
 
     Raises:
         DataError: it finds nothing.
@@ -91,7 +91,6 @@ def refuse_blind(detector: Detector, behaviour: str, documents: Iterable[Documen
             break
     if shown:
         raise DataError(
-            f"the detector of `{behaviour}` goes by what the source says of its texts, and finds nothing in text "
-            "alone, such as a model writes anew; find neurons with a detector that reads text, such as `phrases`, "
-            "`regex` or a learned one"
+            f"the detector of `{behaviour}` relies on annotations, so it cannot label generated text: find neurons "
+            "with a detector that reads text, such as `phrases`, `regex` or a learned one"
         )

@@ -9,7 +9,7 @@ from neurosieve.data import Document, Verdict
 from neurosieve.errors import DataError, PluginError
 from neurosieve.wording import plural
 
-__all__ = ["TRUTH_FIELDS", "graded", "truth_of", "ungradable", "verdict_on"]
+__all__ = ["TRUTH_FIELDS", "grade_documents", "truth_of", "verdict_on", "why_ungradable"]
 
 TRUTH_FIELDS = ("ground_truth_solution", "answer")
 """Where a document's metadata holds the right answer: in the first of these that is there."""
@@ -17,42 +17,36 @@ TRUTH_FIELDS = ("ground_truth_solution", "answer")
 
 def truth_of(document: Document, fields: Sequence[str] = TRUTH_FIELDS) -> str:
     """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none."""
-    held = (document.metadata.get(field) for field in fields)
-    return next((str(one) for one in held if isinstance(one, str | int | float) and str(one).strip()), "")
+    values = (document.metadata.get(field) for field in fields)
+    return next((str(value) for value in values if isinstance(value, str | int | float) and str(value).strip()), "")
 
 
-def ungradable(documents: Sequence[Document], fields: Sequence[str] = TRUTH_FIELDS) -> str:
+def why_ungradable(documents: Sequence[Document], fields: Sequence[str] = TRUTH_FIELDS) -> str:
     """Return why none of some documents can be graded; "" where there is a right answer to one."""
     if not documents or any(truth_of(document, fields) for document in documents):
         return ""
-    there = ", ".join(f"`{name}`" for name in documents[0].metadata) or "nothing"
+    names = ", ".join(f"`{name}`" for name in documents[0].metadata) or "nothing"
     return (
         f"there are no right answers to grade by: none of {plural(len(documents), 'document')} has "
         f"{' or '.join(f'`{field}`' for field in fields)} in its metadata, which holds "
-        f"{textwrap.shorten(there, 300, placeholder=' …')}; name the field with `truth_fields=[...]`, or switch "
+        f"{textwrap.shorten(names, 300, placeholder=' …')}; name the field with `truth_fields=[...]`, or switch "
         "grading off with `grader=none`"
     )
 
 
-def graded(
+def grade_documents(
     documents: Sequence[Document],
     grader: Grader,
     fields: Sequence[str] = TRUTH_FIELDS,
     announce: Callable[..., Any] | None = None,
 ) -> list[Verdict]:
-    """Return the verdict on each document's completion; without one, and with the reason, where the grader fails.
-
-    Args:
-        documents: what was answered.
-        grader: says whether it is right.
-        fields: where a document's metadata holds the right answer.
-        announce: hears how far it has come.
+    """Return the verdict on each document's completion, as `verdict_on` gives it.
 
     Raises:
         DataError: no document has a right answer.
         PluginError: the grader returns something else than a verdict.
     """
-    if reason := ungradable(documents, fields):
+    if reason := why_ungradable(documents, fields):
         raise DataError(reason)
     verdicts = []
     for number, document in enumerate(documents, 1):
@@ -70,7 +64,7 @@ def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH
     """
     truth = truth_of(document, fields)
     if not truth:
-        return Verdict(None, reason="no right answer is at hand")
+        return Verdict(None, reason="there is no right answer to compare with")
     try:
         verdict: Any = grader.grade(document.text[document.completion_start :], truth)
     except Exception as error:
@@ -78,7 +72,7 @@ def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH
         return Verdict(None, reason=f"the grader failed ({type(error).__name__}: {error})")
     if not isinstance(verdict, Verdict):
         raise PluginError(
-            f"the grader {grader!r} returned {verdict!r:.80} for `{document.id}`, which is no `neurosieve.Verdict`: "
-            "mend it"
+            f"the grader {grader!r} returned {verdict!r:.80} for `{document.id}`, which is not a `neurosieve.Verdict`: "
+            "correct it"
         )
     return verdict

@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neurosieve.ablation.ablating import ablate_neurons
-from neurosieve.ablation.edited_writing import Writing
-from neurosieve.ablation.editing import check_editable
+from neurosieve.ablation.completions import Writing
+from neurosieve.ablation.hooks import check_editable
+from neurosieve.ablation.pipeline import ablate_neurons
 from neurosieve.ablation.settings import Ablate
 from neurosieve.commands.run_argument import check_given_run
 from neurosieve.config.choices import handed_over, presets

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.analysis.analyzing import Analyze, analysed, write_summary
-from neurosieve.analysis.grading import TRUTH_FIELDS, graded, ungradable, verdict_on
+from neurosieve.analysis.grading import TRUTH_FIELDS, grade_documents, verdict_on, why_ungradable
+from neurosieve.analysis.summary import Analyze, summarize_traces, write_summary
 from neurosieve.config.choices import presets
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_app import run_hydra
@@ -201,13 +201,13 @@ def _analyzed(
         found = all_detected(source, detectors, Counter(), announce)
     documents, verdicts, warnings = [one.document for one in found], None, list[str]()
     # What was asked for by name must be there; a grader that stands by default may find nothing to do.
-    if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := ungradable(documents)):
+    if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):
         warnings.append(f"nothing was graded: {reason}")
     elif grader is not None:
         with watch.stage("grading"):
-            verdicts = graded(documents, grader, settings.truth_fields, announce)
+            verdicts = grade_documents(documents, grader, settings.truth_fields, announce)
     with watch.stage("counting"):
-        analysis = analysed(found, verdicts, settings)
+        analysis = summarize_traces(found, verdicts, settings)
     write_summary(analysis.summary, folder / "summary.json")
     report = {
         "command": "analyze",

@@ -12,7 +12,7 @@ from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
-from neurosieve.detection.detecting import detect_spans
+from neurosieve.detection.pipeline import detect_spans
 from neurosieve.runs.results import Run
 from neurosieve.texts.spans import Detect
 

@@ -11,7 +11,7 @@ from neurosieve.config.configuration import as_object, publish
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document
-from neurosieve.detection.learning import Learn
+from neurosieve.detection.cross_validation import Learn
 from neurosieve.detection.training import train
 from neurosieve.runs.results import Run
 

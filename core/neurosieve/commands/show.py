@@ -13,7 +13,7 @@ from neurosieve.config.hydra_app import run_hydra
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Control, Detector, Report, Source
 from neurosieve.data import Document
-from neurosieve.inspection.showing import Show, show_neurons
+from neurosieve.inspection.pipeline import Show, show_neurons
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs, neurons_asked, reopened, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result, Run

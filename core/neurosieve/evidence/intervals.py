@@ -5,20 +5,53 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float, Int
 
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import distance
 
-__all__ = ["Distances", "bootstrap_interval", "clustered_interval", "formula_interval", "repeated"]
+__all__ = [
+    "Distances",
+    "bootstrap_interval",
+    "clustered_interval",
+    "formula_interval",
+    "percentile_interval",
+    "repeated",
+    "resample_weights",
+]
 
 
 class Distances(NamedTuple):
-    """A confidence interval per neuron, of a score's distance from telling nothing; nan where undefined."""
+    """A confidence interval per neuron, of a score minus its chance level; nan where undefined."""
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
+
+
+def resample_weights(groups: int, draws: int, seed: int) -> Int[np.ndarray, "draws groups"]:
+    """Return how often each group counts in each resample: as many groups as there are, drawn with replacement.
+
+    Source: Field and Welsh (2007), Bootstrapping clustered data, J. R. Stat. Soc. B 69.
+    """
+    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / max(1, groups)), size=draws)
+
+
+def percentile_interval(
+    values: Float[np.ndarray, "draws *columns"], tail: float = 0.025
+) -> tuple[Float[np.ndarray, "*columns"], Float[np.ndarray, "*columns"]]:
+    """Return the quantiles `tail` and `1 - tail` of what each resample gave: a 95 % interval by default.
+
+    A draw in which the value is undefined is left out. Where more than a tenth of the draws is, the interval is nan.
+    """
+    finite = np.isfinite(values)
+    defined = np.asarray(finite.sum(axis=0) > 0.9 * len(values))
+    low, high = np.full(defined.shape, np.nan), np.full(defined.shape, np.nan)
+    if defined.any():
+        usable = np.where(finite, values, np.nan)[..., defined]
+        low[defined], high[defined] = np.nanquantile(usable, [tail, 1 - tail], axis=0)
+    return low, high
 
 
 def clustered_interval(
@@ -51,7 +84,6 @@ def bootstrap_interval(
         draws: how many.
         confidence: how often such an interval holds the truth.
 
-    A draw in which the score is undefined is left out; where more than a tenth of them is, so is the interval.
     Source: Field and Welsh (2007), Bootstrapping clustered data, J. R. Stat. Soc. B 69.
     """
     generator = np.random.default_rng(seed)
@@ -71,12 +103,7 @@ def bootstrap_interval(
             values[draw] = distance(score([resampled], {"score": scorer})["score"])[0]
     finally:
         torch.set_num_threads(threads)
-    defined = np.isfinite(values).mean(axis=0) > 0.9
-    tail = (1 - confidence) / 2
-    low, high = np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
-    if defined.any():
-        low[defined], high[defined] = np.nanquantile(values[:, defined], [tail, 1 - tail], axis=0)
-    return Distances(low, high)
+    return Distances(*percentile_interval(values, (1 - confidence) / 2))
 
 
 def repeated(batch: Batch, rows: torch.Tensor, groups: torch.Tensor) -> Batch:

@@ -11,7 +11,7 @@ import torch
 from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
-from neurosieve.evidence.intervals import repeated
+from neurosieve.evidence.intervals import repeated, resample_weights
 from neurosieve.evidence.null import labelled_batches
 from neurosieve.evidence.settings import Evidence
 from neurosieve.scoring.engine import score
@@ -106,7 +106,7 @@ def stabilities(
 def _drawn(batch: Batch, draws: int, seed: int) -> torch.Tensor:
     """Return how many times each position counts in each draw of as many groups as there are."""
     names, number = np.unique(batch.groups.numpy(), return_inverse=True)
-    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
+    times = resample_weights(len(names), draws, seed)
     return torch.from_numpy(times[:, number].astype(np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Which documents are shown, which stretch of each, and what some neurons hold there."""
+"""Which documents are shown, which stretch of each, and the activations of some neurons there."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -17,7 +17,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import PARTS
 
-__all__ = ["Excerpt", "chosen", "excerpt", "read_at", "tokens_table"]
+__all__ = ["Excerpt", "choose_documents", "excerpt", "read_at", "tokens_table"]
 
 _BATCH_BYTES = 256 * 2**20
 
@@ -27,27 +27,22 @@ class Excerpt(NamedTuple):
 
     document: LabelledDocument
     tokens: npt.NDArray[np.int64]
-    """Those that stand for some text; the token that begins a document is none."""
+    """Those that stand for some text; the token that begins a document does not."""
     readable: int
     """The tokens of the document that the model can read."""
 
 
-def chosen(
+def choose_documents(
     documents: Sequence[LabelledDocument], behaviour: str, count: int, parts: Mapping[str, str], seed: int
 ) -> list[LabelledDocument]:
-    """Return `count` documents that show a behaviour, held-out ones first, else as the seed draws them.
+    """Return at most `count` documents that show a behaviour, held-out ones first, else as the seed draws them.
 
-    Args:
-        documents: to choose from; their order does not matter.
-        behaviour: what they must show.
-        count: how many, at most.
-        parts: the part that each group is in.
-        seed: draws.
+    The order of the documents does not matter; `parts` gives the part that each group is in.
     """
-    showing = sorted((one for one in documents if one.ranges[behaviour]), key=lambda one: one.tokens.id)
+    showing = sorted((each for each in documents if each.ranges[behaviour]), key=lambda each: each.tokens.id)
     order = np.random.default_rng(seed).permutation(len(showing))
     drawn = [showing[place] for place in order]
-    drawn.sort(key=lambda one: parts.get(one.tokens.group) != PARTS[1])  # Stable: within a part, as drawn.
+    drawn.sort(key=lambda each: parts.get(each.tokens.group) != PARTS[1])  # Stable: within a part, as drawn.
     return drawn[:count]
 
 
@@ -59,7 +54,9 @@ def excerpt(document: LabelledDocument, behaviours: Iterable[str], size: int, co
     tokens = document.tokens
     length = min(len(tokens.token_ids), context or len(tokens.token_ids))
     latest = max(0, length - size)
-    onsets = np.array([one.start for name in behaviours for one in document.ranges.get(name, ()) if one.start < length])
+    onsets = np.array(
+        [span.start for name in behaviours for span in document.ranges.get(name, ()) if span.start < length]
+    )
     wanted = sorted(onsets - size // 4) if len(onsets) else [int(np.argmax(tokens.usable))]
     firsts = [int(min(max(0, first), latest)) for first in wanted]
     first = max(firsts, key=lambda first: int(((onsets >= first) & (onsets < first + size)).sum()))
@@ -75,7 +72,7 @@ def read_at(
     tokens_per_batch: int,
     announce: Callable[..., None],
 ) -> list[Float[np.ndarray, "_ neurons"]]:
-    """Return what each neuron holds at each token of each excerpt; nan at special tokens, which are never read.
+    """Return the activation of each neuron at each token of each excerpt; nan at special tokens, which are never read.
 
     A document is read from its beginning to the end of its excerpt.
 
@@ -84,12 +81,12 @@ def read_at(
     """
     sites = [Site(layer, atlas.kind) for layer in sorted({neuron.layer for neuron in neurons})]
     special = np.asarray(model.tokenizer.all_special_ids, dtype=np.int64)
-    held: dict[int, npt.NDArray[np.float32]] = {}
+    activations: dict[int, npt.NDArray[np.float32]] = {}
     for batch in _batches(excerpts, tokens_per_batch, _BATCH_BYTES // (4 * atlas.neurons * len(sites))):
         some = [excerpts[number] for number in batch]
-        ids = [one.document.tokens.token_ids[: one.tokens[-1] + 1] for one in some]
+        ids = [document.tokens.token_ids[: tokens[-1] + 1] for document, tokens, _ in some]
         try:
-            found = read(model, atlas, sites, ids, [one.tokens for one in some])
+            at_sites = read(model, atlas, sites, ids, [excerpt.tokens for excerpt in some])
         except MemoryError as error:
             raise ModelError(
                 f"{len(ids)} document(s) of up to {max(map(len, ids)):,} tokens do not fit into the memory of "
@@ -97,24 +94,24 @@ def read_at(
             ) from error
         # Copies: of a layer's thousands of columns, a few are kept.
         columns = np.stack(
-            [found[Site(layer, atlas.kind)][:, index].float().numpy() for layer, index in neurons], axis=1
+            [at_sites[Site(layer, atlas.kind)][:, index].float().numpy() for layer, index in neurons], axis=1
         )
-        of_each = np.split(columns, np.cumsum([len(one.tokens) for one in some])[:-1])
-        for number, one, values in zip(batch, some, of_each, strict=True):
-            values[np.isin(one.document.tokens.token_ids[one.tokens], special)] = np.nan
-            held[number] = values
+        of_each = np.split(columns, np.cumsum([len(excerpt.tokens) for excerpt in some])[:-1])
+        for number, (document, tokens, _), values in zip(batch, some, of_each, strict=True):
+            values[np.isin(document.tokens.token_ids[tokens], special)] = np.nan
+            activations[number] = values
         announce("batch_read", documents=len(some), tokens=len(ids) * max(map(len, ids)), positions=len(columns))
-        announce("stage_progressed", stage="reading", done=len(held), total=len(excerpts), unit="documents")
-    return [held[number] for number in range(len(excerpts))]
+        announce("stage_progressed", stage="reading", done=len(activations), total=len(excerpts), unit="documents")
+    return [activations[number] for number in range(len(excerpts))]
 
 
 def _batches(excerpts: Sequence[Excerpt], tokens_per_batch: int, positions: int) -> Iterable[list[int]]:
     """Yield excerpts of like length together, longest first, so many that neither bound is passed."""
-    lengths = np.array([one.tokens[-1] + 1 for one in excerpts])
+    lengths = np.array([excerpt.tokens[-1] + 1 for excerpt in excerpts])
     batch: list[int] = []
     for number in np.argsort(-lengths, kind="stable").tolist():
         together = [*batch, number]
-        kept = sum(len(excerpts[one].tokens) for one in together)
+        kept = sum(len(excerpts[place].tokens) for place in together)
         if batch and (len(together) * lengths[together[0]] > tokens_per_batch or kept > positions):
             yield batch
             together = [number]
@@ -128,15 +125,15 @@ def tokens_table(
     neurons: Sequence[Neuron],
     behaviours: Sequence[str],
 ) -> pd.DataFrame:
-    """Return a line per document, token and neuron.
+    """Return a row per document, token and neuron.
 
     The columns are `document, token, start, end, text, behaviour_spans, layer, neuron, activation`. The texts of a
     document's tokens, one after another, are its text from the first token to the last: what a tokenizer leaves out
-    between tokens goes with the one behind, and of tokens that share a character the first has it.
+    between tokens goes with the next one, and of tokens that share a character the first has it.
     """
     tables = []
     for (document, tokens, _), values in zip(excerpts, activations, strict=True):
-        lines = pd.DataFrame(
+        rows = pd.DataFrame(
             {
                 "document": document.tokens.id,
                 "token": tokens,
@@ -147,7 +144,7 @@ def tokens_table(
             }
         )
         tables += [
-            lines.assign(layer=neuron.layer, neuron=neuron.neuron, activation=values[:, place])
+            rows.assign(layer=neuron.layer, neuron=neuron.neuron, activation=values[:, place])
             for place, neuron in enumerate(neurons)
         ]
     return pd.concat(tables, ignore_index=True)

@@ -30,13 +30,13 @@ from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
 
-__all__ = ["promoted", "token_name"]
+__all__ = ["promoted_tokens", "token_name"]
 
 _ROWS = 32_768
 """Rows of the unembedding that are held in float32 at a time."""
 
 
-def promoted(model: LanguageModel, atlas: Atlas, neurons: Sequence[Neuron], count: int) -> pd.DataFrame:
+def promoted_tokens(model: LanguageModel, atlas: Atlas, neurons: Sequence[Neuron], count: int) -> pd.DataFrame:
     """Return the tokens whose logits each neuron raises most and lowers most.
 
     Returns:
@@ -44,21 +44,21 @@ def promoted(model: LanguageModel, atlas: Atlas, neurons: Sequence[Neuron], coun
         positive activation does (a negative one the other way round), and place 1 is moved most.
 
     Raises:
-        ModelError: the model's weights do not lead from its sites to its vocabulary in a way that is known here.
+        ModelError: it is not known how the model's weights lead from its sites to its vocabulary.
     """
-    lines = []
+    rows = []
     with torch.inference_mode():
         for neuron, logits in _logits(model, atlas, neurons):
             for direction, sign in (("promotes", 1.0), ("suppresses", -1.0)):
                 best = torch.topk(sign * logits, min(count, len(logits)))
                 for place, (value, number) in enumerate(zip(best.values.tolist(), best.indices.tolist(), strict=True)):
                     name = token_name(model.tokenizer, number)
-                    lines.append((*neuron, direction, place + 1, number, name, sign * value))
-    return pd.DataFrame(lines, columns=["layer", "neuron", "direction", "place", "token_id", "token", "logit"])
+                    rows.append((*neuron, direction, place + 1, number, name, sign * value))
+    return pd.DataFrame(rows, columns=["layer", "neuron", "direction", "place", "token_id", "token", "logit"])
 
 
 def token_name(tokenizer: Any, token_id: int) -> str:
-    """Return a token as text, with the space that it begins with; bytes that are no text by the tokenizer's name."""
+    """Return a token as text, with the space that it begins with; bytes that are not text by the tokenizer's name."""
     name = str(tokenizer.convert_ids_to_tokens(token_id))
     text = str(tokenizer.decode([token_id]))
     if not text or "�" in text:
@@ -71,15 +71,15 @@ def _logits(
     model: LanguageModel, atlas: Atlas, neurons: Sequence[Neuron]
 ) -> Iterator[tuple[Neuron, Float[Tensor, "tokens"]]]:
     head = model.module.get_output_embeddings()
-    for layer, those in groupby(sorted(set(neurons)), key=lambda neuron: neuron.layer):
-        chosen = list(those)
+    for layer, in_layer in groupby(sorted(set(neurons)), key=lambda neuron: neuron.layer):
+        chosen = list(in_layer)
         written = _directions(model, atlas, layer, [neuron.neuron for neuron in chosen])
         for path in (atlas.norms_after[layer] if atlas.norms_after else None, atlas.final_norm):
             if path is not None:
                 written = _through_norm(model.module.get_submodule(path), written)
         if head is None or not _readable(head.weight) or head.weight.shape[1] != written.shape[1]:
             raise ModelError(
-                f"what a neuron of `{model.name}` promotes is not known here: its unembedding does not read the "
+                f"the tokens that a neuron of `{model.name}` promotes are not known: its unembedding does not read the "
                 "residual stream directly, or is quantized"
             )
         # Some unembeddings have rows for no token, to fill them up to a round number.
@@ -99,7 +99,9 @@ def _directions(model: LanguageModel, atlas: Atlas, layer: int, chosen: list[int
     # A TransformerBridge puts its own module around the model's.
     projection = getattr(projection, "original_component", None) or projection
     if not _readable(projection.weight):
-        raise ModelError(f"what a neuron of `{model.name}` promotes is not known here: its weights are quantized")
+        raise ModelError(
+            f"the tokens that a neuron of `{model.name}` promotes are not known: its weights are quantized"
+        )
     # GPT-2 keeps its weights as `[neurons, width]`, all others as `[width, neurons]`.
     by_neuron = projection.weight if isinstance(projection, Conv1D) else projection.weight.T
     directions: Tensor = by_neuron[chosen].float()
@@ -109,7 +111,7 @@ def _directions(model: LanguageModel, atlas: Atlas, layer: int, chosen: list[int
 def _through_norm(norm: Any, directions: Float[Tensor, "chosen width"]) -> Float[Tensor, "chosen width"]:
     """Return what a norm lets through of some directions, but for the division by the size of what it normalizes.
 
-    The norm itself is asked, so that no architecture need be known: some weigh by `w`, some by `1 + w`. On a vector of
+    The norm itself is run, so that no architecture need be known: some weigh by `w`, some by `1 + w`. On a vector of
     mean 0 and variance 1 it gives its weight, with that vector's signs; on a constant one, nothing if it centres.
     """
     parameter = next(norm.parameters(), directions)
@@ -119,9 +121,9 @@ def _through_norm(norm: Any, directions: Float[Tensor, "chosen width"]) -> Float
     up, down = ((width - half) / half) ** 0.5, (half / (width - half)) ** 0.5
     probe = torch.full((width,), -down)
     probe[:half] = up
-    asked = torch.stack([probe, -probe, torch.ones(width), -torch.ones(width)])
-    there, back, ones, minus_ones = norm(asked.to(parameter.device, parameter.dtype)[None])[0].float()
-    weight: Tensor = (there - back) / 2 / probe.to(there.device)
+    probes = torch.stack([probe, -probe, torch.ones(width), -torch.ones(width)])
+    plus, minus, ones, minus_ones = norm(probes.to(parameter.device, parameter.dtype)[None])[0].float()
+    weight: Tensor = (plus - minus) / 2 / probe.to(plus.device)
     centres = (ones - minus_ones).abs().max() < 0.01 * 2 * weight.abs().max()
     directions = directions.to(weight.device)
     if centres:

@@ -53,7 +53,7 @@ def show_learning(run: Run, out: Console | None = None) -> None:
     out, told = out or console(), run.run
     for warning in told["warnings"]:
         out.print(f"[bold yellow]warning:[/] {escape(visible(warning))}")
-    learned, table = told["learned"], run.table("agreement")
+    learned, table = told["training"], run.table("agreement")
     title = (
         f"{visible(told['behaviours'][0])}: {learned['with_the_behaviour']:,} of {learned['sentences']:,} annotated "
         f"sentences, {plural(learned['documents'], 'document')} in {plural(learned['groups'], 'group')}"

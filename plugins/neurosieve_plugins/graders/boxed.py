@@ -12,8 +12,8 @@ __all__ = ["Boxed"]
 class Boxed(Grader):
     r"""Right if any boxed answer is written as the right one is, but for case and spaces: the founding notebook's rule.
 
-    `\dfrac{3}{4}` and `0.75` are two answers here; the grader `math_verify` knows better. A completion without a boxed
-    answer is wrong.
+    `\dfrac{3}{4}` and `0.75` are two answers here; the grader `math_verify` takes them as equal. A completion without a
+    boxed answer is wrong.
 
     >>> Boxed().grade(r"So it is \boxed{X + 1}.", r"Hence $\boxed{x+1}$.")
     Verdict(right=True, answer='X + 1', reason='')

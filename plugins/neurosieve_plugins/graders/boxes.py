@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 __all__ = ["Box", "boxes", "in_a_row", "normalised", "truths"]
 
-# Two backslashes are one that was escaped on its way here. A brace behind a backslash is no brace.
+# Two backslashes are one that was escaped on its way. A brace after a backslash does not count.
 _PART = re.compile(
     r"(?P<open>\\{1,2}(?:boxed|fbox)\s*\{)|\\{1,2}(?:boxed|fbox)(?![A-Za-z])\s*(?P<bare>[^\s${}\\]+)|\\.|(?P<brace>[{}])",
     re.DOTALL,
@@ -74,11 +74,11 @@ def normalised(answer: str) -> str:
 
 
 def truths(truth: str, answers: list[str]) -> tuple[list[str], str]:
-    """Return what is right, and why nothing is known to be.
+    """Return the right answers, and why there are none.
 
     Args:
         truth: the right answer, or a solution that gives it in boxes.
-        answers: those that were found in its boxes.
+        answers: those in its boxes.
     """
     if answers:
         return answers, ""

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurosieve import ConfigError, Grader, Verdict
-from neurosieve_plugins.graders.apart import Apart, SilentError
 from neurosieve_plugins.graders.boxes import in_a_row, normalised, truths
+from neurosieve_plugins.graders.subprocess_script import SilentError, Subprocess
 
 __all__ = ["MathVerify"]
 
-_APART = Apart(Path(__file__).with_name("mathematics.py"))
+_COMPARISON = Subprocess(Path(__file__).with_name("mathematics.py"))
 _WRAPPED = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 _WORDS = re.compile(r"(?=.*[^\W\d_]{3})[^\d_\\^+*/=<>(){}\[\]|-]+", re.DOTALL)
 
@@ -20,8 +20,8 @@ class MathVerify(Grader):
     r"""Right if the answer is the right one as mathematics, by the library `math-verify`: `0.75` is `\frac{3}{4}`.
 
     The answer is what the last box holds. Where nothing is boxed, it is what words announce ("the answer is 7") after
-    the thought's end, or in the last line of a completion without one: what a thought says on its way is no answer.
-    A completion without an answer is wrong. An answer that cannot be read as mathematics has no verdict, and neither
+    the thought's end, or in the last line of a completion without one: what a thought says before its end does not
+    count. A completion without an answer is wrong. An answer that cannot be read as mathematics has no verdict. Neither
     has one that takes too long to compare. Words, such as `Monday`, are compared as they are written.
 
     >>> MathVerify().grade(r"So it is \boxed{0.75}.", r"Hence $\boxed{\frac34}$.")
@@ -50,17 +50,17 @@ class MathVerify(Grader):
             return Verdict(False)
         if given:
             [answer] = given
-            same = normalised(_unwrapped(answer)) in {normalised(_unwrapped(one)) for one in right}
+            same = normalised(_unwrapped(answer)) in {normalised(_unwrapped(truth_answer)) for truth_answer in right}
             # As mathematics `listen` and `silent` would be the same product of six symbols.
-            if same or any(_WORDS.fullmatch(_unwrapped(one)) for one in right):
+            if same or any(_WORDS.fullmatch(_unwrapped(truth_answer)) for truth_answer in right):
                 return Verdict(same, answer)
         try:
-            said = _APART.ask(
+            reply = _COMPARISON.ask(
                 {"right": right, **({"given": given[0]} if given else {"closing": closing})}, self.seconds
             )
         except SilentError as error:
             return Verdict(None, "".join(given), str(error))
-        return Verdict(said["right"], said["answer"], said["reason"])
+        return Verdict(reply["right"], reply["answer"], reply["reason"])
 
 
 def _closing(completion: str, thought_end: str) -> str:

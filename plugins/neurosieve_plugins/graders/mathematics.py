@@ -1,7 +1,7 @@
-r"""Compare answers as mathematics, in a process of its own: `python mathematics.py`, asked and answering in JSON lines.
+r"""Compare answers as mathematics, in a process of its own: `python mathematics.py` reads and writes JSON lines.
 
-What is asked is `{"right": ["\\frac12"], "given": "0.5"}`, or `{"right": [...], "closing": "The answer is 0.5."}` where
-no answer was boxed. What is answered has `right`, `answer` and `reason`, as a verdict does.
+A question is `{"right": ["\\frac12"], "given": "0.5"}`, or `{"right": [...], "closing": "The answer is 0.5."}` where
+no answer was boxed. A reply has `right`, `answer` and `reason`, as a verdict does.
 """
 
 import json
@@ -18,10 +18,9 @@ def _read(answer: str) -> list[Any]:
 
     bare = re.sub(r"(?<!\\)\$", "", answer).strip()
     number = re.sub(r"\\?%$", "", bare)
-    percent = "%" if number != bare else ""  # The library reads it behind a formula, and not within.
+    percent = "%" if number != bare else ""  # The library reads it after a formula, and not within.
     latex = [LatexExtractionConfig(boxed_match_priority=-1)]
-    found = parse(f"$${number}$${percent}", latex, fallback_mode="no_fallback", parsing_timeout=None)
-    return list(found)
+    return list(parse(f"$${number}$${percent}", latex, fallback_mode="no_fallback", parsing_timeout=None))
 
 
 def _announced(closing: str) -> tuple[list[Any], str]:
@@ -32,22 +31,23 @@ def _announced(closing: str) -> tuple[list[Any], str]:
         LatexExtractionConfig(try_extract_without_anchor=False, boxed_match_priority=-1),
         ExprExtractionConfig(try_extract_without_anchor=False),
     ]
-    found = parse(closing, announced, parsing_timeout=None)
-    return [one for one in found if not isinstance(one, str)], next((one for one in found if isinstance(one, str)), "")
+    parsed = parse(closing, announced, parsing_timeout=None)
+    texts = [part for part in parsed if isinstance(part, str)]
+    return [part for part in parsed if not isinstance(part, str)], "".join(texts[:1])
 
 
-def _verdict(asked: dict[str, Any]) -> dict[str, Any]:
+def _verdict(question: dict[str, Any]) -> dict[str, Any]:
     from math_verify import verify
 
-    answer = asked.get("given")
+    answer = question.get("given")
     if answer is not None:
         given = _read(answer)
     else:
-        given, answer = _announced(asked["closing"])
+        given, answer = _announced(question["closing"])
         if not given and not answer:
             return {"right": False, "answer": "", "reason": ""}
-    right = [one for truth in asked["right"] for one in _read(truth)]
-    for what, read, written in (("the right answer", right, asked["right"][0]), ("the answer", given, answer)):
+    right = [part for truth in question["right"] for part in _read(truth)]
+    for what, read, written in (("the right answer", right, question["right"][0]), ("the answer", given, answer)):
         if not read:
             return {"right": None, "answer": answer, "reason": f"{what} `{written:.80}` cannot be read as mathematics"}
     same = bool(verify(right, given, timeout_seconds=None, raise_on_error=True))
@@ -55,18 +55,18 @@ def _verdict(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _main() -> None:
-    replies, sys.stdout = sys.stdout, sys.stderr  # Whatever a library prints is no reply.
+    replies, sys.stdout = sys.stdout, sys.stderr  # Whatever a library prints must not be taken for a reply.
     import math_verify  # noqa: F401
 
     print("ready", file=replies, flush=True)
     for line in sys.stdin:
-        asked = json.loads(line)
+        question = json.loads(line)
         try:
-            reply = _verdict(asked)
+            reply = _verdict(question)
         except Exception as error:
             # Whatever fails in the library is a verdict that could not be given, and its reason.
             reason = f"the comparison failed ({type(error).__name__}: {error})"
-            reply = {"right": None, "answer": asked.get("given") or "", "reason": reason}
+            reply = {"right": None, "answer": question.get("given") or "", "reason": reason}
         print(json.dumps(reply), file=replies, flush=True)
 
 

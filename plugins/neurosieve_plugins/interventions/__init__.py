@@ -1,1 +1,1 @@
-"""What can be done to neurons while the model runs."""
+"""Edits of neurons while the model runs."""

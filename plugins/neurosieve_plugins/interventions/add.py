@@ -1,4 +1,4 @@
-"""Neurons are pushed."""
+"""Add a constant to neurons."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Add"]
 
 @dataclass(frozen=True)
 class Add(Intervention):
-    """Each neuron holds `amount` of its own standard deviations more than it would; a negative amount is less.
+    """Each neuron is `amount` of its own standard deviations higher; a negative amount makes it lower.
 
     The standard deviation is that over control positions. To steer a model, start with 1 to 5.
 

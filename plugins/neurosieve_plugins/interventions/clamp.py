@@ -1,4 +1,4 @@
-"""Neurons are kept within what is usual."""
+"""Keep neurons within their usual range."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ __all__ = ["Clamp"]
 class Clamp(Intervention):
     """Each neuron stays between two quantiles of its own activations at control positions.
 
-    What is usual is left alone; only bursts, such as those at a behaviour, are cut.
+    Usual activations stay the same; only bursts, such as those at a behaviour, are cut.
 
     >>> import torch
     >>> reference = Reference(controls=torch.arange(101.0)[:, None], draws=torch.zeros(1, 3))

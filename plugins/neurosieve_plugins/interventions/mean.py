@@ -1,4 +1,4 @@
-"""Neurons hold what they usually do."""
+"""Set neurons to their mean."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Mean"]
 
 @dataclass(frozen=True)
 class Mean(Intervention):
-    """Each neuron holds its mean over control positions, everywhere: it tells nothing any more.
+    """Each neuron has its mean over control positions, everywhere: it no longer carries information.
 
     >>> import torch
     >>> reference = Reference(controls=torch.tensor([[1.0], [3.0]]), draws=torch.zeros(1, 2))

@@ -1,4 +1,4 @@
-"""Neurons hold what they held somewhere else."""
+"""Set neurons to their activations at another position."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Resample"]
 
 @dataclass(frozen=True)
 class Resample(Intervention):
-    """At each position the neurons hold what they held, all together, at a control position drawn at random.
+    """At each position the neurons have the activations that they have, all together, at a random control position.
 
     >>> import torch
     >>> reference = Reference(controls=torch.tensor([[1.0, 10.0], [3.0, 30.0]]), draws=torch.tensor([[0.2, 0.7]]))

@@ -1,4 +1,4 @@
-"""Neurons are turned up or down."""
+"""Multiply neurons by a factor."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Scale"]
 
 @dataclass(frozen=True)
 class Scale(Intervention):
-    """Neurons hold `factor` times what they would: 2 doubles them, -1 turns them round.
+    """Neurons are multiplied by `factor`: 2 doubles them, -1 changes their sign.
 
     >>> import torch
     >>> reference = Reference(controls=torch.tensor([[1.0], [3.0]]), draws=torch.zeros(1, 2))

@@ -1,4 +1,4 @@
-"""Neurons are switched off."""
+"""Switch neurons off."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ __all__ = ["Zero"]
 
 @dataclass(frozen=True)
 class Zero(Intervention):
-    """Neurons hold nothing at all, as if their columns of the down projection were 0.
+    """Neurons are 0, as if their columns of the down projection were 0.
 
-    A neuron that is seldom near 0 is pushed where it never is: `mean` and `resample` stay nearer to what the model is
-    used to.
+    A neuron that is seldom near 0 gets a value that it never has: `mean` and `resample` stay nearer to the activations
+    that the model is used to.
 
     >>> import torch
     >>> reference = Reference(controls=torch.tensor([[1.0], [3.0]]), draws=torch.zeros(1, 2))

@@ -165,7 +165,6 @@ def test_further_sets_of_controls_are_read_only_where_the_targets_beat_the_first
 def test_control_sets_that_are_read_later_are_what_they_are_at_once(edited, monkeypatch):
     apart = edited("apart", neurons=[list(CAUSE)], controls=19)
     monkeypatch.setattr("neurosieve.ablation.conditions.FIRST_SETS", 19)
-    monkeypatch.setattr("neurosieve.ablation.ablating.FIRST_SETS", 19)
     at_once = edited("at_once", neurons=[list(CAUSE)], controls=19)
     columns = ["set", "control_set", "measure"]
     one, other = (run.table("effects").sort_values(columns, ignore_index=True) for run in (apart, at_once))
@@ -377,7 +376,7 @@ def test_what_is_not_known_of_the_answers_is_said(written):
     unknown = [Problem(one.id, one.text) for one in cues()]
     run = written(k=[1], problems=unknown)
     assert "right" not in set(run.table("effects").measure)
-    assert any("no right answers are at hand" in warning for warning in run.run["warnings"])
+    assert any("there are no right answers to grade by" in warning for warning in run.run["warnings"])
     ungraded = written("ungraded", k=[1], grader=None)
     assert not any("answers" in warning for warning in ungraded.run["warnings"])
 
@@ -400,7 +399,7 @@ def test_a_detector_that_is_blind_to_text_alone_is_refused(planted, tmp_path):
         "store": str(tmp_path / "store"),
     }
     mine = find(model, texts(), tokenizer=tokenizer, folder=tmp_path / "run", reports=[], **settings)
-    with pytest.raises(DataError, match="the detector of `slip` goes by what the source says of its texts"):
+    with pytest.raises(DataError, match="the detector of `slip` relies on annotations, so it cannot label generated"):
         ablate(
             mine,
             model,

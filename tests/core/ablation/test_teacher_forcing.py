@@ -12,8 +12,8 @@ from scipy.special import log_softmax
 
 from neurosieve import DataError, Document, ModelError, Neuron, Span, TokenizedDocument
 from neurosieve.ablation.edit import Edit
-from neurosieve.ablation.editing import Edits
-from neurosieve.ablation.places import Place, places_of
+from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.teacher_forcing import teacher_forced
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
@@ -68,12 +68,12 @@ def document(name, tokens, seed):
 def some_places():
     first, second = document("a", 30, 1), document("b", 17, 2)
     return [
-        Place(first, 9, 1, range(10, 13)),
-        Place(first, 25, 1, range(0)),
-        Place(first, 4, 0, range(0)),
-        Place(first, 11, 0, range(0)),
-        Place(second, 1, 1, range(2, 16)),
-        Place(second, 3, 0, range(0)),
+        MeasuredToken(first, 9, 1, range(10, 13)),
+        MeasuredToken(first, 25, 1, range(0)),
+        MeasuredToken(first, 4, 0, range(0)),
+        MeasuredToken(first, 11, 0, range(0)),
+        MeasuredToken(second, 1, 1, range(2, 16)),
+        MeasuredToken(second, 3, 0, range(0)),
     ]
 
 
@@ -210,7 +210,7 @@ def chosen(source=None, at="onset", share=0.5, **asked):
     table = choose_positions(labelled, list(detectors), Distant(2), selection, 0, Counter()).table
     counts = Counter()
     settings = {"documents": 40, "positions": 10, "seed": 0} | asked
-    places, warnings = places_of(labelled, table, "slip", counts=counts, **settings)
+    places, warnings = measured_tokens(labelled, table, "slip", counts=counts, **settings)
     return places, warnings, counts, table, {one.tokens.id: one for one in labelled}
 
 
@@ -271,7 +271,7 @@ def by_hand(ranges, controls=(), tokens=30, usable=None):
         behaviour="slip", part="heldout", document="a", group="a"
     )
     counts = Counter()
-    places, warnings = places_of([labelled], table, "slip", 40, 10, 0, counts)
+    places, warnings = measured_tokens([labelled], table, "slip", 40, 10, 0, counts)
     return places, warnings, counts
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from neurosieve import ConfigError, DataError, Document, Grader, Report, Span, Verdict, analyze, find, load
-from neurosieve.analysis.analyzing import Analyze, wilson
+from neurosieve.analysis.summary import Analyze, wilson
 from neurosieve.cli import main
 from neurosieve.commands.analyze import analyze_run
 from neurosieve.runs.results import Run
@@ -374,7 +374,7 @@ def test_show_prints_one_trace_with_its_verdict_and_leaves_no_folder(command, tr
 def test_show_of_a_trace_without_an_answer_shows_it_all_the_same(command, traces):
     code, said, _ = command(traces(record(3, ground_truth_solution="")), "show=3")
     assert code == 0
-    assert "no verdict (no right answer is at hand)" in said
+    assert "no verdict (there is no right answer to compare with)" in said
 
 
 def test_show_names_the_nearest_ids_where_there_is_no_such_trace(command, traces):

@@ -15,7 +15,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from neurosieve import ConfigError, DataError, Detector, Document, Run, Span, detect, load
 from neurosieve.cli import main
-from neurosieve.detection.agreement import agreement, annotated, marked, rated
+from neurosieve.detection.agreement import agreement_table, annotations_of, mark_sentences, rate_sentences
 from neurosieve.terminal.detect import show_detection
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
@@ -126,17 +126,17 @@ def test_a_detector_that_marks_nothing_has_no_precision(go):
     assert "`zebra` shows nowhere in 3 documents" in run.run["warnings"]
 
 
-def test_where_every_annotated_sentence_has_the_label_only_recall_is_told(go):
+def test_where_every_annotated_sentence_has_the_label_only_recall_is_measured(go):
     run = go([document("a", "Wait. So it is. Wait!", ("Wait.", "doubt"), ("Wait!", "doubt"))])
     line = run.table("agreement").iloc[0]
     assert (line.recall, np.isnan(line.precision), np.isnan(line.f1)) == (1.0, True, True)
-    assert any("only recall can be told" in warning for warning in run.run["warnings"])
+    assert any("only recall can be measured" in warning for warning in run.run["warnings"])
 
 
-def test_spans_beside_all_annotated_sentences_are_counted_and_said(go):
+def test_spans_outside_all_annotated_sentences_are_counted_and_warned_of(go):
     run = go([document("a", "Wait. Wait! It is.", ("Wait.", "doubt"), ("It is.", "work"))])
     assert run.table("agreement").precision[0] == 1
-    assert any(warning.startswith("1 spans of `wait` lie beside") for warning in run.run["warnings"])
+    assert any(warning.startswith("1 spans of `wait` overlap no annotated sentence") for warning in run.run["warnings"])
 
 
 def test_documents_without_annotations_have_no_part_in_agreement_and_that_is_said(go):
@@ -161,13 +161,13 @@ bounds = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)).map(lambda on
 def test_a_sentence_is_marked_when_any_span_overlaps_it(sentences, spans):
     table = pd.DataFrame([("a", *one[:2]) for one in sentences], columns=["document", "start", "end"])
     expected = [any(one.start < span.end and span.start < one.end for span in spans) for one in sentences]
-    assert marked(table, {"a": spans}).tolist() == expected
+    assert mark_sentences(table, {"a": spans}).tolist() == expected
     chances = [(span, (7 * number % 5) / 5) for number, span in enumerate(spans)]
     highest = [
         max((chance for span, chance in chances if one.start < span.end and span.start < one.end), default=-np.inf)
         for one in sentences
     ]
-    assert rated(table, {"a": chances}).tolist() == highest
+    assert rate_sentences(table, {"a": chances}).tolist() == highest
 
 
 def labelled(rows):
@@ -178,7 +178,7 @@ def labelled(rows):
         )
         for n, row in enumerate(rows)
     ]
-    return annotated(documents)
+    return annotations_of(documents)
 
 
 rows_of_labels = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=10), min_size=1, max_size=8)
@@ -188,7 +188,7 @@ rows_of_labels = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=
 def test_precision_recall_and_f1_are_those_of_scikit_learn(rows, seed):
     truth = labelled(rows)
     marks = np.random.default_rng(seed).random(len(truth.sentences)) < 0.4
-    table = agreement(truth, {label: (label,) for label in truth.labels}, {"d": marks}, 20, 0, 2)
+    table = agreement_table(truth, {label: (label,) for label in truth.labels}, {"d": marks}, 20, 0, 2)
     for line in table.to_dict("records"):
         shows = truth.any_of([line["label"]])
         expected = precision_recall_fscore_support(shows, marks, average="binary", zero_division=np.nan)[:3]
@@ -202,7 +202,7 @@ def some_agreement(copies=1, groups=12, draws=400, enough=2):
     truth = labelled(rows)
     each = [rng.random(10) < np.where(np.array(row[:10]) == "a", 0.7, 0.2) for row in rows]
     marks = np.concatenate([np.tile(one, copies) for one in each])
-    return agreement(truth, {"a": ("a",)}, {"d": marks}, draws, 0, enough).iloc[0]
+    return agreement_table(truth, {"a": ("a",)}, {"d": marks}, draws, 0, enough).iloc[0]
 
 
 def test_intervals_hold_the_value_and_do_not_shrink_when_sentences_of_a_group_are_copied():

@@ -1,4 +1,4 @@
-"""A detector that learns: what it is worth on documents that had no part in it, and what is left in its file."""
+"""A detector that learns: how good it is on documents that had no part in it, and what is left in its file."""
 
 import io
 import json
@@ -15,8 +15,8 @@ from sklearn.metrics import precision_recall_curve
 import neurosieve
 from neurosieve import ConfigError, DataError, Document, Fitted, Learnable, Span, StoreError, learn
 from neurosieve.cli import main
-from neurosieve.detection.agreement import annotated
-from neurosieve.detection.learning import Learn, cross_validated, curve, threshold_for
+from neurosieve.detection.agreement import annotations_of
+from neurosieve.detection.cross_validation import Learn, choose_threshold, cross_validate, threshold_curve
 from neurosieve.terminal.detect import show_learning
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.learned import Learned
@@ -80,7 +80,7 @@ def test_what_annotators_saw_is_found_far_better_than_by_any_list(tmp_path):
     assert not run.run["warnings"]
 
 
-def test_a_behaviour_that_can_be_told_is_learned(go):
+def test_a_behaviour_that_can_be_told_apart_is_learned(go):
     run = go()
     line = run.table("agreement").set_index("detector").loc["learned"]
     assert line.f1 == 1
@@ -118,8 +118,8 @@ class Remembering(Learnable):
 
 
 def measured(source, detector=Remembering, **settings):
-    truth = annotated(source)
-    return cross_validated(detector, source, truth, Learn(label="doubt", **settings), lambda *_, **__: None)
+    truth = annotations_of(source)
+    return cross_validate(detector, source, truth, Learn(label="doubt", **settings), lambda *_, **__: None)
 
 
 def test_what_is_measured_is_nothing_that_was_learned_by_heart():
@@ -192,7 +192,7 @@ def test_a_precision_that_cannot_be_reached_is_said_with_the_best_there_is(go):
     run = go(noisy(), precision=0.99)
     [warning] = [one for one in run.run["warnings"] if "no threshold has the precision that is wanted, 0.99" in one]
     assert "the one with the highest, 0." in warning
-    assert 0 <= run.run["learned"]["threshold"] <= 1
+    assert 0 <= run.run["training"]["threshold"] <= 1
 
 
 chances = st.lists(st.tuples(st.integers(0, 12).map(lambda n: n / 12), st.booleans()), min_size=1, max_size=60)
@@ -201,7 +201,7 @@ chances = st.lists(st.tuples(st.integers(0, 12).map(lambda n: n / 12), st.boolea
 @given(chances.filter(lambda rows: any(present for _, present in rows)))
 def test_the_curve_is_that_of_scikit_learn(rows):
     chance, present = (np.array(column) for column in zip(*rows, strict=True))
-    points = curve(chance, present)
+    points = threshold_curve(chance, present)
     precision, recall, _ = precision_recall_curve(present, chance, drop_intermediate=False)
     np.testing.assert_allclose(points.precision, precision[:-1][::-1])
     np.testing.assert_allclose(points.recall, recall[:-1][::-1])
@@ -212,7 +212,7 @@ def test_the_curve_is_that_of_scikit_learn(rows):
 @given(chances.filter(lambda rows: sum(present for _, present in rows) > 2), st.sampled_from([0.3, 0.6, 0.9, None]))
 def test_no_threshold_with_the_wanted_precision_has_more_recall(rows, wanted):
     chance, present = (np.array(column) for column in zip(*rows, strict=True))
-    chosen = threshold_for(chance, present, wanted)
+    chosen = choose_threshold(chance, present, wanted)
     marks = chance >= chosen.value
     assert chosen.precision == pytest.approx(present[marks].mean())
     assert chosen.recall == pytest.approx((marks & present).sum() / present.sum())
@@ -240,7 +240,7 @@ def test_what_the_run_leaves(go):
     assert run.table("folds").sentences.sum() == len(sentences) == 240
     line = run.table("agreement").set_index("detector").loc["learned"]
     assert line.true_positive == (sentences.present & sentences.detected).sum()
-    learned = run.run["learned"]
+    learned = run.run["training"]
     assert (learned["documents"], learned["groups"], learned["folds"]) == (24, 12, 3)
     assert learned["f1"] == line.f1
     loaded = Learned.load(Path(run.run["output"]))
@@ -268,7 +268,7 @@ def test_several_labels_are_learned_as_one_behaviour(go):
     ]
     run = go(source, ("doubt", "hm"))
     assert run.run["behaviours"] == ["doubt or hm"]
-    assert run.run["learned"]["with_the_behaviour"] == go(folder="one").run["learned"]["with_the_behaviour"]
+    assert run.run["training"]["with_the_behaviour"] == go(folder="one").run["training"]["with_the_behaviour"]
 
 
 def test_what_was_learned_is_found_by_detect_and_by_find_as_by_any_detector(go, tmp_path):
@@ -301,7 +301,7 @@ def test_a_detector_of_ours_is_replaced_and_nothing_else_is(go, tmp_path):
     assert output.read_bytes() != before
     foreign = tmp_path / "thesis.txt"
     foreign.write_text("years of work")
-    with pytest.raises(ConfigError, match=r"thesis\.txt`, which is there and is no trained detector"):
+    with pytest.raises(ConfigError, match=r"thesis\.txt`, which exists and is not a trained detector"):
         go(folder="third", output=str(foreign))
     with pytest.raises(ConfigError, match="a folder: name a file"):
         go(folder="third", output=str(tmp_path))
@@ -329,13 +329,13 @@ def test_a_detector_is_written_whole_or_not_at_all(go, tmp_path, monkeypatch):
 
 def test_documents_without_annotations_teach_nothing_and_that_is_said(go):
     run = go([*documents(), Document("bare", "Wait, is that right?", "bare")])
-    assert run.run["learned"]["documents"] == 24
+    assert run.run["training"]["documents"] == 24
     assert any(warning.startswith("1 of 25 documents are not annotated") for warning in run.run["warnings"])
 
 
 def test_fewer_groups_than_folds_are_dealt_to_fewer_folds_and_that_is_said(go):
     run = go(documents(12, groups=4), folds=5)
-    assert run.run["learned"]["folds"] == 4
+    assert run.run["training"]["folds"] == 4
     assert any("4 folds were held out in turn, and not 5" in warning for warning in run.run["warnings"])
 
 
@@ -357,14 +357,14 @@ ONE_GROUP = [Document(one.id, one.text, "same", 0, one.annotations) for one in d
         ({"source": documents()[:1] * 2}, DataError, "two documents have the id `d00`"),
         ({"label": "doubts"}, ConfigError, "no annotated span has the label `doubts`: did you mean `doubt`"),
         ({"label": ()}, ConfigError, "no label is given: .* as in `label=work`; there are work, doubt"),
-        ({"precision": 1.2}, ConfigError, "precision is 1.2: give the share"),
-        ({"precision": 0.0}, ConfigError, "precision is 0.0: give the share"),
+        ({"precision": 1.2}, ConfigError, "precision is 1.2: give a number, above 0 and at most 1"),
+        ({"precision": 0.0}, ConfigError, "precision is 0.0: give a number, above 0 and at most 1"),
         ({"precision": -0.5}, ConfigError, "precision is -0.5"),
         ({"folds": 2}, ConfigError, "folds is 2: give a whole number, at least 3"),
         (
             {"learner": "phrases"},
             ConfigError,
-            "the detector `phrases` learns nothing from annotations; these do: learned",
+            "the detector `phrases` cannot learn from annotations; these can: learned",
         ),
         ({"learner": "lerned"}, ConfigError, "there is no detector `lerned`: did you mean `learned`"),
         ({"detectors": {"learned": Phrases(("a",))}}, ConfigError, "a detector to compare with is called `learned`"),
@@ -396,7 +396,7 @@ def test_what_is_printed_says_how_it_was_measured_and_how_to_go_on(go):
     assert "learned" in shown
     assert "wait" in shown
     assert "`learned` is cross-validated: trained 3 times without a part of the groups" in shown
-    assert f"its threshold for a precision of 0.8: {run.run['learned']['threshold']:.3f}" in shown
+    assert f"its threshold for a precision of 0.8: {run.run['training']['threshold']:.3f}" in shown
     assert f"neurosieve find detectors=[learned] detectors.learned.path={run.run['output']}" in shown.replace("\n", "")
 
 
@@ -427,7 +427,7 @@ def test_the_command_line_learns_and_find_goes_on_from_there(tmp_path, monkeypat
         (["label=doubts"], "no annotated span has the label `doubts`: did you mean `doubt`?"),
         ([], "no label is given"),
         (["label=doubt", "precision=1.2"], "precision is 1.2"),
-        (["label=doubt", "output=mine.jsonl"], "is no trained detector of `learned`: it is not written over"),
+        (["label=doubt", "output=mine.jsonl"], "is not a trained detector of `learned`: it is not overwritten"),
         (["label=doubt", "source.spans_field=null"], "no document is annotated"),
     ],
 )

@@ -120,7 +120,7 @@ def test_batches_change_nothing(shown, budget):
 def test_a_bridge_that_is_handed_over_shows_the_same(shown):
     from transformer_lens.model_bridge import TransformerBridge
 
-    from neurosieve.inspection.showing import Show, show_neurons
+    from neurosieve.inspection.pipeline import Show, show_neurons
     from neurosieve.models.loading import hand_over
     from neurosieve.pipeline.reopening import reopened
 
@@ -150,7 +150,7 @@ def test_held_out_documents_come_first_as_the_seed_draws_them(shown, result):
     assert len(every.run["documents"]) == 30
     parts = [document["part"] for document in every.run["documents"]]
     assert parts == sorted(parts)  # "heldout" stands before "ranking".
-    assert any("shows in 30 documents alone" in warning for warning in every.run["warnings"])
+    assert any("shows in only 30 documents" in warning for warning in every.run["warnings"])
 
 
 def test_documents_are_chosen_by_id_and_texts_may_be_ones_own(shown, planted):

@@ -7,7 +7,7 @@ import transformers
 from architectures import PATHS, random_model
 
 from neurosieve import ModelError, Neuron
-from neurosieve.inspection.vocabulary import promoted, token_name
+from neurosieve.inspection.vocabulary import promoted_tokens, token_name
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
@@ -88,7 +88,7 @@ def test_logits_are_those_that_the_model_itself_moves(name, kind):
         lambda vector: model.get_output_embeddings()(final(vector)), without(residual, direction), direction
     )
     expected = (expected - expected.mean()).numpy()
-    found = promoted(held, atlas, [Neuron(layer, index)], ALL)
+    found = promoted_tokens(held, atlas, [Neuron(layer, index)], ALL)
     got = by_token(found)
     assert len(got) == ALL
     np.testing.assert_allclose(got / np.linalg.norm(got), expected / np.linalg.norm(expected), atol=1e-4)
@@ -130,7 +130,7 @@ def test_a_neuron_that_points_at_a_token_promotes_it_and_raises_it_in_a_whole_fo
     change = (logits(0.5) - logits(0.0)).log_softmax(-1)
     assert change.argmax() == token
     held = hand_over(model, tiny_model()[1])
-    table = promoted(held, atlas_of(held), [Neuron(2, 5)], 3)
+    table = promoted_tokens(held, atlas_of(held), [Neuron(2, 5)], 3)
     assert table[table.direction == "promotes"].token_id.iloc[0] == token
     assert token not in table[table.direction == "suppresses"].token_id.tolist()
 
@@ -142,11 +142,11 @@ def test_a_bridge_that_is_handed_over_promotes_the_same(name):
     model, tokenizer = lively(name), tiny_model()[1]
     neurons = [Neuron(2, 5), Neuron(0, 1)]
     held = hand_over(model, tokenizer)
-    plain = promoted(held, atlas_of(held), neurons, ALL)
+    plain = promoted_tokens(held, atlas_of(held), neurons, ALL)
     tokenizer.init_kwargs["add_bos_token"] = True
     tokenizer.init_kwargs.setdefault("name_or_path", "")
     bridged = hand_over(TransformerBridge.boot_transformers("x", hf_model=model, tokenizer=tokenizer))
-    found = promoted(bridged, atlas_of(bridged), neurons, ALL)
+    found = promoted_tokens(bridged, atlas_of(bridged), neurons, ALL)
     for one in neurons:
         mine = [table[(table.layer == one.layer) & (table.neuron == one.neuron)] for table in (plain, found)]
         np.testing.assert_allclose(by_token(mine[0]), by_token(mine[1]), rtol=1e-3, atol=1e-4)
@@ -159,7 +159,7 @@ def test_tied_embeddings_are_the_unembedding():
     with torch.no_grad():
         model.model.layers[0].mlp.down_proj.weight[:, 3] = model.model.embed_tokens.weight[50] * 100
     held = hand_over(model, tiny_model()[1])
-    table = promoted(held, atlas_of(held), [Neuron(0, 3)], 1)
+    table = promoted_tokens(held, atlas_of(held), [Neuron(0, 3)], 1)
     assert table.token_id.iloc[0] == 50
 
 
@@ -169,7 +169,7 @@ def test_rows_of_the_unembedding_that_stand_for_no_token_are_left_out():
     with torch.no_grad():
         model.model.layers[0].mlp.down_proj.weight[:, 3] = model.lm_head.weight[len(tokenizer) + 2] * 10
     held = hand_over(model, tokenizer)
-    table = promoted(held, atlas_of(held), [Neuron(0, 3)], 20)
+    table = promoted_tokens(held, atlas_of(held), [Neuron(0, 3)], 20)
     assert table.token_id.max() < len(tokenizer)
     assert table.groupby("direction").size().tolist() == [20, 20]
 
@@ -186,7 +186,7 @@ def test_a_model_whose_unembedding_reads_another_space_is_refused():
     )
     held = hand_over(transformers.AutoModelForCausalLM.from_config(config), tiny_model()[1])
     with pytest.raises(ModelError, match="does not read the residual stream"):
-        promoted(held, atlas_of(held), [Neuron(0, 0)], 1)
+        promoted_tokens(held, atlas_of(held), [Neuron(0, 0)], 1)
 
 
 def test_a_token_is_named_with_the_space_that_it_begins_with():

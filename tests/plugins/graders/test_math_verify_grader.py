@@ -9,10 +9,10 @@ import pytest
 
 from neurosieve import ConfigError, Verdict
 from neurosieve_plugins.graders import math_verify
-from neurosieve_plugins.graders.apart import Apart, SilentError
 from neurosieve_plugins.graders.boxed import Boxed
 from neurosieve_plugins.graders.boxes import boxes
 from neurosieve_plugins.graders.math_verify import MathVerify
+from neurosieve_plugins.graders.subprocess_script import SilentError, Subprocess
 
 RIGHT = {
     "a fraction": (r"\boxed{0.75}", r"\frac{3}{4}"),
@@ -150,12 +150,12 @@ def program(tmp_path):
         "    print(json.dumps(asked), flush=True)\n",
         encoding="utf-8",
     )
-    apart = Apart(script)
-    yield apart
-    apart.end()
+    program = Subprocess(script)
+    yield program
+    program.end()
 
 
-def test_a_program_apart_answers_what_it_is_asked(program):
+def test_a_script_in_another_process_answers_each_question(program):
     for question in ({"a": 1}, {"a": "İ🤔\ud800\n"}, {"a": "x" * 200_000}):
         assert program.ask(question, 30.0) == question
 

@@ -1,4 +1,4 @@
-"""What is in traces: right answers, ended thoughts, runs out of tokens, behaviours, overall and by level and type."""
+"""What is in traces: right answers, ended thoughts, cut-off traces, behaviours, overall and by level and type."""
 
 import json
 import re
@@ -14,17 +14,18 @@ from neurosieve.analysis.grading import TRUTH_FIELDS, truth_of
 from neurosieve.data import Document, Verdict
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError
+from neurosieve.fields import check_fields
 from neurosieve.texts.spans import Detected
 from neurosieve.wording import plural
 
-__all__ = ["Analysis", "Analyze", "Interval", "analysed", "wilson", "write_summary"]
+__all__ = ["Analysis", "Analyze", "Interval", "summarize_traces", "wilson", "write_summary"]
 
 _BOX = "\\boxed"
 
 
 @dataclass(frozen=True)
 class Analyze:
-    """What `analyze` is told besides its plugins."""
+    """Settings of `analyze`."""
 
     truth_fields: tuple[str, ...] = TRUTH_FIELDS
     """Where a document's metadata holds the right answer, or a solution that ends with it: the first that is there."""
@@ -36,6 +37,7 @@ class Analyze:
     """What the model writes as its thought ends."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("level_field", "type_field", "thought_end"):
             if not getattr(self, name):
                 raise ConfigError(f"{name} is empty: give a text")
@@ -44,14 +46,14 @@ class Analyze:
 
 
 class Analysis(NamedTuple):
-    """What was found in traces."""
+    """The tables of a run of `analyze`."""
 
     traces: pd.DataFrame
-    """A line per trace."""
+    """A row per trace."""
     spans: pd.DataFrame
-    """A line per behaviour and span."""
+    """A row per behaviour and span."""
     summary: pd.DataFrame
-    """A line per measure: overall, by level, by type and by whether the answer is right."""
+    """A row per measure: overall, by level, by type and by whether the answer is right."""
     counts: dict[str, Any]
     warnings: list[str]
 
@@ -72,30 +74,30 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> Interval:
 
     if n == 0:
         return Interval(float("nan"), float("nan"))
-    found = binomtest(count, n).proportion_ci(confidence, method="wilson")
-    return Interval(float(found.low), float(found.high))
+    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
+    return Interval(float(interval.low), float(interval.high))
 
 
-def analysed(found: Sequence[Detected], verdicts: Sequence[Verdict] | None, settings: Analyze) -> Analysis:
+def summarize_traces(found: Sequence[Detected], verdicts: Sequence[Verdict] | None, settings: Analyze) -> Analysis:
     """Return what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
 
-    A document that says in its metadata whether it `ended` is believed. Any other ran out of tokens if it begins no
-    boxed answer, where its prompt or its solution has one: that is the founding notebook's rule. Where neither has
-    one, it is not known.
+    Where the metadata of a document says whether it `ended`, that counts. Any other was cut off if it begins no boxed
+    answer, where its prompt or its solution has one: that is the founding notebook's rule. Where neither has one, it is
+    not known.
     """
     behaviours = list(found[0].spans)
-    lines = []
+    rows = []
     for number, (document, spans) in enumerate(found):
         completion = document.text[document.completion_start :]
         verdict = verdicts[number] if verdicts is not None else Verdict(None)
         out, rule = _out_of_tokens(document, truth_of(document, settings.truth_fields))
         tokens = document.metadata.get("tokens")
-        lines.append(
+        rows.append(
             {
                 "id": document.id,
                 "group": document.group,
-                "level": _said(document, settings.level_field),
-                "type": _said(document, settings.type_field),
+                "level": _metadata(document, settings.level_field),
+                "type": _metadata(document, settings.type_field),
                 "answer": verdict.answer,
                 "right": verdict.right,
                 "reason": verdict.reason,
@@ -107,15 +109,15 @@ def analysed(found: Sequence[Detected], verdicts: Sequence[Verdict] | None, sett
                 **{f"{behaviour}_spans": len(spans[behaviour]) for behaviour in behaviours},
             }
         )
-    traces = pd.DataFrame(lines).astype({"right": "boolean", "out_of_tokens": "boolean", "tokens": "Int64"})
-    shown = [
+    traces = pd.DataFrame(rows).astype({"right": "boolean", "out_of_tokens": "boolean", "tokens": "Int64"})
+    span_rows = [
         (behaviour, document.id, *span, document.text[span.start : span.end], right)
         for behaviour in behaviours
         for (document, spans), right in zip(found, traces.right, strict=True)
         for span in spans[behaviour]
     ]
     columns = ["behaviour", "document", "start", "end", "label", "text", "right"]
-    table, graded = pd.DataFrame(shown, columns=columns).astype({"right": "boolean"}), verdicts is not None
+    table, graded = pd.DataFrame(span_rows, columns=columns).astype({"right": "boolean"}), verdicts is not None
     counts, warnings = _counts(traces, behaviours, graded), _warnings(traces, behaviours, graded)
     return Analysis(traces, table, _summary(traces, behaviours), counts, warnings)
 
@@ -127,7 +129,7 @@ def write_summary(summary: pd.DataFrame, path: Path) -> None:
     atomic_write(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
-def _said(document: Document, field: str) -> str:
+def _metadata(document: Document, field: str) -> str:
     value = document.metadata.get(field)
     return "" if value is None else str(value)
 
@@ -150,15 +152,15 @@ def _measures(traces: pd.DataFrame, behaviours: Sequence[str]) -> dict[str, pd.S
 
 
 def _summary(traces: pd.DataFrame, behaviours: Sequence[str]) -> pd.DataFrame:
-    lines = []
+    rows = []
     for by, value, chosen in _parts(traces):
         for measure, values in _measures(traces, behaviours).items():
             if by == "answer" and measure == "right":
                 continue
             known = values[chosen].dropna()
             n, count = len(known), int(known.sum())
-            lines.append((by, value, measure, n, count, count / n if n else float("nan"), *wilson(count, n)))
-    return pd.DataFrame(lines, columns=["by", "value", "measure", "n", "count", "share", "low", "high"])
+            rows.append((by, value, measure, n, count, count / n if n else float("nan"), *wilson(count, n)))
+    return pd.DataFrame(rows, columns=["by", "value", "measure", "n", "count", "share", "low", "high"])
 
 
 def _parts(traces: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series]]:
@@ -202,20 +204,20 @@ def _counts(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> di
 
 def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> list[str]:
     """Return what a reader of the shares must know first."""
-    found, total = [], len(traces)
+    warnings, total = [], len(traces)
     sizes = traces.group.value_counts()
     if (several := int((sizes > 1).sum())) > 0:
-        found.append(
+        warnings.append(
             f"there are several traces of {several:,} of {plural(len(sizes), 'problem')}, which are not independent: "
-            "the intervals take them as if they were, and are too narrow"
+            "the intervals treat them as independent, and are too narrow"
         )
     without = traces[traces.right.isna()]
     if graded and len(without):
-        reasons = Counter(without.reason).most_common(3)
-        told = "; ".join(f"{count:,}: {reason:.200}" for reason, count in reasons)
-        found.append(
+        counted = Counter(without.reason).most_common(3)
+        reasons = "; ".join(f"{count:,}: {reason:.200}" for reason, count in counted)
+        warnings.append(
             f"{len(without):,} of {total:,} answers have no verdict, and are counted neither as right nor as wrong "
-            f"({told})"
+            f"({reasons})"
         )
     by_answer = traces[traces.ended_known_by == "answer"]
     if len(by_answer):
@@ -224,13 +226,13 @@ def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> 
         odd = f" ({closed:,} of these ended their thought, and {never:,} of the others never did)" * (
             closed + never > 0
         )
-        found.append(
+        warnings.append(
             f"{len(by_answer):,} of {total:,} traces do not say whether they `ended`: those of them that begin no "
             f"boxed answer are taken to have run out of tokens, {int(out.sum()):,} in all{odd}"
         )
-    found += [
+    warnings += [
         f"`{behaviour}` shows nowhere in {plural(total, 'document')}"
         for behaviour in behaviours
         if not traces[f"{behaviour}_spans"].any()
     ]
-    return found
+    return warnings

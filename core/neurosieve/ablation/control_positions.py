@@ -1,4 +1,4 @@
-"""What neurons hold at the control positions of a run: what edits go by, and what control neurons are matched on."""
+"""Activations at the control positions of a run: edits use them, and control neurons are chosen by them."""
 
 from collections.abc import Callable
 
@@ -17,14 +17,14 @@ from neurosieve.registry import installed
 __all__ = ["ControlPositions"]
 
 _POSITIONS = 4096
-"""At most so many are gone by: the mean of so many is within a sixtieth of a standard deviation of that of all."""
+"""At most so many are used: the mean of so many is within a sixtieth of a standard deviation of that of all."""
 _DAMAGED_AT_MOST = 100
 
 
 class ControlPositions:
     """The control positions of one behaviour in the ranking part of a run, or `at_most` of them drawn by seed.
 
-    Those of the held-out part have no say in an edit, so that what is measured there is new to it.
+    Those of the held-out part are not used, so that an edit is measured on texts that are new to it.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ControlPositions:
         return len(self._tokens)
 
     def at(self, layer: int) -> Float[Tensor, "controls neurons"]:
-        """Return what the neurons of a layer hold there, from the store; what it lacks is read again.
+        """Return the activations of a layer there, from the store; what it lacks is read again.
 
         Raises:
             ConfigError: the run did not read this layer.
@@ -53,16 +53,15 @@ class ControlPositions:
         if site not in space.sites:
             read = ", ".join(str(site.layer) for site in space.sites)
             raise ConfigError(
-                f"layer {layer} was not read by `{self._opened.result.folder}`, so that nothing is known of its "
-                f"neurons at control positions: take neurons of layers {read}, or run "
+                f"layer {layer} was not read by `{self._opened.result.folder}`: take neurons of layers {read}, or run "
                 "`neurosieve find` with it"
             )
         while True:
             if not space.has(self._keys, self._tokens).all():
-                held, config = self._opened.held, self._opened.result.run["config"]
-                budget = batch_budget(config["tokens_per_batch"], held)
-                here = installed().get("executor", "local").cls()
-                capture(held, self._opened.atlas, space, self._opened.positions, budget, self._announce, here)
+                lm = self._opened.held
+                budget = batch_budget(self._opened.result.run["config"]["tokens_per_batch"], lm)
+                executor = installed().get("executor", "local").cls()
+                capture(lm, self._opened.atlas, space, self._opened.positions, budget, self._announce, executor)
             try:
                 return space.read(site, self._keys, self._tokens)
             except DamagedShardError as damage:  # The shard is gone; what it held is read again.

@@ -1,4 +1,4 @@
-"""Control neurons fire like the neurons that they stand beside, and are none of those that may matter."""
+"""Control neurons fire like their targets, and are none of those that may matter."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosieve import ConfigError, Neuron
-from neurosieve.ablation.matching import Firing, firing_of, matched
+from neurosieve.ablation.control_neurons import Firing, draw_controls, firing_of
 
 
 def layers(neurons=60, count=3, seed=0):
@@ -47,7 +47,7 @@ def test_silent_neurons_are_alike_however_small_what_they_hold():
 def test_controls_are_of_the_same_layer_and_near_in_frequency_and_magnitude():
     firing, every = layers(neurons=2000)
     targets = [Neuron(0, 3), Neuron(2, 900), Neuron(0, 44)]
-    found = matched(targets, every, firing, frozenset(), 1, seed=0)[0]
+    found = draw_controls(targets, every, firing, frozenset(), 1, seed=0)[0]
     for target, match in zip(targets, found, strict=True):
         assert match.neuron.layer == target.layer
         assert not match.wide
@@ -65,7 +65,7 @@ def test_no_control_is_a_target_or_among_the_best_or_twice(seed, count):
     rng = np.random.default_rng(seed)
     drawn = rng.choice(180, 15 + count, replace=False)
     best, targets = ([Neuron(int(n) // 60, int(n) % 60) for n in part] for part in (drawn[:15], drawn[15:]))
-    found = neurons_of(matched(targets, every, firing, frozenset(best), 1, seed)[0])
+    found = neurons_of(draw_controls(targets, every, firing, frozenset(best), 1, seed)[0])
     assert len(set(found)) == count
     assert not set(found) & set(best)
     assert not set(found) & set(targets)
@@ -74,7 +74,9 @@ def test_no_control_is_a_target_or_among_the_best_or_twice(seed, count):
 def test_a_seed_draws_the_same_controls_again_and_another_seed_others():
     firing, every = layers(neurons=500)
     targets = [Neuron(layer, neuron) for layer in range(3) for neuron in range(4)]
-    first, again, other = (neurons_of(matched(targets, every, firing, frozenset(), 1, seed)[0]) for seed in (0, 0, 1))
+    first, again, other = (
+        neurons_of(draw_controls(targets, every, firing, frozenset(), 1, seed)[0]) for seed in (0, 0, 1)
+    )
     assert first == again
     assert first != other
 
@@ -83,7 +85,7 @@ def test_a_control_is_one_of_the_ten_nearest():
     firing, every = layers(neurons=500)
     target, nearest = Neuron(1, 7), set()
     for seed in range(200):
-        nearest |= set(neurons_of(matched([target], every, firing, frozenset(), 1, seed)[0]))
+        nearest |= set(neurons_of(draw_controls([target], every, firing, frozenset(), 1, seed)[0]))
     assert len(nearest) == 10
 
     def far(neuron):
@@ -97,7 +99,7 @@ def test_a_control_is_one_of_the_ten_nearest():
 def test_where_a_layer_is_short_one_of_the_best_is_taken_and_then_another_layer():
     firing, every = layers(neurons=3, count=2)
     targets, best = [Neuron(0, 0), Neuron(0, 1)], frozenset({Neuron(0, 2), Neuron(1, 0)})
-    [[first, second]] = matched(targets, every, firing, best, 1, seed=0)
+    [[first, second]] = draw_controls(targets, every, firing, best, 1, seed=0)
     assert first.neuron == Neuron(0, 2)
     assert second.neuron.layer == 1
     assert second.neuron != Neuron(1, 0)
@@ -107,14 +109,14 @@ def test_where_a_layer_is_short_one_of_the_best_is_taken_and_then_another_layer(
 
 def test_too_many_targets_are_refused():
     firing, every = layers(neurons=3, count=1)
-    with pytest.raises(ConfigError, match=r"no neuron left to stand beside L0N[01]: with 2 neurons .* lower `k`"):
-        matched([Neuron(0, 0), Neuron(0, 1)], every, firing, frozenset(), 1, seed=0)
+    with pytest.raises(ConfigError, match=r"no neuron left to compare with L0N[01]: with 2 neurons .* lower `k`"):
+        draw_controls([Neuron(0, 0), Neuron(0, 1)], every, firing, frozenset(), 1, seed=0)
 
 
 def test_no_two_sets_have_the_same_control_for_the_same_target_and_all_are_near():
     firing, every = layers(neurons=2000)
     targets = [Neuron(layer, neuron) for layer in range(3) for neuron in range(4)]
-    sets = matched(targets, every, firing, frozenset(), 19, seed=0)
+    sets = draw_controls(targets, every, firing, frozenset(), 19, seed=0)
     for place in range(len(targets)):
         assert len({one[place].neuron for one in sets}) == 19
     for one in sets:
@@ -125,13 +127,16 @@ def test_no_two_sets_have_the_same_control_for_the_same_target_and_all_are_near(
 def test_more_targets_leave_the_controls_of_the_first_as_they_are():
     firing, every = layers(neurons=500)
     targets = [Neuron(layer, neuron) for neuron in range(3) for layer in range(3)]
-    few, many = (matched(targets[:k], every, firing, frozenset(targets), 5, seed=0) for k in (2, 9))
+    few, many = (draw_controls(targets[:k], every, firing, frozenset(targets), 5, seed=0) for k in (2, 9))
     assert [neurons_of(one) for one in few] == [neurons_of(one)[:2] for one in many]
 
 
 def test_no_set_is_nearer_to_the_targets_than_another_by_its_number():
     firing, every = layers(neurons=400)
     ratios = np.array(
-        [[one[0].ratio for one in matched([Neuron(0, 7)], every, firing, frozenset(), 8, seed)] for seed in range(150)]
+        [
+            [one[0].ratio for one in draw_controls([Neuron(0, 7)], every, firing, frozenset(), 8, seed)]
+            for seed in range(150)
+        ]
     )
     assert np.ptp(ratios.mean(axis=0)) < 4 * ratios.std() / np.sqrt(150)

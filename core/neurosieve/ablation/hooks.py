@@ -1,12 +1,13 @@
-"""Neurons of a running model are edited, each row of a batch in its own way, and every edit is proved.
+"""Edit neurons of a running model, each row of a batch in its own way, and prove every edit.
 
 Plain PyTorch hooks do it, at the places that the atlas names: one changes what enters a projection (for MLP neurons,
-the down projection), and another looks, inside the projection, at what really entered.
+the down projection), and another reads, inside the projection, what really entered.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,19 +26,19 @@ __all__ = ["Edits", "Proof", "check_editable"]
 
 
 class Proof(NamedTuple):
-    """What the hooks saw of the edits."""
+    """What the hooks measured of the edits."""
 
     calls: int
     """How often an edited site was run."""
     values: int
     """Activations that were edited."""
     changed: int
-    """How many of them did not hold what was wanted already."""
+    """How many of them the edit really changed."""
     largest_deviation: float
-    """How far what entered a projection was, at most, from what was wanted."""
+    """The largest difference between what entered a projection and what the edit wanted."""
 
     def joined(self, other: "Proof") -> "Proof":
-        """Return what was seen of both."""
+        """Return the proof of both together."""
         return Proof(
             self.calls + other.calls,
             self.values + other.values,
@@ -50,7 +51,7 @@ def check_editable(atlas: Atlas) -> None:
     """Make sure that the sites of an atlas can be edited.
 
     Raises:
-        ConfigError: they are not what enters a projection.
+        ConfigError: they do not enter a projection.
     """
     if not atlas.what.enters:
         editable = " or ".join(f"`site={name}`" for name, kind in KINDS.items() if kind.enters)
@@ -60,14 +61,14 @@ def check_editable(atlas: Atlas) -> None:
         )
 
 
-class _Place(NamedTuple):
+class _Target(NamedTuple):
     """The neurons of one edit in one layer."""
 
     columns: Int[Tensor, "neurons"]
     controls: Float[Tensor, "controls neurons"]
 
 
-class _Done(NamedTuple):
+class _EditedRows(NamedTuple):
     """What one edit did in one call of a site."""
 
     number: int
@@ -77,7 +78,7 @@ class _Done(NamedTuple):
 
 
 class _Tally:
-    """What was seen so far of one edit in one layer. It stays on the device: asking for a number would wait for it."""
+    """Counts so far of one edit in one layer. They stay on the device: to read a number would wait for it."""
 
     def __init__(self, device: torch.device) -> None:
         self.values, self.changed = (torch.zeros((), dtype=torch.int64, device=device) for _ in "ab")
@@ -88,7 +89,7 @@ class Edits:
     """Edits neurons of a running model while it is entered as a context, and proves it.
 
     No special token and no padding is ever edited. `begin` comes before each batch: it says which row gets which edit.
-    From then on the model may be run over the batch in one piece, or further and further from a cache.
+    From then on the model may be run over the batch in one piece, or in several with a cache.
     """
 
     def __init__(self, model: LanguageModel, atlas: Atlas, *edits: Edit) -> None:
@@ -98,22 +99,22 @@ class Edits:
         self.edits = edits
         addresses = [edit.address for edit in edits] + list(in_addresses(atlas.kind).values())
         self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
-        """What tells these edits from any others."""
+        """A hash of the edits, their content address."""
         self._model, self._atlas = model, atlas
         self._special = torch.tensor(sorted(set(model.tokenizer.all_special_ids)), dtype=torch.int64)
-        self._places: dict[int, dict[int, _Place]] = {}
+        self._targets: dict[int, dict[int, _Target]] = {}
         for number, edit in enumerate(edits):
             for layer in sorted({neuron.layer for neuron in edit.controls}):
-                mine = [neuron for neuron in edit.controls if neuron.layer == layer]
-                controls = torch.stack([edit.controls[neuron].float() for neuron in mine], dim=1)
-                columns = torch.tensor([neuron.neuron for neuron in mine])
-                self._places.setdefault(layer, {})[number] = _Place(columns, controls)
+                neurons = [neuron for neuron in edit.controls if neuron.layer == layer]
+                controls = torch.stack([edit.controls[neuron].float() for neuron in neurons], dim=1)
+                columns = torch.tensor([neuron.neuron for neuron in neurons])
+                self._targets.setdefault(layer, {})[number] = _Target(columns, controls)
         self._hooks = ExitStack()
         self._rows: dict[int, Tensor] = {}
         self._seeds, self._first, self._column = np.empty(0, np.uint64), np.empty(0, np.int64), 0
         self._editable, self._draws = torch.empty(0, 0, dtype=torch.bool), torch.empty(0, 0)
-        self._running: dict[int, tuple[Tensor, list[_Done]]] = {}
-        self._calls = dict.fromkeys(self._places, 0)
+        self._running: dict[int, tuple[Tensor, list[_EditedRows]]] = {}
+        self._calls = dict.fromkeys(self._targets, 0)
         self._stray: dict[int, Tensor] = {}
         self._tallies: dict[tuple[int, int], _Tally] = {}
 
@@ -121,36 +122,37 @@ class Edits:
         """Say that the model is run over a new batch from here on.
 
         Args:
-            seeds: of each row; what an edit draws depends on it and on the token's place in its row, and on no more.
+            seeds: of each row; what an edit draws depends on it and on the token's place in its row alone.
             first: the first column of each row that may be edited; places are counted from it.
             rows: the number of the edit that each row gets, None where it gets none; the first edit, by default.
         """
-        given = [0] * len(seeds) if rows is None else list(rows)
+        edit_of_row = [0] * len(seeds) if rows is None else list(rows)
         self._seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
         self._first, self._column = np.array(first, dtype=np.int64), 0
-        numbers = {number for number in given if number is not None}
         self._rows = {
-            number: torch.tensor([row for row, one in enumerate(given) if one == number], device=self._model.device)
-            for number in sorted(numbers)
+            number: torch.tensor(
+                [row for row, edit in enumerate(edit_of_row) if edit == number], device=self._model.device
+            )
+            for number in sorted({number for number in edit_of_row if number is not None})
         }
 
     def __enter__(self) -> "Edits":
         module, bridge = self._model.module, self._model.bridge
         self._hooks.callback(module.get_input_embeddings().register_forward_pre_hook(self._see_tokens).remove)
         if bridge is not None:
-            named = [(self._atlas.hook(layer), _through_bridge(self._edit, layer)) for layer in self._places]
+            named = [(self._atlas.hook(layer), partial(self._edit_in_bridge, layer)) for layer in self._targets]
             self._hooks.enter_context(bridge.hooks(fwd_hooks=named))
-        for layer, places in self._places.items():
+        for layer, targets in self._targets.items():
             projection = self._atlas.module(self._model, layer)
             if bridge is None:
-                self._hooks.callback(projection.register_forward_pre_hook(_before(self._edit, layer)).remove)
+                self._hooks.callback(projection.register_forward_pre_hook(partial(self._edit_input, layer)).remove)
             # A bridge wraps the projection: what is inside gets the very tensor that is multiplied.
             while hasattr(projection, "original_component"):
                 projection = projection.original_component
-            self._hooks.callback(projection.register_forward_hook(_after(self._read_back, layer)).remove)
+            self._hooks.callback(projection.register_forward_hook(partial(self._read_back, layer)).remove)
             device = next(projection.parameters()).device
-            for number, place in places.items():
-                places[number] = _Place(*(tensor.to(device) for tensor in place))
+            for number, target in targets.items():
+                targets[number] = _Target(*(tensor.to(device) for tensor in target))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -159,25 +161,25 @@ class Edits:
             self.proof()
 
     def proof(self) -> Proof:
-        """Return what was seen of the edits so far.
+        """Return the proof of the edits so far.
 
         Raises:
-            ModelError: an edit was never made, or something else than what was wanted entered a projection.
+            ModelError: an edit was never made, or something else than what it wanted entered a projection.
         """
-        for layer, places in self._places.items():
-            for number, place in places.items():
+        for layer, targets in self._targets.items():
+            for number, target in targets.items():
                 tally = self._tallies.get((number, layer))
                 if tally is None or not int(tally.values):
                     raise ModelError(
                         f"layer {layer} of `{self._model.name}` ran {self._calls[layer]:,} times, and no value of the "
-                        f"{len(place.columns)} neurons to edit there was edited: the edit did not take place"
+                        f"{len(target.columns)} neurons to edit there was edited: the edit did not take place"
                     )
         tallies = self._tallies.values()
         deviation = max(float(tally.deviation) for tally in tallies)
         stray = sum(int(count) for count in self._stray.values())
         if deviation != 0 or stray:
             raise ModelError(
-                f"the edit of `{self._model.name}` did not take place as it was asked for: what entered a "
+                f"the edit of `{self._model.name}` did not take place as requested: what entered a "
                 f"projection was up to {deviation:g} from what was wanted (infinite where NaN), and {stray:,} values "
                 "of other neurons changed too; take other hooks off the model, or hand it over without its bridge"
             )
@@ -201,60 +203,51 @@ class Edits:
         self._editable = inside & ~torch.isin(ids, self._special.to(ids.device))
         self._draws = torch.from_numpy(draws_at(self._seeds, places)).to(ids.device)
 
+    def _edit_in_bridge(self, layer: int, activations: Tensor, hook: Any) -> Tensor:  # TransformerLens names it `hook`.
+        return self._edit(layer, activations)
+
+    def _edit_input(self, layer: int, _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (self._edit(layer, arguments[0]), *arguments[1:])
+
     def _edit(self, layer: int, activations: Tensor) -> Tensor:
         """Return the activations of a site with its neurons edited, and note what was wanted."""
         device = activations.device
         editable, draws = self._editable.to(device), self._draws.to(device)
         # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
-        held = activations.detach().reshape(*editable.shape, -1)
+        unedited = activations.detach().reshape(*editable.shape, -1)
         if self._model.bridge is not None:
-            self._atlas.check_width(self._model, layer, held.shape[-1], self._atlas.neurons)
-        positions = torch.arange(held.shape[1], device=device)
-        out, done = held.clone(), []
-        for number, place in self._places[layer].items():
+            self._atlas.check_width(self._model, layer, unedited.shape[-1], self._atlas.neurons)
+        positions = torch.arange(unedited.shape[1], device=device)
+        out, edited_rows = unedited.clone(), []
+        for number, target in self._targets[layer].items():
             if number not in self._rows:
                 continue
             rows = self._rows[number].to(device)
-            chosen = held[rows][..., place.columns]
-            wanted = self.edits[number].of(chosen, Reference(place.controls, draws[rows]))
-            wanted = torch.where(editable[rows][..., None], wanted, chosen)
-            out[rows[:, None, None], positions[None, :, None], place.columns] = wanted
-            done.append(_Done(number, rows, place.columns, wanted))
+            before = unedited[rows][..., target.columns]
+            wanted = self.edits[number].of(before, Reference(target.controls, draws[rows]))
+            wanted = torch.where(editable[rows][..., None], wanted, before)
+            out[rows[:, None, None], positions[None, :, None], target.columns] = wanted
+            edited_rows.append(_EditedRows(number, rows, target.columns, wanted))
             tally = self._tallies.setdefault((number, layer), _Tally(device))
-            # Not in place: what was made in inference mode may not be changed outside of it.
-            tally.values = tally.values + editable[rows].sum() * len(place.columns)
-            tally.changed = tally.changed + (wanted != chosen).sum()
-        self._running[layer] = held, done
+            # Not in place: a tensor made in inference mode may not be changed outside of it.
+            tally.values = tally.values + editable[rows].sum() * len(target.columns)
+            tally.changed = tally.changed + (wanted != before).sum()
+        self._running[layer] = unedited, edited_rows
         return out.view_as(activations)
 
-    def _read_back(self, layer: int, entered: Tensor) -> None:
-        """Compare what entered a projection with what was wanted, and all else with what was there."""
+    def _read_back(self, layer: int, _: Any, arguments: tuple[Any, ...], __: Any) -> None:
+        """Compare what entered a projection with what the edits wanted, and all other values with the unedited ones."""
         self._calls[layer] += 1
         if layer not in self._running:  # No edit came before it: the proof misses its values.
             return
-        held, done = self._running.pop(layer)
-        entered = entered.detach().reshape(held.shape)
-        stray = (entered != held).sum()
-        for number, rows, columns, wanted in done:
-            there = entered[rows][..., columns]
-            stray = stray - (there != held[rows][..., columns]).sum()
+        unedited, edited_rows = self._running.pop(layer)
+        entered = arguments[0].detach().reshape(unedited.shape)
+        stray = (entered != unedited).sum()
+        for number, rows, columns, wanted in edited_rows:
+            values = entered[rows][..., columns]
+            stray = stray - (values != unedited[rows][..., columns]).sum()
             # NaN is as far off as can be: `maximum` alone would keep it, and no comparison would find it.
-            far = (there.double() - wanted.double()).abs().nan_to_num(nan=torch.inf)
+            deviation = (values.double() - wanted.double()).abs().nan_to_num(nan=torch.inf)
             tally = self._tallies[number, layer]
-            tally.deviation = torch.maximum(tally.deviation, far.max())
+            tally.deviation = torch.maximum(tally.deviation, deviation.max())
         self._stray[layer] = self._stray.get(layer, torch.zeros_like(stray)) + stray
-
-
-def _through_bridge(edit: Callable[[int, Tensor], Tensor], layer: int) -> Callable[..., Tensor]:
-    def listen(activations: Tensor, hook: Any) -> Tensor:  # The name `hook` is TransformerLens's.
-        return edit(layer, activations)
-
-    return listen
-
-
-def _before(edit: Callable[[int, Tensor], Tensor], layer: int) -> Callable[..., tuple[Any, ...]]:
-    return lambda _, arguments: (edit(layer, arguments[0]), *arguments[1:])
-
-
-def _after(look: Callable[[int, Tensor], None], layer: int) -> Callable[..., None]:
-    return lambda _, arguments, __: look(layer, arguments[0])

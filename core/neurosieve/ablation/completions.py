@@ -1,17 +1,16 @@
-"""The same prompts completed by the same draws, unedited and edited, and read again by the unedited model."""
+"""The same prompts completed with the same random draws, unedited and edited, and read by the unedited model."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 from neurosieve.ablation.conditions import Condition
-from neurosieve.ablation.editing import Edits, Proof
+from neurosieve.ablation.hooks import Edits, Proof
+from neurosieve.ablation.likelihood import log_probabilities
 from neurosieve.ablation.settings import Ablate
-from neurosieve.ablation.surprisal import log_probabilities
-from neurosieve.contracts import Grader, Problems
+from neurosieve.contracts import Grader
 from neurosieve.data import Document, Problem
 from neurosieve.generation.completing import complete, prompt_tokens
 from neurosieve.generation.prompts import Prompt
@@ -21,31 +20,19 @@ from neurosieve.generation.trace_store import TraceStore
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.hooks import evaluating
 from neurosieve.models.loading import LanguageModel
-from neurosieve.registry import describe
 
-__all__ = ["Writer", "Writing", "described_writing", "likelihoods"]
+__all__ = ["Writer", "Writing", "likelihoods"]
 
 
 class Writing(NamedTuple):
     """What the model is given to write, how it draws, and who grades it."""
 
     documents: Iterable[Document]
-    """The texts of the run: their prompts are given again where there are no problems."""
+    """The texts of the run: their prompts are used where there are no problems."""
     problems: Iterable[Problem] | None
     prompt: Prompt
     sampling: Sampling
     grader: Grader | None
-
-
-def described_writing(writing: Writing) -> dict[str, Any]:
-    """Return what it takes to have the same written again."""
-    problems, told = writing.problems, "problems handed over"
-    return {
-        "problems": None if problems is None else describe(problems) if isinstance(problems, Problems) else told,
-        "prompt": asdict(writing.prompt),
-        "sampling": asdict(writing.sampling),
-        "grader": None if writing.grader is None else describe(writing.grader),
-    }
 
 
 class Writer:
@@ -64,11 +51,12 @@ class Writer:
         self.rows = settings.rows_per_batch or (16 if model.device.type == "cpu" else 64)
         self.announce = announce
         self.store = TraceStore(Path(settings.store) if settings.store else None)
-        self.proofs: list[Proof] = []
+        self.proof: Proof | None = None
+        """Of all edits together."""
 
     def unedited(self) -> list[Completion]:
         """Return the completion of each request."""
-        return self._completed(None)
+        return self._complete(None)
 
     def edited(self, condition: Condition) -> list[Completion]:
         """Return the completion of each request under an edit.
@@ -84,17 +72,13 @@ class Writer:
             with torch.inference_mode(), evaluating(self.model.module):
                 self.model.module.base_model(input_ids=torch.tensor([ids], device=self.model.device), use_cache=False)
             edits.proof()
-            completions = self._completed(edits)
-        self.proofs.append(edits.proof())
+            completions = self._complete(edits)
+        proof = edits.proof()
+        self.proof = proof if self.proof is None else self.proof.joined(proof)
         return completions
 
-    def proof(self) -> Proof:
-        """Return the proof of all edits together."""
-        calls, values, changed, deviations = zip(*self.proofs, strict=True)
-        return Proof(sum(calls), sum(values), sum(changed), max(deviations))
-
-    def _completed(self, edits: Edits | None) -> list[Completion]:
-        found = complete(
+    def _complete(self, edits: Edits | None) -> list[Completion]:
+        completions = complete(
             self.model,
             self.requests,
             self.sampling,
@@ -103,7 +87,7 @@ class Writer:
             edits=edits,
             traces=self.store,
         )
-        by_id = {one.request.id: one for one in found}
+        by_id = {completion.request.id: completion for completion in completions}
         return [by_id[request.id] for request in self.requests]
 
 
@@ -114,13 +98,19 @@ def likelihoods(
     written: Sequence[Sequence[Completion]],
     announce: Callable[..., None],
 ) -> list[list[float]]:
-    """Return the log-probability of each completion under the unedited model."""
-    found: list[list[float]] = [[] for _ in written]
+    """Return the log-probability of each completion under the unedited model.
+
+    Args:
+        samples: how many completions each prompt has, one after the other.
+        written: under each condition, the completions of all prompts.
+    """
+    likelihood: list[list[float]] = [[] for _ in written]
     for number, prompt in enumerate(prompts):
         ids = prompt_tokens(model.tokenizer, prompt)
-        mine = [one for made in written for one in made[number * samples : (number + 1) * samples]]
-        log_p = log_probabilities(model, ids, [one.token_ids for one in mine])
-        for condition, made in enumerate(found):
-            made += log_p[condition * samples : (condition + 1) * samples]
+        # One batch per prompt: its completions under all conditions, which share the cache of the prompt.
+        of_prompt = [done for completions in written for done in completions[number * samples : (number + 1) * samples]]
+        log_p = log_probabilities(model, ids, [completion.token_ids for completion in of_prompt])
+        for condition, values in enumerate(likelihood):
+            values += log_p[condition * samples : (condition + 1) * samples]
         announce("stage_progressed", stage="reading again", done=number + 1, total=len(prompts), unit="prompts")
-    return found
+    return likelihood

@@ -10,8 +10,8 @@ import transformers
 from scipy.special import log_softmax
 
 from neurosieve import ConfigError, DataError, Detector, Document, ModelError, Problem, Prompt, Span
-from neurosieve.ablation import surprisal as surprisal_module
-from neurosieve.ablation.surprisal import log_probabilities
+from neurosieve.ablation import likelihood as likelihood_module
+from neurosieve.ablation.likelihood import log_probabilities
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
@@ -57,7 +57,7 @@ def plainly(held, prompt, completion):
 @pytest.mark.parametrize("piece", [1, 4, 100])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_log_probability_of_completions_is_that_of_plain_passes(name, piece, monkeypatch):
-    monkeypatch.setattr(surprisal_module, "_LOGITS", piece * 4 * 461)
+    monkeypatch.setattr(likelihood_module, "_LOGITS", piece * 4 * 461)
     held = opened(name)
     prompt, completions = ids(11, 0), [ids(length, length) for length in (13, 1, 0, 6)]
     found = log_probabilities(held, prompt, completions)
@@ -149,7 +149,7 @@ class Reading(Detector):
 
 
 def test_a_detector_that_does_not_read_is_refused_and_one_that_finds_nothing_at_all_is_not():
-    with pytest.raises(DataError, match="the detector of `slip` goes by what the source says"):
+    with pytest.raises(DataError, match="the detector of `slip` relies on annotations, so it cannot label generated"):
         refuse_blind(Knowing(), "slip", documents())
     refuse_blind(Reading(), "slip", documents())
     refuse_blind(Reading(), "slip", [])

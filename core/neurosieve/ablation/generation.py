@@ -1,7 +1,8 @@
-"""What edits do to what a model writes: how often the behaviour shows, and at what cost."""
+"""The effect of edits on generated text: how often the behaviour shows, and at what cost."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from neurosieve.ablation.comparison import Measure, Observed
-from neurosieve.ablation.conditions import Condition
-from neurosieve.ablation.edited_writing import Writer, Writing, likelihoods
+from neurosieve.ablation.completions import Writer, Writing, likelihoods
+from neurosieve.ablation.conditions import Condition, columns_of
 from neurosieve.ablation.effects import Estimate, sign_test
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
-from neurosieve.analysis.grading import graded, truth_of
+from neurosieve.analysis.grading import grade_documents, truth_of
 from neurosieve.contracts import Grader
 from neurosieve.data import Verdict
 from neurosieve.generation.requests import Completion, Request
@@ -35,47 +36,45 @@ def observe_generated(
     writing: Writing,
     announce: Callable[..., None],
 ) -> Observed:
-    """Return what the conditions do to completions of the same prompts by the same draws.
+    """Measure the conditions on completions of the same prompts with the same random draws.
 
     Raises:
         NeurosieveError: there is nothing to complete, or the model cannot be run or edited.
     """
-    model, warnings = opened.held, list[str]()
+    lm, warnings = opened.held, list[str]()
     tasks = _tasks(opened, behaviour, settings, writing, warnings)
     sampling = writing.sampling
     if writing.problems is not None:
-        sampling = Sampling(
-            sampling.temperature, sampling.top_p, sampling.max_new_tokens, (*sampling.stop, *writing.prompt.stop)
-        )
+        sampling = replace(sampling, stop=(*sampling.stop, *writing.prompt.stop))
     pairs = [(task, sample) for task in tasks for sample in range(settings.samples)]
     requests = [
         Request(f"{task.id}#{sample}", task.prompt, request_seed(settings.seed, sample)) for task, sample in pairs
     ]
-    write = Writer(model, opened.atlas, requests, sampling, settings, announce)
-    written = [write.unedited(), *(write.edited(condition) for condition in conditions)]
-    likely = likelihoods(model, [task.prompt for task in tasks], settings.samples, written, announce)
-    seen = [_seen(opened, behaviour, pairs, one, writing.grader, announce) for one in written]
-    traces = [
-        _traces(pairs, completions, spans, verdicts, log_p)
-        for completions, (spans, verdicts), log_p in zip(written, seen, likely, strict=True)
-    ]
-    groups = [task.group for task, _ in pairs]
+    writer = Writer(lm, opened.atlas, requests, sampling, settings, announce)
+    written = [writer.unedited(), *(writer.edited(condition) for condition in conditions)]
+    likelihood = likelihoods(lm, [task.prompt for task in tasks], settings.samples, written, announce)
+    traces = []
+    for completions, log_p in zip(written, likelihood, strict=True):
+        spans, verdicts = _spans_and_verdicts(opened, behaviour, pairs, completions, writing.grader, announce)
+        traces.append(_traces(pairs, completions, spans, verdicts, log_p))
     table = pd.concat(
         [
-            trace.assign(behaviour=behaviour, **_named(condition, intervention))
+            trace.assign(behaviour=behaviour, **columns_of(condition, intervention))
             for trace, condition in zip(traces, (None, *conditions), strict=True)
         ],
         ignore_index=True,
     )
-    warnings += _cautions(traces, behaviour, sampling, settings, writing.grader)
+    warnings += _warnings(traces, behaviour, sampling, settings, writing.grader)
     counts = {
         "prompts": len(tasks),
         "traces": len(table),
         "tokens": int(table.tokens.sum()),
-        "from_the_store": write.store.found,
+        "from_the_store": writer.store.found,
         "without_verdict": int(table.right.isna().sum()),
     }
-    return Observed(list(_measures(traces, groups)), 1, {"traces": table}, write.proof(), 0.0, counts, warnings)
+    assert writer.proof is not None, "there is at least one condition"
+    measures = list(_measures(traces, [task.group for task, _ in pairs]))
+    return Observed(measures, 1, {"traces": table}, writer.proof, 0.0, counts, warnings)
 
 
 def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing, warnings: list[str]) -> list[Task]:
@@ -95,7 +94,7 @@ def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing,
     return tasks_of_documents(documents, groups, at_most, settings.seed)
 
 
-def _seen(
+def _spans_and_verdicts(
     opened: Reopened,
     behaviour: str,
     pairs: Sequence[tuple[Task, int]],
@@ -104,12 +103,14 @@ def _seen(
     announce: Callable[..., None],
 ) -> tuple[list[int], list[Verdict]]:
     """Return how many spans each completion has, and whether it is right."""
-    documents = [task.completed(one.text, sample) for (task, sample), one in zip(pairs, completions, strict=True)]
-    found = detected(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
-    spans = [len(one.spans[behaviour]) for one in found]
+    documents = [
+        task.completed(completion.text, sample) for (task, sample), completion in zip(pairs, completions, strict=True)
+    ]
+    results = detected(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
+    spans = [len(result.spans[behaviour]) for result in results]
     if grader is None or not any(truth_of(document) for document in documents):
         return spans, [Verdict(None, reason="nothing was graded")] * len(documents)
-    return spans, graded(documents, grader, announce=announce)
+    return spans, grade_documents(documents, grader, announce=announce)
 
 
 def _traces(
@@ -119,32 +120,20 @@ def _traces(
     verdicts: Sequence[Verdict],
     log_p: Sequence[float],
 ) -> pd.DataFrame:
-    """Return a line for each trace under one condition."""
+    """Return a row for each trace under one condition."""
     return pd.DataFrame(
         {
             "problem": [task.id for task, _ in pairs],
             "group": [task.group for task, _ in pairs],
             "sample": [sample for _, sample in pairs],
-            "tokens": [len(one.token_ids) for one in completions],
+            "tokens": [len(completion.token_ids) for completion in completions],
             "spans": spans,
             "right": pd.array([verdict.right for verdict in verdicts], dtype="boolean"),
-            "truncated": [not one.ended for one in completions],
+            "truncated": [not completion.ended for completion in completions],
             "log_p": log_p,
-            "text": [one.text for one in completions],
+            "text": [completion.text for completion in completions],
         }
     )
-
-
-def _named(condition: Condition | None, intervention: str) -> dict[str, Any]:
-    if condition is None:
-        return {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
-    return {
-        "set": condition.set,
-        "control_set": condition.control_set,
-        "intervention": intervention,
-        "strength": condition.edit.strength,
-        "k": condition.k,
-    }
 
 
 def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator[Measure]:
@@ -161,53 +150,53 @@ def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator
         **more: Any,
     ) -> Measure:
         under = np.ones_like(numerator) if denominator is None else denominator
-        told = more.pop("groups", groups)
-        return Measure(name, words, told, numerator[1:], under[1:], (numerator[0], under[0]), **more)
+        of_groups = more.pop("groups", groups)
+        return Measure(name, words, of_groups, numerator[1:], under[1:], (numerator[0], under[0]), **more)
 
     spans, tokens = column("spans"), column("tokens")
     shown = (spans > 0).astype(np.float64)
     yield measure("spans_per_1000_tokens", "the number of spans per 1,000 tokens", 1000 * spans, tokens)
     yield measure("spans_per_trace", "the number of spans per trace", spans)
-    p = [sign_test(one - shown[0], groups) for one in shown[1:]]
+    p = [sign_test(edited - shown[0], groups) for edited in shown[1:]]
     yield measure("any", "the share of traces with the behaviour", shown, p=p)
     right = column("right")
     known = np.asarray(np.isfinite(right).all(axis=0))  # What could not be graded once has no pair.
     if known.any():
-        mine = [group for group, here in zip(groups, known.tolist(), strict=True) if here]
+        known_groups = [group for group, is_known in zip(groups, known.tolist(), strict=True) if is_known]
         right = right[:, known]
-        p = [sign_test(one - right[0], mine) for one in right[1:]]
-        yield measure("right", "the share of right answers", right, groups=mine, p=p)
+        p = [sign_test(edited - right[0], known_groups) for edited in right[1:]]
+        yield measure("right", "the share of right answers", right, groups=known_groups, p=p)
     yield measure("truncated", "the share of traces that ran out of tokens", column("truncated"))
     yield measure("tokens", "the length in tokens", tokens)
     yield measure(
-        "perplexity", "the perplexity under the unedited model", -column("log_p"), tokens, read_as=Estimate.exp
+        "perplexity", "the perplexity under the unedited model", -column("log_p"), tokens, transform=Estimate.exp
     )
 
 
-def _cautions(
+def _warnings(
     traces: Sequence[pd.DataFrame], behaviour: str, sampling: Sampling, settings: Ablate, grader: Grader | None
 ) -> list[str]:
     """Return what a reader of the effects must know first."""
-    found, unedited = [], traces[0]
+    warnings, unedited = [], traces[0]
     shown = int((unedited.spans > 0).sum())
     if not shown:
-        found.append(
-            f"`{behaviour}` shows in none of {len(unedited):,} unedited traces, so that no edit can make it rarer: "
+        warnings.append(
+            f"`{behaviour}` shows in none of {len(unedited):,} unedited traces, so no edit can make it rarer: "
             "give prompts that bring it about, as `problems=arithmetic prompt=corrections` does"
         )
     if unedited.truncated.mean() > 0.5:
-        found.append(
+        warnings.append(
             f"{int(unedited.truncated.sum()):,} of {len(unedited):,} unedited traces ran out of their "
             f"{sampling.max_new_tokens:,} tokens: raise `sampling.max_new_tokens` to see how they end"
         )
     if sampling.temperature == 0 and settings.samples > 1:
-        found.append("at temperature 0 nothing is drawn: all samples of a prompt are the same")
+        warnings.append("at temperature 0 nothing is drawn: all samples of a prompt are the same")
     missing = sum(int(trace.right.isna().sum()) for trace in traces)
     total = sum(map(len, traces))
     if grader is not None and missing == total:
-        found.append("no right answers are at hand: nothing is known of what the edit does to them")
+        warnings.append("there are no right answers to grade by: the effect of the edit on them is not measured")
     elif grader is not None and missing:
-        found.append(
+        warnings.append(
             f"{missing:,} of {total:,} answers have no verdict; their traces are left out of the share of right ones"
         )
-    return found
+    return warnings

@@ -1,4 +1,4 @@
-"""What a finished run captured of some neurons: how each behaviour parts them, and where they are strongest."""
+"""What a finished run stored of some neurons: how each behaviour changes them, and where they are strongest."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,15 +15,15 @@ from neurosieve.data import Neuron, Site, TokenizedDocument
 from neurosieve.pipeline.reopening import Reopened
 from neurosieve.texts.positions import PARTS
 
-__all__ = ["Places", "captured", "contexts_table", "directions", "distribution_table"]
+__all__ = ["Places", "contexts_table", "directions", "distribution_table", "stored_places"]
 
 _CHARACTERS = 60
-"""How much text a context has before and behind its token."""
+"""How much text a context has before and after its token."""
 _QUANTILES = {"minimum": 0.0, "q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95, "maximum": 1.0}
 
 
 class Places(NamedTuple):
-    """Tokens of documents, and what neurons hold there."""
+    """Tokens of documents, and the activations of neurons there."""
 
     documents: Sequence[TokenizedDocument]
     document: npt.NDArray[np.int64]
@@ -33,28 +33,28 @@ class Places(NamedTuple):
     """Of those neurons that were read there; nan where one was not."""
 
 
-def captured(opened: Reopened, neurons: Sequence[Neuron], warnings: list[str]) -> Places:
-    """Return what the store holds of some neurons at the run's positions; `warnings` gains what it lacks, and why."""
+def stored_places(opened: Reopened, neurons: Sequence[Neuron], warnings: list[str]) -> Places:
+    """Return the stored activations of neurons at the run's positions; `warnings` gains what is missing, and why."""
     positions, space = opened.positions, opened.space
-    held: dict[Neuron, npt.NDArray[np.float32]] = {}
-    places = Places(positions.documents, positions.document_of_row, positions.token_of_row, held)
+    stored: dict[Neuron, npt.NDArray[np.float32]] = {}
+    places = Places(positions.documents, positions.document_of_row, positions.token_of_row, stored)
     unread = [neuron for neuron in neurons if Site(neuron.layer, space.kind) not in space.sites]
     if unread:
         warnings.append(
             f"the run did not read the layers of {', '.join(f'L{layer}N{index}' for layer, index in unread)}: "
-            "there is no distribution of what it held, and its contexts are of the documents shown alone"
+            "they have no distribution, and their contexts are only of the documents shown"
         )
     try:
         if (~space.has(*keys_of(positions))).any():
             raise DamagedShardError
         for layer in sorted({neuron.layer for neuron in neurons if neuron not in unread}):
-            those = [neuron for neuron in neurons if neuron.layer == layer]
-            columns = [neuron.neuron for neuron in those]
-            site = Site(layer, space.kind)
-            batches = [one.activations.numpy() for one in batches_at(space, positions, site, neurons=columns)]
-            held |= dict(zip(those, np.concatenate(batches).T, strict=True))
+            in_layer = [neuron for neuron in neurons if neuron.layer == layer]
+            columns = [neuron.neuron for neuron in in_layer]
+            batches = batches_at(space, positions, Site(layer, space.kind), neurons=columns)
+            activations = np.concatenate([batch.activations.numpy() for batch in batches])
+            stored |= dict(zip(in_layer, activations.T, strict=True))
     except DamagedShardError:
-        held.clear()
+        stored.clear()
         lacking = int((~space.has(*keys_of(positions))).sum())
         why = (
             f"{space.damaged} damaged shard(s) were removed"
@@ -63,7 +63,7 @@ def captured(opened: Reopened, neurons: Sequence[Neuron], warnings: list[str]) -
         )
         warnings.append(
             f"the store lacks {lacking:,} of the run's {len(positions.token_of_row):,} positions ({why}): contexts are "
-            "of the documents shown alone, and distributions of the run's best neurons alone; the same "
+            "only of the documents shown, and distributions only of the run's best neurons; the same "
             "`neurosieve find` in another folder fills it again"
         )
     return places
@@ -72,13 +72,13 @@ def captured(opened: Reopened, neurons: Sequence[Neuron], warnings: list[str]) -
 def distribution_table(
     opened: Reopened, behaviours: Sequence[str], neurons: Sequence[Neuron], places: Places
 ) -> pd.DataFrame:
-    """Return a line per behaviour, neuron, part and label that sums up what the neuron held there.
+    """Return a row per behaviour, neuron, part and label with the distribution of the neuron's activation there.
 
     The columns are `behaviour, layer, neuron, part, label, positions, mean`, quantiles from `minimum` to `maximum`, and
-    `auc`: the chance that a present position outfires a control one, the same on both lines. Neurons of which nothing
-    is at hand have no line.
+    `auc`: the chance that a present position outfires a control one, the same in both rows. Neurons whose activations
+    are not known have no row.
     """
-    lines = []
+    rows = []
     kept = opened.result.table("activations") if "activations" in opened.result.tables else None
     for behaviour in behaviours:
         for neuron in neurons:
@@ -87,21 +87,20 @@ def distribution_table(
                     column = number * len(opened.positions.behaviours) + opened.positions.behaviours.index(behaviour)
                     labels, values = opened.positions.labels[:, column], places.activations[neuron]
                 elif kept is not None:
-                    mine = kept[(kept.behaviour == behaviour) & (kept.part == part)]
-                    mine = mine[(mine.layer == neuron.layer) & (mine.neuron == neuron.neuron)]
-                    labels, values = mine.label.to_numpy(), mine.activation.to_numpy()
+                    chosen = kept[(kept.behaviour == behaviour) & (kept.part == part)]
+                    chosen = chosen[(chosen.layer == neuron.layer) & (chosen.neuron == neuron.neuron)]
+                    labels, values = chosen.label.to_numpy(), chosen.activation.to_numpy()
                 else:
                     continue
                 present, control = (values[labels == label].astype(np.float64) for label in (1, 0))
                 auc = _auc(present, control)
-                for label, there in ((1, present), (0, control)):
-                    if len(there):
-                        quantiles = np.quantile(there, list(_QUANTILES.values())).tolist()
-                        lines.append(
-                            (behaviour, *neuron, part, label, len(there), float(there.mean()), *quantiles, auc)
-                        )
+                for label, of_label in ((1, present), (0, control)):
+                    if len(of_label):
+                        quantiles = np.quantile(of_label, list(_QUANTILES.values())).tolist()
+                        summary = (len(of_label), float(of_label.mean()), *quantiles, auc)
+                        rows.append((behaviour, *neuron, part, label, *summary))
     columns = ["behaviour", "layer", "neuron", "part", "label", "positions", "mean", *_QUANTILES, "auc"]
-    return pd.DataFrame(lines, columns=columns)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _auc(present: Float[np.ndarray, "present"], control: Float[np.ndarray, "control"]) -> float:
@@ -113,33 +112,32 @@ def _auc(present: Float[np.ndarray, "present"], control: Float[np.ndarray, "cont
 
 
 def directions(distribution: pd.DataFrame) -> dict[Neuron, int]:
-    """Return which way each neuron goes where the behaviour shows: up, 1, or down, -1.
+    """Return whether each neuron is higher (1) or lower (-1) where the behaviour shows.
 
-    The behaviour is the one that its ranking part tells best by the neuron; of neurons that tell none, nothing is said.
+    The behaviour is the one that has the largest effect on the neuron in the ranking part. A neuron on which none has
+    an effect is left out.
     """
-    lines = distribution[(distribution.part == PARTS[0]) & distribution.auc.notna() & (distribution.auc != 0.5)]
-    told = lines.auc - 0.5
-    lines = lines.assign(way=np.where(told > 0, 1, -1), told=told.abs()).sort_values("told", kind="stable")
+    rows = distribution[(distribution.part == PARTS[0]) & distribution.auc.notna() & (distribution.auc != 0.5)]
+    effect = rows.auc - 0.5
+    rows = rows.assign(direction=np.where(effect > 0, 1, -1), effect=effect.abs()).sort_values("effect", kind="stable")
     return {
-        Neuron(layer, index): way
-        for layer, index, way in zip(lines.layer.tolist(), lines.neuron.tolist(), lines.way.tolist(), strict=True)
+        Neuron(layer, index): direction
+        for layer, index, direction in zip(
+            rows.layer.tolist(), rows.neuron.tolist(), rows.direction.tolist(), strict=True
+        )
     }
 
 
 def contexts_table(
-    neurons: Sequence[Neuron], searched: Sequence[Places], toward: Mapping[Neuron, int], count: int
+    neurons: Sequence[Neuron], searched: Sequence[Places], direction: Mapping[Neuron, int], count: int
 ) -> tuple[pd.DataFrame, dict[Neuron, int]]:
-    """Return where each neuron is strongest, and over how many tokens that was looked for.
+    """Return where each neuron is strongest, and how many tokens were searched for that.
 
     A document gives its strongest token alone, and texts that are the same up to that token count once, so that one
     text does not fill the list.
 
-    Args:
-        neurons: to look for.
-        searched: where.
-        toward: which way strong is for a neuron: the highest (1), or the lowest (-1); where nothing is said, what is
-            largest in size, for a gated neuron acts with either sign.
-        count: how many places of each.
+    `direction` says what is strong for a neuron: the highest (1) or the lowest (-1) activation. For a neuron not
+    in it, that is the largest in size, as a gated neuron acts with either sign.
 
     Returns:
         `layer, neuron, place, document, token, activation, before, text, after`, and the tokens of each neuron.
@@ -148,11 +146,11 @@ def contexts_table(
     number_of = {document.id: number for number, document in enumerate(documents)}
     tables, tokens = [], {}
     for neuron in neurons:
-        found = [_lines(places, neuron, number_of) for places in searched if neuron in places.activations]
-        together = pd.concat(found).dropna().drop_duplicates(["number", "token"])
+        activations = [_activations(places, neuron, number_of) for places in searched if neuron in places.activations]
+        together = pd.concat(activations).dropna().drop_duplicates(["number", "token"])
         tokens[neuron] = len(together)
-        way = toward.get(neuron, 0)
-        together["strength"] = together.activation * way if way else together.activation.abs()
+        sign = direction.get(neuron, 0)
+        together["strength"] = together.activation * sign if sign else together.activation.abs()
         strongest = together.sort_values("strength", ascending=False, kind="stable").drop_duplicates("number")
         chosen: dict[tuple[str, str], tuple[str, int, float, str, str, str]] = {}
         for number, token, activation in strongest[["number", "token", "activation"]].itertuples(index=False):
@@ -173,8 +171,8 @@ def contexts_table(
     return pd.concat(tables, ignore_index=True), tokens
 
 
-def _lines(places: Places, neuron: Neuron, number_of: Mapping[str, int]) -> pd.DataFrame:
-    numbers = np.array([number_of[one.id] for one in places.documents])
+def _activations(places: Places, neuron: Neuron, number_of: Mapping[str, int]) -> pd.DataFrame:
+    numbers = np.array([number_of[document.id] for document in places.documents])
     return pd.DataFrame(
         {"number": numbers[places.document], "token": places.token, "activation": places.activations[neuron]}
     )

@@ -1,7 +1,7 @@
-"""Ask a program that runs apart, and end it where it does not answer in time.
+"""Run a script in another process, and end it where it does not answer in time.
 
-A thread cannot be stopped, and a signal reaches the main thread alone and no computation that never comes back to
-Python: another process ends whatever it does.
+A thread cannot be stopped. A signal reaches the main thread alone, and no computation that never returns to Python.
+Another process can always be ended.
 """
 
 import atexit
@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Lock, Timer
 from typing import Any
 
-__all__ = ["Apart", "SilentError"]
+__all__ = ["SilentError", "Subprocess"]
 
 _STARTING = 120.0
 
@@ -22,8 +22,8 @@ class SilentError(Exception):
     """The program gave no answer; the message says why."""
 
 
-class Apart:
-    """A Python script that answers each line of JSON with one, started when first asked."""
+class Subprocess:
+    """A Python script that answers each line of JSON with one; it starts at the first question."""
 
     def __init__(self, script: Path) -> None:
         self.script = script
@@ -63,7 +63,7 @@ class Apart:
     def _line(self, question: str, seconds: float) -> str:
         process, late = self._process, Event()
         if process is None or process.stdin is None or process.stdout is None:
-            raise SilentError("the program is not there")
+            raise SilentError("the program did not start")
 
         def stop() -> None:
             late.set()

@@ -8,7 +8,7 @@ from scipy import stats
 
 from neurosieve import Intervention, ModelError, Neuron, PluginError, Reference
 from neurosieve.ablation.edit import Edit, draws_at
-from neurosieve.ablation.editing import Edits
+from neurosieve.ablation.hooks import Edits
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
@@ -256,7 +256,7 @@ def test_another_hook_that_changes_what_was_edited_stops_the_run():
     before = projection.register_forward_pre_hook(halve)
     logits_of(held, edits, texts())  # What comes before the edit is part of the model.
     before.remove()
-    message = r"did not take place as it was asked for: .* was up to [0-9.]+ from .* and [0-9,]{3,} values of other"
+    message = r"did not take place as requested: .* was up to [0-9.]+ from .* and [0-9,]{3,} values of other"
 
     def spoilt():
         with edits:

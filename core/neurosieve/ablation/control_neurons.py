@@ -1,0 +1,133 @@
+"""Control neurons: of the same layer as their targets, and firing about as often and as strongly."""
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float
+from torch import Tensor
+
+from neurosieve.data import Neuron
+from neurosieve.errors import ConfigError
+
+__all__ = ["Firing", "Match", "draw_controls", "firing_of"]
+
+_FIRING = 0.1
+"""A neuron fires where its activation is among this share of its layer's largest, either sign."""
+_SILENT = 0.01
+"""Neurons below this share of their layer's root mean square count as alike: they are next to silent."""
+_NEAR = 10
+"""A control is drawn among so many of the nearest neurons, or twice as many as there are sets, if that is more."""
+
+
+class Firing(NamedTuple):
+    """How often and how strongly each neuron of a layer fires."""
+
+    frequency: npt.NDArray[np.float64]
+    """The share of control positions at which the neuron's activation, whatever its sign, is among the largest tenth
+    of all activations of its layer."""
+    magnitude: npt.NDArray[np.float64]
+    """The root mean square of its activation over control positions."""
+
+
+class Match(NamedTuple):
+    """A control neuron, and how like its target it is."""
+
+    neuron: Neuron
+    ratio: float
+    """How many times as often or as strongly one of the two fires as the other, whichever is more; 1 is alike."""
+    wide: bool
+    """Whether the layer was short, and the control is of another layer or of the best of the ranking."""
+
+
+def firing_of(activations: Float[Tensor, "controls neurons"]) -> Firing:
+    """Return how the neurons of a layer fire, by their activations at control positions."""
+    size = activations.abs().double().numpy()
+    place = int((1 - _FIRING) * size.size)
+    threshold = np.partition(size.ravel(), place)[place] if size.size else 0.0
+    # Strictly above: where more than nine in ten activations are 0, a neuron fires where it is not 0.
+    fires = (size > threshold).sum(axis=0)
+    magnitude = np.sqrt((size**2).mean(axis=0))
+    return Firing((fires + 1) / (len(size) + 2), np.maximum(magnitude, _SILENT * np.sqrt((size**2).mean())))
+
+
+def draw_controls(
+    targets: Sequence[Neuron],
+    layers: Sequence[int],
+    firing: Callable[[int], Firing],
+    best: Set[Neuron],
+    sets: int,
+    seed: int,
+) -> list[list[Match]]:
+    """Return sets of control neurons, in each one for each target: of its layer, near to it in frequency and magnitude.
+
+    No control is a target, or among the best of the ranking, or twice in a set; and no two sets have the same control
+    for the same target. Where a layer has no such neuron left, one of the best of the ranking is taken, and where it
+    has none at all, one of another layer.
+
+    Args:
+        layers: all layers that were read.
+        firing: how the neurons of a layer fire.
+        best: the best neurons of the ranking: they may be about the behaviour too.
+
+    Raises:
+        ConfigError: there are too few neurons.
+    """
+    drawn: list[list[Match]] = [[] for _ in range(sets)]
+    for place, target in enumerate(targets):
+        pools = _pools(target, set(targets), layers, firing, best, max(_NEAR, 2 * sets), [seed, place])
+        waiting: list[Match] = []
+        for controls in drawn:
+            taken = {match.neuron for match in controls}
+            while (match := next((match for match in waiting if match.neuron not in taken), None)) is None:
+                pool = next(pools, None)
+                if pool is None:
+                    raise ConfigError(
+                        f"there is no neuron left to compare with L{target.layer}N{target.neuron}: with "
+                        f"{len(targets):,} neurons to edit, {sets:,} sets of controls leave too few; lower `k` or "
+                        "`controls`"
+                    )
+                waiting += pool
+            waiting.remove(match)
+            controls.append(match)
+    return drawn
+
+
+def _pools(
+    target: Neuron,
+    targets: Set[Neuron],
+    layers: Sequence[int],
+    firing: Callable[[int], Firing],
+    best: Set[Neuron],
+    near: int,
+    seed: Sequence[int],
+) -> Iterator[list[Match]]:
+    """Yield candidates for the controls of a target, pool by pool: the nearest ones of each in front, shuffled."""
+    rng = np.random.default_rng(seed)
+    others = [layer for layer in layers if layer != target.layer]
+    for wide, of_layers, only_best in (
+        (False, [target.layer], False),
+        (True, [target.layer], True),
+        (True, others, False),
+        (True, others, True),
+    ):
+        candidates = [
+            neuron
+            for layer in of_layers
+            for index in range(len(firing(layer).frequency))
+            if (neuron := Neuron(layer, index)) not in targets and (neuron in best) == only_best
+        ]
+        if candidates:
+            ratios = _ratios(target, candidates, firing)
+            order = np.argsort(ratios, kind="stable")
+            rng.shuffle(order[:near])
+            yield [Match(candidates[place], float(ratios[place]), wide) for place in order.tolist()]
+
+
+def _ratios(target: Neuron, candidates: Sequence[Neuron], firing: Callable[[int], Firing]) -> npt.NDArray[np.float64]:
+    """Return how many times as often or as strongly one of the two fires as the other, whichever is more."""
+    of_target = np.array([column[target.neuron] for column in firing(target.layer)])
+    of_each = np.array([[column[neuron] for column in firing(layer)] for layer, neuron in candidates])
+    worst: npt.NDArray[np.float64] = np.maximum(of_each / of_target, of_target / of_each).max(axis=1)
+    return worst

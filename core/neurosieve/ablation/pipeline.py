@@ -1,0 +1,178 @@
+"""From a finished run to the effect of editing its neurons: the stages of `ablate`, in order."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurosieve.ablation.comparison import Comparison, Judgement, Observed
+from neurosieve.ablation.completions import Writing
+from neurosieve.ablation.conditions import (
+    Condition,
+    best_neurons,
+    conditions,
+    control_sets,
+    ranked_neurons,
+    rounds,
+)
+from neurosieve.ablation.control_neurons import Match
+from neurosieve.ablation.control_positions import ControlPositions
+from neurosieve.ablation.effects import FEW_SETS
+from neurosieve.ablation.generation import observe_generated
+from neurosieve.ablation.hooks import check_editable
+from neurosieve.ablation.settings import Ablate
+from neurosieve.ablation.teacher_forcing import observe_forced
+from neurosieve.contracts import Intervention, Report
+from neurosieve.data import Neuron
+from neurosieve.errors import ConfigError, nearest
+from neurosieve.models.architectures import model_record
+from neurosieve.pipeline.reopening import Reopened, neurons_asked
+from neurosieve.registry import describe
+from neurosieve.runs.record import described
+from neurosieve.runs.recording import recording
+from neurosieve.runs.results import Run
+
+__all__ = ["ablate_neurons"]
+
+_FAR = 2.0
+"""Control neurons that fire more than so many times as often or as strongly as their targets are warned of."""
+
+
+def ablate_neurons(
+    opened: Reopened,
+    intervention: Intervention,
+    settings: Ablate,
+    writing: Writing,
+    reports: Mapping[str, Report],
+    folder: Path,
+    config: Mapping[str, Any],
+) -> Run:
+    """Edit neurons of a finished run, and control neurons, and write the run that shows the effect to `folder`.
+
+    `config` is what else it takes to make the run again, for `run.json`.
+
+    Raises:
+        NeurosieveError: the run cannot be made; nothing is left in `folder`.
+    """
+    check_editable(opened.atlas)
+    name = str(describe(intervention)["_target_"]).rpartition("/")[2]
+    with recording("ablate", folder, reports) as run:
+        behaviour = settings.behaviour or opened.result.behaviours[0]
+        if behaviour not in opened.result.behaviours:
+            raise ConfigError(f"the run has no behaviour `{behaviour}`: {nearest(behaviour, opened.result.behaviours)}")
+        listed = neurons_asked(settings.neurons, opened.atlas, opened.held.name)
+        ks, strengths = settings.doses(len(listed))
+        targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
+        with run.stage("matching"):
+            at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
+            layers = [site.layer for site in opened.space.sites]
+            best = best_neurons(opened.result, behaviour)
+            sets = control_sets(targets, at_controls, layers, best, settings.control_sets, settings.seed)
+            requested = conditions(intervention, targets, sets, at_controls, ks, strengths)
+        with run.stage("measuring"):
+            measured, observed = _measure(opened, behaviour, requested, name, settings, writing, run.announce)
+        sets = sets[: 1 + max(condition.control_set for condition in measured)]
+        with run.stage("comparing"):
+            comparisons = _comparisons(observed, measured, settings)
+            rows = [row for comparison in comparisons for row in comparison.rows(name)]
+            run.tables["effects"] = pd.DataFrame(
+                [{"mode": settings.mode, "behaviour": behaviour, **row} for row in rows]
+            )
+            verdicts = [judgement._asdict() for judgement in _judgements(observed, measured, settings)]
+        run.tables |= {"neurons": _neurons(targets, sets), **observed.tables}
+        run.warnings += _warnings(sets, comparisons[0], settings.min_groups) + observed.warnings
+        choices = {"intervention": intervention, "reports": reports}
+        if settings.mode == "generated":
+            choices |= {key: getattr(writing, key) for key in ("problems", "prompt", "sampling", "grader")}
+        run.record |= {
+            "run": str(opened.result.folder),
+            "behaviours": [behaviour],
+            "mode": settings.mode,
+            "intervention": describe(intervention),
+            "measures": {measure.name: measure.words for measure in observed.measures},
+            "verdicts": verdicts,
+            "negligible": observed.negligible,
+            "proof": observed.proof._asdict(),
+            "matching": _matching(sets),
+            "counts": observed.counts | {"control_sets": len(sets)},
+            "model": model_record(opened.held, opened.atlas, opened.space.sites, opened.atlas.neurons),
+            "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
+        }
+    return run.run
+
+
+def _measure(
+    opened: Reopened,
+    behaviour: str,
+    requested: Sequence[Condition],
+    intervention: str,
+    settings: Ablate,
+    writing: Writing,
+    announce: Callable[..., None],
+) -> tuple[Sequence[Condition], Observed]:
+    """Return the conditions that were measured, and what was measured: further control sets only where they matter."""
+    if settings.mode == "generated":  # All traces are made together, as one experiment.
+        return requested, observe_generated(opened, behaviour, requested, intervention, settings, writing, announce)
+
+    def observe(some: Sequence[Condition]) -> Observed:
+        return observe_forced(opened, behaviour, some, intervention, settings, announce)
+
+    first, further = rounds(requested)
+    observed = observe(first)
+    if further and any(judgement.verdict == FEW_SETS for judgement in _judgements(observed, first, settings)):
+        return [*first, *further], observed.joined(observe(further))
+    return first, observed
+
+
+def _comparisons(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Comparison]:
+    return [
+        Comparison(measure, conditions, settings.interval_bootstraps, settings.seed, settings.min_groups)
+        for measure in observed.measures
+    ]
+
+
+def _judgements(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Judgement]:
+    comparisons = _comparisons(observed, conditions, settings)[: observed.with_verdict]
+    return [judgement for comparison in comparisons for judgement in comparison.judgements(observed.negligible)]
+
+
+def _neurons(targets: Sequence[Neuron], sets: Sequence[Sequence[Match]]) -> pd.DataFrame:
+    """Return a row for each neuron that was edited; `place` 1 is edited whatever `k` is."""
+    rows = [("target", -1, *neuron, place, np.nan) for place, neuron in enumerate(targets, 1)]
+    rows += [
+        ("control", number, *match.neuron, place, match.ratio)
+        for number, matches in enumerate(sets)
+        for place, match in enumerate(matches, 1)
+    ]
+    return pd.DataFrame(rows, columns=["set", "control_set", "layer", "neuron", "place", "ratio"])
+
+
+def _matching(sets: Sequence[Sequence[Match]]) -> dict[str, Any]:
+    ratios = [match.ratio for matches in sets for match in matches]
+    wide = sum(match.wide for matches in sets for match in matches)
+    return {"sets": len(sets), "worst_ratio": max(ratios), "median_ratio": float(np.median(ratios)), "wide": wide}
+
+
+def _warnings(sets: Sequence[Sequence[Match]], comparison: Comparison, min_groups: int) -> list[str]:
+    """Return what a reader of the effects must know first."""
+    warnings, matching = [], _matching(sets)
+    if matching["worst_ratio"] > _FAR:
+        far = sum(match.ratio > _FAR for matches in sets for match in matches)
+        warnings.append(
+            f"{far:,} of {sum(map(len, sets)):,} control neurons are not a close match: the worst fires "
+            f"{matching['worst_ratio']:.3g} times as often or as strongly as its target, or its target as it"
+        )
+    if matching["wide"]:
+        warnings.append(
+            f"{matching['wide']:,} control neurons are of another layer than their target, or among the best of the "
+            "ranking, as its layer has no other left: a smaller `k` leaves more"
+        )
+    if comparison.resamples.groups < min_groups:
+        warnings.append(
+            f"the effect is measured in {comparison.resamples.groups} groups: with fewer than {min_groups} there is no "
+            "interval and no verdict"
+        )
+    return warnings

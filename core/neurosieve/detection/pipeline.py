@@ -1,0 +1,95 @@
+"""From texts to the spans of behaviours, compared with what annotators found: the stages of `detect`, in order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from neurosieve.contracts import Detector, Report, Source
+from neurosieve.data import Document
+from neurosieve.detection.agreement import (
+    agreement_table,
+    agreement_warnings,
+    annotations_of,
+    choose_labels,
+    confusion_table,
+    count_outside,
+    mark_sentences,
+)
+from neurosieve.errors import ConfigError
+from neurosieve.runs.record import described
+from neurosieve.runs.recording import Recording, recording
+from neurosieve.runs.results import Run
+from neurosieve.texts.spans import Detect, Detected, all_detected, check_detectors, phrases_table, spans_table
+from neurosieve.wording import plural
+
+__all__ = ["detect_spans"]
+
+
+def detect_spans(
+    source: Source | Iterable[Document],
+    detectors: Mapping[str, Detector],
+    reports: Mapping[str, Report],
+    settings: Detect,
+    folder: Path,
+) -> Run:
+    """Look for behaviours in texts, compare with annotations where there are some, and write the run to `folder`.
+
+    Raises:
+        NeurosieveError: the run cannot be made; nothing is left in `folder`.
+    """
+    check_detectors(detectors, folder)
+    if not detectors:
+        raise ConfigError(
+            "no detector is given: choose at least one, as in `detectors=[...]`; `neurosieve plugins` lists them"
+        )
+    with recording("detect", folder, reports) as run:
+        with run.stage("detecting"):
+            found = all_detected(source, detectors, run.counts, run.announce)
+        with run.stage("comparing"):
+            _compare(run, found, detectors, settings)
+        numbers = {
+            name: {
+                "spans": sum(len(result.spans[name]) for result in found),
+                "documents_with": sum(bool(result.spans[name]) for result in found),
+                "documents_without": sum(not result.spans[name] for result in found),
+            }
+            for name in detectors
+        }
+        run.warnings += [
+            f"`{name}` shows nowhere in {plural(len(found), 'document')}"
+            for name in detectors
+            if not numbers[name]["spans"]
+        ]
+        if run.counts["documents_empty"]:
+            run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
+        choices = {"source": source, "detectors": detectors, "reports": reports}
+        run.record |= {
+            "behaviours": list(detectors),
+            "counts": {"behaviours": numbers},
+            "config": described(choices) | vars(settings),
+        }
+    return run.run
+
+
+def _compare(run: Recording, found: Sequence[Detected], detectors: Mapping[str, Detector], settings: Detect) -> None:
+    """Add the tables of spans and, where documents are annotated, of agreement, with what to know of it."""
+    truth = annotations_of(result.document for result in found)
+    labels = choose_labels(truth, settings.labels, "labels")
+    run.tables["spans"] = spans_table(found, settings.around)
+    run.tables["phrases"] = phrases_table(run.tables["spans"])
+    run.counts["annotated_sentences"] = len(truth.sentences)
+    run.counts["annotated_documents"] = int(truth.sentences["document"].nunique())
+    if not labels:
+        return
+    spans = {name: {result.document.id: result.spans[name] for result in found} for name in detectors}
+    marks = {name: mark_sentences(truth.sentences, spans[name]) for name in detectors}
+    compared = {label: (label,) for label in labels}
+    run.tables["agreement"] = agreement_table(
+        truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups
+    )
+    run.tables["confusion"] = confusion_table(truth, marks)
+    run.warnings += agreement_warnings(truth, compared, settings.min_groups, run.counts["documents"])
+    run.warnings += [
+        f"{outside:,} spans of `{name}` overlap no annotated sentence: they count neither as right nor as wrong"
+        for name in detectors
+        if (outside := count_outside(truth, spans[name]))
+    ]
