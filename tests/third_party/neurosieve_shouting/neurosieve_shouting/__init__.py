@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from neurosieve import Detector, Document, Scorer, Scores, Span, hookimpl
-from neurosieve.scoring.rows import Rows, RowsState
+from neurosieve import Detector, Document, Rows, RowsState, Scorer, Scores, Span, hookimpl
 
 
 @dataclass(frozen=True)
