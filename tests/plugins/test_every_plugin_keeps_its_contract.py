@@ -68,7 +68,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
     "report/figures": lambda _: {"formats": ("svg",)},
 }
-"""Fields of the plugins that have some without a default, or whose defaults take long: by kind and name, from a folder."""
+"""Fields of the plugins that have some without a default, or whose defaults take long: by kind and name."""
 
 
 def fields_without_default(plugin: Plugin) -> list[str]:
