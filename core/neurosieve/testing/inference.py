@@ -51,8 +51,8 @@ def _same(left: Tensor, right: Tensor) -> bool:
     return left.shape == right.shape and torch.allclose(left, right, rtol=1e-3, atol=1e-4, equal_nan=True)
 
 
-def contributions_sum_to_the_minus_neutral(scorer: Scorer[Any]) -> None:
-    """Assert that contributions, if there are any, sum to the distance from neutral."""
+def contributions_sum_to_the_effect(scorer: Scorer[Any]) -> None:
+    """Assert that contributions, if there are any, sum to the effect: the score less its chance level."""
     for what, batch in _cases():
         doing = f"as it computes what {what} contribute"
         with unchanged(scorer, {"activations": batch.activations}, doing), trying(scorer, doing):
@@ -70,7 +70,7 @@ def contributions_sum_to_the_minus_neutral(scorer: Scorer[Any]) -> None:
         require(
             _same(expected, total),
             f"the contributions that {shown(scorer)} gives of {what} sum to {total.tolist()}, and its score is "
-            f"{expected.tolist()} from neutral",
+            f"{expected.tolist()} from its chance level",
         )
 
 
@@ -225,7 +225,7 @@ def an_interval_knows_groups(scorer: Scorer[Any]) -> None:
 
 
 INFERENCE_CHECKS: tuple[Check, ...] = (
-    contributions_sum_to_the_minus_neutral,
+    contributions_sum_to_the_effect,
     a_contrast_scores_as_computing_does,
     resamples_score_as_repeated_positions_do,
     an_interval_holds_the_score,

@@ -273,7 +273,7 @@ CONTRAST, RESAMPLES, HOLDS, ORDER, GROUPS = (
     "an_interval_knows_groups",
 )
 BROKEN = [
-    (Elsewhere(), {"contributions_sum_to_the_minus_neutral"}, "sum to .*, and its score is .* from neutral"),
+    (Elsewhere(), {"contributions_sum_to_the_effect"}, "sum to .*, and its score is .* from its chance level"),
     (Bare(), {CONTRAST}, "return a `neurosieve.Contrast`|TypeCheckError"),
     (Short(), {CONTRAST}, r"of the shape of the activations, \(240, 6\)"),
     (
