@@ -243,7 +243,7 @@ def peak(size: Size, names: list[str]) -> dict[str, float]:
 
 
 def streamed(size: Size, names: list[str]) -> dict[str, float]:
-    """Return how long scoring takes layer by layer, compared with a sort of each, and the most memory with the layer itself.
+    """Return how long scoring takes by layer, compared with a sort of each, and the peak memory with the layer itself.
 
     The sort's copy is gone before scoring starts, but it counts: one layer's worth, as much as the sort holds.
     """
