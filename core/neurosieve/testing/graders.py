@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from neurosieve.contracts import Grader
 from neurosieve.data import Verdict
@@ -40,7 +39,7 @@ _TRUTHS = (
 
 def _verdict(grader: Grader, completion: str, truth: str) -> Verdict:
     with trying(grader, f"on the completion {shown(completion)} and the truth {shown(truth)}"):
-        verdict: Any = grader.grade(completion, truth)
+        verdict = grader.grade(completion, truth)
     what = _described(grader, completion, truth, verdict)
     require(isinstance(verdict, Verdict), f"{what}: that is not a `neurosieve.Verdict`")
     return verdict

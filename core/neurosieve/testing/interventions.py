@@ -1,7 +1,7 @@
 """What an intervention promises."""
 
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ def _cases() -> list[_Case]:
 
 def _edited(intervention: Intervention, case: _Case) -> Tensor:
     with trying(intervention, f"as it edits {case.what}"):
-        edited: Any = intervention.edit(case.activations.clone(), Reference(*(t.clone() for t in case.reference)))
+        edited = intervention.edit(case.activations.clone(), Reference(*(t.clone() for t in case.reference)))
     what = f"{edited.dtype} of shape {tuple(edited.shape)}" if isinstance(edited, Tensor) else shown(edited)
     require(
         isinstance(edited, Tensor) and edited.shape == case.activations.shape and edited.is_floating_point(),

@@ -36,7 +36,7 @@ def _scores(scorer: Scorer[Any], batch: Batch, what: str = "positions of two beh
 def _computed(scorer: Scorer[Any], state: Any, what: str, shape: tuple[int, int] = (2, 6)) -> Scores:
     """Return what a scorer computes of a state, having checked that it is a number per behaviour and neuron."""
     with trying(scorer, f"as it scores {what}"):
-        scores: Any = scorer.compute(state)
+        scores = scorer.compute(state)
     require(isinstance(scores, Scores), f"{shown(scorer)} computes {shown(scores)}, which is not a `neurosieve.Scores`")
     require(
         not isinstance(scores.neutral, Tensor) or scores.neutral.shape == (shape[0], 1),
