@@ -209,7 +209,7 @@ def an_interval_knows_groups(scorer: Scorer[Any]) -> None:
     batch = of_behaviour(random_batch(), 0)
     copies, number = 5, torch.arange(len(batch.labels))
     repeated = rows(batch, number.repeat(copies))
-    what = f"positions that are each there {copies} times"
+    what = f"positions that each occur {copies} times"
     clustered, independent = (
         _interval(scorer, dataclasses.replace(repeated, groups=groups), what)
         for groups in (number.repeat(copies), torch.arange(copies * len(number)))

@@ -52,7 +52,7 @@ def shown(value: object) -> str:
 
 @contextmanager
 def trying(plugin: object, what: str, but: type[Exception] = AssertionError) -> Iterator[None]:
-    """Turn whatever `plugin` raises, `but` one kind of error, into an AssertionError that says `what` it was to do."""
+    """Turn whatever `plugin` raises, `but` one kind of error, into an AssertionError that says `what` it was doing."""
     try:
         yield
     except (AssertionError, but):

@@ -11,8 +11,8 @@ __all__ = ["read", "require_different_ids", "require_replay"]
 
 
 def read(plugin: Iterable[Any], cls: type, some: bool = True) -> list[Any]:
-    """Return all that a plugin yields, having checked its class, and that there is `some`."""
-    # A file or a library that is not there is a mistake of whoever checks.
+    """Return all that a plugin yields; check the class of each item, and that there are `some`."""
+    # A file or a library that is not there is a mistake of the person who checks.
     with trying(plugin, "as it is read", but=NeurosieveError):
         items = list(plugin)
     kind = cls.__name__.lower()

@@ -213,7 +213,7 @@ def a_behaviour_scores_as_it_does_alone(scorer: Scorer[Any]) -> None:
 
 def its_statistic_keeps_its_contract(scorer: Scorer[Any]) -> None:
     """Assert all that the scorer's statistic promises."""
-    with trying(scorer, "as its statistic is asked for"):
+    with trying(scorer, "as it gives its statistic"):
         statistic = scorer.statistic
     check_statistic(statistic)
 

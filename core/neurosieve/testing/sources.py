@@ -37,7 +37,7 @@ def shards_partition(source: Source) -> None:
     for world_size in (1, 2, 3, min(len(whole) + 1, 16)):
         times: Counter[str] = Counter()
         for rank in range(world_size):
-            with trying(source, f"as shard {rank} of {world_size} is asked for"):
+            with trying(source, f"as shard {rank} of {world_size} is taken"):
                 shard = source.shard(rank, world_size)
             what = f"shard {rank} of {world_size} of {shown(source)}"
             documents = read(shard, Document, some=False)
