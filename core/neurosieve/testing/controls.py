@@ -72,7 +72,7 @@ def _unusable() -> list[_Case]:
 
 
 def _chosen(control: Control, case: _Case, count: int, seed: int = 0) -> list[Any]:
-    with trying(control, f"as it chooses {count} tokens of {case.what}"):
+    with trying(control, f"as {count} tokens of {case.what} are asked for"):
         return list(control.choose(case.document, case.present, count, np.random.default_rng(seed)))
 
 
