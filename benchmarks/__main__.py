@@ -1,7 +1,7 @@
 """Measure, and write one table of every figure: `make bench`, or `python benchmarks [NAME ...]`.
 
-Each benchmark runs in a process of its own, so that one's memory is not another's. Rows of benchmarks that are not
-named are kept as they are, so that a quiet hour can measure one again.
+Each benchmark runs in a process of its own, so that memory is measured separately. Rows of benchmarks that are
+not named are kept.
 """
 
 import argparse
@@ -23,21 +23,21 @@ def benchmarks() -> list[str]:
     return sorted(file.stem for file in FOLDER.glob("*.py") if "\ndef rows(" in file.read_text())
 
 
-def table(told: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """Return all benchmarks as a page."""
     parts = [
         "# Benchmarks\n\nMeasured by `make bench`, side by side on one machine: each ratio is of two times, or two "
         "amounts of memory, taken one right after the other. `python benchmarks NAME` measures one again. Peak memory "
         "is that of the row's own process where it has one, and else of its benchmark's.\n"
     ]
-    for name, one in told.items():
-        held, versions = one["machine"], one["machine"]["versions"]
-        where = [held["processor"], f"{held['cores']} cores", f"{held['memory_gib']} GiB", held["gpu"]]
-        said = ", ".join(f"{package} {number}" for package, number in versions.items())
+    for name, result in results.items():
+        machine, versions = result["machine"], result["machine"]["versions"]
+        where = [machine["processor"], f"{machine['cores']} cores", f"{machine['memory_gib']} GiB", machine["gpu"]]
+        packages = ", ".join(f"{package} {number}" for package, number in versions.items())
         parts.append(
-            f"## {name}\n\n{markdown(one['rows'])}\n<sub>{held['date']}, {', '.join(filter(None, where))}, "
-            f"{held['threads']} threads, load {held['load_before']} before, {one['seconds']:,.0f} s; "
-            f"Python {held['python']}, {said}</sub>\n"
+            f"## {name}\n\n{markdown(result['rows'])}\n<sub>{machine['date']}, {', '.join(filter(None, where))}, "
+            f"{machine['threads']} threads, load {machine['load_before']} before, {result['seconds']:,.0f} s; "
+            f"Python {machine['python']}, {packages}</sub>\n"
         )
     return "\n".join(parts)
 
@@ -54,20 +54,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as nowhere:
         output = given.output or (Path(nowhere) / "smoke" if given.smoke else DOCS)
         file = output.with_suffix(".json")
-        told = json.loads(file.read_text()) if file.exists() else {}
+        results = json.loads(file.read_text()) if file.exists() else {}
         failed = []
         for name in given.names or names:
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
-                told[name] = alone("figures:measured", name, given.smoke)
-            except RuntimeError as error:  # The others are still measured, and what they give is kept.
+                results[name] = alone("figures:measured", name, given.smoke)
+            except RuntimeError as error:  # The other benchmarks still run, and their rows are kept.
                 failed.append(str(error))
                 continue
-            print(markdown(told[name]["rows"]), flush=True)
+            print(markdown(results[name]["rows"]), flush=True)
             file.parent.mkdir(parents=True, exist_ok=True)
-            told = {known: told[known] for known in sorted(told)}
-            file.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
-            output.with_suffix(".md").write_text(table(told))
+            results = {known: results[known] for known in sorted(results)}
+            file.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
+            output.with_suffix(".md").write_text(table(results))
     if failed:
         sys.exit("\n".join(failed))
 

@@ -26,7 +26,7 @@ __all__ = [
     "FOLDER",
     "Row",
     "alone",
-    "asked",
+    "command_line",
     "forget_peak",
     "machine",
     "markdown",
@@ -62,8 +62,8 @@ def row(
         at_least: whether the aim is the least that the ratio is to be, instead.
         figures: the raw figures behind it, such as `seconds` and `peak_mib`.
     """
-    told = {"what": what, "against": against, "ratio": float(ratio), "aim": aim, "note": note}
-    return {**told, **({"at_least": True} if at_least else {}), **figures}
+    line = {"what": what, "against": against, "ratio": float(ratio), "aim": aim, "note": note}
+    return {**line, **({"at_least": True} if at_least else {}), **figures}
 
 
 def met(line: Mapping[str, Any]) -> bool | None:
@@ -82,14 +82,14 @@ def peak_mib() -> float:
     status = Path("/proc/self/status")
     if status.exists():
         # `getrusage` begins with the peak of the process that started this one.
-        [held] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-        return int(held) / 1024
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held / 2**20 if sys.platform == "darwin" else held / 1024
+        [peak] = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(peak) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 
 
 def forget_peak() -> None:
-    """Let the peak be what is held now, where the system can; elsewhere it stays that of the whole process."""
+    """Reset the peak to the memory in use now. Where the system cannot, it stays that of the whole process."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -104,7 +104,7 @@ def alone(work: str, *arguments: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         call = [sys.executable, "-c", code, str(FOLDER), work, json.dumps(arguments), str(answer)]
-        # What it prints is told to who waits; what it returns comes by the file.
+        # Its output goes to the terminal; its result comes back by the file.
         ended = subprocess.run(call, stdout=sys.stderr.fileno() if _has_descriptor() else None)
         if ended.returncode:
             raise RuntimeError(f"`{work}` of {arguments} ended with exit code {ended.returncode}; it says why above")
@@ -123,10 +123,10 @@ def machine() -> dict[str, Any]:
     """Return what the figures depend on: the processor, versions, the day."""
     import torch
 
-    told = Path("/proc/cpuinfo")
+    cpuinfo = Path("/proc/cpuinfo")
     names = (
-        [line.partition(":")[2].strip() for line in told.read_text().splitlines() if "model name" in line]
-        if (told.exists())
+        [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        if cpuinfo.exists()
         else []
     )
     return {
@@ -145,11 +145,11 @@ def machine() -> dict[str, Any]:
 
 def measured(name: str, small: bool) -> dict[str, Any]:
     """Return the rows of one benchmark, and what it took; to be called in a process of its own."""
-    told, began = machine(), time.monotonic()
+    on, began = machine(), time.monotonic()
     lines: list[Row] = import_module(name).rows(small)
     peak = round(peak_mib())
     lines = [{"peak_mib": peak, **line, "met": met(line)} for line in lines]
-    return {"machine": told, "seconds": round(time.monotonic() - began, 1), "peak_mib": peak, "rows": lines}
+    return {"machine": on, "seconds": round(time.monotonic() - began, 1), "peak_mib": peak, "rows": lines}
 
 
 def markdown(lines: Sequence[Row]) -> str:
@@ -176,8 +176,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) < 0.1 else f"{value:.2f}"
 
 
-def asked(rows: Callable[[bool], list[Row]], about: str | None) -> None:
-    """Be the command line of one benchmark."""
+def command_line(rows: Callable[[bool], list[Row]], about: str | None) -> None:
+    """Run one benchmark from the command line."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it works")
     parser.add_argument("--json", type=Path, help="also write the rows there")
@@ -185,5 +185,5 @@ def asked(rows: Callable[[bool], list[Row]], about: str | None) -> None:
     lines = rows(given.smoke)
     print(markdown(lines), end="")
     if given.json:
-        told = {"machine": machine(), "smoke": given.smoke, "rows": lines}
-        given.json.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n")
+        result = {"machine": machine(), "smoke": given.smoke, "rows": lines}
+        given.json.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")

@@ -1,16 +1,16 @@
-"""A model of the founding model's exact shape reads one document: its speed beside the bare decoder, and its memory.
+"""A model of the founding model's exact shape reads one document: its speed against the bare decoder, and its memory.
 
     python benchmarks/founding_shape.py [--smoke] [--json PATH]
 
 Random weights in the shape of DeepSeek-R1-Distill-Qwen-1.5B, float32, without the LM head, which reading never runs:
-some 6 GB, and 7 while they are made.
+about 6 GB, and 7 while they are made.
 """
 
 import statistics
 import time
 from typing import Any
 
-from figures import Row, asked, forget_peak, peak_mib, row
+from figures import Row, command_line, forget_peak, peak_mib, row
 
 SHAPE = {
     "vocab_size": 151_936,
@@ -78,7 +78,7 @@ def rows(small: bool) -> list[Row]:
         row(
             "reading one text through the founding model's shape",
             "the bare decoder (sdpa, no LM head)",
-            statistics.median(one / other for one, other in zip(ours[1:], bare[1:], strict=True)),
+            statistics.median(own / decoder for own, decoder in zip(ours[1:], bare[1:], strict=True)),
             1.05,
             f"{shape['num_hidden_layers']} x {shape['intermediate_size']:,} neurons, random weights, float32, "
             f"{length} tokens, {len(positions.token_of_row)} positions; {length / seconds:,.0f} tokens a second; "
@@ -91,4 +91,4 @@ def rows(small: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

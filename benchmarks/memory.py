@@ -1,4 +1,4 @@
-"""The most memory that `find` holds over some documents, beside ten times as many; each in a process of its own.
+"""The peak memory of `find` over some documents, and over ten times as many; each in a process of its own.
 
     python benchmarks/memory.py [--smoke] [--json PATH]
 
@@ -11,25 +11,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-from figures import Row, alone, asked, peak_mib, row
+from figures import Row, alone, command_line, peak_mib, row
 
 
-def held(preset: str, documents: int, store: str | None) -> tuple[float, int]:
+def peak_of_find(preset: str, documents: int, store: str | None) -> tuple[float, int]:
     """Return the peak of `find`, in MiB, and the tokens that it read; to be called in a process of its own."""
     import neurosieve.cli
 
     with tempfile.TemporaryDirectory() as folder:
-        asked = (f"model={preset}", f"source.documents={documents}", "scorers=[cohens_d]", "tokens_per_batch=2048")
+        arguments = (f"model={preset}", f"source.documents={documents}", "scorers=[cohens_d]", "tokens_per_batch=2048")
         places = (f"store={store or folder + '/store'}", f"hydra.run.dir={folder}/run", "reports=[]")
         with contextlib.redirect_stdout(sys.stderr):
-            neurosieve.cli.main(["find", *asked, *places])
-        told = json.loads((Path(folder) / "run" / "run.json").read_text())
-        return peak_mib(), told["reading"]["tokens"]
+            neurosieve.cli.main(["find", *arguments, *places])
+        record = json.loads((Path(folder) / "run" / "run.json").read_text())
+        return peak_mib(), record["reading"]["tokens"]
 
 
 def tenfold(preset: str, documents: int, store: str | None) -> Row:
-    few, _ = alone("memory:held", preset, documents, store)
-    many, tokens = alone("memory:held", preset, 10 * documents, store)
+    few, _ = alone("memory:peak_of_find", preset, documents, store)
+    many, tokens = alone("memory:peak_of_find", preset, 10 * documents, store)
     return row(
         f"peak memory of `find{' store=none' if store else ''}` over {10 * documents:,} texts",
         f"over {documents:,} texts",
@@ -53,4 +53,4 @@ def rows(small: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

@@ -1,4 +1,4 @@
-"""How long 1,000 permutations of every neuron take, beside one single-precision matrix product of that size.
+"""How long 1,000 permutations of every neuron take, compared with one single-precision matrix product of that size.
 
     python benchmarks/permutation.py [--smoke] [--json PATH]
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from figures import Row, asked, row
+from figures import Row, command_line, row
 
 from neurosieve import Batch, Scorer, Site
 from neurosieve.evidence.permutation import permutation_null
@@ -85,4 +85,4 @@ def rows(small: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

@@ -32,12 +32,12 @@ def worked_solutions(model: LanguageModel, texts: int, length: int) -> Positions
     """Return positions in texts of exactly `length` tokens each, made of embedded solutions one after the other."""
     source, ids = iter(Arithmetic(documents=10**6)), []
     for _ in range(texts):
-        text, held = "", np.zeros(0, dtype=np.int64)
-        while len(held) < length:
+        text, token_ids = "", np.zeros(0, dtype=np.int64)
+        while len(token_ids) < length:
             text += next(source).text
             tokens = tokenize(Document("text", text, "group"), model.tokenizer, None)
-            held = tokens.token_ids if tokens is not None else held
-        ids.append(held[:length])
+            token_ids = tokens.token_ids if tokens is not None else token_ids
+        ids.append(token_ids[:length])
     return _positions(ids)
 
 

@@ -1,4 +1,4 @@
-"""What reading costs beside the model itself and beside others, how much is padding, and what it holds in memory.
+"""The time of reading compared with the model itself and with other libraries, the padding, and the memory.
 
     python benchmarks/reading.py [--smoke] [--json PATH]
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from figures import Row, alone, asked, forget_peak, peak_mib, row
+from figures import Row, alone, command_line, forget_peak, peak_mib, row
 
 BUDGET = 4096
 BARE = "the bare decoder (sdpa, no LM head)"
@@ -63,10 +63,10 @@ def beside_others(preset: str, texts: int, length: int, turns: int) -> list[Row]
                 seconds[name].append(time.perf_counter() - began)
     ours, rows = seconds[""], []
     sizes = f"{preset}, {texts} texts of {length:,} tokens, {len(positions.token_of_row) // texts} positions each"
-    for name, theirs in seconds.items():
+    for name, seconds_of_peer in seconds.items():
         if name:
-            ratio = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
-            rate = tokens / statistics.median(theirs)
+            ratio = statistics.median(own / peer for own, peer in zip(ours, seconds_of_peer, strict=True))
+            rate = tokens / statistics.median(seconds_of_peer)
             rows.append(
                 row(
                     f"reading texts of {length:,} tokens into a fresh store",
@@ -76,7 +76,7 @@ def beside_others(preset: str, texts: int, length: int, turns: int) -> list[Row]
                     f"{sizes}; {tokens / statistics.median(ours):,.0f} tokens a second, and {rate:,.0f}"
                     + (name == BARE) * "".join(absent),
                     seconds=statistics.median(ours),
-                    seconds_against=statistics.median(theirs),
+                    seconds_against=statistics.median(seconds_of_peer),
                 )
             )
     return rows
@@ -118,13 +118,13 @@ def _nnsight(preset: str, modules: tuple[str, ...], _: int) -> Callable[[Any], o
     # The paths of modules begin with the name of the decoder in its model.
     paths = [path.split(".")[1:] for path in modules]
 
-    def found(path: list[str]) -> Any:
+    def module_at(path: list[str]) -> Any:
         envoy = traced
         for name in path:
             envoy = envoy[int(name)] if name.isdigit() else getattr(envoy, name)
         return envoy
 
-    envoys = [found(path) for path in paths]
+    envoys = [module_at(path) for path in paths]
 
     def work(ids: Any) -> None:
         with traced.trace(input_ids=ids, use_cache=False):
@@ -161,7 +161,7 @@ def padding(texts: int) -> Row:
     )
 
 
-def held(length: int, layers: int, width: int, neurons: int) -> float:
+def peak_of_reading(length: int, layers: int, width: int, neurons: int) -> float:
     """Return what reading one text holds beyond the model, in MiB; to be called in a process of its own."""
     from places import captured, random_texts
 
@@ -183,7 +183,7 @@ def held(length: int, layers: int, width: int, neurons: int) -> float:
 
 def linear(lengths: tuple[int, ...], shape: tuple[int, int, int]) -> Row:
     """Compare what a token of a long text holds with what one of a short text does."""
-    beyond = {length: float(alone("reading:held", length, *shape)) for length in lengths}
+    beyond = {length: float(alone("reading:peak_of_reading", length, *shape)) for length in lengths}
     first, *_, last = lengths
     return row(
         f"memory of each token of a text of {last:,}",
@@ -207,4 +207,4 @@ def rows(small: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

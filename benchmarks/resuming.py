@@ -1,10 +1,10 @@
-"""Does a `find` that is killed, and asked again, end with the same numbers? Kills at random moments.
+"""Does a `find` that is killed and run again end with the same numbers? Kills at random moments.
 
     python benchmarks/resuming.py [--smoke] [--json PATH]
 
 A random model, whose shards fill soon, is read by the command in a process of its own, which is killed (SIGKILL) at a
 moment between its first look into the store and its end. The command is then run again from what the store holds, and
-its `neurons.parquet` compared, byte by byte, with that of a run that nobody disturbed.
+its `neurons.parquet` compared, byte by byte, with that of an undisturbed run.
 """
 
 import json
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import Row, asked, row
+from figures import Row, command_line, row
 
 
 def command(model: Path, folder: Path, name: str, documents: int) -> "subprocess.Popen[bytes]":
@@ -88,4 +88,4 @@ def rows(small: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

@@ -1,4 +1,4 @@
-"""How long scoring takes and what memory it needs, beside one sort of the same activations and beside peers.
+"""How long scoring takes and what memory it needs, compared with one sort of the same data and with other libraries.
 
     python benchmarks/scoring.py [--neurons 36864 --positions 2000 --present 200] [--layers 28 --layer-neurons 8960]
                                  [--json PATH] [--smoke]
@@ -60,7 +60,7 @@ SMOKE = Size(neurons=256, positions=200, present=20, repeats=2, looped=16, layer
 
 
 def random_batch(size: Size, neurons: int, seed: int = 0) -> Any:
-    """Return random activations; they are made in pieces, so that making them takes no memory beside them."""
+    """Return random activations; they are made in pieces, so that making them takes no memory of its own."""
     import torch
 
     from neurosieve import Batch, Site
@@ -89,7 +89,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def beside(
+def timed_against(
     work: Callable[[], object], reference: Callable[[], object], repeats: int, scale: float = 1.0
 ) -> dict[str, float]:
     """Return how long `work` takes, times `scale`, and how many times as long as the reference before and after it."""
@@ -109,17 +109,20 @@ def peers(batch: Any, looped: int) -> dict[str, tuple[Callable[[], object] | Non
 
     rows = batch.activations[:, :looped].contiguous()
     values, columns, labels = rows.numpy(), rows.T.contiguous().numpy(), batch.labels[:, 0].numpy()
-    here, there = labels == 1, labels == 0
+    is_present, is_control = labels == 1, labels == 0
 
     def founding_loop() -> None:
         for column in columns:
             roc_auc_score(labels, column)
-            present, control = column[here], column[there]
+            present, control = column[is_present], column[is_control]
             (present.mean() - control.mean()) / np.sqrt((present.var() + control.var()) / 2)
 
     def mann_whitney_loop() -> None:
         for column in columns:
-            stats.mannwhitneyu(column[here], column[there])
+            stats.mannwhitneyu(column[is_present], column[is_control])
+
+    def all_at_once() -> object:
+        return stats.mannwhitneyu(values[is_present], values[is_control], axis=0)
 
     try:
         from torchmetrics.functional.classification import binary_auroc, multilabel_auroc
@@ -134,7 +137,7 @@ def peers(batch: Any, looped: int) -> dict[str, tuple[Callable[[], object] | Non
     return {
         "the notebook's loop: roc_auc_score + Cohen's d": (founding_loop, ""),
         "a loop of scipy's mannwhitneyu": (mann_whitney_loop, ""),
-        "scipy's mannwhitneyu(axis=0)": (lambda: stats.mannwhitneyu(values[here], values[there], axis=0), ""),
+        "scipy's mannwhitneyu(axis=0)": (all_at_once, ""),
         "scipy's rankdata(axis=0)": (lambda: stats.rankdata(values, axis=0), "no area yet"),
         "torchmetrics' multilabel_auroc": at_once,
         "a loop of torchmetrics' binary_auroc": one_by_one,
@@ -154,19 +157,19 @@ def against_a_sort(size: Size, batch: Any) -> list[dict[str, Any]]:
     score(batch, "auc", "cohens_d")  # The first call pays for imports and memory.
     against, rows = "one contiguous np.sort of the same matrix", []
     for name, names in SCORERS.items():
-        figures = beside(lambda names=names: score(batch, *names), sort, size.repeats)
-        told = {"what": f"{name}, {size}", "against": against, "aim": AT_MOST_SORTS.get(name), "better": "lower"}
-        rows.append({**told, "note": f"{torch.get_num_threads()} threads; the sort has one", **figures})
+        figures = timed_against(lambda names=names: score(batch, *names), sort, size.repeats)
+        line = {"what": f"{name}, {size}", "against": against, "aim": AT_MOST_SORTS.get(name), "better": "lower"}
+        rows.append({**line, "note": f"{torch.get_num_threads()} threads; the sort has one", **figures})
     looped = min(size.looped, size.neurons)
     for name, (work, note) in peers(batch, looped).items():
-        told = {"what": f"{name}, {size}", "against": against, "aim": None, "better": "lower"}
+        line = {"what": f"{name}, {size}", "against": against, "aim": None, "better": "lower"}
         if work is None:
-            rows.append({**told, "ratio": None, "note": f"left out: {note}"})
+            rows.append({**line, "ratio": None, "note": f"left out: {note}"})
             continue
         work()
-        figures = beside(work, sort, max(1, size.repeats // 2), scale=size.neurons / looped)
+        figures = timed_against(work, sort, max(1, size.repeats // 2), scale=size.neurons / looped)
         scaled = f"scaled from {looped} neurons"
-        rows.append({**told, "note": f"{scaled}; {note}" if note else scaled, **figures, "neurons_timed": looped})
+        rows.append({**line, "note": f"{scaled}; {note}" if note else scaled, **figures, "neurons_timed": looped})
     return rows
 
 
@@ -189,7 +192,7 @@ def against_sklearn(size: Size, batch: Any) -> list[dict[str, Any]]:
 
     fit()
     score(batch, "logistic_probe")
-    figures = beside(fit, lambda: score(batch, "logistic_probe"), size.repeats, scale=size.neurons / looped)
+    figures = timed_against(fit, lambda: score(batch, "logistic_probe"), size.repeats, scale=size.neurons / looped)
     exact = np.array(fit(tol=1e-8, max_iter=10_000, solver="newton-cholesky"))
     ours = score(batch, "logistic_probe")["logistic_probe"].value[0, :looped].numpy()
     note = f"scaled from {looped} neurons, one thread; the probe has {torch.get_num_threads()}"
@@ -240,7 +243,7 @@ def peak(size: Size, names: list[str]) -> dict[str, float]:
 
 
 def streamed(size: Size, names: list[str]) -> dict[str, float]:
-    """Return how long scoring takes layer by layer, beside a sort of each, and the most memory with the layer itself.
+    """Return how long scoring takes by layer, compared with a sort of each, and the peak memory with the layer itself.
 
     The sort's copy is gone before scoring starts, but it counts: one layer's worth, as much as the sort holds.
     """
@@ -257,7 +260,7 @@ def streamed(size: Size, names: list[str]) -> dict[str, float]:
         sorting.append(sum(seconds(lambda columns=columns: np.sort(columns, axis=1)) for columns in turned))
         scoring.append(seconds(lambda batch=batch: score(batch, *names)))
         del batch, pieces, turned
-    ratio = statistics.median(one / other for one, other in zip(scoring, sorting, strict=True))
+    ratio = statistics.median(own / reference for own, reference in zip(scoring, sorting, strict=True))
     return {
         "ratio": ratio,
         "seconds": sum(scoring),
@@ -271,8 +274,10 @@ def elsewhere(work: Callable[[Size, list[str]], dict[str, float]], size: Size, n
     """Return what `work` says in a process of its own, whose start is too long for a quick run."""
     if size == SMOKE:
         return work(size, list(names))
-    asked = json.dumps({"work": work.__name__, "size": asdict(size), "names": names})
-    done = subprocess.run([sys.executable, __file__, "--part", asked], check=True, stdout=subprocess.PIPE, text=True)
+    arguments = json.dumps({"work": work.__name__, "size": asdict(size), "names": names})
+    done = subprocess.run(
+        [sys.executable, __file__, "--part", arguments], check=True, stdout=subprocess.PIPE, text=True
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -348,9 +353,9 @@ def main() -> None:
     parser.add_argument("--part", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part is not None:
-        asked = json.loads(options.part)
-        work = {"peak": peak, "streamed": streamed}[asked["work"]]
-        print(json.dumps(work(Size(**asked["size"]), asked["names"])))
+        arguments = json.loads(options.part)
+        work = {"peak": peak, "streamed": streamed}[arguments["work"]]
+        print(json.dumps(work(Size(**arguments["size"]), arguments["names"])))
         return
     size = SMOKE if options.smoke else Size(**{name: getattr(options, name) for name in asdict(Size())})
     measured = rows_of(size)

@@ -3,11 +3,11 @@
     python benchmarks/significance.py [--smoke] [--json PATH]
 
 Noise: each run is 30 documents, in each of which a neuron has a level of its own, and about 100 present positions that
-are spread over some of them unevenly, one in eleven of all positions. Nothing tells them. A run names a neuron by
+are spread over some of them unevenly, one in eleven of all positions. No neuron has an effect. A run names a neuron by
 - `top of the list`: it is the best, as in the founding notebook;
 - `p`: its own permutation p is at most 0.05;
 - `bonferroni`: the p of Mann and Whitney, times the neurons, is at most 0.05, which takes positions to be independent;
-- `p_fwer`, `q_fdr`: what neurosieve says is at most 0.05.
+- `p_fwer`, `q_fdr`: the value of neurosieve is at most 0.05.
 
 Intervals: each simulation is 40 documents that share a random effect, and differ in how much the behaviour shows. Those
 of neurosieve know documents; naive ones take each position for a document of its own.
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from figures import Row, asked, row
+from figures import Row, command_line, row
 from scipy.stats import binomtest, norm
 
 from neurosieve import Batch, Scorer, Site
@@ -46,7 +46,7 @@ def places(rng: np.random.Generator) -> tuple[npt.NDArray[np.int8], npt.NDArray[
 
 
 def noise(seed: int, neurons: int, farthest: list[float]) -> Iterator[Batch]:
-    """Yield layers of noise, and note how far the best of each is from telling nothing."""
+    """Yield layers of noise, and note the largest effect of each."""
     labels, documents = places(np.random.default_rng(seed))
     random = torch.Generator().manual_seed(seed)
     where = torch.from_numpy(documents)
@@ -63,7 +63,7 @@ def least_on_noise(seed: int, neurons: int, permutations: int) -> dict[str, floa
     """Return the least that each rule says of any neuron of one run, to be compared with 0.05."""
     farthest: list[float] = []
     null = permutation_null(noise(seed, neurons, farthest), Auc(), permutations, seed)
-    # The variance of Mann and Whitney's area where nothing tells and positions are independent.
+    # The variance of Mann and Whitney's area where nothing has an effect and positions are independent.
     deviation = math.sqrt((POSITIONS + 1) / (12 * PRESENT * (POSITIONS - PRESENT)))
     return {
         "top of the list": 0.0,
@@ -124,7 +124,7 @@ def coverage(simulations: int, documents: int = 40, neurons: int = 5) -> list[di
     lines = []
     for effect in (0.0, 0.5, 1.5):
         rng = np.random.default_rng(round(10 * effect))
-        held: dict[tuple[str, str], int] = {}
+        covered: dict[tuple[str, str], int] = {}
         for _ in range(simulations // neurons):
             batch, area = clustered(rng, effect, documents, neurons)
             alone = torch.arange(len(batch.labels))
@@ -134,13 +134,13 @@ def coverage(simulations: int, documents: int = 40, neurons: int = 5) -> list[di
                 ("mean_difference", MeanDifference(), effect),
             )
             for name, scorer, truth in scorers:
-                for kind, one in (("clustered", batch), ("naive", naive)):
-                    interval = scorer.interval(one, 0.95)
+                for kind, grouped in (("clustered", batch), ("naive", naive)):
+                    interval = scorer.interval(grouped, 0.95)
                     assert interval is not None
                     hits = int(((interval.low <= truth) & (truth <= interval.high)).sum())
-                    held[name, kind] = held.get((name, kind), 0) + hits
+                    covered[name, kind] = covered.get((name, kind), 0) + hits
         total = simulations // neurons * neurons
-        for (name, kind), count in held.items():
+        for (name, kind), count in covered.items():
             interval = binomtest(count, total).proportion_ci(0.95, method="exact")
             lines.append(
                 {
@@ -175,8 +175,8 @@ def within_tokens(runs: int, neurons: int, permutations: int) -> list[dict[str, 
             named += bool(null.p_fwer.min() <= 0.05)
             below += float((null.p <= 0.05).mean()) / runs
         interval = binomtest(named, runs).proportion_ci(0.95, method="exact")
-        told = {"of_document": of_document, "runs": runs, "runs_that_name": named, "p_at_most_005": below}
-        lines.append(told | {"low": float(interval.low), "high": float(interval.high)})
+        line = {"of_document": of_document, "runs": runs, "runs_that_name": named, "p_at_most_005": below}
+        lines.append(line | {"low": float(interval.low), "high": float(interval.high)})
     return lines
 
 
@@ -184,13 +184,13 @@ def rows(small: bool) -> list[Row]:
     runs, neurons, permutations, simulations = (3, 360, 99, 50) if small else (200, 36_864, 1_000, 1_000)
     lines = [
         row(
-            f"{held['interval']} 95 % intervals of `{held['score']}` that hold the truth, effect {held['effect']}",
+            f"{line['interval']} 95 % intervals of `{line['score']}` that hold the truth, effect {line['effect']}",
             "all of them",
-            held["coverage"],
-            note=f"{held['documents']} documents, {held['simulations']:,} simulations; "
-            f"{held['low']:.1%} to {held['high']:.1%}",
+            line["coverage"],
+            note=f"{line['documents']} documents, {line['simulations']:,} simulations; "
+            f"{line['low']:.1%} to {line['high']:.1%}",
         )
-        for held in coverage(simulations)
+        for line in coverage(simulations)
     ]
     noisy = shares([least_on_noise(seed, neurons, permutations) for seed in range(runs)])
     return (
@@ -220,4 +220,4 @@ def rows(small: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

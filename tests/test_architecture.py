@@ -231,11 +231,16 @@ def test_a_plugin_file_holds_one_plugin_of_its_own_name_which_is_registered() ->
         classes = plugin_classes(name)
         if not classes:  # What several plugins share.
             continue
+        assert len(classes) == 1, f"{name} holds {len(classes)} plugins: give each a file of its own"
         [cls] = classes
         _, group, stem = name.split(".")
-        assert cls.__name__.lower() == stem.replace("_", ""), name
+        assert cls.__name__.lower() == stem.replace("_", ""), (
+            f"{name} holds the class `{cls.__name__}`: name the file as the class, in snake_case"
+        )
         [kind] = [kind for kind in KINDS if group == f"{kind.removesuffix('s')}s"]
-        assert installed().get(kind, stem).cls is cls, name
+        assert installed().get(kind, stem).cls is cls, (
+            f'add `"{stem}": {cls.__name__}` to `register_{group}` in plugins/neurosieve_plugins/__init__.py'
+        )
 
 
 def test_every_bundled_plugin_has_a_file_of_its_own() -> None:

@@ -68,7 +68,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
     "report/figures": lambda _: {"formats": ("svg",)},
 }
-"""Fields for the plugins that have some without a default, or whose defaults make long work."""
+"""Fields of the plugins that have some without a default, or whose defaults take long: by kind and name."""
 
 
 def fields_without_default(plugin: Plugin) -> list[str]:
@@ -86,7 +86,11 @@ def test_every_kind_of_plugin_has_checks() -> None:
 @pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: f"{plugin.kind}/{plugin.name}")
 def test_every_plugin_with_required_fields_has_an_example_here(plugin: Plugin) -> None:
     required = fields_without_default(plugin)
-    assert not required or f"{plugin.kind}/{plugin.name}" in EXAMPLES, f"give {', '.join(required)} in EXAMPLES"
+    key = f"{plugin.kind}/{plugin.name}"
+    assert not required or key in EXAMPLES, (
+        f"`{key}` has fields without a default: {', '.join(required)}. Give each a default, or add to EXAMPLES in "
+        f'{__file__} the line `"{key}": lambda folder: {{"{required[0]}": <value>}},`'
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ PACKAGE = Path(__file__).parent / "neurosieve_shouting"
 NEUROSIEVE = ("-c", "from neurosieve.cli import main; main()")
 
 
-def run(*command: str, beside: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with what is installed in a folder beside what is installed here."""
+def run(*command: str, site: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the packages of a folder in addition to those installed."""
     return subprocess.run(
         [sys.executable, *command],
-        env={**os.environ, "PYTHONPATH": str(beside), **environment},
+        env={**os.environ, "PYTHONPATH": str(site), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -34,36 +34,36 @@ def run(*command: str, beside: Path, **environment: str) -> subprocess.Completed
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the package installed by pip: without a network, by the setuptools that torch brings."""
-    # Of a copy: a build leaves files beside what it builds.
+    # From a copy: a build writes into the folder that it builds.
     copy, site = tmp_path_factory.mktemp("source") / "package", tmp_path_factory.mktemp("site")
     shutil.copytree(PACKAGE, copy)
     offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
-    done = run("-m", "pip", "install", "--quiet", *offline, "--target", str(site), str(copy), beside=site)
+    done = run("-m", "pip", "install", "--quiet", *offline, "--target", str(site), str(copy), site=site)
     assert done.returncode == 0, done.stderr
     return site
 
 
 def test_an_installed_package_is_plugged_in_under_its_own_name(site: Path) -> None:
-    done = run(*NEUROSIEVE, "plugins", "--json", beside=site)
+    done = run(*NEUROSIEVE, "plugins", "--json", site=site)
     assert done.returncode == 0, done.stderr
-    theirs = [plugin for plugin in json.loads(done.stdout) if plugin["origin"] == "neurosieve-shouting"]
-    assert [(plugin["kind"], plugin["name"]) for plugin in theirs] == [
+    plugins = [plugin for plugin in json.loads(done.stdout) if plugin["origin"] == "neurosieve-shouting"]
+    assert [(plugin["kind"], plugin["name"]) for plugin in plugins] == [
         ("detector", "shouting"),
         ("scorer", "median_difference"),
     ]
-    assert theirs[0]["help"] == "Words in capitals, of at least `letters` letters."
+    assert plugins[0]["help"] == "Words in capitals, of at least `letters` letters."
 
 
 def test_its_plugins_keep_their_contracts_by_its_own_tests(site: Path) -> None:
     tests = str(PACKAGE / "test_shouting.py")
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, tests, beside=site)
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, tests, site=site)
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["shouting", "median_difference"])
 def test_its_plugins_keep_their_contracts_by_the_command_line(site: Path, name: str) -> None:
-    done = run(*NEUROSIEVE, "check", name, beside=site)
+    done = run(*NEUROSIEVE, "check", name, site=site)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "keeps all" in done.stdout.splitlines()[-1]
 
@@ -72,13 +72,13 @@ def test_its_detector_scorer_and_preset_serve_a_run(site: Path, tmp_path: Path) 
     texts = tmp_path / "texts"
     texts.mkdir()
     for number in range(12):
-        said = f"This is number {number}, and all is quiet here. NEVER do that AGAIN, or ALL of us go home. It is over."
-        (texts / f"{number}.txt").write_text(said, encoding="utf-8")
+        text = f"This is number {number}, and all is quiet here. NEVER do that AGAIN, or ALL of us go home. It is over."
+        (texts / f"{number}.txt").write_text(text, encoding="utf-8")
     done = run(
         *(*NEUROSIEVE, "find", "model=tiny", "source=text", f"source.path={texts}"),
         *("detectors=[loud]", "scorers=[median_difference]"),
         *(f"store={tmp_path / 'store'}", f"hydra.run.dir={tmp_path / 'run'}"),
-        beside=site,
+        site=site,
     )
     assert done.returncode == 0, done.stderr
     positions = pd.read_parquet(tmp_path / "run" / "positions.parquet")
@@ -244,5 +244,5 @@ def test_two_packages_of_one_name_for_a_plugin_are_both_named(tmp_path: Path, mo
 
 def test_the_command_line_ends_with_code_2_and_one_message(tmp_path: Path) -> None:
     code, message = BROKEN["failing-import"]
-    done = run(*NEUROSIEVE, "plugins", beside=a_package(tmp_path, "failing-import", code))
+    done = run(*NEUROSIEVE, "plugins", site=a_package(tmp_path, "failing-import", code))
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"neurosieve: {message}\n")

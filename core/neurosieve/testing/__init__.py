@@ -1,7 +1,7 @@
-"""The contracts as plain checks, for the tests of a plugin: `check_detector(Shouting())` is a whole test.
+"""The contracts as checks, for the tests of a plugin: `check_detector(Shouting())` is a complete test.
 
-A check raises `AssertionError` with a message that says what broke, and with which input. The checks of a kind are also
-there one by one, each a function of the plugin, for a test to be parametrized with:
+A check raises `AssertionError`; its message says what broke, and with which input. Each kind of plugin also has a tuple
+of its checks, functions of the plugin, to parametrize a test with:
 
 >>> from neurosieve.testing import DETECTOR_CHECKS
 >>> [check.__name__ for check in DETECTOR_CHECKS][-1]

@@ -8,7 +8,7 @@ import numpy as np
 
 from neurosieve.contracts import Control
 from neurosieve.data import Present, TokenizedDocument
-from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying, unchanged
 
 __all__ = ["CONTROL_CHECKS", "check_control"]
 
@@ -88,23 +88,20 @@ def _choices(control: Control) -> Iterator[tuple[str, _Case, int, list[Any]]]:
 def it_chooses_at_most_so_many_different_tokens(control: Control) -> None:
     """Assert that no more tokens are chosen than asked for, none of them twice."""
     for what, _, count, chosen in _choices(control):
-        if len(chosen) > count:
-            raise AssertionError(f"{what}: {len(chosen)} tokens")
-        if len(set(chosen)) != len(chosen):
-            raise AssertionError(f"{what}: some of them twice")
+        require(len(chosen) <= count, f"{what}: {len(chosen)} tokens")
+        require(len(set(chosen)) == len(chosen), f"{what}: some of them twice")
 
 
 def it_chooses_usable_tokens_outside_the_spans(control: Control) -> None:
     """Assert that what is chosen may be a position and does not show the behaviour."""
     for what, case, _, chosen in _choices(control):
         for token in chosen:
-            if not (isinstance(token, int | np.integer) and 0 <= token < len(case.document.token_ids)):
-                raise AssertionError(f"{what}: {shown(token)} is no token of its {len(case.document.token_ids)}")
-            if not case.document.usable[token]:
-                raise AssertionError(f"{what}: token {token} is not usable")
+            tokens = len(case.document.token_ids)
+            exists = isinstance(token, int | np.integer) and 0 <= token < tokens
+            require(exists, f"{what}: {shown(token)} is not a token of its {tokens}")
+            require(case.document.usable[token], f"{what}: token {token} is not usable")
             for span in case.present.here:
-                if token in span:
-                    raise AssertionError(f"{what}: token {token} is in the span {span}")
+                require(token not in span, f"{what}: token {token} is in the span {span}")
 
 
 def the_same_seed_gives_the_same(control: Control) -> None:
@@ -112,31 +109,26 @@ def the_same_seed_gives_the_same(control: Control) -> None:
     fresh = [_chosen(copy.deepcopy(control), case, 7, seed=3) for case in _cases()]
     for case, first in reversed(list(zip(_cases(), fresh, strict=True))):
         again = _chosen(control, case, 7, seed=3)
-        if first != again:
-            raise AssertionError(f"{shown(control)} chooses {first} of {case.what}, and by the same seed {again} later")
+        require(first == again, f"{shown(control)} chooses {first} of {case.what}, and by the same seed {again} later")
 
 
 def nothing_is_chosen_where_nothing_is_usable(control: Control) -> None:
     """Assert that a document without a usable token outside the behaviour offers none."""
     for case in _unusable():
         chosen = _chosen(control, case, 7)
-        if chosen:
-            raise AssertionError(f"{shown(control)} chooses {shown(chosen)} of {case.what}")
+        require(not chosen, f"{shown(control)} chooses {shown(chosen)} of {case.what}")
 
 
 def choosing_leaves_the_document_alone(control: Control) -> None:
     """Assert that a document is the same after choosing: other behaviours read it too."""
     for case in _cases():
-        before = copy.deepcopy(case)
-        _chosen(control, case, 7)
-        for name in ("token_ids", "starts", "ends", "usable", "relative"):
-            if not np.array_equal(getattr(case.document, name), getattr(before.document, name)):
-                raise AssertionError(f"{shown(control)} changes `{name}` of {case.what}")
-        for name in Present._fields:
-            if list(getattr(case.present, name)) != list(getattr(before.present, name)):
-                raise AssertionError(
-                    f"{shown(control)} changes `{name}` of what it is told of the behaviour, with {case.what}"
-                )
+        names = ("token_ids", "starts", "ends", "usable", "relative")
+        arrays = {name: getattr(case.document, name) for name in names}
+        with (
+            unchanged(control, arrays, f"of {case.what}"),
+            unchanged(control, case.present._asdict(), f"of the `Present` that it gets, with {case.what}"),
+        ):
+            _chosen(control, case, 7)
 
 
 CONTROL_CHECKS: tuple[Check, ...] = (
@@ -147,14 +139,4 @@ CONTROL_CHECKS: tuple[Check, ...] = (
     nothing_is_chosen_where_nothing_is_usable,
     choosing_leaves_the_document_alone,
 )
-"""What a control promises."""
-
-
-def check_control(control: Control) -> None:
-    """Check all that a control promises.
-
-    Raises:
-        AssertionError: it breaks a promise; the message says which, and on what document.
-    """
-    for check in CONTROL_CHECKS:
-        check(control)
+check_control = checker(CONTROL_CHECKS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span
-from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
 
 __all__ = ["DETECTOR_CHECKS", "check_detector"]
 
@@ -65,13 +65,13 @@ def _documents(detector: Any) -> list[Document]:
     ]
 
 
-def _found(detector: Detector, document: Document) -> list[Any]:
+def _spans(detector: Detector, document: Document) -> list[Any]:
     with trying(detector, f"on the text {shown(document.text)}"):
         return sorted(detector.detect(document))
 
 
-def _found_at_once(detector: Detector, documents: Sequence[Document]) -> list[list[Any]]:
-    """Return what is found in each document as all of them are read at once: the first span of each, then the rest."""
+def _spans_at_once(detector: Detector, documents: Sequence[Document]) -> list[list[Any]]:
+    """Return the spans of each document as all of them are read at once: the first span of each, then the rest."""
     with trying(detector, "as another document is detected while the spans of one are still being read"):
         pending = [iter(detector.detect(document)) for document in documents]
         firsts = [list(islice(spans, 1)) for spans in pending]
@@ -82,21 +82,20 @@ def _found_at_once(detector: Detector, documents: Sequence[Document]) -> list[li
 def spans_lie_in_the_text(detector: Detector) -> None:
     """Assert that every span is a stretch of the document's text, whatever the text is."""
     for document in _documents(detector):
-        for span in _found(detector, document):
-            fault = _fault(span, len(document.text))
-            if fault:
-                raise AssertionError(
-                    f"{shown(detector)} yields {shown(span)} in the text {shown(document.text)}: {fault}"
-                )
+        for span in _spans(detector, document):
+            # The message is made only where it is needed: there are 100,000 spans or more.
+            if fault := _fault(span, len(document.text)):
+                text = shown(document.text)
+                raise AssertionError(f"{shown(detector)} yields {shown(span)} in the text {text}: {fault}")
 
 
 def _fault(span: Any, characters: int) -> str:
     if not isinstance(span, Span):
-        return "it is no `neurosieve.Span`"
+        return "it is not a `neurosieve.Span`"
     if not (isinstance(span.start, int) and isinstance(span.end, int)):
-        return "characters are counted by int"
+        return "start and end must be int"
     if not isinstance(span.label, str):
-        return "its label is no string"
+        return "its label is not a string"
     if not (0 <= span.start < span.end <= characters):
         return f"its {characters} characters hold no stretch from {span.start} to {span.end}"
     return ""
@@ -105,28 +104,27 @@ def _fault(span: Any, characters: int) -> str:
 def order_and_history_do_not_matter(detector: Detector) -> None:
     """Assert that what is found in a document does not depend on what was detected before, or in between."""
     documents = _documents(detector)
-    fresh = [_found(copy.deepcopy(detector), document) for document in documents]
+    fresh = [_spans(copy.deepcopy(detector), document) for document in documents]
     ways = {
-        "after other documents": [_found(detector, document) for document in documents],
-        "after other documents in reverse order": [_found(detector, document) for document in documents[::-1]][::-1],
-        "while other documents are being read": _found_at_once(detector, documents),
+        "after other documents": [_spans(detector, document) for document in documents],
+        "after other documents in reverse order": [_spans(detector, document) for document in documents[::-1]][::-1],
+        "while other documents are being read": _spans_at_once(detector, documents),
     }
-    for way, found in ways.items():
-        for document, first, later in zip(documents, fresh, found, strict=True):
-            if first != later:
-                raise AssertionError(
-                    f"{shown(detector)} finds {shown(later)} in the text {shown(document.text)} {way}, "
-                    f"and {shown(first)} when it is the first one"
-                )
+    for way, spans in ways.items():
+        for document, first, later in zip(documents, fresh, spans, strict=True):
+            require(
+                first == later,
+                f"{shown(detector)} finds {shown(later)} in the text {shown(document.text)} {way}, "
+                f"and {shown(first)} when it is the first one",
+            )
 
 
 def detecting_leaves_the_document_alone(detector: Detector) -> None:
     """Assert that a document is the same after detecting: other detectors read it too."""
     for document in _documents(detector):
         before = copy.deepcopy(document)
-        _found(detector, document)
-        if document != before:
-            raise AssertionError(f"{shown(detector)} changes {shown(before)} to {shown(document)}")
+        _spans(detector, document)
+        require(document == before, f"{shown(detector)} changes {shown(before)} to {shown(document)}")
 
 
 DETECTOR_CHECKS: tuple[Check, ...] = (
@@ -135,14 +133,4 @@ DETECTOR_CHECKS: tuple[Check, ...] = (
     order_and_history_do_not_matter,
     detecting_leaves_the_document_alone,
 )
-"""What a detector promises."""
-
-
-def check_detector(detector: Detector) -> None:
-    """Check all that a detector promises.
-
-    Raises:
-        AssertionError: it breaks a promise; the message says which, and on what text.
-    """
-    for check in DETECTOR_CHECKS:
-        check(detector)
+check_detector = checker(DETECTOR_CHECKS)

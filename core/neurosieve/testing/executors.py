@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from neurosieve.contracts import Executor
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
 
 __all__ = ["EXECUTOR_CHECKS", "check_executor"]
 
@@ -33,8 +33,9 @@ class _Squares:
 
 def it_has_workers(executor: Executor) -> None:
     """Assert that the number of workers is a whole number from 1 on."""
-    if not (isinstance(executor.workers, int) and executor.workers >= 1):
-        raise AssertionError(f"{shown(executor)} has {shown(executor.workers)} workers: it must have at least 1")
+    workers = executor.workers
+    enough = isinstance(workers, int) and workers >= 1
+    require(enough, f"{shown(executor)} has {shown(workers)} workers: it must have at least 1")
 
 
 def every_unit_is_done_once_and_in_order(executor: Executor) -> None:
@@ -42,9 +43,9 @@ def every_unit_is_done_once_and_in_order(executor: Executor) -> None:
     for count in (0, 1, 7, 40):
         for ahead in (0, 2):
             with trying(executor, f"as it maps {count} units"):
-                found = list(executor.map(_Squares(ahead), iter(range(count))))
-            if found != [unit * unit for unit in range(count)]:
-                raise AssertionError(f"{shown(executor)} makes {shown(found)} of squaring the numbers below {count}")
+                squares = list(executor.map(_Squares(ahead), iter(range(count))))
+            right = squares == [unit * unit for unit in range(count)]
+            require(right, f"{shown(executor)} returns {shown(squares)} as the squares of the numbers below {count}")
 
 
 def units_are_taken_as_they_are_needed(executor: Executor) -> None:
@@ -60,20 +61,18 @@ def units_are_taken_as_they_are_needed(executor: Executor) -> None:
     with trying(executor, "as it maps units without end"):
         results = iter(executor.map(_Squares(), endless()))
         first = next(results)
-    if first != 1 or taken > 100 * executor.workers:
-        raise AssertionError(f"{shown(executor)} takes {taken} units before it yields the first, {first}")
+    few = first == 1 and taken <= 100 * executor.workers
+    require(few, f"{shown(executor)} takes {taken} units before it yields the first, {first}")
     del results
 
 
 def an_error_of_the_work_comes_back(executor: Executor) -> None:
-    """Assert that a user's mistake in a worker is that mistake for who asked."""
+    """Assert that an error that a user can meet comes back from a worker as it is."""
     try:
         list(executor.map(_Squares(fails_at=5), range(10)))
     except DataError as error:
-        if str(error) != "unit 5 cannot be squared":
-            raise AssertionError(
-                f"{shown(executor)} turns the error `unit 5 cannot be squared` into `{error}`"
-            ) from None
+        same = str(error) == "unit 5 cannot be squared"
+        require(same, f"{shown(executor)} turns the error `unit 5 cannot be squared` into `{error}`")
     except ConfigError:
         raise
     except Exception as error:
@@ -89,14 +88,4 @@ EXECUTOR_CHECKS: tuple[Check, ...] = (
     units_are_taken_as_they_are_needed,
     an_error_of_the_work_comes_back,
 )
-"""What an executor promises."""
-
-
-def check_executor(executor: Executor) -> None:
-    """Check all that an executor promises. Workers are started, if it has some.
-
-    Raises:
-        AssertionError: it breaks a promise; the message says which.
-    """
-    for check in EXECUTOR_CHECKS:
-        check(executor)
+check_executor = checker(EXECUTOR_CHECKS)

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from neurosieve.contracts import Grader
 from neurosieve.data import Verdict
-from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
 
 __all__ = ["GRADER_CHECKS", "check_grader"]
 
@@ -40,16 +39,15 @@ _TRUTHS = (
 
 def _verdict(grader: Grader, completion: str, truth: str) -> Verdict:
     with trying(grader, f"on the completion {shown(completion)} and the truth {shown(truth)}"):
-        verdict: Any = grader.grade(completion, truth)
-    if not isinstance(verdict, Verdict):
-        raise AssertionError(f"{_said(grader, completion, truth, verdict)}: that is no `neurosieve.Verdict`")
+        verdict = grader.grade(completion, truth)
+    what = _described(grader, completion, truth, verdict)
+    require(isinstance(verdict, Verdict), f"{what}: that is not a `neurosieve.Verdict`")
     return verdict
 
 
-def _said(grader: Grader, completion: str, truth: str, verdict: object) -> str:
-    return (
-        f"{shown(grader)} says {shown(verdict)} of the completion {shown(completion)} where the truth is {shown(truth)}"
-    )
+def _described(grader: Grader, completion: str, truth: str, verdict: object) -> str:
+    texts = f"the completion {shown(completion)} where the truth is {shown(truth)}"
+    return f"{shown(grader)} gives {shown(verdict)} for {texts}"
 
 
 def verdicts_are_sound(grader: Grader) -> None:
@@ -57,13 +55,13 @@ def verdicts_are_sound(grader: Grader) -> None:
     for truth in _TRUTHS:
         for completion in _COMPLETIONS:
             verdict = _verdict(grader, completion, truth)
-            said = _said(grader, completion, truth, verdict)
-            if not any(verdict.right is one for one in (True, False, None)):
-                raise AssertionError(f"{said}: `right` is True, False or None, and nothing else")
-            if not (isinstance(verdict.answer, str) and isinstance(verdict.reason, str)):
-                raise AssertionError(f"{said}: its answer and its reason are texts")
-            if verdict.right is None and not verdict.reason.strip():
-                raise AssertionError(f"{said}, without a verdict: give the reason")
+            what = _described(grader, completion, truth, verdict)
+            known = any(verdict.right is value for value in (True, False, None))
+            require(known, f"{what}: `right` must be True, False or None")
+            texts = isinstance(verdict.answer, str) and isinstance(verdict.reason, str)
+            require(texts, f"{what}: its answer and its reason must be texts")
+            explained = verdict.right is not None or verdict.reason.strip()
+            require(explained, f"{what}, without a verdict: give the reason")
 
 
 def without_a_truth_there_is_no_verdict(grader: Grader) -> None:
@@ -71,29 +69,26 @@ def without_a_truth_there_is_no_verdict(grader: Grader) -> None:
     for truth in ("", " \n"):
         for completion in ("", "So it is \\boxed{7}."):
             verdict = _verdict(grader, completion, truth)
-            if verdict.right is not None:
-                raise AssertionError(
-                    f"{_said(grader, completion, truth, verdict)}: there is nothing to compare with, so give none"
-                )
+            what = _described(grader, completion, truth, verdict)
+            require(verdict.right is None, f"{what}: there is nothing to compare with, so give no verdict")
 
 
 def no_answer_is_wrong(grader: Grader) -> None:
-    """Assert that a completion which says nothing is wrong: else a model that is silent is never wrong."""
+    """Assert that a completion without an answer is wrong: else a model that is silent is never wrong."""
     for completion in ("", " \n\t"):
         for truth in _TRUTHS[:2]:
             verdict = _verdict(grader, completion, truth)
-            if verdict.right is not False:
-                raise AssertionError(f"{_said(grader, completion, truth, verdict)}: no answer is a wrong one")
+            what = _described(grader, completion, truth, verdict)
+            require(verdict.right is False, f"{what}: no answer is a wrong answer")
 
 
-def a_boxed_answer_is_told_right_from_wrong(grader: Grader) -> None:
+def a_boxed_answer_is_graded_correctly(grader: Grader) -> None:
     """Assert that the right answer in a box is never wrong, and no other right; a solution gives it in a box too."""
     for truth in _TRUTHS[:2]:
         for answer, right in (("7", True), ("8", False)):
             completion = f"So it is \\boxed{{{answer}}}."
             verdict = _verdict(grader, completion, truth)
-            if verdict.right is (not right):
-                raise AssertionError(_said(grader, completion, truth, verdict))
+            require(verdict.right is not (not right), _described(grader, completion, truth, verdict))
 
 
 def _all(grader: Grader, pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Verdict]:
@@ -107,10 +102,10 @@ def order_and_threads_do_not_matter(grader: Grader) -> None:
     # One that times itself by signals fails here: they reach the main thread alone.
     with ThreadPoolExecutor(1) as threads:
         in_a_thread = threads.submit(_all, grader, pairs[::-1]).result()
-    for way, others in (("another time", _all(grader, pairs[::-1])), ("in another thread", in_a_thread)):
+    for way, later in (("another time", _all(grader, pairs[::-1])), ("in another thread", in_a_thread)):
         for pair, verdict in first.items():
-            if others[pair] != verdict:
-                raise AssertionError(f"{_said(grader, *pair, verdict)}, and {shown(others[pair])} {way}")
+            what = _described(grader, *pair, verdict)
+            require(later[pair] == verdict, f"{what}, and {shown(later[pair])} {way}")
 
 
 GRADER_CHECKS: tuple[Check, ...] = (
@@ -118,17 +113,7 @@ GRADER_CHECKS: tuple[Check, ...] = (
     verdicts_are_sound,
     without_a_truth_there_is_no_verdict,
     no_answer_is_wrong,
-    a_boxed_answer_is_told_right_from_wrong,
+    a_boxed_answer_is_graded_correctly,
     order_and_threads_do_not_matter,
 )
-"""What a grader promises."""
-
-
-def check_grader(grader: Grader) -> None:
-    """Check all that a grader promises.
-
-    Raises:
-        AssertionError: it breaks a promise; the message says which, and on what texts.
-    """
-    for check in GRADER_CHECKS:
-        check(grader)
+check_grader = checker(GRADER_CHECKS)

@@ -1,14 +1,14 @@
 """What an intervention promises."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from itertools import product
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from neurosieve.contracts import Intervention
 from neurosieve.data import Reference
-from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying, unchanged
 
 __all__ = ["INTERVENTION_CHECKS", "check_intervention"]
 
@@ -24,9 +24,9 @@ class _Case(NamedTuple):
 def _case(what: str, batch: int, positions: int, neurons: int, controls: int, spread: float = 1.0) -> _Case:
     generator = torch.Generator().manual_seed(11)
     usual = torch.linspace(-2, 3, neurons)
-    held = torch.randn(controls, neurons, generator=generator) * spread + usual
+    at_controls = torch.randn(controls, neurons, generator=generator) * spread + usual
     activations = torch.randn(batch, positions, neurons, generator=generator) * 2 + usual
-    return _Case(what, activations, Reference(held, torch.rand(batch, positions, generator=generator)))
+    return _Case(what, activations, Reference(at_controls, torch.rand(batch, positions, generator=generator)))
 
 
 def _cases() -> list[_Case]:
@@ -47,13 +47,13 @@ def _cases() -> list[_Case]:
 
 def _edited(intervention: Intervention, case: _Case) -> Tensor:
     with trying(intervention, f"as it edits {case.what}"):
-        edited: Any = intervention.edit(case.activations.clone(), Reference(*(t.clone() for t in case.reference)))
-    if not isinstance(edited, Tensor) or edited.shape != case.activations.shape or not edited.is_floating_point():
-        what = f"{edited.dtype} of shape {tuple(edited.shape)}" if isinstance(edited, Tensor) else shown(edited)
-        raise AssertionError(
-            f"{shown(intervention)} returns {what} as it edits {case.what}: return floating-point numbers of the shape "
-            f"of the activations, {tuple(case.activations.shape)}"
-        )
+        edited = intervention.edit(case.activations.clone(), Reference(*(t.clone() for t in case.reference)))
+    what = f"{edited.dtype} of shape {tuple(edited.shape)}" if isinstance(edited, Tensor) else shown(edited)
+    require(
+        isinstance(edited, Tensor) and edited.shape == case.activations.shape and edited.is_floating_point(),
+        f"{shown(intervention)} returns {what} as it edits {case.what}: return floating-point numbers of the shape "
+        f"of the activations, {tuple(case.activations.shape)}",
+    )
     return edited
 
 
@@ -61,26 +61,24 @@ def it_returns_a_finite_number_for_each_activation(intervention: Intervention) -
     """Assert that what is returned has the shape of the activations, and holds neither NaN nor infinity."""
     for case in _cases():
         edited = _edited(intervention, case)
-        if not torch.isfinite(edited).all():
-            bad = int((~torch.isfinite(edited)).sum())
-            raise AssertionError(
-                f"{shown(intervention)} makes {bad} of {edited.numel()} numbers NaN or infinite as it edits {case.what}"
-            )
+        wrong = int((~torch.isfinite(edited)).sum())
+        numbers = f"{wrong} of {edited.numel()} numbers"
+        require(not wrong, f"{shown(intervention)} makes {numbers} NaN or infinite as it edits {case.what}")
 
 
 def each_position_is_edited_by_itself(intervention: Intervention) -> None:
     """Assert that neither other rows nor other positions matter: a cached step must do what a whole text does."""
     for case in _cases():
         edited = _edited(intervention, case)
-        for row, position in _places(case):
-            here = slice(row, row + 1), slice(position, position + 1)
-            reference = case.reference._replace(draws=case.reference.draws[here])
-            alone = _edited(intervention, _Case(f"a position of {case.what}", case.activations[here], reference))
-            if not torch.allclose(alone, edited[here], rtol=1e-5, atol=1e-6):
-                raise AssertionError(
-                    f"{shown(intervention)} makes position {position} of row {row} {shown(edited[here].tolist())} "
-                    f"among {case.what}, and {shown(alone.tolist())} by itself"
-                )
+        for row, position in product(*map(range, edited.shape[:2])):
+            place = slice(row, row + 1), slice(position, position + 1)
+            reference = case.reference._replace(draws=case.reference.draws[place])
+            alone = _edited(intervention, _Case(f"a position of {case.what}", case.activations[place], reference))
+            require(
+                torch.allclose(alone, edited[place], rtol=1e-5, atol=1e-6),
+                f"{shown(intervention)} makes position {position} of row {row} {shown(edited[place].tolist())} "
+                f"among {case.what}, and {shown(alone.tolist())} by itself",
+            )
 
 
 def each_neuron_is_edited_by_itself(intervention: Intervention) -> None:
@@ -88,36 +86,29 @@ def each_neuron_is_edited_by_itself(intervention: Intervention) -> None:
     for case in _cases():
         edited = _edited(intervention, case)
         for neuron in range(case.activations.shape[2]):
-            one = [neuron]
-            reference = case.reference._replace(controls=case.reference.controls[:, one])
-            alone = _edited(intervention, _Case(f"one neuron of {case.what}", case.activations[..., one], reference))
-            if not torch.allclose(alone, edited[..., one], rtol=1e-5, atol=1e-6):
-                raise AssertionError(f"{shown(intervention)} edits neuron {neuron} of {case.what} otherwise by itself")
+            column = [neuron]
+            reference = case.reference._replace(controls=case.reference.controls[:, column])
+            alone = _edited(intervention, _Case(f"one neuron of {case.what}", case.activations[..., column], reference))
+            same = torch.allclose(alone, edited[..., column], rtol=1e-5, atol=1e-6)
+            require(same, f"{shown(intervention)} edits neuron {neuron} of {case.what} differently by itself")
 
 
 def the_same_draws_give_the_same_edit(intervention: Intervention) -> None:
     """Assert that chance comes from `draws` alone, and that what was edited before does not matter."""
     fresh = [_edited(intervention, case) for case in _cases()]
     for case, first in reversed(list(zip(_cases(), fresh, strict=True))):
-        if not torch.equal(first, _edited(intervention, case)):
-            raise AssertionError(f"{shown(intervention)} edits {case.what} otherwise the second time")
+        same = torch.equal(first, _edited(intervention, case))
+        require(same, f"{shown(intervention)} edits {case.what} differently the second time")
 
 
 def editing_leaves_what_it_is_given_alone(intervention: Intervention) -> None:
     """Assert that the activations and the reference are the same afterwards: the proof of the edit compares them."""
     for case in _cases():
-        given = case.activations.clone(), *(tensor.clone() for tensor in case.reference)
-        with trying(intervention, f"as it edits {case.what}"):
+        tensors = {f"reference.{name}": tensor for name, tensor in case.reference._asdict().items()}
+        tensors["activations"] = case.activations
+        doing = f"as it edits {case.what}"
+        with unchanged(intervention, tensors, f"{doing}: edit a copy"), trying(intervention, doing):
             intervention.edit(case.activations, case.reference)
-        names = ("activations", *(f"reference.{name}" for name in Reference._fields))
-        for name, before, after in zip(names, given, (case.activations, *case.reference), strict=True):
-            if not torch.equal(before, after):
-                raise AssertionError(f"{shown(intervention)} changes `{name}` as it edits {case.what}: edit a copy")
-
-
-def _places(case: _Case) -> Iterator[tuple[int, int]]:
-    rows, positions, _ = case.activations.shape
-    return ((row, position) for row in range(rows) for position in range(positions))
 
 
 INTERVENTION_CHECKS: tuple[Check, ...] = (
@@ -128,14 +119,4 @@ INTERVENTION_CHECKS: tuple[Check, ...] = (
     the_same_draws_give_the_same_edit,
     editing_leaves_what_it_is_given_alone,
 )
-"""What an intervention promises."""
-
-
-def check_intervention(intervention: Intervention) -> None:
-    """Check all that an intervention promises.
-
-    Raises:
-        AssertionError: it breaks a promise; the message says which, and on what activations.
-    """
-    for check in INTERVENTION_CHECKS:
-        check(intervention)
+check_intervention = checker(INTERVENTION_CHECKS)

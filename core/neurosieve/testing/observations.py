@@ -1,7 +1,8 @@
-"""Activations to check statistics and scorers with: drawn from a seed, so that a check never changes its mind."""
+"""Activations to check statistics and scorers with: drawn from a seed, so that a check never changes its verdict."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -11,31 +12,33 @@ from torch import Tensor
 
 from neurosieve.contracts import Statistic
 from neurosieve.data import Batch, Site
+from neurosieve.testing.plugins import require
 
 __all__ = [
     "PLANTED",
     "SHARDS",
-    "arrived",
-    "batches",
-    "combined",
-    "copied",
-    "observed",
+    "copy_of",
     "of_behaviour",
     "of_neurons",
+    "parts_of",
+    "random_batch",
     "rows",
+    "shuffled",
     "summary",
+    "summary_of_parts",
+    "through_a_file",
 ]
 
 S = TypeVar("S", bound=tuple[Any, ...])
 
 PLANTED = 4
-"""The neuron that fires more where the first behaviour shows, in `observed()`."""
+"""The neuron that fires more where the first behaviour shows, in `random_batch()`."""
 
 SHARDS = (1, 0, 97, 22, 120)
-"""How many positions each part holds when `observed()` is taken in parts."""
+"""How many positions each part holds when `random_batch()` is taken in parts."""
 
 
-def observed(seed: int = 0, planted: int = PLANTED) -> Batch:
+def random_batch(seed: int = 0, planted: int = PLANTED) -> Batch:
     """Return 240 positions of 12 groups, with two behaviours and six neurons of which one is planted."""
     positions, neurons = sum(SHARDS), 6
     rng = torch.Generator().manual_seed(seed)
@@ -56,6 +59,11 @@ def rows(batch: Batch, chosen: Tensor) -> Batch:
     return dataclasses.replace(batch, **{name: getattr(batch, name)[chosen] for name in parts})
 
 
+def shuffled(batch: Batch) -> Batch:
+    """Return the same positions in another order."""
+    return rows(batch, torch.randperm(len(batch.labels), generator=torch.Generator().manual_seed(2)))
+
+
 def of_neurons(batch: Batch, neurons: Sequence[int]) -> Batch:
     """Return a batch of some of its neurons alone."""
     return dataclasses.replace(batch, activations=batch.activations[:, list(neurons)])
@@ -66,7 +74,7 @@ def of_behaviour(batch: Batch, behaviour: int) -> Batch:
     return rows(dataclasses.replace(batch, labels=batch.labels[:, [behaviour]]), batch.labels[:, behaviour] >= 0)
 
 
-def batches(batch: Batch) -> list[Batch]:
+def parts_of(batch: Batch) -> list[Batch]:
     """Return the uneven parts of a batch; one is empty."""
     order = torch.randperm(sum(SHARDS), generator=torch.Generator().manual_seed(1))
     return [rows(batch, order[end - size : end]) for size, end in zip(SHARDS, accumulate(SHARDS), strict=True)]
@@ -81,39 +89,32 @@ def summary(statistic: Statistic[S], *parts: Batch) -> S:
     return state
 
 
-def copied(state: S) -> S:
+def copy_of(state: S) -> S:
     """Return a state in memory of its own: what was taken before must not change with what is taken later."""
     return type(state)(*(value.clone() for value in state))
 
 
-def combined(statistic: Statistic[S], batch: Batch) -> Iterator[tuple[str, S]]:
+def summary_of_parts(statistic: Statistic[S], batch: Batch) -> Iterator[tuple[str, S]]:
     """Yield a batch's summary as taken in parts and merged in several ways, and how."""
+    yield "batch by batch", summary(statistic, *parts_of(batch))
 
-    def shards() -> list[S]:
+    def merge_before(merged: S, part: S) -> S:
+        return statistic.merge(part, merged)
+
+    def merge_in_pairs(parts: Sequence[S]) -> S:
+        return statistic.merge(reduce(statistic.merge, parts[:3]), statistic.merge(*parts[3:]))
+
+    for how, merge in {
+        "merged from the left": lambda parts: reduce(statistic.merge, parts),
+        "merged from the right": lambda parts: reduce(merge_before, parts[::-1]),
+        "merged in the other order": lambda parts: reduce(merge_before, parts),
+        "merged in pairs": merge_in_pairs,
+    }.items():
         # Summarised anew each time, as a merge may consume what it is given.
-        return [summary(statistic, part) for part in batches(batch)]
-
-    yield "batch by batch", summary(statistic, *batches(batch))
-    first, *others = shards()
-    for other in others:
-        first = statistic.merge(first, other)
-    yield "in shards merged from the left", first
-    *others, last = shards()
-    for other in others[::-1]:
-        last = statistic.merge(other, last)
-    yield "in shards merged from the right", last
-    first, *others = shards()
-    for other in others:
-        first = statistic.merge(other, first)
-    yield "in shards merged in the other order", first
-    one, two, three, four, five = shards()
-    yield (
-        "in shards merged in pairs",
-        statistic.merge(statistic.merge(statistic.merge(one, two), three), statistic.merge(four, five)),
-    )
+        yield f"in shards {how}", merge([summary(statistic, part) for part in parts_of(batch)])
 
 
-def arrived(state: S) -> S:
+def through_a_file(state: S) -> S:
     """Return a state as it comes back from a file, by safetensors."""
     _check_storable(state)
     stored = save({name: value.contiguous().clone() for name, value in state._asdict().items()})  # type: ignore[attr-defined]
@@ -121,11 +122,10 @@ def arrived(state: S) -> S:
 
 
 def _check_storable(state: Any) -> None:
-    if not hasattr(state, "_asdict"):
-        raise AssertionError(f"the state is a {type(state).__name__}: make it a NamedTuple of tensors")
+    kind = type(state).__name__
+    require(hasattr(state, "_asdict"), f"the state is a {kind}: make it a NamedTuple of tensors")
     for name, value in state._asdict().items():
-        if not isinstance(value, Tensor):
-            raise AssertionError(
-                f"`{name}` of {type(state).__name__} is a {type(value).__name__}: "
-                "a state is all tensors, so that it can be stored and sent"
-            )
+        require(
+            isinstance(value, Tensor),
+            f"`{name}` of {kind} is a {type(value).__name__}: a state is all tensors, to be stored and sent",
+        )

@@ -12,15 +12,16 @@ from neurosieve.data import Batch, Scores
 from neurosieve.testing.inference import INFERENCE_CHECKS
 from neurosieve.testing.observations import (
     PLANTED,
-    arrived,
-    combined,
-    observed,
     of_behaviour,
     of_neurons,
+    random_batch,
     rows,
+    shuffled,
     summary,
+    summary_of_parts,
+    through_a_file,
 )
-from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying, unchanged
 from neurosieve.testing.statistics import check_statistic
 
 __all__ = ["SCORER_CHECKS", "check_scorer"]
@@ -35,43 +36,40 @@ def _scores(scorer: Scorer[Any], batch: Batch, what: str = "positions of two beh
 def _computed(scorer: Scorer[Any], state: Any, what: str, shape: tuple[int, int] = (2, 6)) -> Scores:
     """Return what a scorer computes of a state, having checked that it is a number per behaviour and neuron."""
     with trying(scorer, f"as it scores {what}"):
-        scores: Any = scorer.compute(state)
-    if not isinstance(scores, Scores):
-        raise AssertionError(f"{shown(scorer)} computes {shown(scores)}, which is no `neurosieve.Scores`")
-    if isinstance(scores.neutral, Tensor) and scores.neutral.shape != (shape[0], 1):
-        raise AssertionError(f"`neutral` of {shown(scorer)} is {scores.neutral}: return a number, or one per behaviour")
+        scores = scorer.compute(state)
+    require(isinstance(scores, Scores), f"{shown(scorer)} computes {shown(scores)}, which is not a `neurosieve.Scores`")
+    require(
+        not isinstance(scores.neutral, Tensor) or scores.neutral.shape == (shape[0], 1),
+        f"`neutral` of {shown(scorer)} is {scores.neutral}: return a number, or one per behaviour",
+    )
     for name, column in (("value", scores.value), *scores.details.items()):
-        if column.shape != shape or not column.is_floating_point():
-            raise AssertionError(
-                f"`{name}` of {shown(scorer)} is {column.dtype} of shape {tuple(column.shape)} as it scores {what}: "
-                f"return a floating-point number for each of {shape[0]} behaviours and {shape[1]} neurons, {shape}"
-            )
+        require(
+            column.shape == shape and column.is_floating_point(),
+            f"`{name}` of {shown(scorer)} is {column.dtype} of shape {tuple(column.shape)} as it scores {what}: "
+            f"return a floating-point number for each of {shape[0]} behaviours and {shape[1]} neurons, {shape}",
+        )
     return scores
 
 
 def _columns(scores: Scores) -> dict[str, Tensor]:
-    """Return all that a scorer says, by name."""
+    """Return all numbers that a scorer gives, by name."""
     neutral = torch.as_tensor(scores.neutral, dtype=torch.float64).expand(scores.value.shape[0], 1)
-    return {
-        "value": scores.value,
-        "neutral": neutral,
-        **{f"details[{name!r}]": x for name, x in scores.details.items()},
-    }
+    details = {f"details[{name!r}]": column for name, column in scores.details.items()}
+    return {"value": scores.value, "neutral": neutral, **details}
 
 
-def _assert_same(scorer: Scorer[Any], expected: Scores, scores: Scores, how: str) -> None:
-    # Loose enough for a solver that stops when it is near, far tighter than any real difference.
-    one, other = _columns(expected), _columns(scores)
-    if one.keys() != other.keys():
-        raise AssertionError(f"{shown(scorer)} {how}: it says {', '.join(other)}, and else {', '.join(one)}")
-    for name in one:
-        if not (
-            one[name].shape == other[name].shape
-            and torch.allclose(one[name].double(), other[name].double(), rtol=1e-3, atol=1e-4, equal_nan=True)
-        ):
-            raise AssertionError(
-                f"{shown(scorer)} {how}: `{name}` is {other[name].tolist()}, and else {one[name].tolist()}"
-            )
+def _require_same(scorer: Scorer[Any], expected: Scores, scores: Scores, how: str) -> None:
+    right, columns = _columns(expected), _columns(scores)
+    require(
+        right.keys() == columns.keys(),
+        f"{shown(scorer)} {how}: it gives {', '.join(columns)}, and otherwise {', '.join(right)}",
+    )
+    for name, column in columns.items():
+        # Loose enough for a solver that stops when it is near, far tighter than any real difference.
+        same = right[name].shape == column.shape and torch.allclose(
+            right[name].double(), column.double(), rtol=1e-3, atol=1e-4, equal_nan=True
+        )
+        require(same, f"{shown(scorer)} {how}: `{name}` is {column.tolist()}, and otherwise {right[name].tolist()}")
 
 
 def _part(scores: Scores, behaviours: list[int], neurons: list[int]) -> Scores:
@@ -80,148 +78,142 @@ def _part(scores: Scores, behaviours: list[int], neurons: list[int]) -> Scores:
     return Scores(scores.value[behaviours][:, neurons], neutral, details)
 
 
+def _require_finite(scorer: Scorer[Any], scores: Scores, what: str) -> None:
+    for name, column in _columns(scores).items():
+        finite = not column.isinf().any()
+        require(finite, f"`{name}` of {shown(scorer)} is {column.tolist()} {what}: nan, never infinite")
+
+
 def every_neuron_is_scored(scorer: Scorer[Any]) -> None:
     """Assert that there is a floating-point number for each behaviour and neuron."""
-    _scores(scorer, observed())
+    _scores(scorer, random_batch())
 
 
 def shards_score_as_one_pass_does(scorer: Scorer[Any]) -> None:
     """Assert that scores do not depend on how positions were read: in shards, batches, with empty ones among them."""
-    batch = observed()
+    batch = random_batch()
     whole = _scores(scorer, batch)
     with trying(scorer, "as shards are summarised and merged"):
         statistic = scorer.statistic
-        states = [*combined(statistic, batch)]
+        states = [*summary_of_parts(statistic, batch)]
         nothing = statistic.merge(statistic.empty(2, 6), summary(statistic, rows(batch, torch.arange(0))))
         states.append(("with an empty shard", statistic.merge(nothing, summary(statistic, batch))))
     for how, state in states:
-        _assert_same(scorer, whole, _computed(scorer, state, f"what was read {how}"), f"scores otherwise {how}")
+        scores = _computed(scorer, state, f"what was read {how}")
+        _require_same(scorer, whole, scores, f"gives other scores {how}")
 
 
 def stored_states_score_the_same(scorer: Scorer[Any]) -> None:
     """Assert that a state that comes back from safetensors scores as it did."""
-    batch = observed()
+    batch = random_batch()
     with trying(scorer, "as its state is stored by safetensors"):
-        stored = arrived(summary(scorer.statistic, batch))
+        stored = through_a_file(summary(scorer.statistic, batch))
     scores = _computed(scorer, stored, "a state that was stored by safetensors")
-    _assert_same(scorer, _scores(scorer, batch), scores, "scores a stored state otherwise")
+    _require_same(scorer, _scores(scorer, batch), scores, "gives a stored state other scores")
 
 
 def equal_scorers_share_a_statistic(scorer: Scorer[Any]) -> None:
     """Assert that equal scorers ask for equal statistics, and that computing leaves the shared state as it was."""
     with trying(scorer, "as its statistic is compared"):
-        mine, other = scorer.statistic, copy.deepcopy(scorer).statistic
-        if not (mine == other and hash(mine) == hash(other)):
-            raise AssertionError(
-                f"{shown(scorer)} and its equal ask for {shown(mine)} and {shown(other)}, which do not count as equal: "
-                "they would be taken twice"
-            )
+        statistic, of_equal = scorer.statistic, copy.deepcopy(scorer).statistic
+        require(
+            statistic == of_equal and hash(statistic) == hash(of_equal),
+            f"{shown(scorer)} and its equal ask for {shown(statistic)} and {shown(of_equal)}, which do not count as "
+            "equal: they would be taken twice",
+        )
     with trying(scorer, "as it computes twice"):
-        state = summary(mine, observed())
-        before = [value.clone() for value in state]
-    first, second = (_computed(scorer, state, "the same state twice") for _ in range(2))
-    for name, value, untouched in zip(type(state)._fields, state, before, strict=True):
-        if not (value.shape == untouched.shape and torch.equal(value.nan_to_num(), untouched.nan_to_num())):
-            raise AssertionError(
-                f"{shown(scorer)} changes `{name}` of the state as it computes: other scorers read it too"
-            )
-    _assert_same(scorer, first, second, "scores the same state otherwise the second time")
+        state = summary(statistic, random_batch())
+    with unchanged(scorer, state._asdict(), "of the state as it computes: other scorers read it too"):
+        first, second = (_computed(scorer, state, "the same state twice") for _ in range(2))
+    _require_same(scorer, first, second, "gives the same state other scores the second time")
 
 
 def a_planted_neuron_wins(scorer: Scorer[Any]) -> None:
-    """Assert that a neuron that fires more with the behaviour is the farthest from telling nothing."""
+    """Assert that a neuron that fires more with the behaviour has the largest effect."""
     for planted in (PLANTED, 0, 5):
-        scores = _scores(scorer, observed(seed=planted, planted=planted), f"a batch where neuron {planted} is planted")
-        columns = _columns(scores)
-        distance = (columns["value"].double() - columns["neutral"])[0].abs()
-        others = torch.cat([distance[:planted], distance[planted + 1 :]]).nan_to_num(nan=-1.0)
-        if not bool((distance[planted] > others).all()):
-            raise AssertionError(
-                f"{shown(scorer)} scores {columns['value'][0].tolist()}, where {columns['neutral'][0].item():g} tells "
-                f"nothing and neuron {planted} alone fires more with the behaviour, by 2.5 standard deviations"
-            )
+        batch = random_batch(seed=planted, planted=planted)
+        columns = _columns(_scores(scorer, batch, f"a batch where neuron {planted} is planted"))
+        effect = (columns["value"].double() - columns["neutral"])[0].abs()
+        others = torch.cat([effect[:planted], effect[planted + 1 :]]).nan_to_num(nan=-1.0)
+        require(
+            bool((effect[planted] > others).all()),
+            f"{shown(scorer)} scores {columns['value'][0].tolist()}, where {columns['neutral'][0].item():g} is the "
+            f"chance level and neuron {planted} alone fires more with the behaviour, by 2.5 standard deviations",
+        )
 
 
 def absence_is_nan(scorer: Scorer[Any]) -> None:
     """Assert that there is no score without a present or without a control position, and never an infinite one."""
-    batch = observed()
-    labels = batch.labels.clone()
-    for what, here in (
+    batch = random_batch()
+    neurons = list(range(6))
+    alone = _part(_scores(scorer, batch), [1], neurons)
+    labels = batch.labels
+    for what, changed in (
         ("without a present position", torch.where(labels == 1, 0, labels)),
         ("without a control position", torch.where(labels == 0, 1, labels)),
         ("without any position", torch.full_like(labels, -1)),
     ):
         # The other behaviour keeps its labels: what one lacks does not spoil the other.
-        half = torch.stack([here[:, 0], labels[:, 1]], dim=1).to(torch.int8)
+        half = torch.stack([changed[:, 0], labels[:, 1]], dim=1).to(torch.int8)
         scores = _scores(scorer, dataclasses.replace(batch, labels=half), f"a behaviour {what}")
-        if not bool(scores.value[0].isnan().all()):
-            raise AssertionError(f"{shown(scorer)} scores {scores.value[0].tolist()} {what}: return nan")
-        _assert_not_infinite(scorer, scores, what)
-        alone = _part(_scores(scorer, batch), [1], list(range(6)))
-        _assert_same(
-            scorer, alone, _part(scores, [1], list(range(6))), f"scores a behaviour otherwise beside one {what}"
-        )
+        value = scores.value[0]
+        require(bool(value.isnan().all()), f"{shown(scorer)} scores {value.tolist()} {what}: return nan")
+        _require_finite(scorer, scores, what)
+        spoilt = f"scores a behaviour differently when another is {what}"
+        _require_same(scorer, alone, _part(scores, [1], neurons), spoilt)
     empty = _scores(scorer, rows(batch, torch.arange(0)), "nothing")
-    if not bool(empty.value.isnan().all()):
-        raise AssertionError(f"{shown(scorer)} scores {empty.value.tolist()} from nothing: return nan")
-    _assert_not_infinite(scorer, empty, "from nothing")
+    value = empty.value
+    require(bool(value.isnan().all()), f"{shown(scorer)} scores {value.tolist()} from nothing: return nan")
+    _require_finite(scorer, empty, "from nothing")
 
 
 def scores_are_never_infinite(scorer: Scorer[Any]) -> None:
     """Assert that silent neurons, neurons that are constant per label, and lone positions give no infinite score."""
-    batch = observed()
+    batch = random_batch()
     constant = batch.activations.clone()
     constant[:, 0] = 0.0
     constant[:, 1] = 3.0
     constant[:, 2] = (batch.labels[:, 0] == 1).float()
-    what = "where a neuron is constant"
-    _assert_not_infinite(scorer, _scores(scorer, dataclasses.replace(batch, activations=constant), what), what)
+    cases = [("where a neuron is constant", dataclasses.replace(batch, activations=constant))]
     for label, what in ((1, "of one present position"), (0, "of one control position")):
         where = batch.labels[:, 0] == label
-        lone = rows(batch, ~where | (where.cumsum(0) == 1))
-        _assert_not_infinite(scorer, _scores(scorer, lone, what), what)
-
-
-def _assert_not_infinite(scorer: Scorer[Any], scores: Scores, what: str) -> None:
-    for name, column in _columns(scores).items():
-        if bool(column.isinf().any()):
-            raise AssertionError(f"`{name}` of {shown(scorer)} is {column.tolist()} {what}: nan, never infinite")
+        cases.append((what, rows(batch, ~where | (where.cumsum(0) == 1))))
+    for what, case in cases:
+        _require_finite(scorer, _scores(scorer, case, what), what)
 
 
 def order_of_positions_does_not_matter(scorer: Scorer[Any]) -> None:
     """Assert that positions can be read in any order."""
-    batch = observed()
-    order = torch.randperm(len(batch.labels), generator=torch.Generator().manual_seed(2))
-    _assert_same(
-        scorer, _scores(scorer, batch), _scores(scorer, rows(batch, order)), "depends on the order of positions"
-    )
+    batch = random_batch()
+    scores = _scores(scorer, shuffled(batch))
+    _require_same(scorer, _scores(scorer, batch), scores, "depends on the order of positions")
 
 
 def a_neuron_scores_as_it_does_alone(scorer: Scorer[Any]) -> None:
     """Assert that, unless the scorer is `joint`, which other neurons are scored, and in what order, does not matter."""
     if scorer.joint:
         return
-    batch = observed()
+    batch = random_batch()
     whole = _scores(scorer, batch)
     for neurons in ([3], [5, 0], [4, 3, 2, 1, 0, 5]):
-        what = f"scores the neurons {neurons} otherwise alone (or else say `joint = True`)"
+        what = f"scores the neurons {neurons} differently alone (if it scores neurons jointly, set `joint = True`)"
         part = _scores(scorer, of_neurons(batch, neurons), f"the neurons {neurons} alone")
-        _assert_same(scorer, _part(whole, [0, 1], neurons), part, what)
+        _require_same(scorer, _part(whole, [0, 1], neurons), part, what)
 
 
 def a_behaviour_scores_as_it_does_alone(scorer: Scorer[Any]) -> None:
     """Assert that which other behaviours are scored does not matter, nor a position labelled -1."""
-    batch = observed()
+    batch = random_batch()
     whole = _scores(scorer, batch)
     for behaviour in (0, 1):
         alone = _scores(scorer, of_behaviour(batch, behaviour), f"behaviour {behaviour} alone")
         part = _part(whole, [behaviour], list(range(6)))
-        _assert_same(scorer, alone, part, f"scores behaviour {behaviour} otherwise beside another")
+        _require_same(scorer, alone, part, f"scores behaviour {behaviour} differently together with another")
 
 
 def its_statistic_keeps_its_contract(scorer: Scorer[Any]) -> None:
     """Assert all that the scorer's statistic promises."""
-    with trying(scorer, "as its statistic is asked for"):
+    with trying(scorer, "as it gives its statistic"):
         statistic = scorer.statistic
     check_statistic(statistic)
 
@@ -241,14 +233,4 @@ SCORER_CHECKS: tuple[Check, ...] = (
     a_behaviour_scores_as_it_does_alone,
     *INFERENCE_CHECKS,
 )
-"""What a scorer promises."""
-
-
-def check_scorer(scorer: Scorer[Any]) -> None:
-    """Check all that a scorer promises.
-
-    Raises:
-        AssertionError: it breaks a promise; the message says which, and with what.
-    """
-    for check in SCORER_CHECKS:
-        check(scorer)
+check_scorer = checker(SCORER_CHECKS)

@@ -142,11 +142,11 @@ BROKEN = [
     (Doubling(), {AT_MOST}, "some of them twice"),
     (Unusable(), {OUTSIDE}, "token 0 is not usable"),
     (Overlapping(), {OUTSIDE}, r"token 60 is in the span range\(60, 64\)"),
-    (Outside(), {OUTSIDE}, "300 is no token of its 300"),
+    (Outside(), {OUTSIDE}, "300 is not a token of its 300"),
     (Careless(), {OUTSIDE, NOTHING}, "token 0 is not usable|chooses .0. of a document without a usable token"),
     (Whimsical(), {"the_same_seed_gives_the_same"}, "and by the same seed"),
     (Scribbling(), {"choosing_leaves_the_document_alone"}, "changes `usable` of a document with the behaviour"),
-    (Sorting(), {"choosing_leaves_the_document_alone"}, "changes `anchor_relative` of what it is told"),
+    (Sorting(), {"choosing_leaves_the_document_alone"}, "changes `anchor_relative` of the `Present` that it gets"),
     (Crashing(), ALL, "raises ValueError as . tokens of a document .* are asked for: a cannot be empty"),
 ]
 

@@ -273,17 +273,25 @@ CONTRAST, RESAMPLES, HOLDS, ORDER, GROUPS = (
     "an_interval_knows_groups",
 )
 BROKEN = [
-    (Elsewhere(), {"contributions_sum_to_the_minus_neutral"}, "sum to .*, and its score is .* from neutral"),
+    (Elsewhere(), {"contributions_sum_to_the_effect"}, "sum to .*, and its score is .* from its chance level"),
     (Bare(), {CONTRAST}, "return a `neurosieve.Contrast`|TypeCheckError"),
     (Short(), {CONTRAST}, r"of the shape of the activations, \(240, 6\)"),
-    (Raw(), {CONTRAST}, "scores positions of one behaviour otherwise: .* and else .* at number 1 of 21 arrangements"),
-    (Prejudiced(), {CONTRAST}, "and else .*, at number 2 of 21 arrangements"),
-    (Defined(), {CONTRAST}, "scores positions without a present one otherwise"),
-    (Writing(), {CONTRAST}, "changes the activations as it makes a contrast"),
+    (
+        Raw(),
+        {CONTRAST},
+        "positions of one behaviour differently: .* and otherwise .* at number 1 of 21 arrangements",
+    ),
+    (Prejudiced(), {CONTRAST}, "and otherwise .*, at number 2 of 21 arrangements"),
+    (Defined(), {CONTRAST}, "scores positions without a present one differently"),
+    (Writing(), {CONTRAST}, "changes `activations` as it makes a contrast"),
     (Failing(), {CONTRAST}, "raises RuntimeError as it makes a contrast of positions of one behaviour: no idea"),
-    (Once(), {RESAMPLES}, "otherwise than positions that are repeated: .*, and else .*, at number 1 of 20 resamples"),
+    (
+        Once(),
+        {RESAMPLES},
+        "from positions that are repeated: .*, and otherwise .*, at number 1 of 20 resamples",
+    ),
     (Matrix(), {RESAMPLES}, "return `neurosieve.Scores`|TypeCheckError"),
-    (Scribbling(), {RESAMPLES}, "changes the activations as it scores resamples"),
+    (Scribbling(), {RESAMPLES}, "changes `activations` as it scores resamples"),
     (Ends(), {HOLDS, ORDER, GROUPS}, "return a `neurosieve.Interval`|TypeCheckError"),
     (HalfOpen(), {HOLDS, ORDER, GROUPS}, "none of them infinite"),
     (OneEnded(), {HOLDS, ORDER, GROUPS}, "both nan where it is undefined"),
@@ -291,7 +299,7 @@ BROKEN = [
     (Mute(), {HOLDS}, "its interval is from .*nan"),
     (Unsure(), {HOLDS}, "at a confidence of 0.95, no wider than at less"),
     (Bold(), {HOLDS}, "of positions without a present one: return nan"),
-    (Shaky(), {ORDER}, "of the same positions in another order, and else"),
+    (Shaky(), {ORDER}, "of the same positions in another order, and otherwise"),
     (Naive(), {GROUPS}, "a group's positions are not independent"),
 ]
 

@@ -106,8 +106,8 @@ def a_local_plugin() -> object:
 
 
 BROKEN = [
-    (Thawed(), {"is_a_frozen_dataclass"}, "Thawed is no frozen dataclass"),
-    (Plain(), {"is_a_frozen_dataclass"}, "Plain is no frozen dataclass"),
+    (Thawed(), {"is_a_frozen_dataclass"}, "Thawed is not a frozen dataclass"),
+    (Plain(), {"is_a_frozen_dataclass"}, "Plain is not a frozen dataclass"),
     (Undocumented(), {"is_documented"}, "Undocumented has no docstring"),
     (Hiding(), {"is_rebuilt_from_its_fields_alone"}, "holds `seen`, which no config can set"),
     (HidingAField(), {"is_rebuilt_from_its_fields_alone"}, "holds `seen`, which no config can set"),
@@ -143,4 +143,4 @@ def test_a_plugin_that_keeps_its_promises_passes() -> None:
 def test_a_check_fails_even_where_python_leaves_out_assertions() -> None:
     code = "from neurosieve.testing import check_plugin; check_plugin(object())"
     done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False)
-    assert "AssertionError: object is no frozen dataclass" in done.stderr
+    assert "AssertionError: object is not a frozen dataclass" in done.stderr

@@ -4,10 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-
-from neurosieve import Detector, Document, Scorer, Scores, Span, hookimpl
-from neurosieve.scoring.rows import Rows, RowsState
+from neurosieve import Detector, Document, Rows, RowsState, Scorer, Scores, Span, hookimpl
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class MedianDifference(Scorer[RowsState]):
         return Rows()
 
     def compute(self, state: RowsState) -> Scores:
-        value = torch.full((state.labels.shape[1], state.activations.shape[1]), torch.nan)
+        value = state.activations.new_full((state.labels.shape[1], state.activations.shape[1]), float("nan"))
         for behaviour in range(len(value)):
             present, control = state.compared(behaviour)
             if len(present) and len(control):

@@ -1,0 +1,48 @@
+"""What sources of documents and of problems both promise: sound items, and the same ones each time."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from neurosieve.errors import NeurosieveError
+from neurosieve.testing.plugins import require, shown, trying
+
+__all__ = ["read", "require_different_ids", "require_replay"]
+
+
+def read(plugin: Iterable[Any], cls: type, some: bool = True) -> list[Any]:
+    """Return all that a plugin yields; check the class of each item, and that there are `some`."""
+    # A file or a library that is not there is a mistake of the person who checks.
+    with trying(plugin, "as it is read", but=NeurosieveError):
+        items = list(plugin)
+    kind = cls.__name__.lower()
+    require(items or not some, f"{shown(plugin)} yields no {kind}: check it on one that does, each time it is read")
+    for number, item in enumerate(items):
+        what = f"{shown(plugin)} yields as number {number} {shown(item)}"
+        require(isinstance(item, cls), f"{what}, which is not a `neurosieve.{cls.__name__}`")
+    return items
+
+
+def require_different_ids(plugin: object, items: list[Any]) -> None:
+    """Assert that no two items have the same id."""
+    [(most, times)] = Counter(item.id for item in items).most_common(1)
+    kind = type(items[0]).__name__.lower()
+    require(times == 1, f"{shown(plugin)} yields {times} {kind}s with the id `{most}`")
+
+
+def require_replay(plugin: Iterable[Any], cls: type) -> None:
+    """Assert that the items are the same ones in the same order each time, even when read twice at once."""
+    kind = cls.__name__.lower()
+    first, second = read(plugin, cls), read(plugin, cls)
+    with trying(plugin, "as it is read twice at once"):
+        pairs = list(zip(plugin, plugin, strict=False))
+    for way, items in (
+        ("the next time", second),
+        ("read twice at once", [left for left, _ in pairs]),
+        ("read twice at once", [right for _, right in pairs]),
+    ):
+        same = len(items) == len(first)
+        require(same, f"{shown(plugin)} yields {len(first)} {kind}s, and {len(items)} {way}")
+        for number, (item, again) in enumerate(zip(first, items, strict=True)):
+            what = f"{shown(plugin)} yields as number {number} {shown(item)}"
+            require(item == again, f"{what}, and {way} {shown(again)}")
