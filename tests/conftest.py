@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import sys
 import tempfile
 from contextlib import contextmanager
 from functools import cache
@@ -20,14 +21,27 @@ hypothesis.settings.register_profile("neurosieve", deadline=None, derandomize=Tr
 hypothesis.settings.load_profile("neurosieve")
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what was imported: looking through it takes a third of a second a time."""
-    import transformer_lens.factories.architecture_adapter_factory  # noqa: F401
-    import transformers
+_frozen: set[str] = set()
+_LARGE = ("torch", "transformers.modeling_utils", "transformer_lens", "sklearn", "altair")
 
-    transformers.AutoModelForCausalLM  # noqa: B018
-    gc.collect()
-    gc.freeze()
+
+def _freeze_imports() -> None:
+    """Let the garbage collector skip what was imported: a look through it takes a third of a second each time."""
+    large = {name for name in _LARGE if name in sys.modules}
+    if large - _frozen:
+        _frozen.update(large)
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """Freeze what the test files import."""
+    _freeze_imports()
+
+
+def pytest_runtest_teardown() -> None:
+    """Freeze what a test was the first to import. Few tests need TransformerLens, which takes five seconds."""
+    _freeze_imports()
 
 
 @pytest.hookimpl(tryfirst=True)
