@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import shutil
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -92,6 +93,28 @@ def ray_alone_throughout():
     """For a file whose tests share one Ray."""
     with _ray_alone():
         yield
+
+
+@pytest.fixture(scope="session")
+def example_runs(tmp_path_factory):
+    """The runs that the checks of reports draw, and the folder that they are in."""
+    from neurosieve.testing.runs import written_runs
+
+    folder = tmp_path_factory.mktemp("example_runs")
+    return folder, written_runs(folder)
+
+
+@pytest.fixture
+def copied_runs(example_runs, monkeypatch):
+    """Let each check of a report draw a copy of runs that are written once."""
+    from neurosieve import load
+
+    def copied(folder):
+        source, runs = example_runs
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        return [load(folder / run.folder.relative_to(source)) for run in runs]
+
+    monkeypatch.setattr("neurosieve.testing.reports.written_runs", copied)
 
 
 NULL = {"permutations": 1000, "arrangements": None, "null_max_median": 0.2, "null_max_q95": 0.25}
