@@ -5,8 +5,6 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .PHONY: demo test lint bench clean
-# What was installed stays installed.
-.SECONDARY:
 
 demo: .venv/demo-ready
 	$(BIN)/neurosieve find 'follow_up=[show,ablate]'
