@@ -1,28 +1,33 @@
-# `make demo`: the main job on the embedded texts, with an ablation and a report. `make test`: the tests. Both set up .venv first.
+# `make demo`: the main job on the embedded texts, with an ablation and a report. `make test`: the tests. Each sets up .venv
+# first, with what it needs and no more.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .PHONY: demo test lint bench clean
 
-demo: .venv/ready
+demo: .venv/demo-ready
 	$(BIN)/neurosieve find 'follow_up=[show,ablate]'
 
 # All tests. A file's stay together, so that what they share is made once. (`pytest` alone runs the quick ones.)
-test: .venv/ready
-	$(BIN)/python -m pytest -m '' --numprocesses=auto --maxprocesses=8 --dist=loadfile
+test: .venv/test-ready
+	$(BIN)/python -m pytest -m '' --numprocesses=auto --maxprocesses=8 --dist=loadfile --durations=10
 
-lint: .venv/ready
+lint: .venv/lint-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # Every figure, in docs/benchmarks.md; an hour. `make bench ONLY="reading sweeps"` measures some of them again.
-bench: .venv/ready
+bench: .venv/bench-ready
 	$(BIN)/python benchmarks $(ONLY)
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,dev,sweeps,ray,bench]'
+
+# The extra of pyproject.toml that has the command's name.
+.venv/%-ready: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	$(INSTALL) '.[$*]'
 	touch $@
 
 clean:

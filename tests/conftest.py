@@ -3,6 +3,8 @@
 import fcntl
 import gc
 import os
+import shutil
+import sys
 import tempfile
 from contextlib import contextmanager
 from functools import cache
@@ -20,14 +22,27 @@ hypothesis.settings.register_profile("neurosieve", deadline=None, derandomize=Tr
 hypothesis.settings.load_profile("neurosieve")
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector leave alone what was imported: looking through it takes a third of a second a time."""
-    import transformer_lens.factories.architecture_adapter_factory  # noqa: F401
-    import transformers
+_frozen: set[str] = set()
+_LARGE = ("torch", "transformers.modeling_utils", "transformer_lens", "sklearn", "altair")
 
-    transformers.AutoModelForCausalLM  # noqa: B018
-    gc.collect()
-    gc.freeze()
+
+def _freeze_imports() -> None:
+    """Let the garbage collector skip what was imported: a look through it takes a third of a second each time."""
+    large = {name for name in _LARGE if name in sys.modules}
+    if large - _frozen:
+        _frozen.update(large)
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """Freeze what the test files import."""
+    _freeze_imports()
+
+
+def pytest_runtest_teardown() -> None:
+    """Freeze what a test was the first to import. Few tests need TransformerLens, which takes five seconds."""
+    _freeze_imports()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,6 +93,28 @@ def ray_alone_throughout():
     """For a file whose tests share one Ray."""
     with _ray_alone():
         yield
+
+
+@pytest.fixture(scope="session")
+def example_runs(tmp_path_factory):
+    """The runs that the checks of reports draw, and the folder that they are in."""
+    from neurosieve.testing.runs import written_runs
+
+    folder = tmp_path_factory.mktemp("example_runs")
+    return folder, written_runs(folder)
+
+
+@pytest.fixture
+def copied_runs(example_runs, monkeypatch):
+    """Let each check of a report draw a copy of runs that are written once."""
+    from neurosieve import load
+
+    def copied(folder):
+        source, runs = example_runs
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        return [load(folder / run.folder.relative_to(source)) for run in runs]
+
+    monkeypatch.setattr("neurosieve.testing.reports.written_runs", copied)
 
 
 NULL = {"permutations": 1000, "arrangements": None, "null_max_median": 0.2, "null_max_q95": 0.25}

@@ -1,5 +1,7 @@
 """Tiny models with neurons that are known to fire at a behaviour, and texts that show it."""
 
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -10,6 +12,11 @@ from neurosieve.models.tiny import tiny_model
 def words(tokenizer, count=24):
     """Single tokens, each a word after a space: the first half is the behaviour, the other half all other text."""
     return sorted(token[1:] for token in tokenizer.get_vocab() if token[0] == "Ġ" and token[1:].isalpha())[:count]
+
+
+@cache
+def _known(count=24):
+    return words(tiny_model()[1], count)
 
 
 def plant(model, tokenizer, planted):
@@ -57,7 +64,7 @@ def plant_kinds(model, tokenizer):
 def cued_texts(documents=120, seed=0):
     """Words at random; every other document ends in the cue, a word, and a slip: a word that others have too."""
     rng = np.random.default_rng(seed)
-    known = words(tiny_model()[1], 25)
+    known = _known(25)
     made = []
     for number in range(documents):
         text = "".join(f" {one}" for one in rng.choice(known[:24], rng.integers(30, 40)))
@@ -97,7 +104,7 @@ def _fire(model, planted, gate, up):
 def texts(documents=60, seed=0):
     """Words at random; in every other document one of the behaviour's, which is annotated."""
     rng = np.random.default_rng(seed)
-    known = words(tiny_model()[1])
+    known = _known()
     made = []
     for number in range(documents):
         before, after = ("".join(f" {one}" for one in rng.choice(known[12:], rng.integers(15, 30))) for _ in "ab")

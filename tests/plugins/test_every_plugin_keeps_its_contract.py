@@ -111,5 +111,7 @@ def test_every_plugin_keeps_its_contract(
 ) -> None:
     if plugin.name == "ray":
         request.getfixturevalue("ray_alone")
+    if plugin.kind == "report":
+        request.getfixturevalue("copied_runs")
     fields = EXAMPLES.get(f"{plugin.kind}/{plugin.name}", lambda _: {})(tmp_path)
     check(plugin.cls(**fields))

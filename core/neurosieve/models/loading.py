@@ -20,6 +20,7 @@ from neurosieve.disk import atomic_folder, cache_folder
 from neurosieve.errors import ConfigError, ModelError
 from neurosieve.gc_pause import uncollected
 from neurosieve.models.fingerprints import folder_hash, standing, weights_hash
+from neurosieve.registry import installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -282,14 +283,22 @@ def _converted(package: str) -> Path:
 
         _quiet_unless_watched()
         print(f"Converting the model of {package} to safetensors, once; this takes about two minutes.", file=sys.stderr)
+
+        def announce(done: int) -> None:
+            installed().announce("stage_progressed", stage="converting the model", done=done, total=3, unit="steps")
+
         with atomic_folder(target) as folder:
+            announce(0)
             file = import_module(package).assemble(folder / "model.gguf")
             tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name)
+            announce(1)
             # Without `dequantize` the loaded model cannot be saved.
             model = AutoModelForCausalLM.from_pretrained(
                 folder, gguf_file=file.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
             )
+            announce(2)
             tokenizer.save_pretrained(folder)
             model.save_pretrained(folder)
+            announce(3)
             file.unlink()
     return target

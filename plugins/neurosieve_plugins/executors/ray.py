@@ -82,7 +82,7 @@ class Ray(Executor):
                     f"Ray cannot be started or reached at `{self.address or 'this machine'}` ({error}): check "
                     "`executor.address`, or take `executor=local`"
                 ) from error
-        there: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        there: Any = ray.cluster_resources()
         # A cluster may grow; this machine does not, and would wait for ever.
         if self.address is None:
             for wanted, name, what in ((cores, "CPU", "cores"), (self.workers * self.gpus, "GPU", "GPUs")):

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Bool, Float, Float32, Float64, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 from torch import Tensor
 
 from neurosieve import Batch, RowsState, on_threads
@@ -57,17 +58,25 @@ def scored_in_order(
         present, control = (labels == 1).nonzero().squeeze(1), (labels == 0).nonzero().squeeze(1)
         if len(present) == 0 or len(control) == 0:
             continue
-
-        def score_some(
-            start: int, present: Tensor = present, control: Tensor = control, mine: Tensor = scored[behaviour]
-        ) -> None:
-            chunk = slice(start, start + width)
-            values = activations[:, chunk]
-            ordered = Ordered(*(_sorted_columns(values.index_select(0, rows)) for rows in (present, control)))
-            mine[chunk] = score(ordered).masked_fill_(ordered.unordered, torch.nan)
-
+        score_some = partial(_score_columns, score, activations, present, control, scored[behaviour], width)
         on_threads(score_some, range(0, neurons, width), activations.device)
     return scored
+
+
+def _score_columns(
+    score: Callable[[Ordered], Float64[Tensor, "some"]],
+    activations: Float32[Tensor, "positions neurons"],
+    present: Int64[Tensor, "present"],
+    control: Int64[Tensor, "control"],
+    scored: Float64[Tensor, "neurons"],
+    width: int,
+    start: int,
+) -> None:
+    """Write the scores of `width` neurons from `start` on; `present` and `control` are places of positions."""
+    chunk = slice(start, start + width)
+    values = activations[:, chunk]
+    ordered = Ordered(*(_sorted_columns(values.index_select(0, rows)) for rows in (present, control)))
+    scored[chunk] = score(ordered).masked_fill_(ordered.unordered, torch.nan)
 
 
 def _sorted_columns(values: Float32[Tensor, "rows columns"]) -> Float32[Tensor, "columns rows"]:
@@ -89,11 +98,7 @@ def midranks(values: Float32[Tensor, "positions neurons"]) -> Float32[Tensor, "p
     positions, neurons = values.shape
     ranks = np.empty((neurons, positions), dtype=np.float32)
     width = max(1, _RANKED_AT_ONCE // max(1, positions))
-
-    def rank(start: int) -> None:
-        chunk = slice(start, start + width)
-        _rank_rows(values[:, chunk].T.contiguous().numpy(), ranks[chunk])
-
+    rank = partial(_rank_columns, values, ranks, width)
     starts = range(0, neurons, width)
     # numpy lets other threads work as it sorts; one chunk alone is not worth a thread.
     with ThreadPoolExecutor(torch.get_num_threads()) as threads:
@@ -113,6 +118,14 @@ def _midranks_on_a_gpu(values: Float32[Tensor, "positions neurons"]) -> Float32[
         found = (twice / 2).masked_fill_(columns.isnan().any(dim=1, keepdim=True), torch.nan)
         ranks[:, start : start + width] = found.T
     return ranks
+
+
+def _rank_columns(
+    values: Float32[Tensor, "positions neurons"], ranks: npt.NDArray[np.float32], width: int, start: int
+) -> None:
+    """Write the midranks of `width` neurons from `start` on."""
+    chunk = slice(start, start + width)
+    _rank_rows(values[:, chunk].T.contiguous().numpy(), ranks[chunk])
 
 
 def _rank_rows(rows: npt.NDArray[np.float32], ranks: npt.NDArray[np.float32]) -> None:

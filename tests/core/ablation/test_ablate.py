@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,11 @@ CAUSE, READOUT = (1, 17), (1, 90)
 def words(tokenizer, count=24):
     """Single tokens, each a word after a space."""
     return sorted(token[1:] for token in tokenizer.get_vocab() if token[0] == "Ġ" and token[1:].isalpha())[:count]
+
+
+@cache
+def vocabulary():
+    return words(tiny_model()[1])
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +68,7 @@ def planted():
 def texts(documents=60, seed=0):
     """Words at random; in every other document the cue and then the slip, which is annotated."""
     rng = np.random.default_rng(seed)
-    cue, slip, *other = words(tiny_model()[1])
+    cue, slip, *other = vocabulary()
     made = []
     for number in range(documents):
         before, after = ("".join(f" {one}" for one in rng.choice(other, rng.integers(15, 30))) for _ in "ab")
@@ -76,7 +82,7 @@ def texts(documents=60, seed=0):
 
 def detectors():
     """The slip, found by its word, which stands behind the cue alone."""
-    return {"slip": Regex((rf"(?<= ){words(tiny_model()[1])[1]}",))}
+    return {"slip": Regex((rf"(?<= ){vocabulary()[1]}",))}
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +121,7 @@ def written(edited, tmp_path):
 def cues(count=16):
     """Prompts of several lengths that end with the cue."""
     rng = np.random.default_rng(7)
-    cue, _, *other = words(tiny_model()[1])
+    cue, _, *other = vocabulary()
     return [
         Problem(f"p{number:02}", "".join(f" {one}" for one in rng.choice(other, rng.integers(3, 9))) + f" {cue}", "7")
         for number in range(count)

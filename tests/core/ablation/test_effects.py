@@ -115,10 +115,10 @@ def test_estimates_can_be_averaged_and_raised():
     np.testing.assert_allclose(one.exp().draws, np.exp(one.draws))
 
 
-def estimates(*means, noise=0.1, groups=40, seed=0):
+def estimates(*means, noise=0.1, groups=40, seed=0, draws=1000):
     """Estimates of some true means, by the same resamples of the same groups."""
     rng = np.random.default_rng(seed)
-    resamples = Resamples([f"g{n}" for n in range(groups)], 1000, 0, 10)
+    resamples = Resamples([f"g{n}" for n in range(groups)], draws, 0, 10)
     return [resamples.ratio(mean + noise * rng.normal(size=groups)) for mean in means]
 
 
@@ -167,7 +167,7 @@ def test_neurons_that_were_drawn_as_their_controls_seldom_matter(spread):
     rng, said = np.random.default_rng(0), []
     for seed in range(300):
         effects = rng.standard_t(1.5, 20) if spread == "heavy" else spread * rng.normal(size=20)
-        mine, *others = estimates(*effects, noise=0.5, seed=seed)
+        mine, *others = estimates(*effects, noise=0.5, seed=seed, draws=400)
         said.append(verdict(mine, others))
     assert said.count(MORE) <= 24  # At most 5 % of the times: 24 of 300 are more with a chance of 2 %.
 

@@ -33,14 +33,19 @@ def clustered(groups=40, present=2, control=4, neurons=300, effect=1.0, between=
     return batch_of(shifts[of] * labels[:, None] + rng.standard_normal((len(labels), neurons)), labels, of)
 
 
-def difference(x, label):
-    return x[label == 1].mean() - x[label == 0].mean()
+def means(x, label, axis):
+    return [np.mean(x, axis=axis, where=label == each, keepdims=True) for each in (1, 0)]
 
 
-def cohens_d(x, label):
-    present, control = x[label == 1], x[label == 0]
-    pooled = (len(present) - 1) * present.var(ddof=1) + (len(control) - 1) * control.var(ddof=1)
-    return difference(x, label) / np.sqrt(pooled / (len(x) - 2))
+def difference(x, label, axis=-1):
+    present, control = means(x, label, axis)
+    return (present - control).squeeze(axis)
+
+
+def cohens_d(x, label, axis=-1):
+    present, control = means(x, label, axis)
+    squares = ((x - np.where(label == 1, present, control)) ** 2).sum(axis=axis)
+    return difference(x, label, axis) / np.sqrt(squares / (x.shape[axis] - 2))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,7 @@ def test_where_each_group_is_one_position_it_is_the_bootstrap_of_scipy(scorer, s
             (x[:, neuron], labels),
             statistic,
             paired=True,
-            vectorized=False,
+            vectorized=True,
             method="percentile",
             n_resamples=1500,
             confidence_level=confidence,

@@ -1,5 +1,7 @@
 """Each kind of site is the place that TransformerLens means by its name, is found, and is never taken for another."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -217,9 +219,22 @@ def run(planted, tmp_path):
     return go
 
 
+@pytest.fixture(scope="module")
+def ranked(planted, tmp_path_factory):
+    """Return a finished run of a kind of site, made once: for tests that only read it."""
+    folder = tmp_path_factory.mktemp("ranked")
+
+    @cache
+    def ranked(kind):
+        settings = SETTINGS | {"site": kind, "store": str(folder / "store"), "reports": ["html"]}
+        return find(planted[0], texts(), tokenizer=planted[1], folder=folder / kind, **settings)
+
+    return ranked
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_planted_leads_the_ranking_of_every_kind_and_replicates(run, kind):
-    result = run(kind)
+def test_what_was_planted_leads_the_ranking_of_every_kind_and_replicates(ranked, kind):
+    result = ranked(kind)
     best = result.top(len(NAMED[kind]))
     assert set(zip(best.layer, best.neuron, strict=True)) == NAMED[kind]
     assert (best.auc > 0.95).all()
@@ -239,10 +254,10 @@ def test_kinds_share_a_store_and_never_each_others_activations(run):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_terminal_and_report_call_what_was_ranked_by_its_name(run, kind, capsys):
+def test_terminal_and_report_call_what_was_ranked_by_its_name(ranked, kind, capsys):
     from neurosieve.terminal.find import show_result
 
-    result = run(kind, reports=["html"])
+    result = ranked(kind)
     show_result(result)
     out = capsys.readouterr().out
     named = "MLP neurons" if kind == "mlp_post" else KINDS[kind].neurons
@@ -251,10 +266,10 @@ def test_terminal_and_report_call_what_was_ranked_by_its_name(run, kind, capsys)
     assert f"Which {named} of" in (result.folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_head_and_its_coordinate_stand_beside_each_head_output(run, capsys):
+def test_a_head_and_its_coordinate_stand_beside_each_head_output(ranked, capsys):
     from neurosieve.terminal.find import show_result
 
-    show_result(run("attn_z"))
+    show_result(ranked("attn_z"))
     said = capsys.readouterr().out
     assert "of head" in said
     [line] = [one for one in said.splitlines() if one.replace("│", " ").split()[1:3] == ["1", "21"]]
@@ -262,11 +277,11 @@ def test_a_head_and_its_coordinate_stand_beside_each_head_output(run, capsys):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_show_goes_on_from_a_run_of_every_kind(run, planted, tmp_path, kind):
+def test_show_goes_on_from_a_run_of_every_kind(ranked, planted, tmp_path, kind):
     model, tokenizer = planted
     detectors = {"slip": Annotations()}
     told = {"source": texts(), "detectors": detectors, "tokenizer": tokenizer, "reports": {}, "k": 1}
-    shown = show(run(kind), model, folder=tmp_path / "shown", **told)
+    shown = show(ranked(kind), model, folder=tmp_path / "shown", **told)
     assert not shown.run["warnings"]
     tokens = shown.table("tokens")
     lit = tokens.groupby("behaviour_spans").activation.mean()
@@ -278,8 +293,8 @@ def test_show_goes_on_from_a_run_of_every_kind(run, planted, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_a_ranking_of_another_kind_is_scored_again_on_fresh_texts(run, planted, tmp_path, kind):
-    result = run(kind)
+def test_a_ranking_of_another_kind_is_scored_again_on_fresh_texts(ranked, planted, tmp_path, kind):
+    result = ranked(kind)
     fresh = [type(one)(f"new {one.id}", one.text, f"new {one.group}", 0, one.annotations) for one in texts(seed=7)]
     settings = Find(site=kind, store=str(tmp_path / "store"), interval_bootstraps=50)
     asked = {"detectors": SETTINGS["detectors"], "scorers": SETTINGS["scorers"]}
@@ -293,21 +308,21 @@ def test_a_ranking_of_another_kind_is_scored_again_on_fresh_texts(run, planted, 
     assert load(tmp_path / "rescored").site is KINDS[kind]
 
 
-def test_head_outputs_are_edited_and_the_edit_is_proved(run, planted, tmp_path):
+def test_head_outputs_are_edited_and_the_edit_is_proved(ranked, planted, tmp_path):
     model, tokenizer = planted
     told = {"source": texts(), "detectors": SETTINGS["detectors"], "tokenizer": tokenizer, "reports": []}
-    run = ablate(run("attn_z"), model, intervention="zero", neurons=[[1, 5]], folder=tmp_path / "ablation", **told)
+    run = ablate(ranked("attn_z"), model, intervention="zero", neurons=[[1, 5]], folder=tmp_path / "ablation", **told)
     assert run.run["proof"]["changed"] > 0
     assert run.run["proof"]["largest_deviation"] == 0
     assert run.run["model"]["site"] == "attn_z"
 
 
 @pytest.mark.parametrize("kind", ["mlp_out", "resid_post"])
-def test_what_enters_no_projection_is_not_edited_and_that_is_said_at_once(run, planted, tmp_path, kind):
+def test_what_enters_no_projection_is_not_edited_and_that_is_said_at_once(ranked, planted, tmp_path, kind):
     model, tokenizer = planted
     told = {"source": texts(), "detectors": SETTINGS["detectors"], "tokenizer": tokenizer, "reports": []}
     with pytest.raises(ConfigError, match=r"cannot be edited.*`site=mlp_post` or `site=attn_z`"):
-        ablate(run(kind), model, folder=tmp_path / "ablation", **told)
+        ablate(ranked(kind), model, folder=tmp_path / "ablation", **told)
     assert not (tmp_path / "ablation").exists()
 
 

@@ -30,6 +30,7 @@ def settle(folder):
         os.utime(file, (1, 1))
 
 
+@pytest.mark.slow
 def test_plans_import_nothing_that_takes_seconds_once_a_models_atlas_is_known(tmp_path):
     def plan():
         given = [sys.executable, "-c", ASKS, "plan", "model=tiny", f"hydra.run.dir={tmp_path}/run"]

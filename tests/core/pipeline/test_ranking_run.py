@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -47,8 +48,21 @@ def run(planted, tmp_path):
     return go
 
 
-def test_planted_neurons_lead_the_ranking_and_replicate(run):
-    result = run()
+@pytest.fixture(scope="module")
+def finished(planted, tmp_path_factory):
+    """Return a finished run under some settings, made once: for tests that only read it."""
+
+    @cache
+    def finished(**changed):
+        folder, (model, tokenizer) = tmp_path_factory.mktemp("finished"), planted
+        settings = SETTINGS | {"store": str(folder / "store"), "folder": folder / "run"} | changed
+        return find(model, texts(), tokenizer=tokenizer, **settings)
+
+    return finished
+
+
+def test_planted_neurons_lead_the_ranking_and_replicate(finished):
+    result = finished()
     best = result.top(len(PLANTED))
     assert set(zip(best.layer, best.neuron, strict=True)) == PLANTED
     assert (best.auc == 1).all()
@@ -72,21 +86,22 @@ def scores(result):
     ],
     ids=["one document a batch", "all in one batch", "documents reversed", "shards swapped"],
 )
-def test_batches_and_the_order_of_documents_change_no_score(run, tmp_path, changed):
-    expected = run()
-    found = run("other", **{"store": str(tmp_path / "another store")} | changed)
+def test_batches_and_the_order_of_documents_change_no_score(run, finished, changed):
+    expected = finished()
+    found = run("other", **changed)
     pd.testing.assert_frame_equal(expected.positions, found.positions)
     pd.testing.assert_frame_equal(scores(expected), scores(found), rtol=1e-3, atol=1e-3)
 
 
-def test_the_same_seed_gives_the_same_files(run, tmp_path):
-    first, second = run("first"), run("second", store=str(tmp_path / "another store"))
+def test_the_same_seed_gives_the_same_files(run, finished):
+    first, second = finished(), run("second")
     for name in ("neurons.parquet", "positions.parquet"):
         assert (first.folder / name).read_bytes() == (second.folder / name).read_bytes()
 
 
-def test_another_seed_holds_out_other_groups_and_reads_nothing_again(run):
-    first, second = run("first"), run("second", seed=1)
+def test_another_seed_holds_out_other_groups_and_reads_nothing_again(run, finished):
+    first = finished()
+    second = run("second", seed=1, store=first.run["config"]["store"])
     parts = [result.positions.drop_duplicates("group").set_index("group").part for result in (first, second)]
     assert (parts[0] != parts[1].loc[parts[0].index]).any()
     assert second.run["reading"]["forward_passes"] == 0
@@ -126,8 +141,8 @@ class Interrupting:
 
 
 @pytest.mark.parametrize("after", [1, 2, 5])
-def test_a_run_that_was_interrupted_goes_on_and_ends_with_the_same_files(run, tmp_path, after):
-    whole = run("whole", store=str(tmp_path / "another store"), tokens_per_batch=300)
+def test_a_run_that_was_interrupted_goes_on_and_ends_with_the_same_files(run, finished, tmp_path, after):
+    whole = finished(tokens_per_batch=300)
     listener = Interrupting(after)
     manager = installed().manager
     manager.register(listener)
@@ -163,9 +178,9 @@ def test_several_detectors_are_several_behaviours_of_one_pass(run):
     pd.testing.assert_frame_equal(mine, alone.positions.drop(columns="part"))
 
 
-def test_a_model_that_runs_out_of_memory_is_read_in_halves_and_says_so(run, planted, tmp_path):
+def test_a_model_that_runs_out_of_memory_is_read_in_halves_and_says_so(run, finished, planted):
     model, _ = planted
-    expected = run("expected")
+    expected = finished()
     forward = model.model.forward
 
     def small(input_ids, **kwargs):
@@ -175,7 +190,7 @@ def test_a_model_that_runs_out_of_memory_is_read_in_halves_and_says_so(run, plan
 
     model.model.forward = small
     try:
-        found = run("found", store=str(tmp_path / "another store"))
+        found = run("found")
     finally:
         model.model.forward = forward
     assert found.run["reading"]["halvings"] > 0
@@ -208,8 +223,8 @@ def test_pure_noise_does_not_replicate(run):
     assert result.neurons.replicates.mean() < 0.1
 
 
-def test_a_run_folder_is_loaded_again(run):
-    result = run()
+def test_a_run_folder_is_loaded_again(finished):
+    result = finished()
     pd.testing.assert_frame_equal(load(result.folder).neurons, result.neurons)
 
 
@@ -226,8 +241,8 @@ def test_a_behaviour_that_shows_nowhere_is_refused(run, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_too_few_positions_are_warned_of_first(run):
-    assert run().run["warnings"][0].startswith("`slip` is ranked on")
+def test_too_few_positions_are_warned_of_first(finished):
+    assert finished().run["warnings"][0].startswith("`slip` is ranked on")
 
 
 def test_too_few_held_out_groups_give_no_verdict_and_say_so(run):
@@ -238,7 +253,7 @@ def test_too_few_held_out_groups_give_no_verdict_and_say_so(run):
 
 
 def test_a_score_whose_noise_is_not_centred_gives_no_verdict_and_says_so(run):
-    result = run(scorers=["average_precision", "auc"])
+    result = run(scorers=["average_precision", "auc"], stability_bootstraps=5)
     assert result.neurons.replicates.isna().all()
     assert any("`average_precision` gives no verdict" in warning for warning in result.run["warnings"])
 

@@ -1,11 +1,12 @@
 """A ranking holds on texts that had no part in it, and those that had are left out."""
 
 import dataclasses
+import shutil
 
 import pytest
 from planted import plant, texts
 
-from neurosieve import ConfigError, DataError, Document, find
+from neurosieve import ConfigError, DataError, Document, find, load
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.rescoring import rescored
@@ -25,14 +26,23 @@ def planted():
     return hand_over(plant(model, tokenizer, PLANTED), tokenizer)
 
 
+PLUGINS = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}}
+
+
+@pytest.fixture(scope="module")
+def ranked(planted, tmp_path_factory):
+    """A finished run and its settings, made once."""
+    folder = tmp_path_factory.mktemp("ranked")
+    settings = {"store": str(folder / "store"), "interval_bootstraps": 50}
+    places = {"tokenizer": planted.tokenizer, "folder": folder / "run"}
+    return find(planted.module, texts(), **places, **PLUGINS, **settings).folder, settings
+
+
 @pytest.fixture
-def again(planted, tmp_path):
+def again(planted, ranked, tmp_path):
     def go(documents):
-        settings = {"store": str(tmp_path / "store"), "interval_bootstraps": 50}
-        asked = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}}
-        result = find(
-            planted.module, texts(), tokenizer=planted.tokenizer, folder=tmp_path / "run", **asked, **settings
-        )
+        folder, settings = ranked
+        result = load(shutil.copytree(folder, tmp_path / "run"))
         return result, rescored(
             result,
             planted,
@@ -44,7 +54,7 @@ def again(planted, tmp_path):
             folder=tmp_path / "run" / "rescore",
             announce=lambda *_, **__: None,
             told={"source": "texts of another seed"},
-            **asked,
+            **PLUGINS,
         )
 
     return go

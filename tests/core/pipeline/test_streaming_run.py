@@ -48,6 +48,19 @@ def streamed(folder, source=TEXTS, **asked):
     return find("tiny", source, folder=folder, **told | asked)
 
 
+@pytest.fixture(scope="module")
+def finished():
+    return []
+
+
+@pytest.fixture
+def whole(finished, tmp_path_factory):
+    """A run that nothing broke, made once: for tests that only read it."""
+    if not finished:
+        finished.append(streamed(tmp_path_factory.mktemp("whole") / "run"))
+    return finished[0]
+
+
 @dataclass(frozen=True)
 class Breaking(Source):
     """Texts that break off `times` before number `at`."""
@@ -163,14 +176,13 @@ def test_planted_neurons_lead(tmp_path):
 
 
 @pytest.mark.parametrize("after", [5, 9, 12])
-def test_a_pass_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path, cache, after):
-    whole = streamed(tmp_path / "whole")
+def test_a_pass_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path, cache, whole, after):
     assert whole.run["reading"]["forward_passes"] > 12
     interrupted(tmp_path / "killed", after)
     assert list(cache.rglob("*.safetensors"))
     resumed = streamed(tmp_path / "killed")
     assert resumed.run["counts"]["resumed_documents"] > 0
-    assert (tmp_path / "killed/neurons.parquet").read_bytes() == (tmp_path / "whole/neurons.parquet").read_bytes()
+    assert (tmp_path / "killed/neurons.parquet").read_bytes() == (whole.folder / "neurons.parquet").read_bytes()
     assert not list(cache.rglob("*.safetensors"))
 
 
@@ -182,12 +194,12 @@ def test_a_pass_over_texts_that_have_changed_is_begun_anew(tmp_path, monkeypatch
     pd.testing.assert_frame_equal(result.neurons, streamed(tmp_path / "whole", Changed()).neurons)
 
 
-def test_texts_that_break_off_are_read_on_from_there(tmp_path, monkeypatch):
+def test_texts_that_break_off_are_read_on_from_there(tmp_path, whole, monkeypatch):
     monkeypatch.setattr("neurosieve.texts.resumable.wait_random", lambda *_: wait_none())
     monkeypatch.setattr("neurosieve.texts.resumable._LONGEST_WAIT", 0.01)
     result = streamed(tmp_path / "broken", Breaking(left=([2],)))
     assert any("2 time(s) the texts broke off" in warning for warning in result.run["warnings"])
-    pd.testing.assert_frame_equal(result.neurons, streamed(tmp_path / "whole").neurons)
+    pd.testing.assert_frame_equal(result.neurons, whole.neurons)
 
 
 def test_texts_that_stay_broken_off_are_an_error_with_the_place_reached(tmp_path, monkeypatch):
@@ -198,10 +210,9 @@ def test_texts_that_stay_broken_off_are_an_error_with_the_place_reached(tmp_path
     assert not (tmp_path / "broken").exists()
 
 
-def test_batches_of_another_size_and_order_change_nothing_but_rounding(tmp_path):
-    once = streamed(tmp_path / "once").neurons
+def test_batches_of_another_size_and_order_change_nothing_but_rounding(tmp_path, whole):
     again = streamed(tmp_path / "again", tokens_per_batch=2048).neurons
-    both = once.merge(again, on=["layer", "neuron"], suffixes=("", "_again"))
+    both = whole.neurons.merge(again, on=["layer", "neuron"], suffixes=("", "_again"))
     for name in ("cohens_d", "cohens_d_heldout", "auc_binned"):
         np.testing.assert_allclose(both[name], both[f"{name}_again"], rtol=1e-3, atol=1e-3)
 
@@ -241,12 +252,11 @@ def test_documents_that_are_handed_over_cannot_be_divided(tmp_path):
         streamed(tmp_path / "run", list(TEXTS), executor=Ray(workers=2))
 
 
-def test_nothing_goes_on_from_a_run_that_kept_no_position(tmp_path):
+def test_nothing_goes_on_from_a_run_that_kept_no_position(tmp_path, whole):
     from neurosieve import show
 
-    result = streamed(tmp_path / "run")
     with pytest.raises(DataError, match="kept no position"):
-        show(result, folder=tmp_path / "show")
+        show(whole, folder=tmp_path / "show")
 
 
 def test_a_behaviour_that_shows_nowhere_is_left_out_and_said(tmp_path):

@@ -11,6 +11,8 @@ import pytest
 from neurosieve import Report, load
 from neurosieve.testing import PLUGIN_CHECKS, REPORT_CHECKS, check_report
 
+pytestmark = pytest.mark.usefixtures("copied_runs")
+
 
 @dataclass(frozen=True)
 class Sound(Report):
