@@ -17,11 +17,10 @@ from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, ta
 from neurosieve.analysis.grading import graded, truth_of
 from neurosieve.contracts import Grader
 from neurosieve.data import Verdict
-from neurosieve.generation.requests import Completion, Request
+from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
-from neurosieve.generation.tracing import request_seed
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.texts.spans import detected
+from neurosieve.texts.spans import detect_each
 
 __all__ = ["observe_generated"]
 
@@ -105,7 +104,7 @@ def _seen(
 ) -> tuple[list[int], list[Verdict]]:
     """Return how many spans each completion has, and whether it is right."""
     documents = [task.completed(one.text, sample) for (task, sample), one in zip(pairs, completions, strict=True)]
-    found = detected(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
+    found = detect_each(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
     spans = [len(one.spans[behaviour]) for one in found]
     if grader is None or not any(truth_of(document) for document in documents):
         return spans, [Verdict(None, reason="nothing was graded")] * len(documents)

@@ -14,7 +14,7 @@ from neurosieve.analysis.grading import TRUTH_FIELDS, truth_of
 from neurosieve.data import Document, Verdict
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError
-from neurosieve.texts.spans import Detected
+from neurosieve.texts.spans import DetectedDocument
 from neurosieve.wording import plural
 
 __all__ = ["Analysis", "Analyze", "Interval", "analysed", "wilson", "write_summary"]
@@ -76,7 +76,7 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(float(found.low), float(found.high))
 
 
-def analysed(found: Sequence[Detected], verdicts: Sequence[Verdict] | None, settings: Analyze) -> Analysis:
+def analysed(found: Sequence[DetectedDocument], verdicts: Sequence[Verdict] | None, settings: Analyze) -> Analysis:
     """Return what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
 
     A document that says in its metadata whether it `ended` is believed. Any other ran out of tokens if it begins no

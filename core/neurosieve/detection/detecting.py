@@ -11,7 +11,7 @@ from neurosieve.errors import ConfigError
 from neurosieve.registry import describe, installed
 from neurosieve.runs.record import Stopwatch, versions
 from neurosieve.runs.results import Run, draw, write_run
-from neurosieve.texts.spans import Detect, all_detected, check_detectors, phrases_table, spans_table
+from neurosieve.texts.spans import Detect, check_detectors, detect_all, phrases_table, spans_table
 from neurosieve.wording import plural
 
 __all__ = ["detect_spans"]
@@ -29,7 +29,7 @@ def detect_spans(
     Raises:
         NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
     """
-    check_detectors(detectors, folder)
+    check_detectors(detectors)
     if not detectors:
         raise ConfigError(
             "no detector is given: choose at least one, as in `detectors=[...]`; `neurosieve plugins` lists them"
@@ -38,7 +38,7 @@ def detect_spans(
     announce("run_started", command="detect", folder=folder)
     watch, counts, warnings = Stopwatch(), Counter[str](), list[str]()
     with watch.stage("detecting"):
-        found = all_detected(source, detectors, counts, announce)
+        found = detect_all(source, detectors, counts, announce)
     with watch.stage("comparing"):
         truth = annotated(one.document for one in found)
         labels = chosen_labels(truth, settings.labels, "labels")

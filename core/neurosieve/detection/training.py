@@ -17,7 +17,7 @@ from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.registry import describe, installed
 from neurosieve.runs.record import Stopwatch, versions
 from neurosieve.runs.results import Run, draw, write_run
-from neurosieve.texts.spans import all_detected, check_detectors
+from neurosieve.texts.spans import check_detectors, detect_all
 
 __all__ = ["train"]
 
@@ -47,7 +47,7 @@ def train(
     learner = _learner(settings.learner)
     output = Path(settings.output).expanduser() if settings.output else folder / "detector.safetensors"
     _check_output(learner, output, settings)
-    check_detectors(detectors, folder)
+    check_detectors(detectors)
     if settings.learner in detectors:
         raise ConfigError(
             f"a detector to compare with is called `{settings.learner}`, as is the one that learns: rename it"
@@ -56,7 +56,7 @@ def train(
     announce("run_started", command="learn", folder=folder)
     watch, counts, warnings = Stopwatch(), Counter[str](), list[str]()
     with watch.stage("detecting"):
-        found = all_detected(source, detectors, counts, announce)
+        found = detect_all(source, detectors, counts, announce)
     truth = annotated(one.document for one in found)
     _check_labels(truth, settings)
     known = set(truth.sentences["document"])

@@ -7,10 +7,10 @@ from neurosieve.generation.requests import Completion, Finish, Row
 from neurosieve.generation.sampling import Sampling
 from neurosieve.models.loading import LanguageModel
 
-__all__ = ["generated_by_vllm"]
+__all__ = ["complete_with_vllm"]
 
 
-def generated_by_vllm(
+def complete_with_vllm(
     model: LanguageModel,
     rows: Sequence[Row],
     sampling: Sampling,
@@ -49,8 +49,8 @@ def generated_by_vllm(
     )
     by_id = {str(number): row for number, row in enumerate(rows)}
     for number, row in by_id.items():
-        # The tokens that end a text are added by vLLM, which reads the model's own settings for them alone.
-        asked = SamplingParams(
+        # vLLM adds the tokens that end a text: it reads the model's own settings for them alone.
+        parameters = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             seed=row.seed,
@@ -59,21 +59,21 @@ def generated_by_vllm(
             skip_special_tokens=False,
             spaces_between_special_tokens=False,
         )
-        engine.add_request(number, TokensPrompt(prompt_token_ids=list(row.prompt)), asked)
-    made = dict.fromkeys(by_id, 0)
+        engine.add_request(number, TokensPrompt(prompt_token_ids=list(row.prompt)), parameters)
+    lengths = dict.fromkeys(by_id, 0)
     total = len(rows) * sampling.max_new_tokens
     while engine.has_unfinished_requests():
         ended = []
         for output in engine.step():
-            [said] = output.outputs
-            made[output.request_id] = len(said.token_ids)
+            [sample] = output.outputs
+            lengths[output.request_id] = len(sample.token_ids)
             if output.finished:
-                total -= sampling.max_new_tokens - len(said.token_ids)
-                stopped = said.finish_reason == "stop"
-                # A token that ended the text is among its tokens; a text that did is told by itself.
-                tokens = list(said.token_ids)
-                if stopped and not isinstance(said.stop_reason, str):
+                total -= sampling.max_new_tokens - len(sample.token_ids)
+                stopped = sample.finish_reason == "stop"
+                # A token that ended the text is the last of its tokens; a text that ended it is `stop_reason`.
+                tokens = list(sample.token_ids)
+                if stopped and not isinstance(sample.stop_reason, str):
                     tokens = tokens[:-1]
                 ended.append(finish(by_id[output.request_id], tokens, stopped))
-        announce("stage_progressed", stage="generating", done=sum(made.values()), total=total, unit="tokens")
+        announce("stage_progressed", stage="generating", done=sum(lengths.values()), total=total, unit="tokens")
         yield from ended

@@ -20,7 +20,7 @@ from neurosieve.pipeline.reopening import Reopened, neurons_asked
 from neurosieve.registry import describe, installed
 from neurosieve.runs.record import Stopwatch, versions
 from neurosieve.runs.results import Run, draw, write_run
-from neurosieve.texts.labelling import LabelledDocument, label
+from neurosieve.texts.labelling import LabelledDocument, label_documents
 
 __all__ = ["Show", "show_neurons"]
 
@@ -196,7 +196,7 @@ def _documents(
         clash = [one.id for one in own if one.id in by_id]
         if clash:
             raise ConfigError(f"the run read a document of the name `{clash[0]}`, as yours would be called: give `ids`")
-        labelled = label(own, opened.detectors, opened.held.tokenizer, opened.atlas.context, Counter())
+        labelled = label_documents(own, opened.detectors, opened.held.tokenizer, opened.atlas.context, Counter())
         return [*(by_id[one] for one in dict.fromkeys(settings.ids)), *labelled]
     found: dict[str, LabelledDocument] = {}
     for behaviour in behaviours:

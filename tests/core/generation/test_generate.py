@@ -13,7 +13,7 @@ import pytest
 
 from neurosieve import ConfigError, DataError, Problem, Prompt, Sampling, find, generate, load
 from neurosieve.cli import main
-from neurosieve.generation.tracing import request_seed
+from neurosieve.generation.requests import request_seed
 from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.problems.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces
