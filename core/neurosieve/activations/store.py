@@ -64,7 +64,7 @@ class Space:
                 about = json.dumps({"model": name, **what}, indent=1) + "\n"
                 atomic_write(self.folder / "space.json", lambda path: path.write_text(about))
             for part in self.folder.glob(".*.part"):
-                # Left by a run that was killed as it wrote. A young one may be of a run that writes, and ends, just now.
+                # Left by a run that was killed as it wrote; a young one may be of a run that writes just now.
                 with suppress(FileNotFoundError):
                     if part.stat().st_mtime < time.time() - 3600:
                         part.unlink()

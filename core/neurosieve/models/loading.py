@@ -158,7 +158,8 @@ def open_model(model: Model) -> LanguageModel:
         name = str(folder.resolve())
     else:
         lm = _open(model, None, name)
-    lm.opened_as = dataclasses.replace(model, name=name, dtype=str(lm.dtype).removeprefix("torch."))
+    dtype: Any = str(lm.dtype).removeprefix("torch.")
+    lm.opened_as = dataclasses.replace(model, name=name, dtype=dtype)
     return lm
 
 

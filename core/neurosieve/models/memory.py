@@ -10,7 +10,8 @@ from neurosieve.errors import ModelError
 
 __all__ = ["in_halves", "memory_errors"]
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @contextmanager
