@@ -112,10 +112,6 @@ def batches_at(
     The activations are on `device`, and so are the states of the statistics that they are added to.
 
     Args:
-        space: holds the activations.
-        positions: where they were read.
-        site: the site.
-        device: where the activations are put.
         rows: the rows of `positions` to yield, in order; all by default.
         neurons: the neurons to yield, in this order; all by default.
     """

@@ -99,6 +99,7 @@ class Space:
                 "or choose another place with `store=<folder>`"
             ) from error
         self._shards = [shard for shard in self._shards if shard.path != path]
+        self._index()
         self.damaged += 1
 
     def _address(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
@@ -175,7 +176,6 @@ class Space:
                 return int(shard.get_slice(f"layer.{self.sites[0].layer}").get_shape()[1])
         except (SafetensorError, FileNotFoundError) as error:
             self._remove(path)
-            self._index()
             raise DamagedShardError(path) from error
 
     def read(
@@ -203,7 +203,6 @@ class Space:
                     [values] = self._load(path, f"layer.{site.layer}")
                 except DamagedShardError:
                     self._remove(path)
-                    self._index()
                     raise
                 values = values if chosen is None else values.index_select(1, chosen)
                 if out is None:

@@ -101,7 +101,7 @@ def _made_with(model: LanguageModel, sampling: Sampling, edits: Edits | None, ba
     """Return what decides a completion, besides its prompt and its seed."""
     return {
         "weights": model.fingerprint,
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": model.dtype_name,
         "backend": backend,
         "sampling": {
             "temperature": float(sampling.temperature),

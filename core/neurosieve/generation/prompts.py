@@ -55,9 +55,7 @@ class Prompt:
     def text(self, problem: str, tokenizer: Any = None) -> str:
         """Return what a model is given to complete for a problem.
 
-        Args:
-            problem: the problem's text; whatever it holds, it is put in as it is.
-            tokenizer: the model's, which a chat needs.
+        The problem's text is put in unchanged. A chat needs the model's tokenizer.
 
         Raises:
             ConfigError: it is a chat and the tokenizer has no chat template, or one that refuses these messages.

@@ -146,15 +146,7 @@ def generate_traces(
         run.warnings += traces.warnings
         run.counts.update(traces.counts)
         choices = {"model": model, "problems": problems, "prompt": prompt, "sampling": sampling, "reports": reports}
-        run.record |= {
-            "model": {
-                "name": lm.name,
-                "weights": lm.fingerprint,
-                "device": str(lm.device),
-                "dtype": str(lm.dtype).removeprefix("torch."),
-            },
-            "config": described(choices) | asdict(settings),
-        }
+        run.record |= {"model": lm.record(), "config": described(choices) | asdict(settings)}
         text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in traces.records)
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Completions by vLLM, for owners of a GPU: many rows at once, a new one in the place of each that ends."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from neurosieve.errors import ConfigError
 from neurosieve.generation.requests import Completion, Finish, Row
@@ -26,40 +27,8 @@ def complete_with_vllm(
     Raises:
         ConfigError: vLLM is not installed, or the model was handed over.
     """
-    try:
-        from vllm import EngineArgs, LLMEngine, SamplingParams
-        from vllm.inputs import TokensPrompt
-    except ImportError as error:
-        raise ConfigError(
-            f"the backend `vllm` cannot be imported ({error}): `pip install neurosieve[vllm]`, "
-            "or take `backend=transformers`"
-        ) from error
-    if model.origin is None:
-        raise ConfigError(
-            f"vLLM loads a model by itself, and `{model.name}` was handed over or built in code: give its name or "
-            "folder, or take `backend=transformers`"
-        )
-    engine = LLMEngine.from_engine_args(
-        EngineArgs(
-            **model.origin,
-            dtype=str(model.dtype).removeprefix("torch."),
-            max_num_seqs=rows_at_once,
-            disable_log_stats=True,
-        )
-    )
     by_id = {str(number): row for number, row in enumerate(rows)}
-    for number, row in by_id.items():
-        # vLLM adds the tokens that end a text: it reads the model's own settings for them alone.
-        parameters = SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            seed=row.seed,
-            max_tokens=sampling.max_new_tokens,
-            stop=list(sampling.stop),
-            skip_special_tokens=False,
-            spaces_between_special_tokens=False,
-        )
-        engine.add_request(number, TokensPrompt(prompt_token_ids=list(row.prompt)), parameters)
+    engine = _engine(model, by_id, sampling, rows_at_once)
     lengths = dict.fromkeys(by_id, 0)
     total = len(rows) * sampling.max_new_tokens
     while engine.has_unfinished_requests():
@@ -77,3 +46,35 @@ def complete_with_vllm(
                 ended.append(finish(by_id[output.request_id], tokens, stopped))
         announce("stage_progressed", stage="generating", done=sum(lengths.values()), total=total, unit="tokens")
         yield from ended
+
+
+def _engine(model: LanguageModel, rows: Mapping[str, Row], sampling: Sampling, rows_at_once: int) -> Any:
+    """Return vLLM's engine, with a request for each row."""
+    try:
+        from vllm import EngineArgs, LLMEngine, SamplingParams
+        from vllm.inputs import TokensPrompt
+    except ImportError as error:
+        raise ConfigError(
+            f"the backend `vllm` cannot be imported ({error}): `pip install neurosieve[vllm]`, "
+            "or take `backend=transformers`"
+        ) from error
+    if model.origin is None:
+        raise ConfigError(
+            f"vLLM loads a model by itself, and `{model.name}` was handed over or built in code: give its name or "
+            "folder, or take `backend=transformers`"
+        )
+    arguments = EngineArgs(**model.origin, dtype=model.dtype_name, max_num_seqs=rows_at_once, disable_log_stats=True)
+    engine = LLMEngine.from_engine_args(arguments)
+    for number, row in rows.items():
+        # vLLM adds the tokens that end a text: it reads the model's own settings for them alone.
+        parameters = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            seed=row.seed,
+            max_tokens=sampling.max_new_tokens,
+            stop=list(sampling.stop),
+            skip_special_tokens=False,
+            spaces_between_special_tokens=False,
+        )
+        engine.add_request(number, TokensPrompt(prompt_token_ids=list(row.prompt)), parameters)
+    return engine

@@ -169,10 +169,7 @@ def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Sit
 def model_record(lm: LanguageModel, atlas: Atlas, sites: Sequence[Site], neurons: int) -> dict[str, Any]:
     """Return the `model` part of `run.json`: which model it is, and what was read of it."""
     return {
-        "name": lm.name,
-        "weights": lm.fingerprint,
-        "device": str(lm.device),
-        "dtype": str(lm.dtype).removeprefix("torch."),
+        **lm.record(),
         "site": atlas.kind,
         "layers": [site.layer for site in sites],
         "neurons_per_layer": neurons,

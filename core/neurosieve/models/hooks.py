@@ -33,9 +33,7 @@ def read(
     """Return the activations of some tokens of some documents, in one forward pass.
 
     Args:
-        model: the model; its weights are loaded now if they were not yet.
-        atlas: the model's modules.
-        sites: which to read.
+        model: its weights are loaded now if they were not yet.
         token_ids: the ids of each document, from its first token to the last that must be read.
         tokens: which tokens of each document to return.
 
@@ -204,6 +202,6 @@ def check_finite(model: LanguageModel, activations: dict[Site, Tensor]) -> None:
     if bad:
         listed = ", ".join(f"layer {layer}: {count:,} of {total:,}" for layer, (count, total) in bad.items())
         raise ModelError(
-            f"`{model.name}` in {str(model.dtype).removeprefix('torch.')} gave activations that are NaN or infinite "
+            f"`{model.name}` in {model.dtype_name} gave activations that are NaN or infinite "
             f"({listed}); nothing was scored: run it with `model.dtype=float32`, or check its weights"
         )

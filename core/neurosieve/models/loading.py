@@ -132,6 +132,15 @@ class LanguageModel:
         return self._load()
 
     @property
+    def dtype_name(self) -> str:
+        """The dtype as configs name it, such as `float32`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def record(self) -> dict[str, str]:
+        """Return which model it is, for `run.json`."""
+        return {"name": self.name, "weights": self.fingerprint, "device": str(self.device), "dtype": self.dtype_name}
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the weights are in memory."""
         return "module" in self.__dict__
@@ -158,7 +167,7 @@ def open_model(model: Model) -> LanguageModel:
         name = str(folder.resolve())
     else:
         lm = _open(model, None, name)
-    dtype: Any = str(lm.dtype).removeprefix("torch.")
+    dtype: Any = lm.dtype_name
     lm.opened_as = dataclasses.replace(model, name=name, dtype=dtype)
     return lm
 

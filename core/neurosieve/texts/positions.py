@@ -66,10 +66,7 @@ def assemble(
     Args:
         chosen: a line per position, `place, behaviour, number, token, label`; `number` is that of its document in
             `documents`.
-        documents: the documents that they were chosen from.
         part: the part of each group, as a number.
-        behaviours: the behaviours, in order.
-        places: the places that are read, in order.
     """
     numbers = np.unique(chosen.number)
     used = [documents[number].tokens for number in numbers]

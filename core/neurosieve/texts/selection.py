@@ -70,10 +70,8 @@ def choose_positions(
     """Choose where to read and what to hold out.
 
     Args:
-        documents: the labelled documents.
         behaviours: their names, each a column of labels; a behaviour that shows nowhere is left out.
         control: chooses the positions to compare with.
-        selection: how to choose and split.
         seed: draws the split.
         counts: how many positions were left out, and why, is added to it.
 
@@ -162,12 +160,12 @@ def _anchors(
     tokens: Sequence[Collection[int]],
 ) -> Present:
     """Return the words and places that controls are matched on: those that are read, of the whole span or its onset."""
-    found = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
+    anchors = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
     return Present(
         here=(),
         onsets=(),
-        anchor_token_ids=np.array([document.token_ids[token] for document, token in found]),
-        anchor_relative=np.array([document.relative[token] for document, token in found]),
+        anchor_token_ids=np.array([document.token_ids[token] for document, token in anchors]),
+        anchor_relative=np.array([document.relative[token] for document, token in anchors]),
     )
 
 

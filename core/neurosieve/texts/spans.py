@@ -58,11 +58,7 @@ class DetectedDocument(NamedTuple):
 
 
 def check_detectors(detectors: Mapping[str, Detector]) -> None:
-    """Raise unless the detectors are detectors.
-
-    Raises:
-        ConfigError: one of them is not.
-    """
+    """Raise ConfigError unless each is a Detector."""
     for name, detector in detectors.items():
         if not isinstance(detector, Detector):
             raise ConfigError(
@@ -71,11 +67,7 @@ def check_detectors(detectors: Mapping[str, Detector]) -> None:
 
 
 def check_document(document: object) -> None:
-    """Raise unless a source's item is a document.
-
-    Raises:
-        DataError: it is not.
-    """
+    """Raise DataError unless an item of a source is a Document."""
     if not isinstance(document, Document):
         raise DataError(
             f"the source gave {document!r:.80}, which is not a `neurosieve.Document`: wrap each text in one"
