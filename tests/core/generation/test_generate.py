@@ -315,7 +315,7 @@ def test_a_finished_run_is_not_written_over(run):
 
 
 def test_problems_that_are_none_are_refused(run):
-    with pytest.raises(DataError, match="which is not a `neurosieve.Problem`: wrap each in one"):
+    with pytest.raises(DataError, match=r"which is not a `neurosieve.Problem`: wrap each in one"):
         run(iter(["What is 1?"]))
 
 
