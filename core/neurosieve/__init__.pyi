@@ -43,6 +43,7 @@ from .errors import NeurosieveError as NeurosieveError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
 from .errors import nearest as nearest
+from .fields import check_fields as check_fields
 from .generation.prompts import Prompt as Prompt
 from .generation.sampling import Sampling as Sampling
 from .hookspecs import hookimpl as hookimpl

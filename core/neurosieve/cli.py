@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from neurosieve.errors import NeurosieveError, nearest
-from neurosieve.gc_pause import uncollected
+from neurosieve.gc_pause import without_gc
 
 __all__ = ["main"]
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if name not in COMMANDS:
             raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")
-        with uncollected():
+        with without_gc():
             command = import_module(f"neurosieve.commands.{name}")
         gc.freeze()  # What was imported stays, and need not be looked through.
         command.main(rest)

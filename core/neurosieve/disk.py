@@ -1,4 +1,4 @@
-"""The user's cache folder, and how anything comes to be on disk: whole or not at all."""
+"""The user's cache folder, and files that are written whole or not at all."""
 
 import hashlib
 import json
@@ -15,11 +15,11 @@ import platformdirs
 
 from neurosieve.errors import StoreError
 
-__all__ = ["atomic_folder", "atomic_write", "cache_folder", "computed_once"]
+__all__ = ["atomic_folder", "atomic_write", "cache_folder", "computed_once", "content_address", "free_bytes"]
 
 
 def cache_folder() -> Path:
-    """Return where converted models and captured activations are kept: `$NEUROSIEVE_CACHE`, or the system's place."""
+    """Return the folder of converted models and captured activations: `$NEUROSIEVE_CACHE`, or the system's own."""
     return Path(os.environ.get("NEUROSIEVE_CACHE") or platformdirs.user_cache_dir("neurosieve"))
 
 
@@ -33,17 +33,24 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def computed_once(shelf: str, of: object, work: Callable[[], Any]) -> Any:
-    """Return what `work` gives, a JSON value, from the cache folder where it was worked out before.
+def content_address(value: object, default: Callable[[Any], str] | None = None) -> str:
+    """Return 24 characters that identify a JSON value; `default` gives the text of what JSON does not know."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=default).encode()).hexdigest()[:24]
 
-    `of` is all that it depends on: of anything else, something else is kept.
+
+def computed_once(shelf: str, inputs: object, compute: Callable[[], Any]) -> Any:
+    """Return what `compute` gives, a JSON value: from the cache folder if it was computed before.
+
+    Args:
+        shelf: a folder of the cache.
+        inputs: all that the value depends on.
+        compute: gives the value.
     """
-    address = hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()[:24]
-    path = cache_folder() / shelf / f"{address}.json"
-    with suppress(OSError, ValueError):  # What is not there, or not whole, is worked out again.
+    path = cache_folder() / shelf / f"{content_address(inputs, default=str)}.json"
+    with suppress(OSError, ValueError):  # A value that is missing, or cut off, is computed again.
         return json.loads(path.read_text())
-    value = work()
-    with suppress(OSError):  # So is what cannot be kept, as in a folder that cannot be written.
+    value = compute()
+    with suppress(OSError):  # The value is not cached where the folder cannot be written.
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, lambda temporary: temporary.write_text(json.dumps(value)))
     return value
@@ -66,7 +73,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         try:
             temporary.rename(target)
         except OSError:
-            if not target.is_dir():  # Else another run wrote the same meanwhile.
+            if not target.is_dir():  # Otherwise another run wrote the same meanwhile.
                 raise
     except OSError as error:
         raise _explained(target, error) from error
@@ -74,9 +81,14 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def free_bytes(folder: Path) -> int:
+    """Return how much room there is on the disk of a folder, which may not exist."""
+    absolute = folder.absolute()
+    return shutil.disk_usage(next(place for place in (absolute, *absolute.parents) if place.exists())).free
+
+
 def _explained(target: Path, error: OSError) -> StoreError:
-    free = shutil.disk_usage(next(parent for parent in target.absolute().parents if parent.exists())).free
     return StoreError(
-        f"cannot write `{target}` ({error.strerror or error}; {free / 2**30:.1f} GiB free there): "
+        f"cannot write `{target}` ({error.strerror or error}; {free_bytes(target.parent) / 2**30:.1f} GiB free there): "
         "make room, or choose another place"
     )

@@ -17,27 +17,27 @@ __all__ = [
 
 
 class NeurosieveError(Exception):
-    """A mistake that the user can mend. The command line prints its message, without a traceback, and exits with 2."""
+    """A mistake that the user can correct. The command line prints its message alone, and exits with 2."""
 
 
 class ConfigError(NeurosieveError):
-    """The configuration asks for something that is not there, or that makes no sense."""
+    """The configuration names something that does not exist, or that makes no sense."""
 
 
 class DataError(NeurosieveError):
-    """The texts or labels are not what their source or detector was told to expect."""
+    """The texts or labels are not what their source or detector expects."""
 
 
 class BrokenOffError(DataError):
-    """A source stopped giving texts, for a reason that may pass: tried again, it may go on from where it stopped."""
+    """A source stopped giving texts, for a reason that may pass: a new try may go on from where it stopped."""
 
 
 class ModelError(NeurosieveError):
-    """The model cannot be loaded, or cannot be read as asked."""
+    """The model cannot be loaded, or cannot be read or edited at the requested site."""
 
 
 class ExecutorError(NeurosieveError):
-    """Workers cannot be had, or die at their work again and again."""
+    """Workers cannot be started, or die again and again."""
 
 
 class PluginError(NeurosieveError):
@@ -55,7 +55,6 @@ def nearest(name: str, options: Iterable[str]) -> str:
     'did you mean `auc`?'
     """
     known = sorted(options)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
+    if near := get_close_matches(name, known, n=3, cutoff=0.5):
         return f"did you mean {' or '.join(f'`{option}`' for option in near)}?"
     return f"there are: {', '.join(known)}" if known else "there are none"

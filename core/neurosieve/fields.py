@@ -1,6 +1,7 @@
 """Settings that check themselves: the type of a field says what it may hold."""
 
 import dataclasses
+import math
 import typing
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
@@ -34,10 +35,11 @@ def check_fields(settings: Any, where: str = "") -> None:
     """
     for name, (adapter, hint) in _adapters(type(settings)).items():  # type: ignore[arg-type]  # A class is hashable.
         value = getattr(settings, name)
-        try:
-            adapter.validate_python(value, strict=True)
+        try:  # A list will do where a tuple is meant.
+            adapter.validate_python(tuple(value) if isinstance(value, list) else value, strict=True)
         except ValidationError as error:
-            raise ConfigError(f"{where}{name} is {value!r}: {_wanted(hint)}") from error
+            shown = list(value) if isinstance(value, tuple) else value
+            raise ConfigError(f"{where}{name} is {shown!r:.200}: {_wanted(hint)}") from error
 
 
 @cache
@@ -52,6 +54,8 @@ def _wanted(hint: Any) -> str:
     if get_origin(hint) is Literal:
         *most, last = map(str, get_args(hint))
         return f"take {', '.join(most)} or {last}"
+    if get_origin(hint) is tuple:
+        return f"give a list, each item {_wanted(get_args(hint)[0]).partition(' ')[2]}"
     options = [option for option in get_args(hint) if option is not type(None)]
     if type(None) in get_args(hint) and len(options) == 1:
         return _wanted(options[0])
@@ -62,6 +66,7 @@ def _wanted(hint: Any) -> str:
         f"{words} {getattr(bound, key):g}"
         for bound in bounds
         for key, words in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
-        if hasattr(bound, key)
+        if hasattr(bound, key) and math.isfinite(getattr(bound, key))
     ]
+    limits += ["not empty" for bound in bounds if getattr(bound, "min_length", 0)]
     return f"give {noun}{', ' * bool(limits)}{' and '.join(limits)}"

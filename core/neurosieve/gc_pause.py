@@ -1,21 +1,21 @@
-"""Work that makes many objects and no garbage."""
+"""A pause of the garbage collector, for work that makes many objects and no garbage."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["uncollected"]
+__all__ = ["without_gc"]
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Hold the garbage collector back: as modules and vocabularies are read, it looks through all of them for nothing,
-    again and again, which takes longer than a second of a run's start.
+def without_gc() -> Iterator[None]:
+    """Pause the garbage collector: as modules and vocabularies are read, it would look through all of them again and
+    again for nothing, which takes longer than a second of a run's start.
     """
-    was = gc.isenabled()
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was:
+        if enabled:
             gc.enable()

@@ -11,12 +11,11 @@ from neurosieve_plugins.records import Record
 
 __all__ = ["DatasetRecords"]
 
-# What `datasets` reads by itself, of local files; unless they are named, of whatever lies in the working folder.
+# `datasets` reads local files of these formats; without their names, it reads any that lie in the working folder.
 _FORMATS = frozenset({"arrow", "csv", "json", "parquet", "text"})
 
-
-_OF_THE_NETWORK = frozenset({"aiohttp", "botocore", "httpcore", "httpx", "requests", "urllib3"})
-"""What `datasets` reaches the network with; their errors are those of connections."""
+_NETWORK_PACKAGES = frozenset({"aiohttp", "botocore", "httpcore", "httpx", "requests", "urllib3"})
+"""`datasets` reaches the network with these: their errors are errors of a connection."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,12 @@ class DatasetRecords:
             for number, fields in enumerate(self._load(), start=1):
                 yield Record(fields, number, f"record {number} of {self._origin}")
         except Exception as error:
-            # What `datasets` raises is of a dozen libraries, of networks, file systems and parsers; the reason is often
-            # in what it was raised from.
+            # `datasets` raises the errors of a dozen libraries, of networks, file systems and parsers; often the cause
+            # has the reason.
             cause = error.__cause__ or error
             reason = textwrap.shorten(f"{type(cause).__name__}: {cause}", 300, placeholder=" …")
             after = f" after record {number}" if number else ""
-            if number and _is_of_the_network(error):
+            if number and _is_network_error(error):
                 raise BrokenOffError(f"{self._origin} broke off{after} ({reason})") from error
             advice = (
                 "`split` and `data_files`" if self.dataset in _FORMATS else "its names, and the network or the cache"
@@ -63,7 +62,7 @@ class DatasetRecords:
 
     @property
     def _origin(self) -> str:
-        """What is read, for messages."""
+        """The name of the data, for messages."""
         parts = ", ".join(([] if self.subset is None else [self.subset]) + list(self.data_files))
         name = f"`{self.dataset}` ({textwrap.shorten(parts, 200, placeholder=' …')})" if parts else f"`{self.dataset}`"
         return f"split `{self.split}` of {name}"
@@ -73,7 +72,7 @@ class DatasetRecords:
 
         if not sys.stderr.isatty():
             datasets.disable_progress_bars()
-        found = datasets.load_dataset(
+        records = datasets.load_dataset(
             self.dataset,
             self.subset,
             data_files=list(self.data_files) or None,
@@ -82,18 +81,18 @@ class DatasetRecords:
             streaming=self.streaming,
         )
         if self.part is None:
-            return found
+            return records
         from datasets.distributed import split_dataset_by_node
 
-        return split_dataset_by_node(found, rank=self.part[0], world_size=self.part[1])
+        return split_dataset_by_node(records, rank=self.part[0], world_size=self.part[1])
 
 
-def _is_of_the_network(error: BaseException) -> bool:
-    """Return whether an error, or what it was raised from, is that of a connection."""
-    seen: BaseException | None = error
-    while seen is not None:
-        package = type(seen).__module__.partition(".")[0]
-        if isinstance(seen, ConnectionError | TimeoutError) or package in _OF_THE_NETWORK:
+def _is_network_error(error: BaseException) -> bool:
+    """Return whether an error, or one of its causes, is that of a connection."""
+    cause: BaseException | None = error
+    while cause is not None:
+        package = type(cause).__module__.partition(".")[0]
+        if isinstance(cause, ConnectionError | TimeoutError) or package in _NETWORK_PACKAGES:
             return True
-        seen = seen.__cause__ or seen.__context__
+        cause = cause.__cause__ or cause.__context__
     return False

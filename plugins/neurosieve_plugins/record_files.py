@@ -12,7 +12,7 @@ __all__ = ["check_file", "decode", "read_records"]
 
 
 def check_file(path: Path) -> None:
-    """Make sure that there is a file at `path`.
+    """Check that there is a file at `path`.
 
     Raises:
         DataError: there is none; the message gives the nearest names of its folder.
@@ -46,11 +46,10 @@ def decode(data: bytes, path: Path, line: int = 1) -> str:
 def read_records(path: Path) -> Iterator[Record]:
     """Yield the records of a file: one JSON array of objects, or one object a line, or Parquet, both read as they go.
 
-    A file named `.json` holds an array, one named `.parquet` holds Parquet; any other holds what its first character
-    says.
+    A file named `.json` holds an array, one named `.parquet` holds Parquet; in any other the first character decides.
 
     Raises:
-        DataError: the file is not there, holds no record, or holds what is no record.
+        DataError: the file does not exist, holds no record, or holds something that is not a record.
     """
     try:
         check_file(path)
@@ -59,7 +58,7 @@ def read_records(path: Path) -> Iterator[Record]:
             empty = False
             yield record
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): see to its permissions and its disk") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): check its permissions and its disk") from error
     if empty:
         raise DataError(f"{path} holds no record: give a file that holds at least one")
 
@@ -85,9 +84,9 @@ def _of_parquet(path: Path) -> Iterator[Record]:
                     number += 1
                     yield record_of(fields, number, f"record {number} of {path}")
     except ArrowInvalid as error:
-        said = textwrap.shorten(str(error), 200, placeholder=" …")
+        reason = textwrap.shorten(str(error), 200, placeholder=" …")
         raise DataError(
-            f"{path} is not whole as Parquet ({said}): get the whole file, or name it after what it holds"
+            f"{path} is not whole as Parquet ({reason}): get the whole file, or name it after what it holds"
         ) from error
 
 
@@ -139,4 +138,4 @@ def _broken(path: Path, line: int, error: json.JSONDecodeError, cut: bool) -> Da
             f"{path} is cut off: its JSON breaks off in line {line} ({error.msg}, column {error.colno}): "
             "get the whole file"
         )
-    return DataError(f"line {line} of {path} is not JSON ({error.msg}, column {error.colno}): mend it there")
+    return DataError(f"line {line} of {path} is not JSON ({error.msg}, column {error.colno}): correct it there")

@@ -1,12 +1,29 @@
 """Records as JSON files and data sets hold them, field by field."""
 
+import dataclasses
 import textwrap
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from neurosieve import DataError, Span
+from neurosieve import ConfigError, DataError, Document, Problem, Span
 
-__all__ = ["Record", "kind_of", "name_of", "record_of", "spans_of", "text_of", "value_of"]
+__all__ = [
+    "Record",
+    "check_field_names",
+    "id_of",
+    "kind_of",
+    "name_of",
+    "other_fields",
+    "record_of",
+    "same_fields",
+    "spans_of",
+    "text_of",
+    "value_of",
+    "without_duplicates",
+]
+
+T = TypeVar("T")
+Item = TypeVar("Item", Document, Problem)
 
 
 class Record(NamedTuple):
@@ -18,11 +35,61 @@ class Record(NamedTuple):
     where: str
 
 
+def same_fields(cls: type[T], plugin: object) -> T:
+    """Return a dataclass whose fields have the values of the plugin's fields of the same names."""
+    names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]  # A dataclass.
+    return cls(**{name: getattr(plugin, name) for name in names if hasattr(plugin, name)})
+
+
+def check_field_names(layout: object) -> None:
+    """Raise where a layout names a field by a blank.
+
+    Raises:
+        ConfigError: it does.
+    """
+    for name, value in vars(layout).items():
+        if value is not None and not value.strip():
+            hint = "" if name == "text_field" else ", or set it to null"
+            raise ConfigError(f"`{name}` is empty: give the name of a field of the records{hint}")
+
+
+def without_duplicates(items: Iterable[tuple[Record, Item]]) -> Iterator[Item]:
+    """Yield what records make.
+
+    Raises:
+        DataError: two of them share an id.
+    """
+    seen: dict[str, str] = {}
+    for record, item in items:
+        if item.id in seen:
+            raise DataError(
+                f"{record.where} has the id `{item.id}`, which {seen[item.id]} has too: "
+                "give each record an id of its own, or set `id_field` to null to number the records"
+            )
+        seen[item.id] = record.where
+        yield item
+
+
+def id_of(record: Record, field: str | None) -> str:
+    """Return the id that `field` of a record holds, or its number where that is None.
+
+    Raises:
+        DataError: the field holds no name.
+    """
+    return str(record.number) if field is None else name_of(record, "id_field", field)
+
+
+def other_fields(record: Record, layout: object) -> dict[str, Any]:
+    """Return the fields of a record that a layout does not name."""
+    named = vars(layout).values()
+    return {name: value for name, value in record.fields.items() if name not in named}
+
+
 def record_of(value: Any, number: int, where: str) -> Record:
     """Return the record that a value of a file is.
 
     Raises:
-        DataError: it is no object.
+        DataError: it is not an object.
     """
     if not isinstance(value, dict):
         raise DataError(f'{where} is {kind_of(value)}, not an object: write it as {{"field": value, ...}}')
@@ -56,7 +123,7 @@ def value_of(record: Record, setting: str, field: str) -> Any:
     if field not in record.fields:
         names = textwrap.shorten(", ".join(f"`{name}`" for name in record.fields), 300, placeholder=" …")
         has = f"it has {names}" if names else "it has no field at all"
-        raise DataError(f"{record.where} has no `{field}`; {has}: mend the record, or set `{setting}`")
+        raise DataError(f"{record.where} has no `{field}`; {has}: correct the record, or set `{setting}`")
     return record.fields[field]
 
 
@@ -69,20 +136,20 @@ def text_of(record: Record, setting: str, field: str) -> str:
     value = value_of(record, setting, field)
     if not isinstance(value, str):
         raise DataError(
-            f"`{field}` of {record.where} is {kind_of(value)}, not a text: mend the record, or set `{setting}`"
+            f"`{field}` of {record.where} is {kind_of(value)}, not a text: correct the record, or set `{setting}`"
         )
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise DataError(
             f"`{field}` of {record.where} holds half a character (a lone surrogate) at {error.start}, "
-            "which no tokenizer can read: mend the record"
+            "which no tokenizer can read: correct the record"
         ) from error
     return value
 
 
 def name_of(record: Record, setting: str, field: str) -> str:
-    """Return what `field` of a record says by way of a name: a text, or a whole number as text.
+    """Return the name that `field` of a record holds: a text, or a whole number as text.
 
     Raises:
         DataError: it is something else; the message points at the `setting` that names the field.
@@ -92,7 +159,7 @@ def name_of(record: Record, setting: str, field: str) -> str:
         what = "blank" if isinstance(value, str) else kind_of(value)
         raise DataError(
             f"`{field}` of {record.where} is {what}, where a text or a whole number is needed: "
-            f"mend the record, or set `{setting}`"
+            f"correct the record, or set `{setting}`"
         )
     return str(value)
 
@@ -110,7 +177,7 @@ def spans_of(
     Args:
         record: the record.
         field: its field that holds the list.
-        length: how many characters the text has that the spans lie in; None where that is not known.
+        length: how many characters the text has that the spans lie in; None if that is not known.
         start: the field of a span with its first character.
         end: the field of a span with the character behind its last.
         label: the field of a span with what it shows.
@@ -120,7 +187,7 @@ def spans_of(
     """
     items = value_of(record, "spans_field", field)
     if not isinstance(items, list | tuple):
-        raise DataError(f"`{field}` of {record.where} is {kind_of(items)}, not a list of spans: mend it")
+        raise DataError(f"`{field}` of {record.where} is {kind_of(items)}, not a list of spans: correct it")
     spans = []
     for number, item in enumerate(items, start=1):
         where = f"span {number} of {record.where}"
@@ -136,8 +203,8 @@ def spans_of(
         if not 0 <= first < behind or (length is not None and behind > length):
             size = "" if length is None else f", and the text has {length} characters"
             raise DataError(f"{where} goes from {first} to {behind}{size}: a span must hold some of the text")
-        said = item.get(label, "")
-        if not isinstance(said, str):
-            raise DataError(f"{where} has {kind_of(said)} in `{label}`, where a text is needed: mend it")
-        spans.append(Span(first, behind, said))
+        name = item.get(label, "")
+        if not isinstance(name, str):
+            raise DataError(f"{where} has {kind_of(name)} in `{label}`, where a text is needed: correct it")
+        spans.append(Span(first, behind, name))
     return tuple(spans)

@@ -95,7 +95,7 @@ def test_texts_that_cannot_be_used_end_in_one_message_and_leave_nothing(run, pla
 CHOICES = {
     "an invalid regex": (
         ["detectors=[regex]", "detectors.regex.patterns=['(a']"],
-        r"pattern 1 of the detector `regex`, `\(a`, is no regular expression: missing \) at position 2",
+        r"pattern 1 of the detector `regex`, `\(a`, is not a regular expression: missing \) at position 2",
     ),
     "a regex that runs away": (
         ["detectors=[regex]", "detectors.regex.patterns=['([a-z ]|[a-z ][a-z ])+$']", "detectors.regex.seconds=0.1"],

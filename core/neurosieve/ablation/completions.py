@@ -12,13 +12,13 @@ from neurosieve.ablation.likelihood import log_probabilities
 from neurosieve.ablation.settings import Ablate
 from neurosieve.contracts import Grader
 from neurosieve.data import Document, Problem
-from neurosieve.generation.completing import complete, prompt_tokens
+from neurosieve.generation.completion import complete, prompt_tokens
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.requests import Completion, Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
 from neurosieve.models.architectures import Atlas
-from neurosieve.models.hooks import evaluating
+from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 
 __all__ = ["Writer", "Writing", "likelihoods"]
@@ -69,7 +69,7 @@ class Writer:
             # Proved on a prompt before anything is kept: what a store holds already may need no run of the model.
             ids = prompt_tokens(self.model.tokenizer, self.requests[0].prompt)
             edits.begin([0], [0])
-            with torch.inference_mode(), evaluating(self.model.module):
+            with torch.inference_mode(), evaluation_mode(self.model.module):
                 self.model.module.base_model(input_ids=torch.tensor([ids], device=self.model.device), use_cache=False)
             edits.proof()
             completions = self._complete(edits)

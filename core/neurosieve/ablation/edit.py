@@ -15,6 +15,7 @@ from torch import Tensor
 from neurosieve.contracts import Intervention
 from neurosieve.data import Neuron, Reference
 from neurosieve.errors import PluginError
+from neurosieve.models.splitmix import GOLDEN, mix64, shift_right
 from neurosieve.registry import describe
 
 __all__ = ["Edit", "draws_at"]
@@ -64,14 +65,7 @@ def draws_at(seeds: npt.NDArray[np.uint64], places: npt.NDArray[np.int64]) -> np
 
     Source: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), here of a counter.
     """
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    rows = _mixed(seeds[:, None] + golden)
+    rows = mix64(torch.from_numpy(seeds.view(np.int64))[:, None] + GOLDEN)
     # The upper 24 bits: as many as a float32 holds, so that none is rounded up to 1.
-    upper = _mixed(rows + golden * places.astype(np.uint64)) >> np.uint64(40)
-    return upper.astype(np.float32) * np.float32(2.0**-24)
-
-
-def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    upper = shift_right(mix64(rows + GOLDEN * torch.from_numpy(places)), 40)
+    return upper.numpy().astype(np.float32) * np.float32(2.0**-24)

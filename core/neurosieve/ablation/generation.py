@@ -18,11 +18,10 @@ from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, ta
 from neurosieve.analysis.grading import grade_documents, truth_of
 from neurosieve.contracts import Grader
 from neurosieve.data import Verdict
-from neurosieve.generation.requests import Completion, Request
+from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
-from neurosieve.generation.tracing import request_seed
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.texts.spans import detected
+from neurosieve.texts.spans import detect_each
 
 __all__ = ["observe_generated"]
 
@@ -106,7 +105,7 @@ def _spans_and_verdicts(
     documents = [
         task.completed(completion.text, sample) for (task, sample), completion in zip(pairs, completions, strict=True)
     ]
-    results = detected(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
+    results = detect_each(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
     spans = [len(result.spans[behaviour]) for result in results]
     if grader is None or not any(truth_of(document) for document in documents):
         return spans, [Verdict(None, reason="nothing was graded")] * len(documents)

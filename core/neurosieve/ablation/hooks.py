@@ -20,7 +20,7 @@ from neurosieve.data import Reference
 from neurosieve.errors import ConfigError, ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
-from neurosieve.models.sites import KINDS, in_addresses
+from neurosieve.models.sites import KINDS, address_part
 
 __all__ = ["Edits", "Proof", "check_editable"]
 
@@ -97,7 +97,7 @@ class Edits:
             raise ValueError("an edit names at least one neuron")
         check_editable(atlas)
         self.edits = edits
-        addresses = [edit.address for edit in edits] + list(in_addresses(atlas.kind).values())
+        addresses = [edit.address for edit in edits] + list(address_part(atlas.kind).values())
         self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
         """A hash of the edits, their content address."""
         self._model, self._atlas = model, atlas

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from neurosieve.errors import ModelError
-from neurosieve.models.hooks import evaluating, memory_errors
+from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.memory import memory_errors
 
 __all__ = ["keeps_logits", "log_probabilities"]
 
@@ -45,7 +46,7 @@ def log_probabilities(model: LanguageModel, prompt: Sequence[int], completions: 
     piece = max(1, _LOGITS // (len(completions) * vocabulary))
     last = {"logits_to_keep": 1} if keeps_logits(module) else {}
     try:
-        with torch.inference_mode(), memory_errors(), evaluating(module):
+        with torch.inference_mode(), memory_errors(), evaluation_mode(module):
             read = module(input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, **last)
             cache = read.past_key_values
             cache.batch_repeat_interleave(len(completions))

@@ -1,6 +1,5 @@
 """Where in the held-out texts an effect is measured: at the onsets of a behaviour, and elsewhere for its cost."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -11,6 +10,7 @@ import pandas as pd
 from neurosieve.data import TokenizedDocument
 from neurosieve.errors import DataError
 from neurosieve.texts.labelling import LabelledDocument
+from neurosieve.texts.seeds import seed_of
 
 __all__ = ["MeasuredToken", "generator_of", "measured_tokens", "spread"]
 
@@ -119,5 +119,4 @@ def spread(items: Iterable[T], at_most: int, seed: int) -> list[T]:
 
 def generator_of(seed: int, name: str) -> np.random.Generator:
     """Return a generator that depends on a seed and a name alone."""
-    digest = hashlib.blake2b(repr((seed, name)).encode(), digest_size=8).digest()
-    return np.random.default_rng(int.from_bytes(digest))
+    return np.random.default_rng(seed_of(seed, name))

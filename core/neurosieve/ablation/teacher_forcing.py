@@ -18,8 +18,9 @@ from neurosieve.ablation.measured_tokens import MeasuredToken, generator_of, mea
 from neurosieve.ablation.settings import Ablate
 from neurosieve.errors import ModelError
 from neurosieve.models.batches import batch_budget
-from neurosieve.models.hooks import evaluating, memory_errors
+from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.memory import in_halves, memory_errors
 from neurosieve.pipeline.reopening import Reopened
 
 __all__ = ["Forced", "observe_forced", "teacher_forced"]
@@ -180,26 +181,21 @@ class _Reader:
         self.vocabulary = int(model.config.get_text_config().vocab_size)
         self.keeps = keeps_logits(model.module)
 
-    def document(self, measured: Sequence[MeasuredToken], budget: int) -> Iterator[tuple[list[int], Forced]]:
+    def document(self, measured: Sequence[MeasuredToken], budget: int) -> Iterator[tuple[Sequence[int], Forced]]:
         """Yield the numbers of some edits, and what they did to the tokens of one document, until all are done."""
         needed = sorted({token for each in measured for token in (each.token, *each.further)})
         length = needed[-1]  # A token is expected at the one before it: nothing after that is read.
         rows = min(budget // length, _LOGITS // (len(needed) * self.vocabulary))
         numbers, size = list(range(len(self.edits.edits))), max(1, rows - 1)
-        waiting = [numbers[start : start + size] for start in range(0, len(numbers), size)]
-        while waiting:
-            batch = waiting.pop(0)
-            try:
-                yield batch, self._batch(measured, needed, batch)
-            except MemoryError as error:
-                if len(batch) == 1:
-                    raise ModelError(
-                        f"document `{measured[0].document.id}`, {length:,} tokens, does not fit into the memory of "
-                        f"{self.model.device} twice: leave it out, or take a smaller dtype or model"
-                    ) from error
-                waiting[:0] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
-                if self.model.device.type == "cuda":
-                    torch.cuda.empty_cache()
+        yield from in_halves(
+            [numbers[start : start + size] for start in range(0, len(numbers), size)],
+            lambda batch: self._batch(measured, needed, batch),
+            self.model.device,
+            lambda _: (
+                f"document `{measured[0].document.id}`, {length:,} tokens, does not fit into the memory of "
+                f"{self.model.device} twice: leave it out, or take a smaller dtype or model"
+            ),
+        )
 
     def _batch(self, measured: Sequence[MeasuredToken], needed: Sequence[int], batch: Sequence[int]) -> Forced:
         document = measured[0].document
@@ -210,7 +206,7 @@ class _Reader:
         row_seed = int(generator_of(self.seed, document.id).integers(2**62))
         self.edits.begin([row_seed] * rows, [0] * rows, [None, *batch])
         module = self.model.module
-        with torch.inference_mode(), memory_errors(), evaluating(module):
+        with torch.inference_mode(), memory_errors(), evaluation_mode(module):
             kept = {"logits_to_keep": keep} if self.keeps else {}
             logits = module(input_ids=ids, use_cache=False, **kept).logits
             logits = logits if self.keeps else logits[:, keep]

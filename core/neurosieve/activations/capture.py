@@ -1,4 +1,4 @@
-"""Fills the store with the positions that it lacks, for which alone the model is run; and reads them back."""
+"""Captures the positions that the store lacks, for which alone the model is run; and reads them back."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 
 from neurosieve.activations.store import Space, document_keys
-from neurosieve.activations.writer import Shards
+from neurosieve.activations.writer import ShardWriter
 from neurosieve.contracts import Executor
 from neurosieve.data import Batch, Site
 from neurosieve.models.architectures import Atlas
-from neurosieve.models.batches import Reader, TextBatch, packed
+from neurosieve.models.batches import Reader, TextBatch, pack_by_length
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.positions import Positions
 
@@ -21,26 +21,26 @@ __all__ = ["Capture", "batches_at", "capture", "document_batches", "keys_of"]
 
 _BATCH_BYTES = 128 * 2**20
 _BATCH_POSITIONS = 1 << 15
-"""Of narrow sites a batch would hold so many positions that what scorers make of a few neurons at a time is large."""
+"""A limit for narrow sites: scorers work on a few neurons at a time, over all positions of a batch."""
 _CPU = torch.device("cpu")
 
 
 @dataclass
 class Capture:
-    """What a capture did."""
+    """What a capture cost."""
 
     forward_passes: int = 0
     tokens: int = 0
     """Tokens that went through the model, padding included."""
     padding: int = 0
     positions: int = 0
-    """Positions that were read; the others were in the store."""
+    """Positions that were read; the others were in the store already."""
     halvings: int = 0
     """How often a batch did not fit into memory and was read in halves."""
 
 
 def keys_of(positions: Positions) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Return the address in a space of every row of `positions`."""
+    """Return the address in a space of every row of `positions`: its document's key, and its token."""
     keys = document_keys([document.token_ids for document in positions.documents])
     return keys[positions.document_of_row], positions.token_of_row.astype(np.int32)
 
@@ -54,49 +54,49 @@ def capture(
     announce: Callable[..., None],
     executor: Executor,
 ) -> Capture:
-    """Read every position that `space` lacks, where `executor` has it done, and write it there.
+    """Read every position that `space` lacks, by `executor`, and write it there.
 
     A batch is a function of `positions` alone, and is written in one shard: a run that was killed and goes on forms
-    the same batches, so that it ends with the same numbers.
+    the same batches, and ends with the same numbers.
 
     Raises:
         ModelError: a single document does not fit into memory, or activations are not finite.
         ExecutorError: workers cannot be had.
     """
-    done = Capture()
+    cost = Capture()
     keys, tokens = keys_of(positions)
     missing = ~space.has(keys, tokens)
     total = int(missing.sum())
     if not total:
-        return done
-    under_way: deque[npt.NDArray[np.int64]] = deque()
+        return cost
+    pending: deque[npt.NDArray[np.int64]] = deque()
 
     def batches() -> Iterator[TextBatch]:
         bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
         for batch in document_batches(positions, bounds, tokens_per_batch):
-            wanted = [(n, np.flatnonzero(missing[bounds[n] : bounds[n + 1]]) + bounds[n]) for n in batch]
-            held = [(positions.documents[n], rows) for n, rows in wanted if len(rows)]
-            if held:
-                under_way.append(np.concatenate([rows for _, rows in held]))
+            rows_of = {n: np.flatnonzero(missing[bounds[n] : bounds[n + 1]]) + bounds[n] for n in batch}
+            texts = [(positions.documents[n], rows) for n, rows in rows_of.items() if len(rows)]
+            if texts:
+                pending.append(np.concatenate([rows for _, rows in texts]))
                 yield TextBatch(
-                    [document.id for document, _ in held],
+                    [document.id for document, _ in texts],
                     # Nothing behind a document's last position is read.
-                    [document.token_ids[: positions.token_of_row[rows[-1]] + 1] for document, rows in held],
-                    [positions.token_of_row[rows] for _, rows in held],
+                    [document.token_ids[: positions.token_of_row[rows[-1]] + 1] for document, rows in texts],
+                    [positions.token_of_row[rows] for _, rows in texts],
                 )
 
-    with Shards(space, keys, tokens) as shards:
+    with ShardWriter(space, keys, tokens) as shards:
         for batch in executor.map(Reader(model, atlas, space.sites), batches()):
-            rows = under_way.popleft()
-            shards.add(rows, batch.found)
-            done.forward_passes += batch.passes
-            done.tokens += batch.tokens
-            done.padding += batch.padding
-            done.halvings += batch.halvings
-            done.positions += len(rows)
+            rows = pending.popleft()
+            shards.add(rows, batch.activations)
+            cost.forward_passes += batch.passes
+            cost.tokens += batch.tokens
+            cost.padding += batch.padding
+            cost.halvings += batch.halvings
+            cost.positions += len(rows)
             announce("batch_read", documents=batch.documents, tokens=batch.tokens, positions=len(rows))
-            announce("stage_progressed", stage="reading", done=done.positions, total=total, unit="positions")
-    return done
+            announce("stage_progressed", stage="reading", done=cost.positions, total=total, unit="positions")
+    return cost
 
 
 def batches_at(
@@ -112,10 +112,6 @@ def batches_at(
     The activations are on `device`, and so are the states of the statistics that they are added to.
 
     Args:
-        space: holds the activations.
-        positions: where they were read.
-        site: which to yield.
-        device: where to.
         rows: the rows of `positions` to yield, in order; all by default.
         neurons: the neurons to yield, in this order; all by default.
     """
@@ -138,4 +134,4 @@ def batches_at(
 
 def document_batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:
     """Yield the documents that are read together, as far as their last positions."""
-    return packed(positions.token_of_row[bounds[1:] - 1] + 1, budget)
+    return pack_by_length(positions.token_of_row[bounds[1:] - 1] + 1, budget)

@@ -1,4 +1,4 @@
-"""What else a store holds of a model: kept apart, and said by name where everything seems to be read again."""
+"""What else a store holds of a model, for a warning where everything seems to be read again."""
 
 import json
 from collections.abc import Mapping
@@ -10,40 +10,39 @@ __all__ = ["warn_of_other_stores"]
 
 
 def warn_of_other_stores(space: Space) -> list[str]:
-    """Say what the store holds of the same model, and how it differs; nothing where `space` itself holds something."""
+    """Return what the store holds of the same model, and how it differs; nothing if `space` itself holds something."""
     if not space.is_empty:
         return []
-    told, unreadable = list[str](), 0
+    warnings, unreadable = list[str](), 0
     for path in sorted(space.folder.parent.glob("*/space.json")):
         if path.parent == space.folder or not any(path.parent.glob("*.safetensors")):
             continue
         try:
-            other = json.loads(path.read_text())
-            name = other["model"]
-            differing = _differing(other, space.what) if name == space.name else ""
-        except (OSError, ValueError, LookupError, TypeError):  # Some other program's, or some other version's.
+            record = json.loads(path.read_text())
+            differences = _differences(record, space.what) if record["model"] == space.name else ""
+        except (OSError, ValueError, LookupError, TypeError):  # Another program's, or another version's.
             unreadable += 1
             continue
-        if differing:
-            told.append(
-                f"the store holds activations of `{space.name}` {differing}; they are kept apart in "
-                f"`{path.parent.name}`, and nothing of them is used"
+        if differences:
+            warnings.append(
+                f"the store holds activations of `{space.name}` {differences}; they are kept apart in "
+                f"`{path.parent.name}`, and none of them is used"
             )
     if unreadable:
-        told.append(f"{unreadable} folder(s) of the store do not say what they hold, and were left alone")
-    return told
+        warnings.append(f"{unreadable} folder(s) of the store do not say what they hold, and were left alone")
+    return warnings
 
 
-def _differing(other: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+def _differences(record: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     """Return how another space differs, in what a user may not know of: layers and sites are chosen by name."""
     parts = []
-    if other["format"] != here["format"]:
+    if record["format"] != own["format"]:
         parts.append(
-            f"in the format {other['format']} of another version of neurosieve, where this one writes {here['format']}"
+            f"in the format {record['format']} of another version of neurosieve, where this one writes {own['format']}"
         )
-    if other["dtype"] != here["dtype"]:
-        names = [str(one["dtype"]).removeprefix("torch.") for one in (other, here)]
-        parts.append(f"in {names[0]}, where this run reads {names[1]}")
-    if other["weights"] != here["weights"]:
+    if record["dtype"] != own["dtype"]:
+        dtype, own_dtype = (str(what["dtype"]).removeprefix("torch.") for what in (record, own))
+        parts.append(f"in {dtype}, where this run reads {own_dtype}")
+    if record["weights"] != own["weights"]:
         parts.append("by other weights than those it has now")
     return ", and ".join(parts)

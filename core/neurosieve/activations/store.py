@@ -5,10 +5,8 @@ document's token ids and its place among them; each is captured once, ever. Shar
 and then renamed, so that a run that is killed goes on from its last whole shard.
 """
 
-import hashlib
 import json
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -26,14 +24,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from neurosieve.data import Site
-from neurosieve.disk import atomic_write, cache_folder
+from neurosieve.disk import atomic_write, cache_folder, content_address, free_bytes
 from neurosieve.errors import StoreError
-from neurosieve.models.sites import in_addresses
+from neurosieve.models.sites import address_part
 
 __all__ = ["DamagedShardError", "Space", "document_keys"]
 
 FORMAT = 1
-"""Spaces of another format are other spaces."""
+"""Part of the address: a space of another format is another space."""
 
 
 class DamagedShardError(Exception):
@@ -55,10 +53,10 @@ class Space:
         self.sites = tuple(sites)
         [self.kind] = {site.kind for site in sites}
         what = {"format": FORMAT, "weights": fingerprint, "layers": [site.layer for site in sites], "dtype": str(dtype)}
-        what |= in_addresses(self.kind)
+        what |= address_part(self.kind)
         self.name, self.what = name, what
-        """The model's name, for people, and all that tells this space from others."""
-        self.address = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+        """The model's name, for people, and all that distinguishes this space from others."""
+        self.address = content_address(what)
         self.folder = (folder or cache_folder() / "captures") / self.address
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +64,7 @@ class Space:
                 about = json.dumps({"model": name, **what}, indent=1) + "\n"
                 atomic_write(self.folder / "space.json", lambda path: path.write_text(about))
             for part in self.folder.glob(".*.part"):
-                # Left by a run that was killed as it wrote, not by one that writes now; which may end it just now.
+                # Left by a run that was killed as it wrote; a young one may be of a run that writes just now.
                 with suppress(FileNotFoundError):
                     if part.stat().st_mtime < time.time() - 3600:
                         part.unlink()
@@ -75,9 +73,9 @@ class Space:
                 f"cannot write the store `{self.folder}` ({error.strerror}): choose another place with `store=<folder>`"
             ) from error
         self.damaged = 0
-        """Shards that were found damaged, and removed."""
-        self._sound: set[tuple[Path, str]] = set()
-        """The tensors of shards that were found to be what was written."""
+        """Damaged shards that were removed."""
+        self._verified: set[tuple[Path, str]] = set()
+        """The tensors of shards whose checksum was compared."""
         self._shards: list[_Shard] = []
         self._documents: dict[bytes, int] = {}
         for path in sorted(self.folder.glob("*.safetensors")):
@@ -101,10 +99,11 @@ class Space:
                 "or choose another place with `store=<folder>`"
             ) from error
         self._shards = [shard for shard in self._shards if shard.path != path]
+        self._index()
         self.damaged += 1
 
     def _address(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-        # The positions of a document mostly stand together: one look for each stretch of them.
+        # The positions of a document mostly stand together: one look-up for each stretch of them.
         changes = np.flatnonzero((documents[1:] != documents[:-1]).any(axis=1)) + 1
         starts = np.concatenate([np.zeros(min(1, len(documents)), dtype=np.int64), changes])
         numbers = np.array(
@@ -129,8 +128,8 @@ class Space:
 
     def has(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Return which positions were captured; `documents` are rows of `document_keys`."""
-        found: npt.NDArray[np.bool_] = self._find(documents, tokens) >= 0
-        return found
+        captured: npt.NDArray[np.bool_] = self._find(documents, tokens) >= 0
+        return captured
 
     def write(
         self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32], activations: Mapping[Site, Tensor]
@@ -154,11 +153,9 @@ class Space:
             atomic_write(shard, write)
         except (OSError, SafetensorError) as error:
             needed = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
-            # The folder itself may be gone, as where somebody cleared the store meanwhile.
-            there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
-            free = shutil.disk_usage(there).free / 2**20
             raise StoreError(
-                f"cannot write a shard of {needed:.0f} MiB to `{self.folder}` ({error}; {free:.0f} MiB free): "
+                f"cannot write a shard of {needed:.0f} MiB to `{self.folder}` ({error}; "
+                f"{free_bytes(self.folder) / 2**20:.0f} MiB free): "
                 "make room or make it writable (`neurosieve cache` shows what the store holds) and run the same "
                 "command again, it goes on from here; or choose another place with `store=<folder>`"
             ) from error
@@ -172,14 +169,13 @@ class Space:
 
     @property
     def neurons(self) -> int:
-        """The neurons of one site, by what was captured."""
+        """How many neurons a site has, in what was captured."""
         path = self._shards[0].path
         try:
             with safe_open(path, framework="pt") as shard:
                 return int(shard.get_slice(f"layer.{self.sites[0].layer}").get_shape()[1])
         except (SafetensorError, FileNotFoundError) as error:
             self._remove(path)
-            self._index()
             raise DamagedShardError(path) from error
 
     def read(
@@ -194,33 +190,32 @@ class Space:
         Raises:
             DamagedShardError: a shard that holds some of them is damaged; it has been removed.
         """
-        found = self._find(documents, tokens)
-        if (found < 0).any():
-            raise KeyError(f"{(found < 0).sum()} positions were not captured")
+        captured = self._find(documents, tokens)
+        if (captured < 0).any():
+            raise KeyError(f"{(captured < 0).sum()} positions were not captured")
         chosen = None if neurons is None else torch.tensor(list(neurons), dtype=torch.int64)
         out: Tensor | None = None
         first = 0
         for path, addresses in self._shards:
-            here = np.flatnonzero((found >= first) & (found < first + len(addresses)))
-            if len(here):
+            of_shard = np.flatnonzero((captured >= first) & (captured < first + len(addresses)))
+            if len(of_shard):
                 try:
                     [values] = self._load(path, f"layer.{site.layer}")
                 except DamagedShardError:
                     self._remove(path)
-                    self._index()
                     raise
                 values = values if chosen is None else values.index_select(1, chosen)
                 if out is None:
-                    out = torch.empty(len(found), values.shape[1], dtype=torch.float32)
-                # Whole rows are copied so, several times as fast as by an index in brackets where they are half floats.
-                rows = values.index_select(0, torch.from_numpy(found[here] - first))
-                out.index_copy_(0, torch.from_numpy(here), rows.float())
+                    out = torch.empty(len(captured), values.shape[1], dtype=torch.float32)
+                # This copies whole rows, several times as fast as an index in brackets where they are half floats.
+                rows = values.index_select(0, torch.from_numpy(captured[of_shard] - first))
+                out.index_copy_(0, torch.from_numpy(of_shard), rows.float())
             first += len(addresses)
         return out if out is not None else torch.empty(0, self.neurons if chosen is None else len(chosen))
 
     def _load(self, path: Path, *names: str) -> list[Tensor]:
-        tensors = _load(path, *names, checked=all((path, name) in self._sound for name in names))
-        self._sound.update((path, name) for name in names)
+        tensors = _load(path, *names, verify=not all((path, name) in self._verified for name in names))
+        self._verified.update((path, name) for name in names)
         return tensors
 
 
@@ -230,8 +225,8 @@ def document_keys(token_ids: Sequence[npt.NDArray[np.integer[Any]]]) -> npt.NDAr
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
 
 
-def _load(path: Path, *names: str, checked: bool) -> list[Tensor]:
-    """Return some tensors of a shard; `checked` says that they were once found to be what was written.
+def _load(path: Path, *names: str, verify: bool) -> list[Tensor]:
+    """Return some tensors of a shard; `verify` compares their checksums, which takes longer than most work on them.
 
     Raises:
         DamagedShardError: they are not what was written.
@@ -247,9 +242,7 @@ def _load(path: Path, *names: str, checked: bool) -> list[Tensor]:
             f"cannot read the shard `{path}` ({error.strerror or error}): make it readable, "
             "or choose another place with `store=<folder>`"
         ) from error
-    if checked:  # To read all of them again takes longer than what is done with them.
-        return tensors
-    if any(written.get(name) != _checksum(tensor) for name, tensor in zip(names, tensors, strict=True)):
+    if verify and any(written.get(name) != _checksum(tensor) for name, tensor in zip(names, tensors, strict=True)):
         raise DamagedShardError(path)
     return tensors
 

@@ -1,4 +1,4 @@
-"""How what was read comes into the store: in shards, each written while the next is read."""
+"""Writes captured activations into the store: in shards, each written while the next is read."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,14 +11,14 @@ from torch import Tensor
 from neurosieve.activations.store import Space
 from neurosieve.data import Site
 
-__all__ = ["Shards"]
+__all__ = ["ShardWriter"]
 
 _SHARD_BYTES = 16 * 2**20
 _SHARD_SECONDS = 60
 """A shard is written when it is so large or so old: a run that is killed loses no more."""
 
 
-class Shards:
+class ShardWriter:
     """Gathers batches, and writes each shard of them while the next is read.
 
     What was read before an error or Ctrl-C is kept, in whole batches: the next run goes on from here.
@@ -26,41 +26,41 @@ class Shards:
 
     def __init__(self, space: Space, keys: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> None:
         self._space, self._keys, self._tokens = space, keys, tokens
-        self._writer = ThreadPoolExecutor(1, "neurosieve-shards")
+        self._thread = ThreadPoolExecutor(1, "neurosieve-shards")
         self._writing: Future[None] | None = None
-        self._begin()
+        self._begin_shard()
 
-    def _begin(self) -> None:
-        self._held: list[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]] = []
+    def _begin_shard(self) -> None:
+        self._batches: list[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]] = []
         self._size, self._since = 0, time.monotonic()
 
-    def add(self, rows: npt.NDArray[np.int64], found: dict[Site, Tensor]) -> None:
-        """Add a batch; where it fills a shard, wait until the one before is written, and let this one be."""
-        self._held.append((rows, found))
-        self._size += sum(tensor.nbytes for tensor in found.values())
+    def add(self, rows: npt.NDArray[np.int64], activations: dict[Site, Tensor]) -> None:
+        """Add a batch; if it fills a shard, wait until the one before is written, and start to write this one."""
+        self._batches.append((rows, activations))
+        self._size += sum(tensor.nbytes for tensor in activations.values())
         if self._size >= _SHARD_BYTES or time.monotonic() - self._since > _SHARD_SECONDS:
-            held = self._held
-            self._begin()  # A shard that cannot be written is not tried again.
-            self._written()
-            self._writing = self._writer.submit(self._write, held)
+            batches = self._batches
+            self._begin_shard()  # A shard that cannot be written is not tried again.
+            self._wait()
+            self._writing = self._thread.submit(self._write, batches)
 
-    def _write(self, held: list[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]]) -> None:
-        rows = np.concatenate([rows for rows, _ in held])
-        found = {site: torch.cat([found[site] for _, found in held]) for site in self._space.sites}
-        self._space.write(self._keys[rows], self._tokens[rows], found)
+    def _write(self, batches: list[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]]) -> None:
+        rows = np.concatenate([rows for rows, _ in batches])
+        activations = {site: torch.cat([batch[site] for _, batch in batches]) for site in self._space.sites}
+        self._space.write(self._keys[rows], self._tokens[rows], activations)
 
-    def _written(self) -> None:
+    def _wait(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
-    def __enter__(self) -> "Shards":
+    def __enter__(self) -> "ShardWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._written()
-            if self._held:
-                self._write(self._held)
+            self._wait()
+            if self._batches:
+                self._write(self._batches)
         finally:
-            self._writer.shutdown()
+            self._thread.shutdown()

@@ -15,7 +15,7 @@ from neurosieve.data import Document, Verdict
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError
 from neurosieve.fields import check_fields
-from neurosieve.texts.spans import Detected
+from neurosieve.texts.spans import DetectedDocument
 from neurosieve.wording import plural
 
 __all__ = ["Analysis", "Analyze", "Interval", "summarize_traces", "wilson", "write_summary"]
@@ -78,7 +78,9 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(float(interval.low), float(interval.high))
 
 
-def summarize_traces(found: Sequence[Detected], verdicts: Sequence[Verdict] | None, settings: Analyze) -> Analysis:
+def summarize_traces(
+    found: Sequence[DetectedDocument], verdicts: Sequence[Verdict] | None, settings: Analyze
+) -> Analysis:
     """Return what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
 
     Where the metadata of a document says whether it `ended`, that counts. Any other was cut off if it begins no boxed

@@ -21,7 +21,7 @@ from neurosieve.pipeline.reopening import PlannedRun, RunInputs, result_of
 from neurosieve.registry import describe, installed
 from neurosieve.runs.record import Stopwatch, versions
 from neurosieve.runs.results import Result, Run, draw, write_run
-from neurosieve.texts.spans import all_detected, detected
+from neurosieve.texts.spans import detect_all, detect_each
 
 __all__ = ["analyze", "analyze_run", "from_config", "main"]
 
@@ -176,7 +176,7 @@ def _show(config: Any) -> None:
     others = []
     for document in build(config.source, "source", "source"):
         if document.id == config.show:
-            [found] = detected([document], detectors, Counter(), installed().announce)
+            [found] = detect_each([document], detectors, Counter(), installed().announce)
             verdict = None if grader is None else verdict_on(document, grader, settings.truth_fields)
             console().print(trace_shown(document, found.spans, verdict), soft_wrap=True)
             return
@@ -198,7 +198,7 @@ def _analyzed(
     announce, watch = installed().announce, Stopwatch()
     announce("run_started", command="analyze", folder=folder)
     with watch.stage("detecting"):
-        found = all_detected(source, detectors, Counter(), announce)
+        found = detect_all(source, detectors, Counter(), announce)
     documents, verdicts, warnings = [one.document for one in found], None, list[str]()
     # What was asked for by name must be there; a grader that stands by default may find nothing to do.
     if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):

@@ -18,7 +18,7 @@ from neurosieve.errors import ConfigError
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.spans import Detect, Detected, all_detected, check_detectors, phrases_table, spans_table
+from neurosieve.texts.spans import Detect, DetectedDocument, check_detectors, detect_all, phrases_table, spans_table
 from neurosieve.wording import plural
 
 __all__ = ["detect_spans"]
@@ -36,14 +36,14 @@ def detect_spans(
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    check_detectors(detectors, folder)
+    check_detectors(detectors)
     if not detectors:
         raise ConfigError(
             "no detector is given: choose at least one, as in `detectors=[...]`; `neurosieve plugins` lists them"
         )
     with recording("detect", folder, reports) as run:
         with run.stage("detecting"):
-            found = all_detected(source, detectors, run.counts, run.announce)
+            found = detect_all(source, detectors, run.counts, run.announce)
         with run.stage("comparing"):
             _compare(run, found, detectors, settings)
         numbers = {
@@ -70,7 +70,9 @@ def detect_spans(
     return run.run
 
 
-def _compare(run: Recording, found: Sequence[Detected], detectors: Mapping[str, Detector], settings: Detect) -> None:
+def _compare(
+    run: Recording, found: Sequence[DetectedDocument], detectors: Mapping[str, Detector], settings: Detect
+) -> None:
     """Add the tables of spans and, where documents are annotated, of agreement, with what to know of it."""
     truth = annotations_of(result.document for result in found)
     labels = choose_labels(truth, settings.labels, "labels")

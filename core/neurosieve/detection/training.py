@@ -24,7 +24,7 @@ from neurosieve.registry import installed
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.spans import all_detected, check_detectors
+from neurosieve.texts.spans import check_detectors, detect_all
 
 __all__ = ["train"]
 
@@ -49,12 +49,12 @@ def train(
     name, learner = _learner(settings.learner)
     output = Path(settings.output).expanduser() if settings.output else folder / "detector.safetensors"
     _check_output(name, learner, output)
-    check_detectors(detectors, folder)
+    check_detectors(detectors)
     if name in detectors:
         raise ConfigError(f"a detector to compare with is called `{name}`, as is the one that learns: rename it")
     with recording("learn", folder, reports) as run:
         with run.stage("detecting"):
-            found = all_detected(source, detectors, run.counts, run.announce)
+            found = detect_all(source, detectors, run.counts, run.announce)
         truth = annotations_of(result.document for result in found)
         _check_labels(truth, settings)
         annotated = set(truth.sentences["document"])

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import MinLen
 
 from neurosieve.errors import ConfigError
+from neurosieve.fields import check_fields
 
 __all__ = ["NOTEBOOK", "PLACEHOLDER", "Prompt"]
 
@@ -31,41 +34,38 @@ class Prompt:
     """Whether the tokenizer's chat template is put around it."""
     system: str | None = None
     """What the chat's system message says."""
-    stop: tuple[str, ...] = ()
+    stop: tuple[Annotated[str, MinLen(1)], ...] = ()
     """Texts that end a completion, such as how a next problem would begin; they are not part of it."""
 
     def __post_init__(self) -> None:
+        for number, example in enumerate(self.examples, start=1):
+            keys = set(example) if isinstance(example, Mapping) else set()
+            if keys != {"problem", "completion"} or not all(isinstance(text, str) for text in example.values()):
+                raise ConfigError(
+                    f"example {number} of the prompt is {example!r:.200}: write its `problem` and its `completion`"
+                )
+        check_fields(self, "prompt.")
         if PLACEHOLDER not in self.template:
             raise ConfigError(
                 f"the template {self.template!r:.200} has no `{PLACEHOLDER}`: write it where the problem is to go"
             )
         if self.system is not None and not self.chat:
-            raise ConfigError("the prompt has a `system` message and is no chat: set `chat=true`, or `system=null`")
-        for number, example in enumerate(self.examples, start=1):
-            keys = set(example) if isinstance(example, Mapping) else set()
-            if keys != {"problem", "completion"} or not all(isinstance(one, str) for one in example.values()):
-                raise ConfigError(
-                    f"example {number} of the prompt is {example!r:.200}: write its `problem` and its `completion`"
-                )
-        if not all(isinstance(one, str) and one for one in self.stop):
-            raise ConfigError(f"the prompt's `stop` is {list(self.stop)!r}: give texts that hold something")
+            raise ConfigError("the prompt has a `system` message and is not a chat: set `chat=true`, or `system=null`")
 
     def text(self, problem: str, tokenizer: Any = None) -> str:
         """Return what a model is given to complete for a problem.
 
-        Args:
-            problem: the problem's text; whatever it holds, it is put in as it is.
-            tokenizer: the model's, which a chat needs.
+        The problem's text is put in unchanged. A chat needs the model's tokenizer.
 
         Raises:
             ConfigError: it is a chat and the tokenizer has no chat template, or one that refuses these messages.
         """
         if self.chat:
             return self._chat(problem, tokenizer)
-        worked = [self._asked(example["problem"]) + example["completion"] + "\n\n" for example in self.examples]
-        return "".join(worked) + self._asked(problem)
+        worked = [self._question(example["problem"]) + example["completion"] + "\n\n" for example in self.examples]
+        return "".join(worked) + self._question(problem)
 
-    def _asked(self, problem: str) -> str:
+    def _question(self, problem: str) -> str:
         return self.template.replace(PLACEHOLDER, problem)
 
     def _chat(self, problem: str, tokenizer: Any) -> str:
@@ -78,9 +78,9 @@ class Prompt:
             )
         messages = [] if self.system is None else [{"role": "system", "content": self.system}]
         for example in self.examples:
-            messages.append({"role": "user", "content": self._asked(example["problem"])})
+            messages.append({"role": "user", "content": self._question(example["problem"])})
             messages.append({"role": "assistant", "content": example["completion"]})
-        messages.append({"role": "user", "content": self._asked(problem)})
+        messages.append({"role": "user", "content": self._question(problem)})
         try:
             text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:

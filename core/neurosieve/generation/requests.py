@@ -1,9 +1,10 @@
-"""What goes to whatever completes prompts, and what comes back."""
+"""What goes to a backend that completes prompts, and what comes back."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Completion", "Edits", "Finish", "Request", "Row"]
+__all__ = ["Completion", "Edits", "Finish", "Request", "Row", "request_seed"]
 
 
 class Request(NamedTuple):
@@ -16,7 +17,7 @@ class Request(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """What a model said to a prompt."""
+    """A model's completion of a prompt."""
 
     request: Request
     text: str
@@ -36,7 +37,7 @@ class Edits(Protocol):
         """What tells these edits from any others."""
 
     def begin(self, seeds: Sequence[int], first: Sequence[int]) -> None:
-        """Hear that a batch begins.
+        """Prepare for a batch.
 
         Args:
             seeds: a number for each row, which its prompt and its seed alone decide.
@@ -56,8 +57,18 @@ class Row(NamedTuple):
     @property
     def seed(self) -> int:
         """What decides the row's draws. Two prompts of the same seed draw otherwise."""
-        return int(self.key[:15], 16)
+        return _seed_of_hash(self.key)
 
 
 Finish = Callable[[Row, Sequence[int], bool], Completion]
 """Makes a completion of a row, of what the model made for it, and of whether the model ended it; keeps it at once."""
+
+
+def request_seed(seed: int, sample: int) -> int:
+    """Return what decides the draws of a sample: no two samples of any two seeds share it."""
+    return _seed_of_hash(hashlib.sha256(f"{seed}/{sample}".encode()).hexdigest())
+
+
+def _seed_of_hash(digest: str) -> int:
+    """Return the first 60 bits of a hash."""
+    return int(digest[:15], 16)

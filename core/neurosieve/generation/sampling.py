@@ -3,13 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from neurosieve.errors import ConfigError, ModelError
+from neurosieve.errors import ModelError
+from neurosieve.fields import check_fields
+from neurosieve.models.splitmix import GOLDEN, mix64, shift_right, signed
 
 __all__ = ["Sampler", "Sampling", "gumbel_noise"]
 
@@ -21,24 +24,17 @@ _WIDTHS = (256, 8192)
 class Sampling:
     """How a completion is drawn from a model."""
 
-    temperature: float = 0.4
+    temperature: Annotated[float, Ge(0), Lt(math.inf)] = 0.4
     """Divides the logits; 0 always takes the likeliest token."""
-    top_p: float = 0.92
+    top_p: Annotated[float, Gt(0), Le(1)] = 0.92
     """A token is drawn from the smallest set of likeliest ones whose probabilities add up to this."""
-    max_new_tokens: int = 1500
+    max_new_tokens: Annotated[int, Ge(1)] = 1500
     """A completion that the model did not end by then is cut."""
-    stop: tuple[str, ...] = ()
+    stop: tuple[Annotated[str, MinLen(1)], ...] = ()
     """Texts that end a completion, besides those of the prompt; they are not part of it."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < math.inf:
-            raise ConfigError(f"temperature is {self.temperature!r}: give a number of at least 0; 0 draws nothing")
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"top_p is {self.top_p!r}: give a share above 0, up to 1, which leaves out no token")
-        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 1:
-            raise ConfigError(f"max_new_tokens is {self.max_new_tokens!r}: give a whole number, at least 1")
-        if not all(isinstance(one, str) and one for one in self.stop):
-            raise ConfigError(f"stop is {list(self.stop)!r}: give texts that hold something")
+        check_fields(self)
 
 
 class Sampler:
@@ -50,7 +46,7 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, seeds: Sequence[int], name: str) -> None:
         self.sampling = sampling
-        self.seeds = torch.tensor([_signed(seed) for seed in seeds], dtype=torch.int64)
+        self.seeds = torch.tensor([signed(seed) for seed in seeds], dtype=torch.int64)
         self.name = name
         self.step = 0
 
@@ -101,30 +97,9 @@ def gumbel_noise(
 ) -> Float[Tensor, "rows candidates"]:
     """Return a standard Gumbel variate for each token: a function of its row's seed, the step and the token alone.
 
-    The bits are those of SplitMix64 (Steele, Lea and Flood, 2014), a generator that can be asked for its n-th number:
-    one stream for each seed and step, and in it a number for each token.
+    The bits are those of SplitMix64: one stream for each seed and step, and in it a number for each token.
     """
-    streams = _mixed(_mixed(seeds) + _signed((step + 1) * _GOLDEN))
-    bits = _mixed(streams[:, None] + (tokens + 1) * _GOLDEN)
-    uniform = (_shifted(bits, 12).double() + 0.5) / 2**52
+    streams = mix64(mix64(seeds) + signed((step + 1) * GOLDEN))
+    bits = mix64(streams[:, None] + (tokens + 1) * GOLDEN)
+    uniform = (shift_right(bits, 12).double() + 0.5) / 2**52
     return -torch.log(-torch.log(uniform))
-
-
-def _signed(value: int) -> int:
-    return (value + 2**63) % 2**64 - 2**63
-
-
-_GOLDEN = _signed(0x9E3779B97F4A7C15)
-
-
-def _mixed(value: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
-    value = (value ^ _shifted(value, 30)) * _signed(0xBF58476D1CE4E5B9)
-    value = (value ^ _shifted(value, 27)) * _signed(0x94D049BB133111EB)
-    mixed: Int[Tensor, "..."] = value ^ _shifted(value, 31)
-    return mixed
-
-
-def _shifted(value: Int[Tensor, "..."], bits: int) -> Int[Tensor, "..."]:
-    """Return an integer shifted to the right as if it had no sign."""
-    shifted: Int[Tensor, "..."] = (value >> bits) & (2 ** (64 - bits) - 1)
-    return shifted

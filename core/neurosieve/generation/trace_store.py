@@ -5,7 +5,6 @@ by its prompt's token ids and its seed. Each process writes a journal of its own
 a process that is killed loses what was in flight, and no two tear each other's lines.
 """
 
-import hashlib
 import json
 import os
 import uuid
@@ -16,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import xxhash
 
-from neurosieve.disk import atomic_write, cache_folder
+from neurosieve.disk import atomic_write, cache_folder, content_address
 from neurosieve.errors import StoreError
 
-__all__ = ["ABOUT", "KeptCompletion", "TraceSpace", "TraceStore", "trace_key"]
+__all__ = ["ABOUT", "StoredCompletion", "TraceSpace", "TraceStore", "trace_key"]
 
 FORMAT = 1
 """Spaces of another format are other spaces."""
@@ -27,7 +26,7 @@ ABOUT = "traces.json"
 """The file of a space that says what made its completions."""
 
 
-class KeptCompletion(NamedTuple):
+class StoredCompletion(NamedTuple):
     """What a journal holds of a completion."""
 
     text: str
@@ -41,31 +40,30 @@ class TraceStore:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "traces"
         self.found = 0
-        """Completions that were asked for and were there."""
+        """Completions that were requested and were stored already."""
         self.found_tokens = 0
         """Their tokens."""
         self.torn = 0
         """Lines of journals that cannot be read, such as one that a killed process left half written."""
 
     def space(self, made_with: Mapping[str, Any], name: str = "") -> "TraceSpace":
-        """Return the space of completions that were made with the same; `name` is the model's, for people.
+        """Return the space of what `made_with` decides; `name` is the model's, for people.
 
         Raises:
             StoreError: the folder cannot be written or read.
         """
         what = {"format": FORMAT, **made_with}
-        address = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-        return TraceSpace(self, self.folder / address, {"model": name, **what})
+        return TraceSpace(self, self.folder / content_address(what), {"model": name, **what})
 
 
 class TraceSpace:
-    """The kept completions that were made with the same."""
+    """The stored completions of one model under one way of sampling and one edit."""
 
     def __init__(self, store: TraceStore, folder: Path, about: Mapping[str, Any]) -> None:
         self.store = store
         self.folder = folder
         self._journal: int | None = None
-        self._kept: dict[str, KeptCompletion] = {}
+        self._stored: dict[str, StoredCompletion] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if not (folder / ABOUT).exists():
@@ -84,23 +82,23 @@ class TraceSpace:
             if not line:
                 continue
             try:
-                held = json.loads(line)
-                kept = KeptCompletion(held["text"], tuple(held["token_ids"]), held["ended"])
+                record = json.loads(line)
+                completion = StoredCompletion(record["text"], tuple(record["token_ids"]), record["ended"])
                 # The first of several, by the journals' names: the same one in each process.
-                self._kept.setdefault(held["key"], kept)
+                self._stored.setdefault(record["key"], completion)
             except (ValueError, KeyError, TypeError):
                 self.store.torn += 1
 
-    def find(self, key: str) -> KeptCompletion | None:
-        """Return the completion with a key, if it is kept."""
-        found = self._kept.get(key)
-        if found is not None:
+    def find(self, key: str) -> StoredCompletion | None:
+        """Return the completion with a key, if it is stored."""
+        completion = self._stored.get(key)
+        if completion is not None:
             self.store.found += 1
-            self.store.found_tokens += len(found.token_ids)
-        return found
+            self.store.found_tokens += len(completion.token_ids)
+        return completion
 
-    def add(self, key: str, completion: KeptCompletion) -> None:
-        """Keep a completion: it is on disk when this returns.
+    def add(self, key: str, completion: StoredCompletion) -> None:
+        """Store a completion: it is on disk when this returns.
 
         Raises:
             StoreError: the disk is full or cannot be written.
@@ -119,7 +117,7 @@ class TraceSpace:
                 f"cannot keep a trace in `{self.folder}` ({error.strerror}): make room, or choose another place with "
                 "`store=<folder>`, and run the same command again, it goes on from here"
             ) from error
-        self._kept.setdefault(key, completion)
+        self._stored.setdefault(key, completion)
 
     def close(self) -> None:
         """End the journal."""

@@ -11,13 +11,14 @@ from torch import Tensor
 from neurosieve.errors import ModelError
 from neurosieve.generation.requests import Completion, Edits, Finish, Row
 from neurosieve.generation.sampling import Sampler, Sampling
-from neurosieve.models.hooks import evaluating, memory_errors
+from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.memory import in_halves, memory_errors
 
-__all__ = ["generated"]
+__all__ = ["complete_with_transformers"]
 
 
-def generated(
+def complete_with_transformers(
     model: LanguageModel,
     rows: Sequence[Row],
     sampling: Sampling,
@@ -26,7 +27,7 @@ def generated(
     announce: Callable[..., None],
     edits: Edits | None,
 ) -> Iterator[Completion]:
-    """Yield the completion of every row, batch by batch; `finish` hears of each the moment that it ends.
+    """Yield the completion of every row, batch by batch; `finish` is called the moment that a row ends.
 
     Raises:
         ModelError: a single row does not fit into memory, or the model gives no numbers, or cannot generate.
@@ -37,28 +38,36 @@ def generated(
             "for causal language modelling, as `AutoModelForCausalLM` loads it"
         )
     # Prompts of like length need little padding; the longest first, so that what does not fit shows at once.
-    waiting = sorted(rows, key=lambda row: -len(row.prompt))
+    ordered = sorted(rows, key=lambda row: -len(row.prompt))
     progress = _Progress(len(rows) * sampling.max_new_tokens, announce)
-    batches = [waiting[start : start + rows_per_batch] for start in range(0, len(waiting), rows_per_batch)]
-    while batches:
-        batch = _Batch(model, batches.pop(0), sampling, finish, progress)
+    ended: list[Completion] = []
+    unfinished: list[Row] = []
+
+    def run(batch: Sequence[Row]) -> None:
+        running = _Batch(model, batch, sampling, finish, progress)
         try:
-            batch.run(edits)
-        except MemoryError as error:
-            left = [row for row, running in zip(batch.rows, batch.running, strict=True) if running]
-            if left and len(batch.rows) == 1:
-                raise ModelError(
-                    f"the prompt of `{left[0].request.id}`, {len(left[0].prompt):,} tokens, and its completion do not "
-                    f"fit into the memory of {model.device}: lower `sampling.max_new_tokens`, or take a smaller dtype "
-                    "or model"
-                ) from error
-            progress.forget(sum(len(made) for made, running in zip(batch.made, batch.running, strict=True) if running))
-            # The others go on in halves: a completion does not depend on its batch.
-            halves = left[: len(left) // 2], left[len(left) // 2 :]
-            batches[:0] = [half for half in halves if half]
-            if model.device.type == "cuda":
-                torch.cuda.empty_cache()
-        yield from batch.completions
+            running.run(edits)
+        except MemoryError:
+            unfinished[:] = running.unfinished()
+            raise
+        finally:
+            ended.extend(running.completions)
+
+    pieces = in_halves(
+        [ordered[start : start + rows_per_batch] for start in range(0, len(ordered), rows_per_batch)],
+        run,
+        model.device,
+        lambda row: (
+            f"the prompt of `{row.request.id}`, {len(row.prompt):,} tokens, and its completion do not fit into the "
+            f"memory of {model.device}: lower `sampling.max_new_tokens`, or take a smaller dtype or model"
+        ),
+        # The rows that had not ended begin again: a completion does not depend on its batch.
+        lambda _: list(unfinished),
+    )
+    for _ in pieces:
+        yield from ended
+        ended.clear()
+    yield from ended  # Memory may run out when all rows of the last batch have ended.
 
 
 class _Progress:
@@ -67,14 +76,10 @@ class _Progress:
     def __init__(self, total: int, announce: Callable[..., None]) -> None:
         self.done, self.total, self.announce = 0, total, announce
 
-    def tell(self, made: int, spared: int) -> None:
+    def add(self, made: int, spared: int) -> None:
         """Add tokens that were made, and those that will not be, as their rows have ended."""
         self.done, self.total = self.done + made, self.total - spared
         self.announce("stage_progressed", stage="generating", done=self.done, total=self.total, unit="tokens")
-
-    def forget(self, lost: int) -> None:
-        """Take back tokens that will be made again."""
-        self.done -= lost
 
 
 class _Batch:
@@ -85,7 +90,7 @@ class _Batch:
     ) -> None:
         self.model, self.rows, self.sampling = model, rows, sampling
         self.finish, self.progress = finish, progress
-        self.made: list[list[int]] = [[] for _ in rows]
+        self.tokens: list[list[int]] = [[] for _ in rows]
         self.running = [True] * len(rows)
         self.completions: list[Completion] = []
         self.ends = _ends(model)
@@ -110,7 +115,7 @@ class _Batch:
         if edits is not None:
             special = frozenset(self.model.tokenizer.all_special_ids)
             edits.begin(seeds, [width - len(row.prompt) + _leading(row.prompt, special) for row in self.rows])
-        with torch.inference_mode(), memory_errors(), evaluating(module), self._settings(pad) as settings:
+        with torch.inference_mode(), memory_errors(), evaluation_mode(module), self._settings(pad) as settings:
             module.generate(
                 ids.to(device),
                 attention_mask=mask.to(device),
@@ -118,6 +123,11 @@ class _Batch:
                 logits_processor=[Sampler(self.sampling, seeds, self.model.name)],
                 stopping_criteria=[self],
             )
+
+    def unfinished(self) -> list[Row]:
+        """Return the rows that have not ended; the tokens that were made for them are made again."""
+        self.progress.done -= sum(len(self.tokens[number]) for number, runs in enumerate(self.running) if runs)
+        return [row for row, runs in zip(self.rows, self.running, strict=True) if runs]
 
     @contextmanager
     def _settings(self, pad: int) -> Iterator[Any]:
@@ -138,35 +148,36 @@ class _Batch:
             module.generation_config = own
 
     def __call__(self, input_ids: Int[Tensor, "rows tokens"], scores: Any, **_: Any) -> Bool[Tensor, "rows"]:
-        """Take the newest token of each row, and say which rows have ended."""
+        """Add the newest token of each row, and return which rows have ended."""
         made = spared = 0
         for number, token in enumerate(input_ids[:, -1].tolist()):
             if not self.running[number]:
                 continue
             made += 1
             ended = token in self.ends
+            tokens = self.tokens[number]
             if not ended:
-                self.made[number].append(token)
-                ended = self._stopped(self.made[number])
-            if ended or len(self.made[number]) == self.sampling.max_new_tokens:
+                tokens.append(token)
+                ended = self._stopped(tokens)
+            if ended or len(tokens) == self.sampling.max_new_tokens:
                 self.running[number] = False
-                spared += self.sampling.max_new_tokens - len(self.made[number]) - (token in self.ends)
-                self.completions.append(self.finish(self.rows[number], self.made[number], ended))
-        self.progress.tell(made, spared)
+                spared += self.sampling.max_new_tokens - len(tokens) - (token in self.ends)
+                self.completions.append(self.finish(self.rows[number], tokens, ended))
+        self.progress.add(made, spared)
         return torch.tensor([not running for running in self.running], device=input_ids.device)
 
-    def _stopped(self, made: Sequence[int]) -> bool:
+    def _stopped(self, tokens: Sequence[int]) -> bool:
         if not self.sampling.stop:
             return False
-        tail = str(self.model.tokenizer.decode(made[-self.reach :], clean_up_tokenization_spaces=False))
+        tail = str(self.model.tokenizer.decode(tokens[-self.reach :], clean_up_tokenization_spaces=False))
         return any(stop in tail for stop in self.sampling.stop)
 
 
 def _ends(model: LanguageModel) -> tuple[int, ...]:
     """Return the tokens that end a text: those of the model's own settings, and that of its tokenizer."""
-    named = [model.module.generation_config.eos_token_id, model.tokenizer.eos_token_id]
-    flat = [one for some in named if some is not None for one in (some if isinstance(some, list | tuple) else [some])]
-    return tuple(dict.fromkeys(int(one) for one in flat))
+    ends = [model.module.generation_config.eos_token_id, model.tokenizer.eos_token_id]
+    lists = [end if isinstance(end, list | tuple) else [end] for end in ends if end is not None]
+    return tuple(dict.fromkeys(int(token) for tokens in lists for token in tokens))
 
 
 def _leading(prompt: Sequence[int], special: frozenset[int]) -> int:

@@ -1,16 +1,17 @@
 """Completions by vLLM, for owners of a GPU: many rows at once, a new one in the place of each that ends."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from neurosieve.errors import ConfigError
 from neurosieve.generation.requests import Completion, Finish, Row
 from neurosieve.generation.sampling import Sampling
 from neurosieve.models.loading import LanguageModel
 
-__all__ = ["generated_by_vllm"]
+__all__ = ["complete_with_vllm"]
 
 
-def generated_by_vllm(
+def complete_with_vllm(
     model: LanguageModel,
     rows: Sequence[Row],
     sampling: Sampling,
@@ -26,6 +27,29 @@ def generated_by_vllm(
     Raises:
         ConfigError: vLLM is not installed, or the model was handed over.
     """
+    by_id = {str(number): row for number, row in enumerate(rows)}
+    engine = _engine(model, by_id, sampling, rows_at_once)
+    lengths = dict.fromkeys(by_id, 0)
+    total = len(rows) * sampling.max_new_tokens
+    while engine.has_unfinished_requests():
+        ended = []
+        for output in engine.step():
+            [sample] = output.outputs
+            lengths[output.request_id] = len(sample.token_ids)
+            if output.finished:
+                total -= sampling.max_new_tokens - len(sample.token_ids)
+                stopped = sample.finish_reason == "stop"
+                # A token that ended the text is the last of its tokens; a text that ended it is `stop_reason`.
+                tokens = list(sample.token_ids)
+                if stopped and not isinstance(sample.stop_reason, str):
+                    tokens = tokens[:-1]
+                ended.append(finish(by_id[output.request_id], tokens, stopped))
+        announce("stage_progressed", stage="generating", done=sum(lengths.values()), total=total, unit="tokens")
+        yield from ended
+
+
+def _engine(model: LanguageModel, rows: Mapping[str, Row], sampling: Sampling, rows_at_once: int) -> Any:
+    """Return vLLM's engine, with a request for each row."""
     try:
         from vllm import EngineArgs, LLMEngine, SamplingParams
         from vllm.inputs import TokensPrompt
@@ -39,18 +63,11 @@ def generated_by_vllm(
             f"vLLM loads a model by itself, and `{model.name}` was handed over or built in code: give its name or "
             "folder, or take `backend=transformers`"
         )
-    engine = LLMEngine.from_engine_args(
-        EngineArgs(
-            **model.origin,
-            dtype=str(model.dtype).removeprefix("torch."),
-            max_num_seqs=rows_at_once,
-            disable_log_stats=True,
-        )
-    )
-    by_id = {str(number): row for number, row in enumerate(rows)}
-    for number, row in by_id.items():
-        # The tokens that end a text are added by vLLM, which reads the model's own settings for them alone.
-        asked = SamplingParams(
+    arguments = EngineArgs(**model.origin, dtype=model.dtype_name, max_num_seqs=rows_at_once, disable_log_stats=True)
+    engine = LLMEngine.from_engine_args(arguments)
+    for number, row in rows.items():
+        # vLLM adds the tokens that end a text: it reads the model's own settings for them alone.
+        parameters = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             seed=row.seed,
@@ -59,21 +76,5 @@ def generated_by_vllm(
             skip_special_tokens=False,
             spaces_between_special_tokens=False,
         )
-        engine.add_request(number, TokensPrompt(prompt_token_ids=list(row.prompt)), asked)
-    made = dict.fromkeys(by_id, 0)
-    total = len(rows) * sampling.max_new_tokens
-    while engine.has_unfinished_requests():
-        ended = []
-        for output in engine.step():
-            [said] = output.outputs
-            made[output.request_id] = len(said.token_ids)
-            if output.finished:
-                total -= sampling.max_new_tokens - len(said.token_ids)
-                stopped = said.finish_reason == "stop"
-                # A token that ended the text is among its tokens; a text that did is told by itself.
-                tokens = list(said.token_ids)
-                if stopped and not isinstance(said.stop_reason, str):
-                    tokens = tokens[:-1]
-                ended.append(finish(by_id[output.request_id], tokens, stopped))
-        announce("stage_progressed", stage="generating", done=sum(made.values()), total=total, unit="tokens")
-        yield from ended
+        engine.add_request(number, TokensPrompt(prompt_token_ids=list(row.prompt)), parameters)
+    return engine

@@ -22,7 +22,7 @@ from neurosieve.pipeline.reopening import Reopened, neurons_asked
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.labelling import LabelledDocument, label
+from neurosieve.texts.labelling import LabelledDocument, label_documents
 
 __all__ = ["Show", "show_neurons"]
 
@@ -184,7 +184,7 @@ def _documents(
         clash = [document.id for document in own if document.id in by_id]
         if clash:
             raise ConfigError(f"the run read a document of the name `{clash[0]}`, as yours would be called: give `ids`")
-        labelled = label(own, opened.detectors, opened.held.tokenizer, opened.atlas.context, Counter())
+        labelled = label_documents(own, opened.detectors, opened.held.tokenizer, opened.atlas.context, Counter())
         return [*(by_id[name] for name in dict.fromkeys(settings.ids)), *labelled]
     chosen: dict[str, LabelledDocument] = {}
     for behaviour in behaviours:

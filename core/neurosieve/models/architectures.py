@@ -1,7 +1,4 @@
-"""Where a model keeps its MLP neurons, or another kind of site.
-
-TransformerLens is the atlas: its architecture adapters say where any architecture keeps its parts.
-"""
+"""Which modules of a model hold its MLP neurons, or another kind of site: TransformerLens's adapters know."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -30,8 +27,7 @@ class Atlas(NamedTuple):
     context: int | None
     """The longest text that the model can read at all, in tokens; None where position is not learned by number."""
     norms_after: tuple[str, ...] = ()
-    """The module path of the norm that what each layer's site writes passes on its way to the residual stream, if any.
-    """
+    """The module path of the norm between each layer's site and the residual stream, if any."""
     final_norm: str | None = None
     """The module path of the norm between the residual stream and the unembedding, if any."""
     kind: str = "mlp_post"
@@ -40,7 +36,7 @@ class Atlas(NamedTuple):
 
     @property
     def what(self) -> Kind:
-        """What is specific to the kind."""
+        """The kind's description."""
         return KINDS[self.kind]
 
     @property
@@ -49,7 +45,7 @@ class Atlas(NamedTuple):
         return tuple(Site(layer, self.kind) for layer in range(len(self.modules)))
 
     def hook(self, layer: int) -> str:
-        """Return what a TransformerBridge calls the site of a layer."""
+        """Return a TransformerBridge's name of the site of a layer."""
         return f"blocks.{layer}.{self.what.hook}"
 
     def module(self, model: LanguageModel, layer: int) -> Any:
@@ -67,44 +63,43 @@ class Atlas(NamedTuple):
             ) from error
 
     def check_width(self, model: LanguageModel, layer: int, width: int, expected: int) -> None:
-        """Compare the width of what was found in a layer with what it is to be.
+        """Check the width of a layer's activations.
 
         Raises:
-            ModelError: it differs.
+            ModelError: it is not the expected one.
         """
         if width != expected:
             raise ModelError(
                 f"layer {layer} of `{model.name}` is {width:,} wide where {expected:,} {self.what.neurons} are "
-                f"expected: this is no plain `{self.kind}`, and cannot be read or edited; choose another `site`, or "
+                f"expected: this is not a plain `{self.kind}`, and cannot be read or edited; choose another `site`, or "
                 "`layers` of one width"
             )
 
 
 def atlas_of(model: LanguageModel, kind: str = "mlp_post") -> Atlas:
-    """Return where `model` keeps the sites of a kind, by its config alone: no weights are loaded.
+    """Return the modules of `model` for the sites of a kind, by its config alone: no weights are loaded.
 
-    TransformerLens takes seconds to import: what it said of a config is kept.
+    TransformerLens takes seconds to import: its answer for a config is cached.
 
     Raises:
         ModelError: TransformerLens does not know the architecture, or it has no such sites.
     """
     code = [Path(file).read_text(encoding="utf-8") for file in (__file__, sites.__file__)]
     versions = {name: version(name) for name in ("transformer-lens", "transformers")}
-    of = {"config": model.config.to_dict(), "name": model.name, "kind": kind, "versions": versions, "code": code}
-    known = computed_once("atlases", of, lambda: _drawn(model, kind)._asdict())
-    lists = {name: tuple(known[name]) for name in ("modules", "norms_after")}
-    return Atlas(**(known | lists))
+    inputs = {"config": model.config.to_dict(), "name": model.name, "kind": kind, "versions": versions, "code": code}
+    fields = computed_once("atlases", inputs, lambda: _from_transformer_lens(model, kind)._asdict())
+    return Atlas(**(fields | {name: tuple(fields[name]) for name in ("modules", "norms_after")}))
 
 
-def _drawn(model: LanguageModel, kind: str) -> Atlas:
+def _from_transformer_lens(model: LanguageModel, kind: str) -> Atlas:
     adapter = _adapter(model)
     what = KINDS[kind]
     blocks = adapter.component_mapping.get("blocks")
     within = _module_of(blocks, what)
     if within is None:
-        others = [f"site={name}" for name, other in KINDS.items() if _module_of(blocks, other) is not None]
-        there = f"take one that it has: {', '.join(others)}" if others else "no other kind is there: take another model"
-        raise ModelError(f"`{model.name}` has no site `{kind}`: {what.lacking}; {there}")
+        known = [f"site={name}" for name, other in KINDS.items() if _module_of(blocks, other) is not None]
+        advice = f"take one that it has: {', '.join(known)}" if known else "it has no other kind: take another model"
+        raise ModelError(f"`{model.name}` has no site `{kind}`: {what.lacking}; {advice}")
     layers = range(adapter.cfg.n_layers)
     widths = [int(getattr(adapter.cfg, name)) for name in what.width]
     by_number = "pos_embed" in adapter.component_mapping
@@ -165,19 +160,16 @@ def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Sit
     Raises:
         ConfigError: the model does not have one of them.
     """
-    asked = [Site(layer, atlas.kind) for layer in sorted(set(layers or ()))]
-    if layers == () or not set(asked) <= set(atlas.sites):
+    requested = [Site(layer, atlas.kind) for layer in sorted(set(layers or ()))]
+    if layers == () or not set(requested) <= set(atlas.sites):
         raise ConfigError(f"layers is {list(layers or ())}: `{name}` has layers 0 to {len(atlas.sites) - 1}")
-    return atlas.sites if layers is None else tuple(asked)
+    return atlas.sites if layers is None else tuple(requested)
 
 
-def model_record(held: LanguageModel, atlas: Atlas, sites: Sequence[Site], neurons: int) -> dict[str, Any]:
-    """Return what `run.json` says of the model: which it is, and what was read of it."""
+def model_record(lm: LanguageModel, atlas: Atlas, sites: Sequence[Site], neurons: int) -> dict[str, Any]:
+    """Return the `model` part of `run.json`: which model it is, and what was read of it."""
     return {
-        "name": held.name,
-        "weights": held.fingerprint,
-        "device": str(held.device),
-        "dtype": str(held.dtype).removeprefix("torch."),
+        **lm.record(),
         "site": atlas.kind,
         "layers": [site.layer for site in sites],
         "neurons_per_layer": neurons,

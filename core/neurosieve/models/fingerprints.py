@@ -1,4 +1,4 @@
-"""What tells the weights of one model from any others: a hash of them."""
+"""Hashes that identify the weights of a model."""
 
 import time
 from collections.abc import Sequence
@@ -10,40 +10,39 @@ import xxhash
 
 from neurosieve.disk import computed_once
 
-__all__ = ["folder_hash", "standing", "weights_hash"]
+__all__ = ["folder_hash", "folder_state", "weights_hash"]
 
 _SETTLED = 2.0
-"""Seconds: what was written later than so long ago could be written again within one tick of the file system's clock.
-"""
+"""Seconds: a younger file could be written again within one tick of the file system's clock."""
 
 
 def folder_hash(folder: Path) -> str:
     """Return the hash of the files of a saved model.
 
-    It is kept for as long as they stand as they were: reading many gigabytes takes longer than a run's start.
+    It is cached for as long as the files do not change: reading many gigabytes takes longer than a run's start.
     """
     files = sorted(file for pattern in ("*.safetensors", "*.bin", "config.json") for file in folder.glob(pattern))
-    if (stand := _stand(files)) is None:
+    if (state := _state(files)) is None:
         return _files_hash(files)
-    return str(computed_once("fingerprints", [str(folder.resolve()), stand], lambda: _files_hash(files)))
+    return str(computed_once("fingerprints", [str(folder.resolve()), state], lambda: _files_hash(files)))
 
 
-def standing(folder: Path) -> object:
-    """Return what changes when a file of a folder does, also where it is just being written; None if it is none."""
+def folder_state(folder: Path) -> object:
+    """Return what changes when a file of a folder does, also while it is written; None if there is no such folder."""
     if not folder.is_dir():
         return None
-    return _stand(sorted(file for file in folder.iterdir() if file.is_file())) or time.time_ns()
+    return _state(sorted(file for file in folder.iterdir() if file.is_file())) or time.time_ns()
 
 
-def _stand(files: Sequence[Path]) -> tuple[tuple[str | int, ...], ...] | None:
-    """Return how files stand; None where one was written so lately that it may change and stand the same."""
+def _state(files: Sequence[Path]) -> tuple[tuple[str | int, ...], ...] | None:
+    """Return the size and times of files; None where one is so young that it may change and these stay the same."""
     stats = [file.stat() for file in files]
-    if any(max(one.st_mtime, one.st_ctime) > time.time() - _SETTLED for one in stats):
+    if any(max(stat.st_mtime, stat.st_ctime) > time.time() - _SETTLED for stat in stats):
         return None
     # The time of change too: copying over a file may keep its size and its time of modification.
     return tuple(
-        (file.name, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev)
-        for file, one in zip(files, stats, strict=True)
+        (file.name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+        for file, stat in zip(files, stats, strict=True)
     )
 
 

@@ -1,7 +1,4 @@
-"""How the sites of a model are read.
-
-Plain PyTorch hooks on the modules that the atlas names do the reading, so that the model keeps its own fast attention.
-"""
+"""Reads the sites of a model, by plain PyTorch hooks on its modules: the model keeps its own fast attention."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,8 +14,9 @@ from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.memory import memory_errors
 
-__all__ = ["begin", "evaluating", "memory_errors", "read", "refuse_non_finite", "visit"]
+__all__ = ["check_finite", "evaluation_mode", "read", "start_reading", "stream_sites"]
 
 
 class _LastSiteReadError(Exception):
@@ -35,9 +33,7 @@ def read(
     """Return the activations of some tokens of some documents, in one forward pass.
 
     Args:
-        model: the model; its weights are loaded now if they were not yet.
-        atlas: where it keeps its sites.
-        sites: which of them to read.
+        model: its weights are loaded now if they were not yet.
         token_ids: the ids of each document, from its first token to the last that must be read.
         tokens: which tokens of each document to return.
 
@@ -48,42 +44,42 @@ def read(
         ModelError: a site holds NaN or infinite activations, or is not what the atlas says.
         MemoryError: the batch does not fit into the device's memory.
     """
-    return begin(model, atlas, sites, token_ids, tokens)()
+    return start_reading(model, atlas, sites, token_ids, tokens)()
 
 
-def begin(
+def start_reading(
     model: LanguageModel,
     atlas: Atlas,
     sites: Sequence[Site],
     token_ids: Sequence[npt.NDArray[np.integer[Any]]],
     tokens: Sequence[npt.NDArray[np.int64]],
 ) -> Callable[[], dict[Site, Float[Tensor, "positions neurons"]]]:
-    """Begin to `read`, and return what gives the activations: where a GPU works on, that is when it waits for it."""
-    places: dict[Site, int] = {}
+    """Start to `read`, and return what gives the activations: on a GPU, calling it waits until they have arrived."""
+    layers: dict[Site, int] = {}
     # One block for all sites: many that outlive the forward pass would leave the heap full of holes.
     block = torch.empty(0)
 
     def keep(site: Site, activations: Float[Tensor, "positions neurons"]) -> None:
         nonlocal block
-        if not places:
+        if not layers:
             block = activations.new_empty(len(sites), *activations.shape)
-        places[site] = len(places)
-        block[places[site]].copy_(activations)
+        layers[site] = len(layers)
+        block[layers[site]].copy_(activations)
 
-    visit(model, atlas, sites, token_ids, tokens, keep)
+    stream_sites(model, atlas, sites, token_ids, tokens, keep)
     with memory_errors():
-        there, wait = _on_its_way(block)
+        copy, wait = _copy_to_cpu(block)
 
-    def arrived() -> dict[Site, Float[Tensor, "positions neurons"]]:
+    def finish() -> dict[Site, Float[Tensor, "positions neurons"]]:
         wait()
-        found = {site: there[places[site]] for site in sites}
-        refuse_non_finite(model, found)
-        return found
+        activations = {site: copy[layers[site]] for site in sites}
+        check_finite(model, activations)
+        return activations
 
-    return arrived
+    return finish
 
 
-def visit(
+def stream_sites(
     model: LanguageModel,
     atlas: Atlas,
     sites: Sequence[Site],
@@ -91,9 +87,9 @@ def visit(
     tokens: Sequence[npt.NDArray[np.int64]],
     take: Callable[[Site, Float[Tensor, "positions neurons"]], None],
 ) -> None:
-    """Hand the activations of some tokens to `take`, site by site as the forward pass reaches it, on its device.
+    """Give the activations of some tokens to `take`, site by site as the forward pass reaches it, on its device.
 
-    The arguments and errors are those of `read`, but that nothing is refused that is not finite.
+    The arguments and errors are those of `read`, but whether they are finite is not checked.
     """
     length = max(map(len, token_ids))
     ids = np.zeros((len(token_ids), length), dtype=np.int64)
@@ -120,14 +116,14 @@ def visit(
         torch.inference_mode(),
         _hooked(model, atlas, sites, reach),
         memory_errors(),
-        evaluating(module),
+        evaluation_mode(module),
         suppress(_LastSiteReadError),
     ):
         # `base_model` leaves out the LM head.
         module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
 
 
-def _on_its_way(block: Tensor) -> tuple[Tensor, Callable[[], None]]:
+def _copy_to_cpu(block: Tensor) -> tuple[Tensor, Callable[[], None]]:
     """Return a tensor on the CPU that will hold `block`, and what waits until it does.
 
     A GPU copies on a stream of its own while it computes what comes next.
@@ -137,12 +133,12 @@ def _on_its_way(block: Tensor) -> tuple[Tensor, Callable[[], None]]:
     stream = torch.cuda.Stream(block.device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(block.device))
     with torch.cuda.stream(stream):
-        there = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
-        there.copy_(block, non_blocking=True)
+        copy = torch.empty(block.shape, dtype=block.dtype, pin_memory=True)
+        copy.copy_(block, non_blocking=True)
         block.record_stream(stream)  # Its memory is not given to another tensor before the copy is done.
         copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         copied.record(stream)
-    return there, copied.synchronize
+    return copy, copied.synchronize
 
 
 @contextmanager
@@ -181,7 +177,7 @@ def _hooked(
 
 
 @contextmanager
-def evaluating(module: Any) -> Iterator[None]:
+def evaluation_mode(module: Any) -> Iterator[None]:
     """Turn dropout off, and leave a model that was handed over as it was."""
     training = module.training
     module.eval()
@@ -191,23 +187,8 @@ def evaluating(module: Any) -> Iterator[None]:
         module.train(training)
 
 
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn each device's way of saying that memory is out into a MemoryError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if (
-            isinstance(error, torch.OutOfMemoryError)
-            or "can't allocate memory" in str(error)
-            or "out of memory" in str(error)
-        ):
-            raise MemoryError(str(error).partition("\n")[0]) from error
-        raise
-
-
-def refuse_non_finite(model: LanguageModel, activations: dict[Site, Tensor]) -> None:
-    """Raise unless all activations are finite.
+def check_finite(model: LanguageModel, activations: dict[Site, Tensor]) -> None:
+    """Check that all activations are finite.
 
     Raises:
         ModelError: some are not; the message says how many of which layers.
@@ -221,6 +202,6 @@ def refuse_non_finite(model: LanguageModel, activations: dict[Site, Tensor]) -> 
     if bad:
         listed = ", ".join(f"layer {layer}: {count:,} of {total:,}" for layer, (count, total) in bad.items())
         raise ModelError(
-            f"`{model.name}` in {str(model.dtype).removeprefix('torch.')} gave activations that are NaN or infinite "
+            f"`{model.name}` in {model.dtype_name} gave activations that are NaN or infinite "
             f"({listed}); nothing was scored: run it with `model.dtype=float32`, or check its weights"
         )

@@ -1,36 +1,36 @@
-"""Where a language model comes from: a hub name, a folder, a package that carries one, code, or the user's own hands.
+"""Opens a language model: from the hub, a folder, a package or code, or one that the user has loaded.
 
-A model's config and tokenizer are read at once, its weights when it is first run: a run that finds every activation
-in the store never loads them.
+Its config and tokenizer are read at once, its weights when it is first run: a run that finds every activation in the
+store never loads them.
 """
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 
 from neurosieve.disk import atomic_folder, cache_folder
 from neurosieve.errors import ConfigError, ModelError
-from neurosieve.gc_pause import uncollected
-from neurosieve.models.fingerprints import folder_hash, standing, weights_hash
+from neurosieve.fields import check_fields
+from neurosieve.gc_pause import without_gc
+from neurosieve.models.fingerprints import folder_hash, folder_state, weights_hash
 from neurosieve.registry import installed
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 __all__ = ["LanguageModel", "Model", "hand_over", "open_model"]
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Model:
-    """Which language model to read, and how to hold it."""
+    """Which language model to read, on which device and in which dtype."""
 
     name: str
     """A Hugging Face hub name, or a folder that `save_pretrained` wrote."""
@@ -39,10 +39,13 @@ class Model:
     revision: str | None = None
     device: str = "auto"
     """`cpu`, `cuda`, `cuda:1`, `mps`; `auto` takes the best there is."""
-    dtype: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """`float32`, `bfloat16`, `float16`; `auto` is bfloat16 on CUDA and float32 elsewhere."""
     trust_remote_code: bool = False
     """Whether to run Python code that comes with the model."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "model.")
 
     def torch_device(self) -> torch.device:
         """Return the device to run on.
@@ -57,10 +60,10 @@ class Model:
             device = torch.device(name)
         except RuntimeError as error:
             raise ConfigError(
-                f"model.device is `{name}`, which is no device: take cpu, cuda, cuda:1, mps or auto"
+                f"model.device is `{name}`, which is not a device: take cpu, cuda, cuda:1, mps or auto"
             ) from error
-        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-        if not there.get(device.type, False) or (device.index or 0) >= max(1, torch.cuda.device_count()):
+        available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        if not available.get(device.type, False) or (device.index or 0) >= max(1, torch.cuda.device_count()):
             raise ConfigError(f"model.device is `{name}`, which this machine does not have: take `model.device=auto`")
         return device
 
@@ -68,14 +71,11 @@ class Model:
         """Return the dtype to run in.
 
         Raises:
-            ConfigError: there is no such dtype.
+            ConfigError: it depends on the device, and there is no such device here.
         """
         if self.dtype == "auto":
             return torch.bfloat16 if self.torch_device().type == "cuda" else torch.float32
-        known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-        if self.dtype not in known:
-            raise ConfigError(f"model.dtype is `{self.dtype}`: take auto, {', '.join(known)}")
-        return known[self.dtype]
+        return _DTYPES[self.dtype]
 
 
 class LanguageModel:
@@ -94,36 +94,37 @@ class LanguageModel:
         origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.opened_as: Model | None = None
-        """What opens the same model in another process; None if it was handed over."""
+        """What opens the same model in another process; None if the user loaded it."""
         self.name = name
         self.config = config
         self.tokenizer = tokenizer
         self.dtype = dtype
         self.device = device
         self.bridge = bridge
-        """The TransformerBridge that the user handed over, if any; it is read through its own hooks."""
+        """The TransformerBridge that the user gave, if any; it is read through its own hooks."""
         self.origin = origin
-        """What another engine needs to load the same: `model`, `revision`, `trust_remote_code`; None if handed over."""
+        """What another engine needs to load the same: `model`, `revision`, `trust_remote_code`; None if the user loaded
+        it."""
         self._fingerprint = fingerprint
         self._load = load
         if not getattr(tokenizer, "is_fast", False):
             raise ModelError(
-                f"the tokenizer of `{name}` is a slow one, which cannot say where in the text a token stands: "
+                f"the tokenizer of `{name}` is a slow one, which does not give the characters of each token: "
                 "convert it to a fast tokenizer (`tokenizer.json`)"
             )
 
     def __reduce__(self) -> Any:
-        # Weights are not sent: whoever receives a model opens it again, and sees that it is the same one.
+        # Weights are not sent: the receiver opens the model again, and checks that it is the same one.
         if self.opened_as is None:
             raise ModelError(
-                f"`{self.name}` was handed over as it is loaded, and other processes cannot open it: give its name or "
+                f"`{self.name}` was handed over already loaded, and other processes cannot open it: give its name or "
                 "its folder, or read it with `executor=local`"
             )
-        return _opened_again, (self.opened_as, self.fingerprint)
+        return _open_again, (self.opened_as, self.fingerprint)
 
     @cached_property
     def fingerprint(self) -> str:
-        """What tells these weights from any others."""
+        """A hash that identifies the weights."""
         return self._fingerprint()
 
     @cached_property
@@ -132,50 +133,58 @@ class LanguageModel:
         return self._load()
 
     @property
+    def dtype_name(self) -> str:
+        """The dtype as configs name it, such as `float32`."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def record(self) -> dict[str, str]:
+        """Return which model it is, for `run.json`."""
+        return {"name": self.name, "weights": self.fingerprint, "device": str(self.device), "dtype": self.dtype_name}
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the weights are in memory."""
         return "module" in self.__dict__
 
 
 def open_model(model: Model) -> LanguageModel:
-    """Return the model that a config asks for.
+    """Return the model of a config.
 
     Raises:
-        ModelError: it is not there, or cannot be opened.
-        ConfigError: the device or dtype is not to be had.
+        ModelError: it does not exist, or cannot be opened.
+        ConfigError: there is no such device here.
     """
-    held = _opened(model)
     folder = Path(model.name)
-    named = str(folder.resolve()) if model.format == "pretrained" and folder.is_dir() else model.name
-    held.opened_as = dataclasses.replace(model, name=named, dtype=str(held.dtype).removeprefix("torch."))
-    return held
+    name = model.name
+    if model.format == "tiny":
+        from neurosieve.models.tiny import tiny_model
+
+        module, tokenizer = tiny_model()
+        lm = hand_over(module.to(model.torch_device(), model.torch_dtype()), tokenizer, name=name)
+    elif model.format == "gguf_package":
+        lm = _open(model, _converted(name), name)
+    elif folder.is_dir():
+        lm = _open(model, folder, folder.name)
+        name = str(folder.resolve())
+    else:
+        lm = _open(model, None, name)
+    dtype: Any = lm.dtype_name
+    lm.opened_as = dataclasses.replace(model, name=name, dtype=dtype)
+    return lm
 
 
-def _opened_again(model: Model, fingerprint: str) -> LanguageModel:
-    held = open_model(model)
-    if held.fingerprint != fingerprint:
+def _open_again(model: Model, fingerprint: str) -> LanguageModel:
+    lm = open_model(model)
+    if lm.fingerprint != fingerprint:
         raise ModelError(
             f"`{model.name}` has other weights in a worker than where the run was started: give a model that is the "
             "same everywhere"
         )
-    return held
-
-
-def _opened(model: Model) -> LanguageModel:
-    if model.format == "tiny":
-        from neurosieve.models.tiny import tiny_model
-
-        built, tokenizer = tiny_model()
-        return hand_over(built.to(model.torch_device(), model.torch_dtype()), tokenizer, name=model.name)
-    if model.format == "gguf_package":
-        return _open_folder(model, _converted(model.name), named=model.name)
-    if Path(model.name).is_dir():
-        return _open_folder(model, Path(model.name), named=Path(model.name).name)
-    return _open_hub(model)
+    return lm
 
 
 def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> LanguageModel:
-    """Return a loaded Hugging Face model, or a TransformerBridge, as a language model; it is used as it is.
+    """Return a loaded Hugging Face model, or a TransformerBridge, as a language model; it is used without a change.
 
     Raises:
         ModelError: it is neither, or no tokenizer comes with it.
@@ -208,47 +217,42 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
     )
 
 
-def _open_folder(model: Model, folder: Path, named: str) -> LanguageModel:
-    return _open(model, str(folder), named, lambda _: folder_hash(folder))
-
-
-def _open_hub(model: Model) -> LanguageModel:
-    # A hub commit never changes, so that its hash stands for the weights without reading them.
-    return _open(model, model.name, model.name, lambda config: f"{model.name}@{config._commit_hash}")
-
-
 @lru_cache(maxsize=1)
-def _config_and_tokenizer(where: str, stand: object, revision: str | None, trust_remote_code: bool) -> tuple[Any, Any]:
-    """Return both, once for all jobs of a sweep: reading a large vocabulary takes seconds. `stand` tells a folder that
-    was written anew from what it was.
+def _config_and_tokenizer(where: str, state: object, revision: str | None, trust_remote_code: bool) -> tuple[Any, Any]:
+    """Return both, once for all jobs of a sweep: reading a large vocabulary takes seconds. `state` changes when the
+    folder is written again.
     """
-    with uncollected():
+    with without_gc():
         from transformers import AutoConfig, AutoTokenizer
 
         origin = {"revision": revision, "trust_remote_code": trust_remote_code}
         return AutoConfig.from_pretrained(where, **origin), AutoTokenizer.from_pretrained(where, **origin)
 
 
-def _open(model: Model, where: str, named: str, fingerprint: Callable[[Any], str]) -> LanguageModel:
+def _open(model: Model, folder: Path | None, name: str) -> LanguageModel:
+    """Return the model of a folder, or of the hub where that is None, called `name`."""
+    where = model.name if folder is None else str(folder)
     origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     with _explained(where, "open"):
-        config, tokenizer = _config_and_tokenizer(where, standing(Path(where)), *origin.values())
+        config, tokenizer = _config_and_tokenizer(where, folder_state(Path(where)), *origin.values())
     device, dtype = model.torch_device(), model.torch_dtype()
 
     def load() -> Any:
         from transformers import AutoModelForCausalLM
 
-        _quiet_unless_watched()
-        with _explained(where, "load the weights of"), uncollected():
+        _hide_progress_bars()
+        with _explained(where, "load the weights of"), without_gc():
             return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
 
-    return LanguageModel(
-        named, config, tokenizer, lambda: fingerprint(config), load, dtype, device, origin={"model": where, **origin}
-    )
+    def fingerprint() -> str:
+        # A hub commit never changes: its hash identifies the weights without reading them.
+        return f"{where}@{config._commit_hash}" if folder is None else folder_hash(folder)
+
+    return LanguageModel(name, config, tokenizer, fingerprint, load, dtype, device, origin={"model": where, **origin})
 
 
-def _quiet_unless_watched() -> None:
-    """Turn the progress bars of transformers off where nobody watches them."""
+def _hide_progress_bars() -> None:
+    """Turn the progress bars of transformers off where the output is not a terminal."""
     if not sys.stderr.isatty():
         from transformers.utils.logging import disable_progress_bar
 
@@ -256,21 +260,21 @@ def _quiet_unless_watched() -> None:
 
 
 @contextmanager
-def _explained(where: str, doing: str) -> "Iterator[None]":
+def _explained(where: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError) as error:
-        first = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
         advice = (
             f"the folder `{where}` must hold what `save_pretrained` of a model and of its tokenizer write"
             if Path(where).is_dir()
-            else "it is no folder here, and the Hugging Face hub did not have it or was not reached: check the name"
+            else "it is not a folder here, and the Hugging Face hub did not have it or was not reached: check the name"
         )
-        raise ModelError(f"cannot {doing} `{where}` ({first}); {advice}") from error
+        raise ModelError(f"cannot {doing} `{where}` ({reason}); {advice}") from error
 
 
 def _converted(package: str) -> Path:
-    """Return the folder that the GGUF file of `package` was converted to, converting it when that was not done yet."""
+    """Return the folder with the converted GGUF file of `package`; the first call converts it."""
     try:
         version = metadata.version(package.replace("_", "-"))
     except metadata.PackageNotFoundError as error:
@@ -281,7 +285,7 @@ def _converted(package: str) -> Path:
     if not target.is_dir():
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-        _quiet_unless_watched()
+        _hide_progress_bars()
         print(f"Converting the model of {package} to safetensors, once; this takes about two minutes.", file=sys.stderr)
 
         def announce(done: int) -> None:

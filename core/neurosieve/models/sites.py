@@ -1,16 +1,16 @@
-"""The kinds of site that can be read: what each is, and what is specific to it. No other file tells them apart."""
+"""The kinds of site that can be read, and what is specific to each. No other file distinguishes them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["KINDS", "Kind", "in_addresses"]
+__all__ = ["KINDS", "Kind", "address_part"]
 
 
 class Kind(NamedTuple):
     """A kind of place in each layer of a model."""
 
     hook: str
-    """What TransformerLens calls it, within a layer."""
+    """TransformerLens's name of it, within a layer."""
     enters: bool
     """Whether it is what enters a projection, whose weights say what each of its neurons writes to the residual stream,
     and where it is edited. If not it is what leaves a module, as wide as the residual stream and in its terms."""
@@ -22,7 +22,7 @@ class Kind(NamedTuple):
     neurons: str
     """What its neurons, the coordinates, are called."""
     lacking: str
-    """What can be said of a model that does not have it."""
+    """Why a model may not have it, for messages."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -65,9 +65,9 @@ TransformerLens 4.3 has it. `resid_post`: the residual stream behind the layer. 
 projection of the attention, head after head; neuron `n` is coordinate `n % d_head` of head `n // d_head`."""
 
 
-def in_addresses(kind: str) -> dict[str, str]:
-    """Return what tells a kind of site in the address of something that is kept: nothing for MLP neurons.
+def address_part(kind: str) -> dict[str, str]:
+    """Return the part of a content address that names a kind of site: nothing for MLP neurons.
 
-    What was kept before there were other kinds is of MLP neurons, and is found as before.
+    Stores that were written before there were other kinds are of MLP neurons, and keep their addresses.
     """
     return {} if kind == "mlp_post" else {"site": kind}

@@ -24,7 +24,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import counted
-from neurosieve.texts.labelling import label
+from neurosieve.texts.labelling import label_documents
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.selection import Selection, choose_positions
 
@@ -86,7 +86,7 @@ def planned_run(
     counts = Counter[str]()
     atlas = atlas_of(held, settings.site)
     sites = sites_of(atlas, settings.layers, held.name)
-    documents = list(label(source, detectors, held.tokenizer, atlas.context, counts))
+    documents = list(label_documents(source, detectors, held.tokenizer, atlas.context, counts))
     if not documents:
         raise DataError(
             f"the source gave {counts['documents']:,} documents, and none with text to read: "

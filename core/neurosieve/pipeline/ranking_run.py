@@ -32,7 +32,7 @@ from neurosieve.runs.record import Stopwatch, provenance
 from neurosieve.runs.results import Result, write_run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral, rank_neurons
-from neurosieve.texts.labelling import LabelledDocument, label
+from neurosieve.texts.labelling import LabelledDocument, label_documents
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.sameness import texts_table
 from neurosieve.texts.selection import choose_positions
@@ -61,7 +61,9 @@ def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
         atlas = atlas_of(held, settings.site)
         sites = sites_of(atlas, settings.layers, held.name)
     with watch.stage("detecting"):
-        documents = list(_announced(label(job.source, detectors, held.tokenizer, atlas.context, counts), announce))
+        documents = list(
+            _announced(label_documents(job.source, detectors, held.tokenizer, atlas.context, counts), announce)
+        )
     if not documents:
         raise DataError(
             f"the source gave {counts['documents']:,} documents, and none with text to read: "

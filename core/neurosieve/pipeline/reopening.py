@@ -16,7 +16,7 @@ from neurosieve.models.loading import LanguageModel, Model, hand_over, open_mode
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.runs.record import positions_hash
 from neurosieve.runs.results import Result, load
-from neurosieve.texts.labelling import LabelledDocument, label
+from neurosieve.texts.labelling import LabelledDocument, label_documents
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
 
@@ -160,7 +160,7 @@ def reopened(
     settings = as_object(Find, {name: config[name] for name in Find.__dataclass_fields__ if name in config}, "find")
     atlas = atlas_of(held, settings.site)
     labelled = []
-    for number, document in enumerate(label(source, detectors, held.tokenizer, atlas.context, Counter()), 1):
+    for number, document in enumerate(label_documents(source, detectors, held.tokenizer, atlas.context, Counter()), 1):
         labelled.append(document)
         if announce is not None:
             announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")

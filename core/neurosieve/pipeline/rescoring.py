@@ -23,7 +23,7 @@ from neurosieve.runs.record import Stopwatch, provenance
 from neurosieve.runs.results import Result, Run, write_run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
-from neurosieve.texts.labelling import label
+from neurosieve.texts.labelling import label_documents
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.sameness import group_key, text_key
 from neurosieve.texts.selection import Selection, choose_positions
@@ -84,7 +84,7 @@ def rescored(
     atlas = atlas_of(held, settings.site)
     with watch.stage("detecting"):
         labelled = []
-        for one in label(fresh, detectors, held.tokenizer, atlas.context, counts):
+        for one in label_documents(fresh, detectors, held.tokenizer, atlas.context, counts):
             if ranked.holds(one.tokens):
                 counts["documents_with_ranked_words"] += 1
             else:

@@ -18,14 +18,14 @@ from neurosieve.contracts import Control, Detector, Source, Statistic
 from neurosieve.data import Batch, Document, Present, Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
-from neurosieve.models.batches import packed
-from neurosieve.models.hooks import refuse_non_finite, visit
+from neurosieve.models.batches import pack_by_length
+from neurosieve.models.hooks import check_finite, stream_sites
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.checkpoint import Tally
 from neurosieve.registry import installed
-from neurosieve.texts.labelling import LabelledDocument, labelled
+from neurosieve.texts.labelling import LabelledDocument, label_document
 from neurosieve.texts.positions import PARTS
-from neurosieve.texts.resumable import Unbroken
+from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.selection import Selection, read_at, split_by_hash
 
 __all__ = ["Pass"]
@@ -81,7 +81,7 @@ class Pass:
             return tally
         kept, took, announce = time.monotonic(), 0.0, installed().announce
         for gathered in self._gathered(documents, tally):
-            for batch in packed(np.array([len(one.labels) for one in gathered]), self.tokens_per_batch):
+            for batch in pack_by_length(np.array([len(one.labels) for one in gathered]), self.tokens_per_batch):
                 self._add(tally, [gathered[number] for number in batch])
             tally.documents, tally.digest = documents.number, documents.digest
             announce("stage_progressed", stage="reading", done=tally.counts["tokens_read"], total=None, unit="tokens")
@@ -90,31 +90,31 @@ class Pass:
                 tally.save(file)
                 kept, took = time.monotonic(), time.monotonic() - began
         tally.documents, tally.digest, tally.ended = documents.number, documents.digest, True
-        tally.counts["broken_off"] += documents.broken
+        tally.counts["broken_off"] += documents.interruptions
         if file:
             tally.save(file)
         return tally
 
-    def _resumed(self, rank: int, file: Path | None) -> tuple[Unbroken, Tally]:
+    def _resumed(self, rank: int, file: Path | None) -> tuple[ResumableSource, Tally]:
         """Return the documents that are still to come, and what those before have come to."""
         whole = self.source
         shard = whole.shard(rank, self.shards) if isinstance(whole, Source) and self.shards > 1 else whole
         tally = file and Tally.load(file, self.statistics)
-        documents = Unbroken(shard)
+        documents = ResumableSource(shard)
         if not tally:
             return documents, Tally()
         for _ in islice(documents, tally.documents):
             pass
         if (documents.number, documents.digest) != (tally.documents, tally.digest):
-            return Unbroken(shard), Tally(counts=type(tally.counts)(texts_changed=1))
+            return ResumableSource(shard), Tally(counts=type(tally.counts)(texts_changed=1))
         tally.counts["resumed_documents"] = tally.documents
         return documents, tally
 
-    def _gathered(self, documents: Unbroken, tally: Tally) -> Iterator[Sequence[_Labelled]]:
+    def _gathered(self, documents: ResumableSource, tally: Tally) -> Iterator[Sequence[_Labelled]]:
         gathered: list[_Labelled] = []
         tokens = 0
         for document in documents:
-            found = labelled(document, self.detectors, self.model.tokenizer, self.atlas.context, tally.counts)
+            found = label_document(document, self.detectors, self.model.tokenizer, self.atlas.context, tally.counts)
             if found is not None:
                 gathered.append(self._labelled(found, tally))
                 tokens += len(gathered[-1].labels)
@@ -162,7 +162,7 @@ class Pass:
         token_ids = torch.from_numpy(np.concatenate([i[t] for i, t in zip(ids, tokens, strict=True)]).astype(np.int64))
 
         def take(site: Site, activations: Float[Tensor, "positions neurons"]) -> None:
-            refuse_non_finite(self.model, {site: activations})
+            check_finite(self.model, {site: activations})
             # What is made in inference mode cannot be added to outside of it.
             with torch.inference_mode(False), torch.no_grad():
                 here = Batch(site, activations, labels, documents, groups, token_ids)
@@ -173,7 +173,7 @@ class Pass:
                     tally.states[site.layer, number] = statistic.update(state, here)
 
         try:
-            visit(self.model, self.atlas, self.sites, ids, tokens, take)
+            stream_sites(self.model, self.atlas, self.sites, ids, tokens, take)
         except MemoryError as error:  # Some layers may have been added: this pass cannot go on.
             raise ModelError(
                 f"{len(ids)} documents of up to {max(map(len, ids)):,} tokens do not fit into the memory of "

@@ -1,8 +1,6 @@
 """From texts of any length to a table of neurons in one pass that keeps no activation: `find store=none`."""
 
 import dataclasses
-import hashlib
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +12,7 @@ import pandas as pd
 
 from neurosieve.contracts import Control, Executor, Scorer, Source
 from neurosieve.data import Present, TokenizedDocument
-from neurosieve.disk import cache_folder
+from neurosieve.disk import cache_folder, content_address
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.batches import batch_budget
@@ -170,7 +168,7 @@ def _address(one_pass: Pass) -> str:
         "tokens_per_batch": one_pass.tokens_per_batch,
         "shards": one_pass.shards,
     }
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=repr).encode()).hexdigest()[:24]
+    return content_address(what, default=repr)
 
 
 def _read(one_pass: Pass, executor: Executor, announce: Callable[..., None]) -> Tally:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.runs.summary import chance_lines, number, probability, text_alone, text_lines
 from neurosieve.runs.results import Result, Run
+from neurosieve.runs.summary import chance_lines, number, probability, text_alone, text_lines
 from neurosieve.wording import visible
 
 __all__ = ["result_html", "run_html"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve.disk import atomic_write
 from neurosieve.contracts import Report
+from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
 from neurosieve.models.sites import KINDS, Kind
 

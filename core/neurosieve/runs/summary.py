@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve.wording import plural
 from neurosieve.runs.results import Result
+from neurosieve.wording import plural
 
 __all__ = ["chance_lines", "number", "probability", "text_alone", "text_lines"]
 

@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span, TokenizedDocument
-from neurosieve.texts.spans import checked, spans_of
+from neurosieve.texts.spans import check_documents, spans_of
 
-__all__ = ["LabelledDocument", "label", "labelled", "token_range", "tokenize"]
+__all__ = ["LabelledDocument", "label_document", "label_documents", "token_range", "tokenize"]
 
 
 @dataclass(frozen=True)
 class LabelledDocument:
-    """A tokenized document, and where in it each behaviour shows."""
+    """A tokenized document, and the spans and tokens where each behaviour shows."""
 
     tokens: TokenizedDocument
     spans: Mapping[str, Sequence[Span]]
@@ -26,28 +26,28 @@ class LabelledDocument:
     """The tokens that each of these spans covers."""
 
 
-def label(
+def label_documents(
     documents: Iterable[Document],
     detectors: Mapping[str, Detector],
     tokenizer: Any,
     context: int | None,
     counts: Counter[str],
 ) -> Iterator[LabelledDocument]:
-    """Yield each document with its tokens and spans; `counts` gains what was seen and what was left out.
+    """Yield each document with its tokens and spans; what was seen and what was left out is added to `counts`.
 
     Raises:
         DataError: two documents share an id, or a detector found a span that is not in the text.
     """
-    for document in checked(documents):
-        found = labelled(document, detectors, tokenizer, context, counts)
-        if found is not None:
-            yield found
+    for document in check_documents(documents):
+        labelled = label_document(document, detectors, tokenizer, context, counts)
+        if labelled is not None:
+            yield labelled
 
 
-def labelled(
+def label_document(
     document: Document, detectors: Mapping[str, Detector], tokenizer: Any, context: int | None, counts: Counter[str]
 ) -> LabelledDocument | None:
-    """Return a document with its tokens and spans, or None where it has no token to read; `counts` gains as above.
+    """Return a document with its tokens and spans, or None if it has no token to read; `counts` as above.
 
     Raises:
         DataError: a detector found a span that is not in the text.
@@ -97,7 +97,7 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
         document.id,
         document.group,
         document.text,
-        # All documents are held until positions are chosen: in as few bytes as will do.
+        # All documents stay in memory until positions are chosen: small types save room.
         ids.astype(np.int32),
         starts.astype(np.int32),
         ends.astype(np.int32),
@@ -108,12 +108,13 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
 
 
 def _relative(usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    where = np.flatnonzero(usable)
-    if not len(where):
+    """Return how far along the usable tokens each token stands, from 0 to 1."""
+    tokens = np.flatnonzero(usable)
+    if not len(tokens):
         return np.zeros(len(usable), dtype=np.float32)
-    first, last = int(where[0]), int(where[-1])
-    along = (np.arange(len(usable)) - first) / max(1, last - first)
-    return np.asarray(along.clip(0, 1), dtype=np.float32)
+    first, last = int(tokens[0]), int(tokens[-1])
+    share = (np.arange(len(usable)) - first) / max(1, last - first)
+    return np.asarray(share.clip(0, 1), dtype=np.float32)
 
 
 def token_range(tokens: TokenizedDocument, span: Span) -> range:

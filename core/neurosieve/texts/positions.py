@@ -23,14 +23,14 @@ class Positions:
     """The chosen positions: as a table for people, and as rows and labels for the engine.
 
     `rows` distinct (document, token) pairs are read, in the order of documents and tokens. Labels have a column per
-    place, part and behaviour: all behaviours of the ranking part, then all of the replication part; then likewise for
-    each further place.
+    place, part and behaviour: all behaviours of the ranking part, then all of the held-out part; then likewise for
+    each additional place.
     """
 
     table: pd.DataFrame
     """behaviour, document, group, part, token, label, start, end, text: a line per behaviour and position."""
     extra: pd.DataFrame
-    """The same of the further places, with a column `place`."""
+    """The same of the additional places, with a column `place`."""
     documents: tuple[TokenizedDocument, ...]
     """The documents that hold a position."""
     groups: npt.NDArray[np.int64]
@@ -40,7 +40,7 @@ class Positions:
     labels: npt.NDArray[np.int8]
     behaviours: tuple[str, ...]
     places: tuple[str, ...] = ("",)
-    """The places that are read: the ranking's own, "", and the further ones by name."""
+    """The places that are read: the ranking's own, "", and the additional ones by name."""
 
     @cached_property
     def token_ids(self) -> npt.NDArray[np.int64]:
@@ -61,36 +61,34 @@ def assemble(
     behaviours: tuple[str, ...],
     places: tuple[str, ...],
 ) -> Positions:
-    """Return chosen positions, `place, behaviour, number, token, label`, in the order of documents and tokens.
+    """Return chosen positions in the order of documents and tokens.
 
     Args:
-        chosen: a line per position; `number` is the place of its document in `documents`.
-        documents: the documents that they were chosen from.
+        chosen: a line per position, `place, behaviour, number, token, label`; `number` is that of its document in
+            `documents`.
         part: the part of each group, as a number.
-        behaviours: the behaviours, in order.
-        places: the places that are read, in order.
     """
     numbers = np.unique(chosen.number)
-    held = [documents[number].tokens for number in numbers]
-    group_names = sorted({document.group for document in held})
-    groups = np.searchsorted(np.array(group_names, dtype=object), np.array([d.group for d in held], dtype=object))
+    used = [documents[number].tokens for number in numbers]
+    group_names = sorted({document.group for document in used})
+    groups = np.searchsorted(np.array(group_names, dtype=object), np.array([d.group for d in used], dtype=object))
     chosen = chosen.assign(document_number=np.searchsorted(numbers, chosen.number))
-    part_of = np.array([part[document.group] for document in held])[chosen.document_number]
+    part_of = np.array([part[document.group] for document in used])[chosen.document_number]
     rows, row_of = np.unique(chosen[["document_number", "token"]].to_numpy(), axis=0, return_inverse=True)
     labels = np.full((len(rows), len(places) * len(PARTS) * len(behaviours)), -1, dtype=np.int8)
     block = chosen.place.map({name: i for i, name in enumerate(places)}).to_numpy() * len(PARTS) + part_of
     column = block * len(behaviours) + chosen.behaviour.map({name: i for i, name in enumerate(behaviours)}).to_numpy()
     labels[row_of, column] = chosen.label
-    of_line = [held[number] for number in chosen.document_number]
+    of_line = [used[number] for number in chosen.document_number]
     starts = [int(document.starts[token]) for document, token in zip(of_line, chosen.token, strict=True)]
     ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
     table = pd.DataFrame(
         {
-            "place": _shared(chosen.place.tolist()),
-            "behaviour": _shared(chosen.behaviour.tolist()),
-            "document": _shared([document.id for document in of_line]),
-            "group": _shared([document.group for document in of_line]),
-            "part": _shared([PARTS[number] for number in part_of]),
+            "place": _as_objects(chosen.place.tolist()),
+            "behaviour": _as_objects(chosen.behaviour.tolist()),
+            "document": _as_objects([document.id for document in of_line]),
+            "group": _as_objects([document.group for document in of_line]),
+            "part": _as_objects([PARTS[number] for number in part_of]),
             "token": chosen.token.to_numpy(),
             "label": chosen.label.to_numpy(np.int8),
             "start": starts,
@@ -98,11 +96,10 @@ def assemble(
             "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
         }
     )
-    mine, extra = table[table.place == ""].drop(columns="place"), table[table.place != ""]
     return Positions(
-        mine.reset_index(drop=True),
-        extra.reset_index(drop=True),
-        tuple(held),
+        table[table.place == ""].drop(columns="place").reset_index(drop=True),
+        table[table.place != ""].reset_index(drop=True),
+        tuple(used),
         groups,
         rows[:, 0],
         rows[:, 1],
@@ -112,6 +109,6 @@ def assemble(
     )
 
 
-def _shared(names: Sequence[str]) -> "pd.Series[Any]":
-    """Return names of which many are the same: a column of strings would hold a copy for each line."""
+def _as_objects(names: Sequence[str]) -> "pd.Series[Any]":
+    """Return names, many of them the same, as a column of objects: a column of strings would copy each of them."""
     return pd.Series(names, dtype=object)

@@ -1,7 +1,6 @@
-"""Which texts are the same, however they are spaced: what took part in a ranking is no evidence for it."""
+"""Which texts are the same but for their spaces: texts that took part in a ranking are not evidence for it."""
 
 import hashlib
-from collections.abc import Sequence
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ __all__ = ["group_key", "text_key", "texts_table"]
 
 
 def group_key(group: str) -> str:
-    """Return what the names of one group have in common, however they are spaced and capitalised.
+    """Return a group's name without differences of spaces and capitals.
 
     >>> group_key("  Solve x +\\n1 = 2") == group_key("solve X + 1 = 2")
     True
@@ -21,7 +20,7 @@ def group_key(group: str) -> str:
 
 
 def text_key(document: TokenizedDocument) -> str:
-    """Return what stands for the words of a document's completion, however they are spaced."""
+    """Return a hash of a document's completion without differences of spaces."""
     words = " ".join(document.text[document.completion_start :].split())
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -29,7 +28,9 @@ def text_key(document: TokenizedDocument) -> str:
 def texts_table(positions: Positions) -> pd.DataFrame:
     """Return a line per document that holds a position: `document, group, part, words`, a hash of its completion."""
     part = dict(zip(positions.table.group, positions.table.part, strict=True))
-    lines: Sequence[tuple[str, ...]] = [
-        (one.id, one.group, part[one.group], text_key(one)) for one in positions.documents if one.group in part
+    lines = [
+        (document.id, document.group, part[document.group], text_key(document))
+        for document in positions.documents
+        if document.group in part
     ]
     return pd.DataFrame(lines, columns=["document", "group", "part", "words"])

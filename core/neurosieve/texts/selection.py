@@ -1,10 +1,9 @@
-"""Which positions are read, and which groups are held out; decided before any activation is."""
+"""Which positions are read, and which groups are held out: decided before any activation is read."""
 
 import dataclasses
-import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
 
@@ -13,11 +12,12 @@ import pandas as pd
 from annotated_types import Ge, Gt, Lt
 
 from neurosieve.contracts import Control
-from neurosieve.data import Present, TokenizedDocument
+from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
-from neurosieve.texts.labelling import LabelledDocument
+from neurosieve.texts.labelling import LabelledDocument, token_range
 from neurosieve.texts.positions import Positions, assemble
+from neurosieve.texts.seeds import seed_of
 from neurosieve.wording import plural
 
 __all__ = ["Selection", "choose_positions", "read_at", "split_by_hash"]
@@ -42,9 +42,9 @@ class Selection:
     held_out_fraction: Annotated[float, Ge(0), Lt(1)] = 0.5
     """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
     extra_positions: tuple[Literal["onset", "prediction", "window", "span"], ...] = ("prediction",)
-    """Other places that are read along with it, whose scores stand beside the ranking: `prediction`, `window`."""
+    """Additional places to read, whose scores are reported beside the ranking: `prediction`, `window`."""
     seed: Annotated[int, Ge(0)] = 0
-    """Draws the controls. It is apart from the run's own seed, so that runs over many seeds read the model once."""
+    """Draws the controls. It is not the run's own seed: runs over many seeds read the model once."""
 
     @property
     def neighbours(self) -> bool:
@@ -70,44 +70,42 @@ def choose_positions(
     """Choose where to read and what to hold out.
 
     Args:
-        documents: the labelled documents.
-        behaviours: the names of the behaviours, each a column of labels; one that shows nowhere is left out.
+        behaviours: their names, each a column of labels; a behaviour that shows nowhere is left out.
         control: chooses the positions to compare with.
-        selection: how to choose and split.
         seed: draws the split.
-        counts: gains how many positions were left out, and why.
+        counts: how many positions were left out, and why, is added to it.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
         ConfigError: no position is inside the texts.
     """
     ordered = sorted(documents, key=lambda document: document.tokens.id)  # The source's order must not matter.
-    found = [name for name in behaviours if any(document.ranges[name] for document in ordered)]
-    if not found:
+    shown = [name for name in behaviours if any(document.ranges[name] for document in ordered)]
+    if not shown:
         raise DataError(
             f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in "
-            f"{plural(len(documents), 'document')}: check what the detector places for, and that the "
+            f"{plural(len(documents), 'document')}: check what the detector looks for, and that the "
             "texts hold completions"
         )
     lines: list[tuple[str, str, int, int, int]] = []
-    for behaviour in found:
+    for behaviour in shown:
         lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
     places = tuple(place for place in dict.fromkeys(selection.extra_positions) if place != selection.at)
     columns = ["place", "behaviour", "number", "token", "label"]
-    part = _split(pd.DataFrame(lines, columns=columns), ordered, found, selection, seed)
-    # The split is decided by the ranking's own places alone: documents that only a place would add are left out.
+    part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed)
+    # The ranking's own positions alone decide the split: documents that only another place would add are left out.
     split = set(part)
     for place in places:
-        there, unread = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
-        for behaviour in found:
+        elsewhere, ignored = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
+        for behaviour in shown:
             try:
-                beside = _positions_of(behaviour, ordered, control, there, unread)
-            except NeurosieveError:  # There is nothing to read there, or nothing to compare with: its scores are nan.
+                extra = _positions_of(behaviour, ordered, control, elsewhere, ignored)
+            except NeurosieveError:  # There is nothing to read, or nothing to compare with: its scores are nan.
                 counts[f"{place}_unread"] += 1
                 continue
-            lines += [(place, *line) for line in beside if ordered[line[1]].tokens.group in split]
+            lines += [(place, *line) for line in extra if ordered[line[1]].tokens.group in split]
     chosen = pd.DataFrame(lines, columns=columns)
-    return assemble(chosen, ordered, part, tuple(found), ("", *places))
+    return assemble(chosen, ordered, part, tuple(shown), ("", *places))
 
 
 def _positions_of(
@@ -117,9 +115,10 @@ def _positions_of(
     selection: Selection,
     counts: Counter[str],
 ) -> list[tuple[str, int, int, int]]:
+    """Return a line per present and per control position: behaviour, number of the document, token, label."""
     onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
     present = [read_at(document, behaviour, selection, counts) for document in documents]
-    having = [number for number, found in enumerate(onsets) if found]
+    positive = [number for number, starts in enumerate(onsets) if starts]
     total = sum(map(len, present))
     if not total:
         raise ConfigError(
@@ -128,42 +127,23 @@ def _positions_of(
             + f", every place to read near its {sum(map(len, onsets)):,} spans is outside the texts: "
             "read nearer to the onset"
         )
-    # The words and places to match are those that are read: of the whole span, or of its onset.
-    anchors = present if selection.at in ("span", "context") else onsets
-    told = Present(
-        here=(),
-        onsets=(),
-        anchor_token_ids=np.array(
-            [documents[n].tokens.token_ids[token] for n in having for token in sorted(anchors[n])]
-        ),
-        anchor_relative=np.array([documents[n].tokens.relative[token] for n in having for token in sorted(anchors[n])]),
-    )
-    without = [number for number, found in enumerate(onsets) if not found]
-    without.sort(key=lambda number: _digest(selection.seed, documents[number].tokens.id))
-    without = sorted(without[: round(selection.negatives_per_positive_document * len(having))])
-    ratio = selection.controls_per_position / len(
-        set(_offsets(selection))
-    )  # An anchor gives a position for each offset.
-    typical = max(1, round(ratio * total / len(having)))
-    lines = [(behaviour, number, token, 1) for number in having for token in sorted(present[number])]
+    ratio = selection.controls_per_position / len(set(_offsets(selection)))  # An anchor gives one for each offset.
+    typical = max(1, round(ratio * total / len(positive)))
+    anchors = _anchors(behaviour, documents, positive, present if selection.at in ("span", "context") else onsets)
+    lines = [(behaviour, number, token, 1) for number in positive for token in sorted(present[number])]
     controls = 0
-    for number in sorted(having + without):
-        document = documents[number]
-        count = round(ratio * len(present[number])) if onsets[number] else typical
+    for number in sorted(positive + _negatives(documents, onsets, selection)):
+        tokens, spans = documents[number].tokens, documents[number].ranges[behaviour]
         chosen = control.choose(
-            document.tokens,
-            told._replace(here=document.ranges[behaviour], onsets=onsets[number]),
-            count,
-            np.random.default_rng(_digest(selection.seed, document.tokens.id, behaviour)),
+            tokens,
+            anchors._replace(here=spans, onsets=onsets[number]),
+            round(ratio * len(present[number])) if onsets[number] else typical,
+            np.random.default_rng(seed_of(selection.seed, tokens.id, behaviour)),
         )
-        covered = {token for span in document.ranges[behaviour] for token in span} | present[number]
-        read = {
-            token
-            for anchor in chosen
-            for offset in _offsets(selection)
-            if _usable(document.tokens, token := int(anchor) + offset) and token not in covered
-        }
-        lines += [(behaviour, number, token, 0) for token in sorted(read)]
+        covered = {token for span in spans for token in span} | present[number]
+        places = {int(anchor) + offset for anchor in chosen for offset in _offsets(selection)}
+        read = sorted(token for token in places - covered if _usable(tokens, token))
+        lines += [(behaviour, number, token, 0) for token in read]
         controls += len(read)
     if not controls:
         raise DataError(
@@ -173,21 +153,44 @@ def _positions_of(
     return lines
 
 
+def _anchors(
+    behaviour: str,
+    documents: Sequence[LabelledDocument],
+    positive: Sequence[int],
+    tokens: Sequence[Collection[int]],
+) -> Present:
+    """Return the words and places that controls are matched on: those that are read, of the whole span or its onset."""
+    anchors = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
+    return Present(
+        here=(),
+        onsets=(),
+        anchor_token_ids=np.array([document.token_ids[token] for document, token in anchors]),
+        anchor_relative=np.array([document.relative[token] for document, token in anchors]),
+    )
+
+
+def _negatives(
+    documents: Sequence[LabelledDocument], onsets: Sequence[Sequence[int]], selection: Selection
+) -> list[int]:
+    """Return the documents without the behaviour that give controls, drawn by the selection's seed."""
+    negative = [number for number, starts in enumerate(onsets) if not starts]
+    negative.sort(key=lambda number: seed_of(selection.seed, documents[number].tokens.id))
+    return negative[: round(selection.negatives_per_positive_document * (len(onsets) - len(negative)))]
+
+
 def _offsets(selection: Selection) -> tuple[int, ...]:
     return {"prediction": (-1,), "window": selection.offsets}.get(selection.at, (0,))
 
 
 def read_at(document: LabelledDocument, behaviour: str, selection: Selection, counts: Counter[str]) -> set[int]:
-    """Return the tokens to read for the spans of a behaviour; `counts` gains how many cannot be read."""
+    """Return the tokens to read for the spans of a behaviour; how many cannot be read is added to `counts`."""
     tokens = document.tokens
     wanted: list[int] = []
     for span, covered in zip(document.spans[behaviour], document.ranges[behaviour], strict=True):
         if selection.at == "span":
             wanted += covered
         elif selection.at == "context":
-            first = int(np.searchsorted(tokens.ends, span.start - selection.characters, side="right"))
-            behind = int(np.searchsorted(tokens.starts, span.end + selection.characters, side="left"))
-            wanted += range(first, behind)
+            wanted += token_range(tokens, Span(span.start - selection.characters, span.end + selection.characters))
         else:
             wanted += [covered.start + offset for offset in _offsets(selection)]
     readable = {token for token in wanted if _usable(tokens, token)}
@@ -206,12 +209,12 @@ def _split(
     selection: Selection,
     seed: int,
 ) -> dict[str, int]:
-    """Return the part of each group, 0 or 1: the same share of every mixture of behaviours is held out."""
+    """Return the part of each group, 0 or 1: the same share of every combination of behaviours is held out."""
     present = chosen[chosen.label == 1]
     shown: dict[str, set[str]] = {documents[number].tokens.group: set() for number in chosen.number.unique()}
     for behaviour, number in present[["behaviour", "number"]].drop_duplicates().itertuples(index=False):
         shown[documents[number].tokens.group].add(behaviour)
-    ordered = sorted(shown, key=lambda group: (sorted(shown[group]), _digest(seed, group)))
+    ordered = sorted(shown, key=lambda group: (sorted(shown[group]), seed_of(seed, group)))
     share = selection.held_out_fraction
     # Every 1/share-th group in this order: each stratum gives its share, to within one.
     part = {group: int((place + 1) * share + 0.5) - int(place * share + 0.5) for place, group in enumerate(ordered)}
@@ -230,11 +233,6 @@ def _split(
 
 
 def split_by_hash(group: str, seed: int, share: float) -> int:
-    """Return the part of a group by chance alone, 0 or 1: how groups are split that are not known beforehand."""
-    # The word is part of the hash: another word is another split.
-    return int(_digest(seed, "dealt", group) < share * 2**64)
-
-
-def _digest(*parts: object) -> int:
-    """Return a number that depends on `parts` alone, the same on every machine."""
-    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big")
+    """Return the part of a group by chance alone, 0 or 1: for groups that are not known beforehand."""
+    # The word is part of the hash: another word would give another split.
+    return int(seed_of(seed, "dealt", group) < share * 2**64)

@@ -1,25 +1,27 @@
-"""Detectors alone, without a model: what they find in texts."""
+"""What detectors find in texts, without a model."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
+from annotated_types import Ge
 
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span
 from neurosieve.errors import ConfigError, DataError
+from neurosieve.fields import check_fields
 from neurosieve.wording import plural
 
 __all__ = [
     "Detect",
-    "Detected",
-    "all_detected",
+    "DetectedDocument",
     "check_detectors",
-    "checked",
-    "detected",
+    "check_document",
+    "check_documents",
+    "detect_all",
+    "detect_each",
     "phrases_table",
     "spans_of",
     "spans_table",
@@ -28,29 +30,26 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Detect:
-    """What `detect` is told besides its source and its detectors."""
+    """Settings of `detect`, besides its source and its detectors."""
 
     labels: tuple[str, ...] | None = None
-    """The annotated labels to compare the detectors with; all that there are, by default."""
-    contexts: int = 10
+    """The annotated labels to compare the detectors with; all of them, by default."""
+    contexts: Annotated[int, Ge(0)] = 10
     """How many spans of each behaviour are printed in their context; all of them are in `spans.parquet`."""
-    around: int = 60
+    around: Annotated[int, Ge(0)] = 60
     """How many characters of context on either side."""
-    interval_bootstraps: int = 1000
+    interval_bootstraps: Annotated[int, Ge(1)] = 1000
     """Resamples of the groups behind each interval."""
-    seed: int = 0
+    seed: Annotated[int, Ge(0)] = 0
     """Draws them."""
-    min_groups: int = 10
+    min_groups: Annotated[int, Ge(2)] = 10
     """With fewer annotated groups there is no interval: resampling so few gives intervals that are far too narrow."""
 
     def __post_init__(self) -> None:
-        for name, least in (("contexts", 0), ("around", 0), ("interval_bootstraps", 1), ("seed", 0), ("min_groups", 2)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} is {value!r}: give a whole number, at least {least}")
+        check_fields(self)
 
 
-class Detected(NamedTuple):
+class DetectedDocument(NamedTuple):
     """A document, and where in it each behaviour shows."""
 
     document: Document
@@ -58,31 +57,32 @@ class Detected(NamedTuple):
     """The spans of each behaviour in the completion, in the order of the text."""
 
 
-def check_detectors(detectors: Mapping[str, Detector], folder: Path) -> None:
-    """Raise unless the detectors are detectors, and the folder is free for a run.
-
-    Raises:
-        ConfigError: they are not, or it is not.
-    """
-    for name, one in detectors.items():
-        if not isinstance(one, Detector):
-            raise ConfigError(f"the detector `{name}` is {one!r}, which is no Detector: give an instance of one")
-    if (folder / "run.json").exists():
-        raise ConfigError(f"`{folder}` holds a finished run already, which is not written over: give another folder")
+def check_detectors(detectors: Mapping[str, Detector]) -> None:
+    """Raise ConfigError unless each is a Detector."""
+    for name, detector in detectors.items():
+        if not isinstance(detector, Detector):
+            raise ConfigError(
+                f"the detector `{name}` is {detector!r}, which is not a Detector: give an instance of one"
+            )
 
 
-def checked(documents: Iterable[Document]) -> Iterator[Document]:
+def check_document(document: object) -> None:
+    """Raise DataError unless an item of a source is a Document."""
+    if not isinstance(document, Document):
+        raise DataError(
+            f"the source gave {document!r:.80}, which is not a `neurosieve.Document`: wrap each text in one"
+        )
+
+
+def check_documents(documents: Iterable[Document]) -> Iterator[Document]:
     """Yield the documents.
 
     Raises:
-        DataError: one of them is no document, or two share an id.
+        DataError: one of them is not a document, or two share an id.
     """
     seen: set[str] = set()
     for document in documents:
-        if not isinstance(document, Document):
-            raise DataError(
-                f"the source gave {document!r:.80}, which is no `neurosieve.Document`: wrap each text in one"
-            )
+        check_document(document)
         if document.id in seen:
             raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
         seen.add(document.id)
@@ -95,75 +95,75 @@ def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Spa
     Raises:
         DataError: one of them is not in the text.
     """
-    found = sorted(detector.detect(document))
-    for span in found:
+    spans = sorted(detector.detect(document))
+    for span in spans:
         if not 0 <= span.start < span.end <= len(document.text):
             raise DataError(
                 f"the detector of `{behaviour}` found {tuple(span)} in document `{document.id}`, which has "
-                f"{plural(len(document.text), 'character')}: mend it, for a span must lie in the text and hold some"
+                f"{plural(len(document.text), 'character')}: correct it; a span lies in the text and is not empty"
             )
-    return found
+    return spans
 
 
-def detected(
+def detect_each(
     documents: Iterable[Document],
     detectors: Mapping[str, Detector],
     counts: Counter[str],
     announce: Callable[..., None],
-) -> Iterator[Detected]:
-    """Yield each document with its spans; `counts` gains what was seen and what was left out.
+) -> Iterator[DetectedDocument]:
+    """Yield each document with its spans; what was seen and what was left out is added to `counts`.
 
     Raises:
         DataError: two documents share an id, or a detector found a span that is not in the text.
     """
     number = 0
-    for number, document in enumerate(checked(documents), 1):
+    for number, document in enumerate(check_documents(documents), 1):
         counts["documents"] += 1
         if not document.text[document.completion_start :].strip():
             counts["documents_empty"] += 1
         spans: dict[str, list[Span]] = {}
         for behaviour, detector in detectors.items():
-            found = spans_of(behaviour, detector, document)
-            spans[behaviour] = [span for span in found if span.start >= document.completion_start]
-            counts["spans_in_prompt"] += len(found) - len(spans[behaviour])
+            in_text = spans_of(behaviour, detector, document)
+            spans[behaviour] = [span for span in in_text if span.start >= document.completion_start]
+            counts["spans_in_prompt"] += len(in_text) - len(spans[behaviour])
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
-        yield Detected(document, spans)
+        yield DetectedDocument(document, spans)
     announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
 
 
-def all_detected(
+def detect_all(
     documents: Iterable[Document],
     detectors: Mapping[str, Detector],
     counts: Counter[str],
     announce: Callable[..., None],
-) -> list[Detected]:
-    """Return every document with its spans, as `detected` yields them.
+) -> list[DetectedDocument]:
+    """Return every document with its spans, as `detect_each` yields them.
 
     Raises:
         DataError: there is no document, or two share an id, or a detector found a span that is not in the text.
     """
-    found = list(detected(documents, detectors, counts, announce))
-    if not found:
+    detected = list(detect_each(documents, detectors, counts, announce))
+    if not detected:
         raise DataError("the source gave no document: check its path and the fields that it reads")
-    return found
+    return detected
 
 
-def spans_table(found: Sequence[Detected], around: int) -> pd.DataFrame:
+def spans_table(detected: Sequence[DetectedDocument], around: int) -> pd.DataFrame:
     """Return a line per behaviour and span, `behaviour, document, group, start, end, label, text, before, after`."""
-    behaviours = found[0].spans if found else ()
+    behaviours = detected[0].spans if detected else ()
     lines = [
         (
             behaviour,
-            one.document.id,
-            one.document.group,
+            document.id,
+            document.group,
             *span,
-            one.document.text[span.start : span.end],
-            one.document.text[max(0, span.start - around) : span.start],
-            one.document.text[span.end : span.end + around],
+            document.text[span.start : span.end],
+            document.text[max(0, span.start - around) : span.start],
+            document.text[span.end : span.end + around],
         )
         for behaviour in behaviours
-        for one in found
-        for span in one.spans[behaviour]
+        for document, spans in detected
+        for span in spans[behaviour]
     ]
     columns = ["behaviour", "document", "group", "start", "end", "label", "text", "before", "after"]
     return pd.DataFrame(lines, columns=columns)

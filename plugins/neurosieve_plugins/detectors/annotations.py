@@ -1,4 +1,4 @@
-"""Detect what annotators found."""
+"""Detect annotated spans."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ __all__ = ["Annotations"]
 
 @dataclass(frozen=True)
 class Annotations(Detector):
-    """What is annotated, by the document's own source or in a file of labels.
+    """Annotated spans, of the document's own source or of a file of labels.
 
     A file of labels has a record a document, in a JSON array or one a line, with the document's id and its spans, in
-    characters of the document's text. A document that the file does not name has no spans.
+    characters of the document's text. A document that is not in the file has no spans.
 
     >>> spans = (Span(0, 3, "doubt"), Span(4, 7, "plan"))
     >>> document = Document(id="a", group="a", text="Hmm now", annotations=spans)
@@ -27,9 +27,9 @@ class Annotations(Detector):
     """
 
     labels: tuple[str, ...] = ()
-    """The labels to keep; all of them where none is given."""
+    """The labels to keep; all of them, by default."""
     path: str | None = None
-    """A file of labels; null for the annotations that the source brings."""
+    """A file of labels; null for the annotations of the source."""
     id_field: str = "trace_id"
     """The field of the file's records with the document's id."""
     spans_field: str = "spans"
@@ -39,14 +39,14 @@ class Annotations(Detector):
     end_field: str = "end"
     """The field of a span with the character behind its last."""
     label_field: str = "label"
-    """The field of a span with what it shows."""
+    """The field of a span with its label."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.labels, str):  # It would be read as a label a letter.
+        if isinstance(self.labels, str):  # Each letter would be a label.
             raise ConfigError(f"`labels` of the detector `annotations` is a text: give a list, [{self.labels}]")
         for name, value in vars(self).items():
             if isinstance(value, str) and not value.strip():
-                raise ConfigError(f"`{name}` of the detector `annotations` is empty: name what the labels file holds")
+                raise ConfigError(f"`{name}` of the detector `annotations` is empty: give the name that the file has")
 
     def detect(self, document: Document) -> Iterator[Span]:
         """Yield the annotated spans that have one of the labels.
@@ -87,7 +87,7 @@ class Annotations(Detector):
 
 
 class _Labels(NamedTuple):
-    """What a file of labels says."""
+    """The contents of a file of labels."""
 
     spans: Mapping[str, tuple[Span, ...]]
     """The spans of each document."""
@@ -105,4 +105,4 @@ def _read(
         if document in spans:
             raise DataError(f"{record.where} is the second for document `{document}`: put its spans into one record")
         spans[document] = spans_of(record, spans_field, start=start, end=end, label=label)
-    return _Labels(spans, frozenset(span.label for found in spans.values() for span in found))
+    return _Labels(spans, frozenset(span.label for listed in spans.values() for span in listed))

@@ -1,4 +1,4 @@
-"""Detect what a classifier has learned from annotations."""
+"""Detect sentences by a classifier that was trained on annotations."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ __all__ = ["Learned"]
 
 @dataclass(frozen=True)
 class Learned(Learnable):
-    """Sentences that a classifier, trained by `neurosieve learn`, takes to show the behaviour.
+    """Sentences that show the behaviour by the judgement of a classifier, trained by `neurosieve learn`.
 
-    It goes by words and pieces of words of the sentence and by words of the sentences before and after it. A span is
-    a whole sentence, labelled with what the annotators called the behaviour. The file that the classifier is in holds
-    numbers and texts alone: opening one runs no code.
+    Its features are words and pieces of words of the sentence, and words of the sentences before and after it. A span
+    is a whole sentence, with the annotators' label of the behaviour. The classifier's file holds numbers and texts
+    alone: opening one runs no code.
 
     >>> from tempfile import TemporaryDirectory
     >>> text = "So it is 7. Wait, is it? Let me add again."
@@ -33,7 +33,7 @@ class Learned(Learnable):
     path: str
     """The file that `neurosieve learn` wrote."""
     threshold: float | None = None
-    """How likely a sentence must show the behaviour to be marked, 0 to 1; null for what was chosen in training."""
+    """The least probability of a sentence that is marked, 0 to 1; null for the one that was chosen in training."""
 
     def __post_init__(self) -> None:
         if not self.path.strip():
@@ -52,10 +52,10 @@ class Learned(Learnable):
 
     @classmethod
     def load(cls, path: Path) -> SentenceModel:
-        """Return the classifier that a file holds.
+        """Return the classifier of a file.
 
         Raises:
-            DataError: the file is not there, is broken, or holds something else.
+            DataError: the file does not exist, is broken, or holds something else.
         """
         return load_sentences(path)
 
@@ -63,14 +63,14 @@ class Learned(Learnable):
         """Yield the sentences of the completion that are likely enough to show the behaviour.
 
         Raises:
-            DataError: the file is not there, is broken, or holds something else.
+            DataError: the file does not exist, is broken, or holds something else.
         """
         path = Path(self.path).expanduser()
         state = path.stat() if path.is_file() else None
         model = _opened(path, (state.st_mtime_ns, state.st_size) if state else None)
         least = model.threshold if self.threshold is None else self.threshold
-        for span, chance in model.rate(document):
-            if chance >= least:
+        for span, probability in model.rate(document):
+            if probability >= least:
                 yield span
 
 

@@ -34,7 +34,7 @@ class Phrases(Detector):
     def __post_init__(self) -> None:
         if not self.phrases:
             raise ConfigError("`phrases` of the detector `phrases` is empty: give at least one phrase")
-        if isinstance(self.phrases, str):  # It would be read as a phrase a letter.
+        if isinstance(self.phrases, str):  # Each letter would be a phrase.
             raise ConfigError(f"`phrases` of the detector `phrases` is a text: give a list, [{self.phrases}]")
         for number, phrase in enumerate(self.phrases, start=1):
             if not phrase.strip():
@@ -49,7 +49,7 @@ class Phrases(Detector):
         folded = _fold(text)
         origin = _origin(text) if len(folded) != len(text) else None
         automaton, labels = _automaton(tuple(self.phrases))
-        found = []
+        matches = []
         for phrase, start, end in automaton.find_matches_as_indexes(folded, overlapping=True):
             if origin is not None:
                 # Half of a folded character is no match: `s` is not in `ß`.
@@ -57,10 +57,10 @@ class Phrases(Detector):
                     continue
                 start, end = origin[start], origin[end]
             if start >= document.completion_start and not (self.words and _cuts_word(text, start, end)):
-                found.append((start, -end, phrase))
-        # The automaton cannot choose among overlapping matches: one that is refused above would hide others.
+                matches.append((start, -end, phrase))
+        # The automaton cannot choose among overlapping matches: one that is left out above would hide others.
         behind = 0
-        for start, negative_end, phrase in sorted(found):
+        for start, negative_end, phrase in sorted(matches):
             if start >= behind:
                 behind = -negative_end
                 yield Span(start, behind, labels[phrase])
@@ -91,7 +91,7 @@ def _in_word(character: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _automaton(phrases: tuple[str, ...]) -> tuple[AhoCorasick, tuple[str, ...]]:
-    """Return what finds the folded phrases, and the phrase that each of its numbers stands for."""
+    """Return what finds the folded phrases, and the phrase of each of its numbers."""
     labels: dict[str, str] = {}
     for phrase in phrases:
         labels.setdefault(_fold(phrase), phrase)

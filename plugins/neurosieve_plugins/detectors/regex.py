@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import regex
+from annotated_types import Gt
 
-from neurosieve import ConfigError, DataError, Detector, Document, Span
+from neurosieve import ConfigError, DataError, Detector, Document, Span, check_fields
 
 __all__ = ["Regex"]
 
@@ -17,7 +18,7 @@ __all__ = ["Regex"]
 class Regex(Detector):
     r"""Matches of regular expressions, of the `regex` library's kind.
 
-    A span is labelled with its pattern. Matches of no characters are passed over. A pattern that runs away is stopped.
+    A span is labelled with its pattern. Empty matches are left out. A pattern that takes too long is stopped.
 
     >>> document = Document(id="a", group="a", text="Wait. No, wait, 7 is odd.")
     >>> for span in Regex(("wait", r"no(?=,)")).detect(document):
@@ -29,16 +30,15 @@ class Regex(Detector):
 
     patterns: tuple[str, ...]
     ignore_case: bool = True
-    seconds: float = 1.0
-    """How much of the processor's time all patterns together may take for one document."""
+    seconds: Annotated[float, Gt(0)] = 1.0
+    """How much processor time all patterns together may take for one document."""
 
     def __post_init__(self) -> None:
         if not self.patterns:
             raise ConfigError("`patterns` of the detector `regex` is empty: give at least one pattern")
-        if isinstance(self.patterns, str):  # It would be read as a pattern a letter.
+        if isinstance(self.patterns, str):  # Each letter would be a pattern.
             raise ConfigError(f"`patterns` of the detector `regex` is a text: give a list, [{self.patterns}]")
-        if not self.seconds > 0:
-            raise ConfigError(f"`seconds` of the detector `regex` is {self.seconds}: it must be above 0")
+        check_fields(self, "the detector `regex`: ")
         for number, pattern in enumerate(self.patterns, start=1):
             which = f"pattern {number} of the detector `regex`"
             if not pattern:
@@ -48,8 +48,8 @@ class Regex(Detector):
             except regex.error as error:
                 at = "" if error.pos is None else f" at position {error.pos}"
                 raise ConfigError(
-                    f"{which}, `{pattern}`, is no regular expression: {error.msg}{at}; mend it there, "
-                    "or put a backslash before a character that is meant as itself"
+                    f"{which}, `{pattern}`, is not a regular expression: {error.msg}{at}; correct it there, "
+                    "or put a backslash before a character that is meant literally"
                 ) from error
 
     def detect(self, document: Document) -> Iterator[Span]:
@@ -58,11 +58,10 @@ class Regex(Detector):
         Raises:
             DataError: the time is up.
         """
-        # Of the processor's time, as `regex` counts it: a busy machine stops nothing.
+        # Processor time, as `regex` counts it: a busy machine stops nothing.
         until = time.process_time() + self.seconds
-        spans: list[
-            Span
-        ] = []  # Of all patterns before the first is given out: the time its taker takes is not counted.
+        # All patterns come before the first span is yielded: the time of whoever takes it is not counted.
+        spans: list[Span] = []
         for pattern in self.patterns:
             compiled = _compiled(pattern, self.ignore_case)
             try:
@@ -70,14 +69,14 @@ class Regex(Detector):
                 matches = compiled.finditer(
                     document.text, pos=document.completion_start, timeout=max(1e-6, until - time.process_time())
                 )
-                found = [match.span() for match in matches]
+                bounds = [match.span() for match in matches]
             except TimeoutError:
                 raise DataError(
                     f"the pattern `{pattern}` of the detector `regex` has not ended after {self.seconds:g} seconds on "
                     f"document `{document.id}`, of {len(document.text)} characters: rewrite what is repeated and can "
                     "match the same text in several ways, such as `(a|aa)+`, or raise `seconds`"
                 ) from None
-            spans += (Span(start, end, pattern) for start, end in found if start < end)
+            spans += (Span(start, end, pattern) for start, end in bounds if start < end)
         yield from spans
 
 

@@ -18,7 +18,7 @@ __all__ = ["SentenceModel", "fit_sentences", "load_sentences"]
 
 _FORMAT, _VERSION = "neurosieve sentence model", 1
 _WORDS = r"(?u)\b\w+\b|[^\w\s]"
-"""A word, or one mark: "?" tells more than most words."""
+"""A word, or one mark: "?" is more informative than most words."""
 
 
 class Terms(NamedTuple):
@@ -64,9 +64,10 @@ class SentenceModel(Fitted):
         """Yield every sentence of the completion, and how likely it shows the behaviour."""
         bounds = sentences(document.text, document.completion_start)
         if bounds:
-            chances = self.chances(_columns(document.text, bounds))
+            probabilities = self.chances(_columns(document.text, bounds))
             label = ", ".join(self.labels)
-            yield from ((Span(*where, label), float(one)) for where, one in zip(bounds, chances, strict=True))
+            for (start, end), probability in zip(bounds, probabilities, strict=True):
+                yield Span(start, end, label), float(probability)
 
     def chances(self, columns: Mapping[str, Sequence[str]]) -> npt.NDArray[np.float64]:
         """Return how likely each sentence shows the behaviour, given its text, and those `before` and `after` it."""
@@ -94,7 +95,7 @@ class SentenceModel(Fitted):
             tensors[f"{number}.frequency"] = block.frequency
             tensors[f"{number}.weights"] = block.weights
             blocks.append({"of": block.of, "analyzer": block.analyzer, "n": [block.shortest, block.longest]})
-        said = {
+        record = {
             "format": _FORMAT,
             "version": _VERSION,
             "labels": list(self.labels),
@@ -104,7 +105,7 @@ class SentenceModel(Fitted):
             "about": dict(about),
         }
         # One key alone: safetensors writes several in any order, and the same training is to give the same file.
-        metadata = {"neurosieve": json.dumps(said, sort_keys=True, ensure_ascii=False)}
+        metadata = {"neurosieve": json.dumps(record, sort_keys=True, ensure_ascii=False)}
         path.write_bytes(save(tensors, metadata))
 
 
@@ -120,10 +121,10 @@ def fit_sentences(documents: Sequence[Document], labels: Collection[str]) -> Sen
     columns: dict[str, list[str]] = {"sentence": [], "before": [], "after": []}
     present = []
     for document in documents:
-        found = [span for span in document.annotations if span.start >= document.completion_start]
-        bounds = sorted({(span.start, span.end) for span in found})
-        shows = {(span.start, span.end) for span in found if span.label in labels}
-        present += [where in shows for where in bounds]
+        spans = [span for span in document.annotations if span.start >= document.completion_start]
+        bounds = sorted({(span.start, span.end) for span in spans})
+        shows = {(span.start, span.end) for span in spans if span.label in labels}
+        present += [sentence in shows for sentence in bounds]
         for name, texts in _columns(document.text, bounds).items():
             columns[name] += texts
     if not any(present) or all(present):
@@ -135,7 +136,7 @@ def fit_sentences(documents: Sequence[Document], labels: Collection[str]) -> Sen
     matrices, vectorizers = [], []
     for of, analyzer, shortest, longest in _KINDS:
         if any(columns[of]):  # Documents of one sentence have no neighbours.
-            # A term that stands in one sentence alone tells nothing of others.
+            # A term of one sentence alone is no information about others.
             vectorizer = _vectorizer(analyzer, shortest, longest, min_df=2)
             try:
                 matrices.append(vectorizer.fit_transform(columns[of]))
@@ -156,10 +157,10 @@ def fit_sentences(documents: Sequence[Document], labels: Collection[str]) -> Sen
 
 
 def load_sentences(path: Path) -> SentenceModel:
-    """Return the model that a file holds.
+    """Return the model of a file.
 
     Raises:
-        DataError: the file is not there, is broken, or holds something else.
+        DataError: the file does not exist, is broken, or holds something else.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -174,18 +175,18 @@ def load_sentences(path: Path) -> SentenceModel:
         )
     try:
         with safe_open(path, "numpy") as file:
-            said = json.loads((file.metadata() or {}).get("neurosieve", "{}"))
-            if said.get("format") != _FORMAT:
+            record = json.loads((file.metadata() or {}).get("neurosieve", "{}"))
+            if record.get("format") != _FORMAT:
                 raise DataError(
                     f"{path} holds no detector that `neurosieve learn` has trained: give the file that it named"
                 )
-            if said["version"] != _VERSION:
+            if record["version"] != _VERSION:
                 raise DataError(
-                    f"{path} is of format {said['version']}, and this neurosieve reads format {_VERSION}: "
+                    f"{path} is of format {record['version']}, and this neurosieve reads format {_VERSION}: "
                     "train the detector again, or install the neurosieve that wrote it"
                 )
             blocks = []
-            for number, block in enumerate(said["blocks"]):
+            for number, block in enumerate(record["blocks"]):
                 terms, frequency, weights = (
                     file.get_tensor(f"{number}.{name}") for name in ("terms", "frequency", "weights")
                 )
@@ -194,12 +195,16 @@ def load_sentences(path: Path) -> SentenceModel:
                 kind = block["of"], block["analyzer"], shortest, longest
                 blocks.append(Terms(*kind, known, frequency, weights))
             model = SentenceModel(
-                tuple(said["labels"]), tuple(blocks), float(said["intercept"]), float(said["threshold"]), said["about"]
+                tuple(record["labels"]),
+                tuple(blocks),
+                float(record["intercept"]),
+                float(record["threshold"]),
+                record["about"],
             )
             _check(model)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path} is no detector that can be read ({type(error).__name__}: {error}): train it again with "
+            f"{path} is not a detector that can be read ({type(error).__name__}: {error}): train it again with "
             "`neurosieve learn`, or get the whole file"
         ) from error
     return model

@@ -28,17 +28,17 @@ def sentences(text: str, start: int = 0) -> list[tuple[int, int]]:
     >>> [text[begin:end] for begin, end in sentences(text)]
     ['Hmm, 3.5 is odd.', 'Wait.\n\n2. Try again!', 'Done, at last']
     """
-    found: list[tuple[int, int]] = []
+    bounds: list[tuple[int, int]] = []
     at = start
     for tag in _TAG.finditer(text, pos=start):
-        found += _between(text, at, tag.start())
+        bounds += _between(text, at, tag.start())
         at = tag.end()
-    return found + _between(text, at, len(text))
+    return bounds + _between(text, at, len(text))
 
 
 def _between(text: str, start: int, end: int) -> list[tuple[int, int]]:
     edges = [start, *(match.start() for match in _BREAK.finditer(text, pos=start, endpos=end)), end]
-    found: list[tuple[int, int]] = []
+    bounds: list[tuple[int, int]] = []
     waiting: int | None = None  # Where the short pieces begin that belong to the next sentence.
     for left, right in pairwise(edges):
         piece = text[left:right]
@@ -49,9 +49,9 @@ def _between(text: str, start: int, end: int) -> list[tuple[int, int]]:
         if behind - begin < _SHORTEST:
             waiting = begin
         else:
-            found.append((begin, behind))
+            bounds.append((begin, behind))
             waiting = None
     if waiting is not None:
-        begin = found.pop()[0] if found else waiting
-        found.append((begin, start + len(text[start:end].rstrip())))
-    return found
+        begin = bounds.pop()[0] if bounds else waiting
+        bounds.append((begin, start + len(text[start:end].rstrip())))
+    return bounds

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Annotated
 
-from neurosieve import ConfigError, Problem, Problems
+from annotated_types import Ge
+
+from neurosieve import Problem, Problems, check_fields
 from neurosieve_plugins.sources.drawn import draw_story, equation
 
 __all__ = ["Arithmetic"]
@@ -16,21 +19,20 @@ _TYPES = {"+": "Addition", "-": "Subtraction", "×": "Multiplication", "÷": "Di
 class Arithmetic(Problems):
     """Word problems in two to four steps, with their answers, made offline.
 
-    Their level is the number of steps, their type what the last step does. Problem 7 of a seed is the same however many
-    are asked for. The source `arithmetic` tells of the same problems where it is given the same seed.
+    Their level is the number of steps, their type what the last step does. Problem 7 of a seed does not depend on
+    how many there are. The source `arithmetic` has the same problems for the same seed.
 
     >>> problem = next(iter(Arithmetic(count=1)))
     >>> problem.level, problem.type, problem.solution.splitlines()[-1] == f"\\\\boxed{{{problem.answer}}}"
     ('Level 2', 'Subtraction', True)
     """
 
-    count: int = 100
+    count: Annotated[int, Ge(1)] = 100
     seed: int = 1
     """Not the seed of the source `arithmetic`, so that these problems are new to what was found there."""
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ConfigError(f"`count` of the problems `arithmetic` is {self.count}: it must be at least 1")
+        check_fields(self, "the problems `arithmetic`: ")
 
     def __iter__(self) -> Iterator[Problem]:
         return (self._problem(number) for number in range(self.count))

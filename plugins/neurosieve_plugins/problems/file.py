@@ -7,6 +7,7 @@ from pathlib import Path
 from neurosieve import ConfigError, Problem, Problems
 from neurosieve_plugins.problems.layout import ProblemLayout
 from neurosieve_plugins.record_files import read_records
+from neurosieve_plugins.records import same_fields
 
 __all__ = ["File"]
 
@@ -15,7 +16,7 @@ __all__ = ["File"]
 class File(Problems):
     """Problems from a JSON array of records, a file with one a line, or Parquet.
 
-    Fields that are not asked for go into the problem's metadata. A level that is a number, 3, is named `Level 3`.
+    All other fields go into the problem's metadata. A level that is a number, 3, is named `Level 3`.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -48,14 +49,7 @@ class File(Problems):
 
     @property
     def _layout(self) -> ProblemLayout:
-        return ProblemLayout(
-            self.text_field,
-            self.answer_field,
-            self.solution_field,
-            self.level_field,
-            self.type_field,
-            self.id_field,
-        )
+        return same_fields(ProblemLayout, self)
 
     def __iter__(self) -> Iterator[Problem]:
         return self._layout.problems(read_records(Path(self.path).expanduser()))

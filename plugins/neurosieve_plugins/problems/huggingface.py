@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from neurosieve import Problem, Problems
 from neurosieve_plugins.dataset_records import DatasetRecords
 from neurosieve_plugins.problems.layout import ProblemLayout
+from neurosieve_plugins.records import same_fields
 
 __all__ = ["HuggingFace"]
 
@@ -56,18 +57,11 @@ class HuggingFace(Problems):
 
     @property
     def _records(self) -> DatasetRecords:
-        return DatasetRecords(self.dataset, self.subset, self.data_files, self.split, self.revision, self.streaming)
+        return same_fields(DatasetRecords, self)
 
     @property
     def _layout(self) -> ProblemLayout:
-        return ProblemLayout(
-            self.text_field,
-            self.answer_field,
-            self.solution_field,
-            self.level_field,
-            self.type_field,
-            self.id_field,
-        )
+        return same_fields(ProblemLayout, self)
 
     def __iter__(self) -> Iterator[Problem]:
         return self._layout.problems(self._records)

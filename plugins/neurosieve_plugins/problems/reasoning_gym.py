@@ -3,9 +3,11 @@
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from neurosieve import ConfigError, DataError, Problem, Problems, nearest
+from annotated_types import Ge
+
+from neurosieve import ConfigError, DataError, Problem, Problems, check_fields, nearest
 
 __all__ = ["ReasoningGym"]
 
@@ -23,7 +25,7 @@ class ReasoningGym(Problems):
 
     tasks: tuple[str, ...] = ("gsm_symbolic",)
     """Tasks of reasoning-gym, such as `gsm_symbolic`, `chain_sum` or `leg_counting`."""
-    count: int = 100
+    count: Annotated[int, Ge(1)] = 100
     """How many problems of each task."""
     seed: int = 0
 
@@ -34,8 +36,7 @@ class ReasoningGym(Problems):
             )
         if len(set(self.tasks)) < len(self.tasks):
             raise ConfigError("`tasks` of the problems `reasoning_gym` names one twice: name each once")
-        if self.count < 1:
-            raise ConfigError(f"`count` of the problems `reasoning_gym` is {self.count}: it must be at least 1")
+        check_fields(self, "the problems `reasoning_gym`: ")
 
     def __iter__(self) -> Iterator[Problem]:
         gym = _library()

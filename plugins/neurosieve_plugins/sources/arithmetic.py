@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Annotated
 
-from neurosieve import ConfigError, Document, Source, Span
+from annotated_types import Ge, Le
+
+from neurosieve import Document, Source, Span, check_fields
 from neurosieve_plugins.sources.drawn import draw_story, equation
 from neurosieve_plugins.sources.stories import FAMILIAR, OPENINGS, STEPS, THOUGHTS, UNFAMILIAR
 
@@ -23,7 +26,7 @@ class Arithmetic(Source):
     """Worked solutions to word problems, some with a slip that is noticed and put right.
 
     Where a slip is taken back is annotated, as `backtracking`. Every document also uses the words of such remarks for
-    other things ("people wait ten minutes in line here"). Document 7 of a seed is the same however many are asked for.
+    other things ("people wait ten minutes in line here"). Document 7 of a seed does not depend on how many there are.
 
     >>> document = next(iter(Arithmetic(documents=1, slips=1.0)))
     >>> [span] = document.annotations
@@ -31,22 +34,19 @@ class Arithmetic(Source):
     ('Sorry, I got that line wrong', '1192')
     """
 
-    documents: int = 500
+    documents: Annotated[int, Ge(1)] = 500
     seed: int = 0
-    slips: float = 0.5
+    slips: Annotated[float, Ge(0), Le(1)] = 0.5
     """The share of documents with a slip."""
 
     def __post_init__(self) -> None:
-        if self.documents < 1:
-            raise ConfigError(f"`documents` of the source `arithmetic` is {self.documents}: it must be at least 1")
-        if not 0 <= self.slips <= 1:
-            raise ConfigError(f"`slips` of the source `arithmetic` is {self.slips}: it is a share, from 0 to 1")
+        check_fields(self, "the source `arithmetic`: ")
 
     def __iter__(self) -> Iterator[Document]:
         return (self._document(number) for number in range(self.documents))
 
     def _document(self, number: int) -> Document:
-        # The slip is drawn from a stream of its own, so that a document with it is, but for it, the one without.
+        # The slip has random numbers of its own: a document with a slip differs from the one without by it alone.
         rng, slip_rng = Random(f"{self.seed}/{number}"), Random(f"{self.seed}/{number}/slip")
         drawn = draw_story(rng)
         story, values, problem = drawn.story, drawn.values, drawn.problem
@@ -79,7 +79,7 @@ class Arithmetic(Source):
 
 
 def _wrong(rng: Random, result: int) -> int:
-    """Return a number that somebody might get instead of `result`."""
+    """Return a number that somebody might get in place of `result`."""
     swapped = int(str(result)[:-2] + str(result)[-1] + str(result)[-2]) if result > 9 else result
     slips = {result - 10, result + 10, result - 1, result + 2, result + 100, result - 100, swapped}
     return rng.choice(sorted(slip for slip in slips if slip > 0 and slip != result))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from neurosieve import ConfigError, Document, Source
 from neurosieve_plugins.dataset_records import DatasetRecords
+from neurosieve_plugins.records import same_fields
 from neurosieve_plugins.sources.layout import Layout
 
 __all__ = ["HuggingFace"]
@@ -69,23 +70,14 @@ class HuggingFace(Source):
 
     @property
     def _records(self) -> DatasetRecords:
-        return DatasetRecords(
-            self.dataset, self.subset, self.data_files, self.split, self.revision, self.streaming, self.part
-        )
+        return same_fields(DatasetRecords, self)
 
     @property
     def _layout(self) -> Layout:
-        return Layout(
-            self.text_field,
-            self.prompt_field,
-            self.group_field,
-            self.id_field,
-            self.spans_field,
-            self.completion_marker,
-        )
+        return same_fields(Layout, self)
 
     def __iter__(self) -> Iterator[Document]:
-        if self.streaming:  # As many as there may be: to remember the id of each would fill the memory.
+        if self.streaming:  # There may be any number of records: to remember each id would fill the memory.
             return (self._layout.document(record) for record in self._records)
         return self._layout.documents(("", record) for record in self._records)
 

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from neurosieve import ConfigError, DataError, Document, Span
-from neurosieve_plugins.records import Record, kind_of, name_of, spans_of, text_of
+from neurosieve_plugins.records import (
+    Record,
+    check_field_names,
+    id_of,
+    kind_of,
+    name_of,
+    other_fields,
+    spans_of,
+    text_of,
+    without_duplicates,
+)
 
 __all__ = ["Layout"]
 
@@ -23,13 +33,9 @@ class Layout:
     """The field with the character of the text where the completion starts, for records that have it."""
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value is not None and not value.strip():
-                hint = "" if name == "text_field" else ", or set it to null"
-                raise ConfigError(f"`{name}` is empty: name what the records hold{hint}")
-        places = [self.text_field, self.prompt_field, self.id_field, self.spans_field]
-        named = [place for place in places if place is not None]
-        if twice := sorted({place for place in named if named.count(place) > 1}):
+        check_field_names(self)
+        names = [self.text_field, self.prompt_field, self.id_field, self.spans_field]
+        if twice := sorted({name for name in names if name is not None and names.count(name) > 1}):
             raise ConfigError(f"`{twice[0]}` is given for two of a record's fields: name each field once")
 
     def document(self, record: Record, prefix: str = "") -> Document:
@@ -43,32 +49,30 @@ class Layout:
             raise DataError(f"{record.where} has no text, for its `{self.text_field}` is blank: leave the record out")
         prompt = "" if self.prompt_field is None else text_of(record, "prompt_field", self.prompt_field)
         start = self._start(record, prompt, text)
-        identity = str(record.number) if self.id_field is None else name_of(record, "id_field", self.id_field)
+        identity = id_of(record, self.id_field)
         if self.group_field is not None:
             group = name_of(record, "group_field", self.group_field)
         else:
             group = (prompt + text)[:start].strip() or prefix + identity
         annotations: tuple[Span, ...] = ()
         if self.spans_field is not None:
-            found = spans_of(record, self.spans_field, len(text))
-            annotations = tuple(Span(begin + len(prompt), end + len(prompt), label) for begin, end, label in found)
-        taken = vars(self).values()
-        metadata = {name: value for name, value in record.fields.items() if name not in taken}
-        return Document(prefix + identity, prompt + text, group, start, annotations, metadata)
+            spans = spans_of(record, self.spans_field, len(text))
+            annotations = tuple(Span(begin + len(prompt), end + len(prompt), label) for begin, end, label in spans)
+        return Document(prefix + identity, prompt + text, group, start, annotations, other_fields(record, self))
 
     def _start(self, record: Record, prompt: str, text: str) -> int:
         """Return the character of prompt and text where the completion starts."""
-        said = None if self.start_field is None else record.fields.get(self.start_field)
-        if said is None:
+        start = None if self.start_field is None else record.fields.get(self.start_field)
+        if start is None:
             marker = -1 if self.completion_marker is None else (prompt + text).find(self.completion_marker)
             return max(len(prompt), 0 if marker < 0 else marker + len(self.completion_marker or ""))
-        if isinstance(said, bool) or not isinstance(said, int) or not 0 <= said <= len(text):
-            told = said if isinstance(said, int) else kind_of(said)
+        if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start <= len(text):
+            value = start if isinstance(start, int) else kind_of(start)
             raise DataError(
-                f"`{self.start_field}` of {record.where} is {told}, where a character of its {len(text)} is needed: "
-                "mend the record, or set `start_field` to null"
+                f"`{self.start_field}` of {record.where} is {value}, where a character of its {len(text)} is needed: "
+                "correct the record, or set `start_field` to null"
             )
-        return len(prompt) + said
+        return len(prompt) + start
 
     def documents(self, records: Iterable[tuple[str, Record]]) -> Iterator[Document]:
         """Yield the document of each record, given with what goes before its id.
@@ -76,13 +80,4 @@ class Layout:
         Raises:
             DataError: a record makes no document, or two of them share an id.
         """
-        seen: dict[str, str] = {}
-        for prefix, record in records:
-            document = self.document(record, prefix)
-            if document.id in seen:
-                raise DataError(
-                    f"{record.where} has the id `{document.id}`, which {seen[document.id]} has too: "
-                    "give each record an id of its own, or set `id_field` to null to number the records"
-                )
-            seen[document.id] = record.where
-            yield document
+        return without_duplicates((record, self.document(record, prefix)) for prefix, record in records)

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from neurosieve import ConfigError, DataError, Document, Source
+from neurosieve import ConfigError, DataError, Document, Source, check_fields
 from neurosieve_plugins.record_files import check_file, decode
 
 __all__ = ["Text"]
@@ -41,22 +41,17 @@ class Text(Source):
             raise ConfigError("`path` of the source `text` is empty: give a file or a folder")
         if not self.pattern.strip() or Path(self.pattern).is_absolute():
             raise ConfigError(f"`pattern` of the source `text` is `{self.pattern}`: give one such as `**/*.txt`")
-        for name, value, options in (
-            ("split", self.split, ("file", "paragraph", "line")),
-            ("group", self.group, ("file", "document")),
-        ):
-            if value not in options:
-                raise ConfigError(f"`{name}` of the source `text` is `{value}`: it must be one of {', '.join(options)}")
+        check_fields(self, "the source `text`: ")
 
     def __iter__(self) -> Iterator[Document]:
-        found = False
+        empty = True
         for name, file in self._files():
             for line, text in self._texts(_read(file)):
-                found = True
+                empty = False
                 identity = name if self.split == "file" else f"{name}:{line}"
                 group = name if self.group == "file" else identity
                 yield Document(identity, text, group, metadata={"path": str(file), "line": line})
-        if not found:
+        if empty:
             raise DataError(f"there is nothing but blanks in {self.path}: give a file with some text")
 
     def _files(self) -> list[tuple[str, Path]]:
@@ -67,10 +62,10 @@ class Text(Source):
             return [(path.name, path)]
         files = [file for file in path.glob(self.pattern) if file.is_file()]
         if not files:
-            others = sorted({file.suffix or file.name for file in path.rglob("*") if file.is_file()})
-            names = textwrap.shorten(", ".join(f"`{name}`" for name in others), 200, placeholder=" …")
-            there = f"there are files that end in {names}" if others else "the folder holds no file"
-            raise DataError(f"no file of {path} is named as `pattern` says, `{self.pattern}`; {there}: set `pattern`")
+            endings = sorted({file.suffix or file.name for file in path.rglob("*") if file.is_file()})
+            names = textwrap.shorten(", ".join(f"`{name}`" for name in endings), 200, placeholder=" …")
+            known = f"there are files that end in {names}" if endings else "the folder holds no file"
+            raise DataError(f"no file of {path} matches `pattern`, `{self.pattern}`; {known}: set `pattern`")
         return sorted((file.relative_to(path).as_posix(), file) for file in files)
 
     def _texts(self, text: str) -> Iterator[tuple[int, str]]:
@@ -93,4 +88,4 @@ def _read(file: Path) -> str:
     try:
         return decode(file.read_bytes(), file)
     except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}): see to its permissions and its disk") from error
+        raise DataError(f"{file} cannot be read ({error.strerror}): check its permissions and its disk") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from neurosieve import ConfigError, DataError, Document, Source
 from neurosieve_plugins.record_files import read_records
-from neurosieve_plugins.records import Record
+from neurosieve_plugins.records import Record, same_fields
 from neurosieve_plugins.sources.layout import Layout
 
 __all__ = ["Traces"]
@@ -18,8 +18,7 @@ class Traces(Source):
 
     The completion starts where a record's `start_field` says, as in files that `neurosieve generate` writes, or else
     right after the first `completion_marker`. A trace without either is completion from its first character, or from
-    the end of its prompt where `prompt_field` gives one. Fields that are not asked for go into the
-    document's metadata.
+    the end of its prompt where `prompt_field` gives one. All other fields go into the document's metadata.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -54,28 +53,20 @@ class Traces(Source):
 
     @property
     def _layout(self) -> Layout:
-        return Layout(
-            self.text_field,
-            self.prompt_field,
-            self.group_field,
-            self.id_field,
-            self.spans_field,
-            self.completion_marker,
-            self.start_field,
-        )
+        return same_fields(Layout, self)
 
     def __iter__(self) -> Iterator[Document]:
         return self._layout.documents(self._records())
 
     def _records(self) -> Iterator[tuple[str, Record]]:
         path = Path(self.path).expanduser()
-        # A name that is there is never a pattern, whatever characters it holds.
+        # The name of a file that exists is never a pattern, whatever characters it holds.
         if path.exists() or not any(character in self.path for character in "*?["):
             yield from (("", record) for record in read_records(path))
             return
         folder = Path(path.anchor)
         files = sorted(file for file in folder.glob(str(path.relative_to(path.anchor))) if file.is_file())
         if not files:
-            raise DataError(f"no file is named as `{self.path}` says: correct the pattern")
+            raise DataError(f"no file is named like the pattern `{self.path}`: correct it")
         for file in files:
             yield from ((f"{file.stem}/", record) for record in read_records(file))

@@ -18,7 +18,7 @@ from neurosieve.ablation.teacher_forcing import teacher_forced
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
-from neurosieve.texts.labelling import LabelledDocument, label
+from neurosieve.texts.labelling import LabelledDocument, label_documents
 from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
@@ -205,7 +205,7 @@ def texts(count=24, groups=12):
 def chosen(source=None, at="onset", share=0.5, **asked):
     tokenizer = tiny_model()[1]
     detectors = {"slip": Phrases(("Wait, that is not",)), "other": Phrases(("four",))}
-    labelled = list(label(source or texts(), detectors, tokenizer, None, Counter()))
+    labelled = list(label_documents(source or texts(), detectors, tokenizer, None, Counter()))
     selection = Selection(at=at, held_out_fraction=share, controls_per_position=3.0)
     table = choose_positions(labelled, list(detectors), Distant(2), selection, 0, Counter()).table
     counts = Counter()

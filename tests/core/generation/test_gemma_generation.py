@@ -7,7 +7,7 @@ import pytest
 
 from neurosieve import Prompt, generate
 from neurosieve.config.configuration import build, composed, publish
-from neurosieve.generation.completing import complete
+from neurosieve.generation.completion import complete
 from neurosieve.generation.requests import Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.models.loading import Model, open_model

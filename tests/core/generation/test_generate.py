@@ -13,7 +13,7 @@ import pytest
 
 from neurosieve import ConfigError, DataError, Problem, Prompt, Sampling, find, generate, load
 from neurosieve.cli import main
-from neurosieve.generation.tracing import request_seed
+from neurosieve.generation.requests import request_seed
 from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.problems.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces
@@ -315,7 +315,7 @@ def test_a_finished_run_is_not_written_over(run):
 
 
 def test_problems_that_are_none_are_refused(run):
-    with pytest.raises(DataError, match="no `neurosieve"):
+    with pytest.raises(DataError, match=r"which is not a `neurosieve.Problem`: wrap each in one"):
         run(iter(["What is 1?"]))
 
 

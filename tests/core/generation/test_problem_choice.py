@@ -79,7 +79,7 @@ def test_problems_without_levels_are_told_as_such():
     ("problems", "message"),
     [
         ([], "there are no problems"),
-        (iter(["What is 1?"]), "which is no `neurosieve.Problem`: wrap each in one"),
+        (iter(["What is 1?"]), "which is not a `neurosieve.Problem`: wrap each in one"),
         ([Problem("a", " ")], "the problem `a` has no text"),
         ([Problem("a", "1?"), Problem("a", "2?")], "two problems have the id `a`"),
     ],

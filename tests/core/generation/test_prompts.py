@@ -74,10 +74,10 @@ def test_a_chat_template_that_refuses_the_messages_is_told(tokenizer):
         ({"template": "Solve it."}, r"'Solve it.' has no `\{problem\}`: write it where the problem is to go"),
         ({"template": ""}, "has no `{problem}`"),
         ({"template": "{ problem }"}, "has no `{problem}`"),
-        ({"system": "Be brief."}, "has a `system` message and is no chat"),
+        ({"system": "Be brief."}, "has a `system` message and is not a chat"),
         ({"examples": ({"problem": "1?"},)}, "example 1 of the prompt is"),
         ({"examples": ({"problem": "1?", "completion": "1", "level": "2"},)}, "example 1 of the prompt is"),
-        ({"stop": ("",)}, "`stop` is"),
+        ({"stop": ("",)}, r"prompt.stop is \[''\]: give a list, each item a text, not empty"),
     ],
 )
 def test_a_prompt_that_makes_no_sense_is_refused(fields, message):

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosieve import StoreError
-from neurosieve.generation.trace_store import KeptCompletion, TraceStore, trace_key
+from neurosieve.generation.trace_store import StoredCompletion, TraceStore, trace_key
 
 MADE_WITH = {"weights": "w", "sampling": {"temperature": 0.4}}
-ONE = KeptCompletion(" Wait, \u2028 no.\n\x00\U0001f600", (1, 2, 300_000), True)
+ONE = StoredCompletion(" Wait, \u2028 no.\n\x00\U0001f600", (1, 2, 300_000), True)
 
 
 def space(folder):
@@ -76,7 +76,7 @@ def test_several_that_write_at_once_tear_no_line(tmp_path):
     code = (
         "import sys; from pathlib import Path; from neurosieve.generation.trace_store import *;"
         "space = TraceStore(Path(sys.argv[1])).space({'weights': 'w', 'sampling': {'temperature': 0.4}});"
-        "[space.add(f'{sys.argv[2]}/{n}', KeptCompletion('x' * 20_000, tuple(range(500)), True)) for n in range(60)]"
+        "[space.add(f'{sys.argv[2]}/{n}', StoredCompletion('x' * 20_000, tuple(range(500)), True)) for n in range(60)]"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(number)]) for number in range(3)]
     assert [writer.wait() for writer in writers] == [0, 0, 0]

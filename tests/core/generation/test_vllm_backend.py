@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from neurosieve import ConfigError
-from neurosieve.generation.completing import complete
+from neurosieve.generation.completion import complete
 from neurosieve.generation.requests import Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore

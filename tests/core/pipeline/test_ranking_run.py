@@ -304,8 +304,8 @@ for asked in (
     expected = [
         "no detector is given",
         "no scorer is given",
-        "which is no Detector",
-        "which is no `neurosieve.Document`",
+        "which is not a Detector",
+        "which is not a `neurosieve.Document`",
         "seed is 'a'",
         "model is a int",
     ]

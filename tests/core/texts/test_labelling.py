@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from neurosieve import DataError, Detector, Document, Span
-from neurosieve.texts.labelling import label, token_range, tokenize
+from neurosieve.texts.labelling import label_documents, token_range, tokenize
 
 LESSON = [
     "Let me add the apples. Wait, that's not right: 12 + 7 = 19, so there are 19.",
@@ -136,7 +136,7 @@ class Says(Detector):
 
 def labelled(documents, name="bytes", context=None, **detectors):
     counts = Counter()
-    return list(label(documents, detectors, tokenizer_of(name), context, counts)), counts
+    return list(label_documents(documents, detectors, tokenizer_of(name), context, counts)), counts
 
 
 @every_tokenizer

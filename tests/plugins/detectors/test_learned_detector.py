@@ -195,21 +195,21 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 )
 def test_a_file_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    refused(tmp_path / "file", "no detector that can be read")
+    refused(tmp_path / "file", "is not a detector that can be read")
 
 
 def test_a_safetensors_file_of_something_else_is_refused(tmp_path):
     save_file({"a": np.zeros(3)}, tmp_path / "file")
     refused(tmp_path / "file", "holds no detector that `neurosieve learn` has trained")
     save_file({"a": np.zeros(3)}, tmp_path / "other", metadata={"neurosieve": "[1]"})
-    refused(tmp_path / "other", "no detector that can be read")
+    refused(tmp_path / "other", "is not a detector that can be read")
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
 def test_a_file_that_was_cut_off_is_refused(file, kept):
     content = file.read_bytes()
     file.write_bytes(content[: int(kept * len(content))])
-    refused(file, "no detector that can be read")
+    refused(file, "is not a detector that can be read")
 
 
 def rewritten(file, tensors=None, **changed):
@@ -240,7 +240,7 @@ def rewritten(file, tensors=None, **changed):
 )
 def test_a_file_whose_parts_do_not_fit_is_refused(file, broken):
     rewritten(file, **broken)
-    refused(file, "no detector that can be read")
+    refused(file, "is not a detector that can be read")
 
 
 def test_a_file_of_a_later_format_is_refused(file):

@@ -77,7 +77,7 @@ def test_patterns_share_the_time():
 def test_an_invalid_pattern_is_told_with_its_number_and_position(pattern, at):
     with pytest.raises(ConfigError) as caught:
         Regex(("fine", pattern))
-    assert f"pattern 2 of the detector `regex`, `{pattern}`, is no regular expression" in str(caught.value)
+    assert f"pattern 2 of the detector `regex`, `{pattern}`, is not a regular expression" in str(caught.value)
     assert f"at position {at};" in str(caught.value)
 
 

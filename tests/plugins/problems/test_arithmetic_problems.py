@@ -44,5 +44,5 @@ def test_there_are_several_levels_and_types():
 
 
 def test_fields_that_make_no_sense_are_refused():
-    with pytest.raises(ConfigError, match="`count` of the problems `arithmetic` is 0"):
+    with pytest.raises(ConfigError, match="the problems `arithmetic`: count is 0: give a whole number, at least 1"):
         Arithmetic(0)

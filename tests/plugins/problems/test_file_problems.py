@@ -84,7 +84,7 @@ def test_levels_are_named_as_in_the_founding_files(tmp_path, level, read):
     ("records", "fields", "message"),
     [
         ([{"question": "1?", "answer": "1"}], {}, r"record 1 .* has no `problem`; it has `question`, .*`text_field`"),
-        ([{"problem": "1?"}], {}, r"has no `answer`; it has `problem`: mend the record, or set `answer_field`"),
+        ([{"problem": "1?"}], {}, r"has no `answer`; it has `problem`: correct the record, or set `answer_field`"),
         ([{"problem": "1?", "answer": [1]}], {}, "`answer` of record 1 .* is a list, where a text or a number"),
         ([{"problem": "1?", "answer": True}], {}, "`answer` of record 1 .* is true or false"),
         ([{"problem": 1, "answer": "1"}], {}, "`problem` of record 1 .* is a number, not a text"),

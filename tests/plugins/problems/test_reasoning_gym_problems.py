@@ -49,5 +49,5 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
 
 @pytest.mark.parametrize("fields", [{"tasks": ()}, {"tasks": ("a", "a")}, {"count": 0}])
 def test_fields_that_make_no_sense_are_refused(fields):
-    with pytest.raises(ConfigError, match="of the problems `reasoning_gym`"):
+    with pytest.raises(ConfigError, match="the problems `reasoning_gym`"):
         ReasoningGym(**fields)

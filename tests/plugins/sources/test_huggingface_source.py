@@ -9,7 +9,7 @@ import pytest
 
 from neurosieve import BrokenOffError, ConfigError, DataError, Document
 from neurosieve.testing import check_source
-from neurosieve.texts.resumable import Unbroken
+from neurosieve.texts.resumable import ResumableSource
 from neurosieve_plugins.sources.huggingface import HuggingFace
 
 RECORDS = [
@@ -180,7 +180,7 @@ def test_a_stream_that_breaks_off_says_so_and_is_read_on(tmp_path, breaking_serv
     source = HuggingFace("json", data_files=(f"{address}/texts.jsonl",), streaming=True)
     with pytest.raises(BrokenOffError, match=r"broke off after record \d+"):
         list(source)
-    texts = Unbroken(source, first_wait=0.0)
+    texts = ResumableSource(source, first_wait=0.0)
     server.failures = 3
     assert [document.id for document in texts] == [str(number) for number in range(1, 6_501)]
-    assert texts.broken > 0
+    assert texts.interruptions > 0

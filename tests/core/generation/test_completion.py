@@ -9,7 +9,7 @@ import torch
 from scipy.stats import chisquare, kstest
 
 from neurosieve import ConfigError, ModelError
-from neurosieve.generation.completing import complete, prompt_tokens
+from neurosieve.generation.completion import complete, prompt_tokens
 from neurosieve.generation.requests import Request
 from neurosieve.generation.sampling import Sampler, Sampling, gumbel_noise
 from neurosieve.generation.trace_store import TraceStore
@@ -552,7 +552,7 @@ def test_a_bridge_that_was_handed_over_completes_as_its_model_does(tiny):
         ({"temperature": float("inf")}, "temperature is inf"),
         ({"top_p": 0.0}, r"top_p is 0\.0"),
         ({"top_p": 1.1}, r"top_p is 1\.1"),
-        ({"stop": ("",)}, "stop is"),
+        ({"stop": ("",)}, r"stop is \[''\]: give a list, each item a text, not empty"),
     ],
 )
 def test_sampling_that_makes_no_sense_is_refused(fields, message):

@@ -8,7 +8,9 @@ import torch
 from neurosieve.errors import ConfigError
 from neurosieve.generation.requests import Completion, Edits, Request, Row
 from neurosieve.generation.sampling import Sampling
-from neurosieve.generation.trace_store import KeptCompletion, TraceStore, trace_key
+from neurosieve.generation.trace_store import StoredCompletion, TraceStore, trace_key
+from neurosieve.generation.transformers_backend import complete_with_transformers
+from neurosieve.generation.vllm_backend import complete_with_vllm
 from neurosieve.models.loading import LanguageModel
 
 __all__ = ["complete", "prompt_tokens"]
@@ -27,13 +29,13 @@ def complete(
 ) -> Iterator[Completion]:
     """Yield the completion of every request, in any order.
 
-    A completion does not depend on the batch that it is made in, but for how a device rounds. It is kept in `traces`,
+    A completion does not depend on the batch that it is made in, but for how a device rounds. It is stored in `traces`,
     if that is given, the moment it ends; what is there already is not made again.
 
     Raises:
-        ConfigError: a prompt does not fit into the model's context, or holds no token; or vLLM is asked for in vain.
+        ConfigError: a prompt does not fit into the model's context, or holds no token; or vLLM cannot be used.
         ModelError: a single row does not fit into memory, or the model gives no numbers, or cannot generate.
-        StoreError: a completion cannot be kept.
+        StoreError: a completion cannot be written.
     """
     if edits is not None and backend == "vllm":
         raise ConfigError("vLLM runs a model that cannot be edited: take `backend=transformers`")
@@ -41,34 +43,31 @@ def complete(
     rows = [
         Row(request, tokens[request.prompt], trace_key(tokens[request.prompt], request.seed)) for request in requests
     ]
-    _refuse_long(model, rows)
+    _check_prompts(model, rows)
     space = traces.space(_made_with(model, sampling, edits, backend), model.name) if traces is not None else None
-    waiting = []
+    missing = []
     for row in rows:
-        kept = space.find(row.key) if space is not None else None
-        if kept is None:
-            waiting.append(row)
+        stored = space.find(row.key) if space is not None else None
+        if stored is None:
+            missing.append(row)
         else:
-            yield Completion(row.request, *kept)
+            yield Completion(row.request, *stored)
 
-    def finish(row: Row, made: Sequence[int], ended: bool) -> Completion:
-        kept = KeptCompletion(_text(model.tokenizer, row.prompt, made, sampling.stop, ended), tuple(made), ended)
+    def finish(row: Row, tokens: Sequence[int], ended: bool) -> Completion:
+        text = _text(model.tokenizer, row.prompt, tokens, sampling.stop, ended)
+        stored = StoredCompletion(text, tuple(tokens), ended)
         if space is not None:
-            space.add(row.key, kept)
-        return Completion(row.request, *kept)
+            space.add(row.key, stored)
+        return Completion(row.request, *stored)
 
     try:
-        if waiting and backend == "vllm":
-            from neurosieve.generation.vllm_backend import generated_by_vllm
-
-            _refuse_past_context(model, waiting, sampling)
-            yield from generated_by_vllm(model, waiting, sampling, rows_per_batch, finish, announce)
-        elif waiting:
-            from neurosieve.generation.transformers_backend import generated
-
+        if missing and backend == "vllm":
+            _check_lengths(model, missing, sampling)
+            yield from complete_with_vllm(model, missing, sampling, rows_per_batch, finish, announce)
+        elif missing:
             if _learns_positions(model.module):
-                _refuse_past_context(model, waiting, sampling)
-            yield from generated(model, waiting, sampling, rows_per_batch, finish, announce, edits)
+                _check_lengths(model, missing, sampling)
+            yield from complete_with_transformers(model, missing, sampling, rows_per_batch, finish, announce, edits)
     finally:
         if space is not None:
             space.close()
@@ -85,25 +84,24 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def _text(tokenizer: Any, prompt: Sequence[int], made: Sequence[int], stop: Sequence[str], ended: bool) -> str:
+def _text(tokenizer: Any, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str], ended: bool) -> str:
+    def decode(ids: Sequence[int]) -> str:
+        return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
     # Decoded behind its prompt: some tokenizers drop the space that a text begins with.
-    before, whole = _decoded(tokenizer, prompt), _decoded(tokenizer, [*prompt, *made])
-    text = whole[len(before) :] if whole.startswith(before) else _decoded(tokenizer, made)
-    found = [place for one in stop if (place := text.find(one)) >= 0]
-    if found:
-        return text[: min(found)]
+    before, whole = decode(prompt), decode([*prompt, *tokens])
+    text = whole[len(before) :] if whole.startswith(before) else decode(tokens)
+    stops = [place for stopping in stop if (place := text.find(stopping)) >= 0]
+    if stops:
+        return text[: min(stops)]
     return text if ended else text.rstrip("\ufffd")  # A character whose last bytes did not come.
-
-
-def _decoded(tokenizer: Any, ids: Sequence[int]) -> str:
-    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
 def _made_with(model: LanguageModel, sampling: Sampling, edits: Edits | None, backend: str) -> dict[str, Any]:
     """Return what decides a completion, besides its prompt and its seed."""
     return {
         "weights": model.fingerprint,
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": model.dtype_name,
         "backend": backend,
         "sampling": {
             "temperature": float(sampling.temperature),
@@ -115,7 +113,7 @@ def _made_with(model: LanguageModel, sampling: Sampling, edits: Edits | None, ba
     }
 
 
-def _refuse_long(model: LanguageModel, rows: Sequence[Row]) -> None:
+def _check_prompts(model: LanguageModel, rows: Sequence[Row]) -> None:
     context = getattr(model.config, "max_position_embeddings", None)
     for row in rows:
         if not row.prompt:
@@ -127,8 +125,8 @@ def _refuse_long(model: LanguageModel, rows: Sequence[Row]) -> None:
             )
 
 
-def _refuse_past_context(model: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> None:
-    """Refuse what goes past the last position that the model has."""
+def _check_lengths(model: LanguageModel, rows: Sequence[Row], sampling: Sampling) -> None:
+    """Raise where a completion could go past the last position that the model has."""
     context = getattr(model.config, "max_position_embeddings", None)
     longest = max(rows, key=lambda row: len(row.prompt))
     if context is not None and len(longest.prompt) + sampling.max_new_tokens > context:
