@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,8 @@ class Lexical(Control):
     >>> sorted(words[token] for token in chosen)
     ['I', 'I', 'wait', 'wait']
     """
+
+    needs_other_documents: ClassVar[bool] = True
 
     def choose(
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Matched(Control):
     >>> Matched(tolerance=0.015).choose(document, present, count=10, rng=np.random.default_rng(0))
     [19, 20, 21, 89, 90, 91]
     """
+
+    needs_other_documents: ClassVar[bool] = True
 
     tolerance: float = 0.1
     tokens: int = 10

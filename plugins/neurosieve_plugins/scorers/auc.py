@@ -1,6 +1,7 @@
 """The area under the ROC curve."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Float64
@@ -30,6 +31,8 @@ class Auc(Scorer[RowsState]):
     >>> auc.compute(auc.statistic.update(auc.statistic.empty(1, 1), batch)).value.item()
     0.875
     """
+
+    area: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Rows:

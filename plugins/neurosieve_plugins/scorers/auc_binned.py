@@ -1,6 +1,7 @@
 """The area under the ROC curve, from counts in bins."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -34,6 +35,9 @@ class AucBinned(Scorer[HistogramState]):
     >>> scores.value.item(), scores.details["error_bound"].item()
     (0.875, 0.125)
     """
+
+    area: ClassVar[bool] = True
+    bounded: ClassVar[bool] = True
 
     steps: int = 16
     """Into how many bins each power of 2 is cut: a power of 2 itself. Twice as many halve the error, and take twice the

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int, Int8
@@ -32,6 +33,9 @@ class AucWithinToken(Scorer[RowsState]):
     >>> scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch)).value.item()
     0.5
     """
+
+    area: ClassVar[bool] = True
+    between_documents: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Rows:

@@ -1,6 +1,7 @@
 """The standardised difference of means, without the bias of small samples."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,6 +32,8 @@ class HedgesG(Scorer[MomentsState]):
     >>> round(scorer.compute(state).value.item(), 4)
     1.2122
     """
+
+    bounded: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Moments:

@@ -1,6 +1,7 @@
 """The difference of means."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -27,6 +28,8 @@ class MeanDifference(Scorer[MomentsState]):
     >>> scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch)).value.item()
     3.0
     """
+
+    bounded: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Moments:
