@@ -69,7 +69,7 @@ class _Shard(Source):
 
 
 class Detector(ABC):
-    """Says where in a document a behaviour shows. It knows nothing of tokens."""
+    """Says where in a document a behaviour shows, in characters: it does not see tokens."""
 
     @abstractmethod
     def detect(self, document: Document) -> Iterable[Span]:
@@ -110,7 +110,7 @@ class Statistic(ABC, Generic[S]):
 
 
 class Scorer(ABC, Generic[S]):
-    """Rates how well each neuron tells presence from control."""
+    """Rates how well each neuron distinguishes presence from control."""
 
     area: ClassVar[bool] = False
     """Whether the score is an AUC: 1 for a neuron that always fires more, 0 for its opposite, 0.5 at chance level."""
@@ -182,12 +182,12 @@ class Scorer(ABC, Generic[S]):
 
 
 class Executor(ABC):
-    """Where the work of reading is done: in this process, or in several, on one machine or many."""
+    """Where the model is run: in this process, or in several, on one machine or many."""
 
     @property
     @abstractmethod
     def workers(self) -> int:
-        """How many units are worked on at a time."""
+        """How many units are processed at a time."""
 
     @abstractmethod
     def map(
@@ -217,7 +217,7 @@ class Problems(ABC):
 
 
 class Grader(ABC):
-    """Says whether a completion answers its problem right."""
+    """Says whether a completion answers its problem correctly."""
 
     @abstractmethod
     def grade(self, completion: str, truth: str) -> Verdict:
@@ -231,11 +231,11 @@ class Intervention(ABC):
     def edit(
         self, activations: Float[Tensor, "batch positions neurons"], reference: Reference
     ) -> Float[Tensor, "batch positions neurons"]:
-        """Return what the chosen neurons are to hold in place of `activations`, which is left alone."""
+        """Return what the chosen neurons are to hold in place of `activations`, which must not be changed."""
 
 
 class Report(ABC):
-    """Draws a finished run for people to look at."""
+    """Draws a finished run for people to read."""
 
     @abstractmethod
     def write(self, folder: Path) -> Iterable[Path]:

@@ -103,7 +103,7 @@ class Verdict(NamedTuple):
     right: bool | None
     """None where the grader failed, which is counted separately and never as wrong."""
     answer: str = ""
-    """The answer that was found in the completion."""
+    """The answer in the completion."""
     reason: str = ""
     """Why there is no verdict."""
 

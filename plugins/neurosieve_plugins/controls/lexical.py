@@ -1,4 +1,4 @@
-"""Controls that are the same words."""
+"""Controls that hold the same words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ __all__ = ["Lexical"]
 class Lexical(Control):
     """The behaviour's own tokens, where it does not show, each as often as the behaviour uses it or less.
 
-    A word that a document has too seldom is not made up for with others: there are fewer controls then.
+    A word that is too rare in a document is not replaced by others: there are fewer controls then.
 
     >>> words = "wait I wait I wait I was I was".split()
     >>> document = TokenizedDocument(

@@ -17,7 +17,7 @@ __all__ = ["CohensD"]
 class CohensD(Scorer[MomentsState]):
     """How many standard deviations higher a neuron fires on average with the behaviour than at a control.
 
-    Cohen (1988, "Statistical power analysis for the behavioral sciences"). 0 tells nothing.
+    Cohen (1988, "Statistical power analysis for the behavioral sciences"). 0 is chance level.
 
     >>> import torch
     >>> from neurosieve import Batch, Site

@@ -19,7 +19,7 @@ class HedgesG(Scorer[MomentsState]):
     """How many standard deviations higher a neuron fires with the behaviour, without the bias of small samples.
 
     Cohen's d with the pooled standard deviation, times 1 - 3 / (4 (n1 + n0 - 2) - 1) (Hedges 1981, "Distribution theory
-    for Glass's estimator of effect size"): what `cohens_d` computes with `hedges: true`. 0 tells nothing.
+    for Glass's estimator of effect size"): what `cohens_d` computes with `hedges: true`. 0 is chance level.
 
     >>> import torch
     >>> from neurosieve import Batch, Site
