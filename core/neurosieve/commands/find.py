@@ -25,7 +25,7 @@ from neurosieve.registry import describe
 from neurosieve.runs.results import Result, Run, draw
 from neurosieve.texts.selection import Selection
 
-__all__ = ["find", "from_config", "main", "with_groups"]
+__all__ = ["find", "from_config", "job_of", "main", "with_groups"]
 
 
 def find(

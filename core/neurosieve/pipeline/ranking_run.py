@@ -148,8 +148,8 @@ def _warnings_of_scorer(rank_by: str, scorer: Scorer[Any]) -> list[str]:
     if scorer.centred and not scorer.joint:
         return []
     return [
-        f"`{rank_by}` is biased on noise, or scores neurons jointly, so replication is not tested; rank by another "
-        "scorer (`rank_by=auc`) to test it"
+        f"`{rank_by}` gives no verdict on replication, because it is biased on noise, or scores neurons jointly; rank "
+        "by another scorer (`rank_by=auc`) for one"
     ]
 
 

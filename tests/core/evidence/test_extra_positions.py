@@ -72,7 +72,10 @@ def test_a_place_that_is_outside_all_texts_leaves_its_columns_empty_and_is_said(
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [({"extra_positions": ("ahead",)}, "take"), ({"extra_positions": ("window",), "offsets": ()}, "offsets")],
+    [
+        ({"extra_positions": ("ahead",)}, r"extra_positions is .*ahead.*: give .*prediction"),
+        ({"extra_positions": ("window",), "offsets": ()}, "offsets"),
+    ],
 )
 def test_looks_that_cannot_be_are_refused(asked, said):
     with pytest.raises(ConfigError, match=said):

@@ -11,13 +11,13 @@ from planted import plant, texts
 from neurosieve import ConfigError, ModelError, Site, ablate, find, load
 from neurosieve.cli import main
 from neurosieve.commands.compare import compare
+from neurosieve.commands.find import job_of
 from neurosieve.commands.show import show
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.hooks import read
 from neurosieve.models.loading import hand_over
 from neurosieve.models.sites import KINDS
 from neurosieve.models.tiny import tiny_model
-from neurosieve.pipeline.job import job_of
 from neurosieve.pipeline.rescoring import rescore
 from neurosieve.pipeline.settings import Find
 from neurosieve_plugins.detectors.annotations import Annotations

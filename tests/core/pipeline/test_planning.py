@@ -8,8 +8,8 @@ import pytest
 from neurosieve import ConfigError, DataError, Document, find
 from neurosieve import plan as plan_in_python
 from neurosieve.cli import main
+from neurosieve.commands.find import job_of
 from neurosieve.models.loading import Model, open_model
-from neurosieve.pipeline.job import job_of
 from neurosieve.pipeline.planning import plan_run
 from neurosieve.texts.selection import Selection
 from neurosieve_plugins.controls.distant import Distant
@@ -29,7 +29,7 @@ def plan(tmp_path, monkeypatch):
     def plan(source=None, scorer=Auc(), selection=Selection(), **settings):  # noqa: B008
         lm = open_model(Model("tiny", format="tiny"))
         source = Arithmetic(documents=60) if source is None else source
-        job = job_of("tiny", source, DETECTORS, {"scorer": scorer}, Distant(), selection, **settings)
+        job = job_of("tiny", source, DETECTORS, {"scorer": scorer}, control=Distant(), selection=selection, **settings)
         planned = plan_run(dataclasses.replace(job, model=lm))
         assert not lm.is_loaded
         return planned

@@ -6,9 +6,9 @@ import pytest
 from planted import plant, texts
 
 from neurosieve import ConfigError, DataError, Document, find
+from neurosieve.commands.find import job_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
-from neurosieve.pipeline.job import job_of
 from neurosieve.pipeline.rescoring import rescore
 from neurosieve.texts.selection import Selection
 from neurosieve_plugins.detectors.annotations import Annotations
