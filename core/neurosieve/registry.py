@@ -108,11 +108,8 @@ class Registry:
 
     def search_path(self) -> list[tuple[str, str]]:
         """Return the origin and path of every Hydra config folder that a plugin package brings."""
-        return [
-            (implementation.plugin_name, path)
-            for implementation in self.manager.hook.config_search_path.get_hookimpls()
-            for path in implementation.function()
-        ]
+        implementations: list[Any] = self.manager.hook.config_search_path.get_hookimpls()
+        return [(hook.plugin_name, path) for hook in implementations for path in hook.function()]
 
     def announce(self, hook: str, **event: Any) -> None:
         """Tell every plugin that listens to `hook`."""
