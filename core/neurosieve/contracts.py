@@ -69,7 +69,7 @@ class _Shard(Source):
 
 
 class Detector(ABC):
-    """Says where in a document a behaviour shows. It knows nothing of tokens."""
+    """Says where in a document a behaviour shows, in characters: it does not see tokens."""
 
     @abstractmethod
     def detect(self, document: Document) -> Iterable[Span]:
@@ -78,6 +78,10 @@ class Detector(ABC):
 
 class Control(ABC):
     """Chooses positions where the behaviour does not show, to compare with."""
+
+    needs_other_documents: ClassVar[bool] = False
+    """Whether it compares with the behaviour in other documents, and chooses nothing without them. A pass without a
+    store sees one document at a time, and cannot use such a control."""
 
     @abstractmethod
     def choose(
@@ -90,7 +94,7 @@ class Statistic(ABC, Generic[S]):
     """A summary of positions that can be taken in parts."""
 
     bounded: ClassVar[bool] = False
-    """Whether the state is as large however many positions it summarises: what a pass without a store can take."""
+    """Whether the size of the state does not depend on the number of positions: a pass without a store needs that."""
 
     @abstractmethod
     def empty(self, behaviours: int, neurons: int) -> S:
@@ -106,13 +110,23 @@ class Statistic(ABC, Generic[S]):
 
 
 class Scorer(ABC, Generic[S]):
-    """Rates every neuron by how well it tells presence from control."""
+    """Rates how well each neuron distinguishes presence from control."""
+
+    area: ClassVar[bool] = False
+    """Whether the score is an AUC: 1 for a neuron that always fires more, 0 for its opposite, 0.5 at chance level."""
+
+    between_documents: ClassVar[bool] = False
+    """Whether its comparisons lie between documents: it has `contributions`, and its null flips the signs of whole
+    groups. The null of any other scorer permutes labels within documents."""
+
+    bounded: ClassVar[bool] = False
+    """Whether its statistic is `bounded`, whatever its fields."""
+
+    centred: ClassVar[bool] = True
+    """Whether a neuron at chance level scores `neutral` on average, also on a small sample."""
 
     joint: ClassVar[bool] = False
     """Whether a neuron's score depends on the other neurons that are scored with it."""
-
-    centred: ClassVar[bool] = True
-    """Whether a neuron that tells nothing scores `neutral` on average, also on a small sample."""
 
     @property
     @abstractmethod
@@ -124,9 +138,9 @@ class Scorer(ABC, Generic[S]):
         """Return a score per behaviour and neuron: nan where undefined, never 0."""
 
     def contrast(self, batch: Batch) -> Contrast | None:
-        """Return the score of `batch` as a function of sums over present positions, or None where it is none.
+        """Return the score of `batch` as a function of sums over present positions, or None where it is not one.
 
-        A scorer that can gives its permutation null as one matrix product; any other is computed column by column.
+        With it the permutation null is one matrix product; without it each column of labels is computed by itself.
 
         Args:
             batch: positions of one behaviour, in one column of labels; every one of them is compared.
@@ -134,12 +148,10 @@ class Scorer(ABC, Generic[S]):
         return None
 
     def contributions(self, batch: Batch) -> Float[Tensor, "positions neurons"] | None:
-        """Return what each position adds to the distance of the score of `batch` from neutral, or None.
+        """Return what each position adds to the score of `batch` minus neutral; None unless `between_documents`.
 
-        They sum to that distance, and each is one of two sides: its label, less what is expected of it, times what
-        the neuron does there, less what is expected of that. A scorer that has them gets a null that flips the sums of
-        whole groups, because its comparisons lie between documents; that of any other permutes labels within documents.
-        nan where the score is undefined.
+        They sum to that difference. Each is a product: its label minus the expected label, times the neuron's value
+        there minus the expected value. nan where the score is undefined.
 
         Args:
             batch: positions of one behaviour, in one column of labels; every one of them is compared.
@@ -149,7 +161,7 @@ class Scorer(ABC, Generic[S]):
     def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores | None:
         """Return the scores of `batch` under each line of `weights`, as if each line were a behaviour of its own.
 
-        None where there is no quick way: positions are repeated then, draw by draw, which takes longer.
+        None where there is no fast way: positions are then repeated, draw by draw, which takes longer.
 
         Args:
             batch: positions of one behaviour, in one column of labels; every one of them is compared.
@@ -158,9 +170,9 @@ class Scorer(ABC, Generic[S]):
         return None
 
     def interval(self, batch: Batch, confidence: float) -> Interval | None:
-        """Return an interval of each neuron's score that knows that positions of one group are not independent.
+        """Return an interval of each neuron's score that allows for dependence among the positions of a group.
 
-        None where there is no formula: whole groups are resampled then, which takes longer.
+        None where there is no formula: whole groups are then resampled, which takes longer.
 
         Args:
             batch: positions of one behaviour, in one column of labels; every one of them is compared.
@@ -170,12 +182,12 @@ class Scorer(ABC, Generic[S]):
 
 
 class Executor(ABC):
-    """Where the work of reading is done: in this process, or in several, on one machine or many."""
+    """Where the model is run: in this process, or in several, on one machine or many."""
 
     @property
     @abstractmethod
     def workers(self) -> int:
-        """How many units are worked on at a time."""
+        """How many units are processed at a time."""
 
     @abstractmethod
     def map(
@@ -205,7 +217,7 @@ class Problems(ABC):
 
 
 class Grader(ABC):
-    """Says whether a completion answers its problem right."""
+    """Says whether a completion answers its problem correctly."""
 
     @abstractmethod
     def grade(self, completion: str, truth: str) -> Verdict:
@@ -219,11 +231,11 @@ class Intervention(ABC):
     def edit(
         self, activations: Float[Tensor, "batch positions neurons"], reference: Reference
     ) -> Float[Tensor, "batch positions neurons"]:
-        """Return what the chosen neurons are to hold in place of `activations`, which is left alone."""
+        """Return what the chosen neurons are to hold in place of `activations`, which must not be changed."""
 
 
 class Report(ABC):
-    """Draws a finished run for people to look at."""
+    """Draws a finished run for people to read."""
 
     @abstractmethod
     def write(self, folder: Path) -> Iterable[Path]:

@@ -32,12 +32,12 @@ class Span(NamedTuple):
     start: int
     end: int
     label: str = ""
-    """What was found: the phrase, the pattern, the annotator's label."""
+    """The phrase, the pattern, or the annotator's label."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text, and what is known of it before a model reads it."""
+    """A text, with what is known before a model reads it."""
 
     id: str
     text: str
@@ -46,7 +46,7 @@ class Document:
     completion_start: int = 0
     """The character where the model's own completion starts; nothing is looked for before it."""
     annotations: tuple[Span, ...] = ()
-    """Spans that the source itself knows."""
+    """Spans that come with the source."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -70,7 +70,7 @@ class TokenizedDocument:
 
 
 class Present(NamedTuple):
-    """What a control is told of the behaviour that its positions are to be compared with."""
+    """What a control knows of the behaviour that its positions are compared with."""
 
     here: Sequence[range]
     """The spans in this document, in tokens."""
@@ -84,7 +84,7 @@ class Present(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """A task for a model, and what is known of its answer."""
+    """A task for a model, and its answer where that is known."""
 
     id: str
     text: str
@@ -98,12 +98,12 @@ class Problem:
 
 
 class Verdict(NamedTuple):
-    """What a grader says of a completion."""
+    """A grader's judgement of a completion."""
 
     right: bool | None
-    """None where the grader failed: that is counted by itself, and never as wrong."""
+    """None where the grader failed, which is counted separately and never as wrong."""
     answer: str = ""
-    """The answer that was found in the completion."""
+    """The answer in the completion."""
     reason: str = ""
     """Why there is no verdict."""
 
@@ -116,20 +116,20 @@ class Neuron(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What an intervention may go by, besides the activations that it edits."""
+    """What an intervention may use, besides the activations that it edits."""
 
     controls: Float[Tensor, "controls neurons"]
     """Activations of the same neurons at control positions."""
     draws: Float[Tensor, "batch positions"]
-    """A random number from 0 to below 1 for each place. It does not depend on what else is in the batch."""
+    """A random number in [0, 1) for each place. It does not depend on what else is in the batch."""
 
 
 class Site(NamedTuple):
-    """A place in the model whose activations are read."""
+    """A place in the model whose activations are read or edited."""
 
     layer: int
     kind: str = "mlp_post"
-    """Which place of the layer: by default its MLP neurons, after the nonlinearity."""
+    """Which activations of the layer: by default its MLP neurons, after the nonlinearity."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class Batch:
 
 
 class Contrast(NamedTuple):
-    """What makes a score of many label columns one matrix product: it depends on sums over present positions alone."""
+    """A score that depends only on sums over present positions: of many label columns it is one matrix product."""
 
     values: Float[Tensor, "positions neurons"]
     """What is summed over the present positions of a column."""
@@ -165,10 +165,10 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """What a scorer says: a number per behaviour and neuron, nan where undefined."""
+    """A number per behaviour and neuron, nan where undefined."""
 
     value: Float[Tensor, "behaviours neurons"]
     neutral: float | Float[Tensor, "behaviours 1"] = 0.0
-    """The score that tells nothing; neurons are ranked by their distance from it."""
+    """The score at chance level; neurons are ranked by how far they are from it."""
     details: Mapping[str, Float[Tensor, "behaviours neurons"]] = field(default_factory=dict)
     """Further columns of the ranking, such as a p-value, named after the scorer and this key."""

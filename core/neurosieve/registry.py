@@ -1,12 +1,12 @@
-"""Who is plugged in. Whatever is wrong with a plugin stops the program, with the name of the distribution at fault."""
+"""The installed plugins. A faulty plugin stops the program, with the name of the distribution at fault."""
 
 import dataclasses
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import pluggy
 
@@ -76,7 +76,7 @@ class Registry:
         self._plugins = {kind: self._collect(kind) for kind in KINDS}
 
     def _collect(self, kind: str) -> dict[str, Plugin]:
-        found: dict[str, Plugin] = {}
+        plugins: dict[str, Plugin] = {}
         hook = f"register_{kind.removesuffix('s')}s"
         for implementation in getattr(self.manager.hook, hook).get_hookimpls():
             origin = implementation.plugin_name
@@ -85,13 +85,13 @@ class Registry:
                 raise PluginError(f"`{hook}` of `{origin}` returned {registered!r}: return a dict of names and classes")
             for name, cls in registered.items():
                 _check(kind, name, cls, origin)
-                if name in found:
+                if name in plugins:
                     raise PluginError(
-                        f"the {kind} `{name}` is registered by both `{found[name].origin}` and `{origin}`: "
+                        f"the {kind} `{name}` is registered by both `{plugins[name].origin}` and `{origin}`: "
                         "uninstall one, or rename it"
                     )
-                found[name] = Plugin(kind, name, cls, origin)
-        return dict(sorted(found.items()))
+                plugins[name] = Plugin(kind, name, cls, origin)
+        return dict(sorted(plugins.items()))
 
     def __iter__(self) -> Iterator[Plugin]:
         return (plugin for kind in KINDS for plugin in self._plugins[kind].values())
@@ -108,11 +108,8 @@ class Registry:
 
     def search_path(self) -> list[tuple[str, str]]:
         """Return the origin and path of every Hydra config folder that a plugin package brings."""
-        implementations: list[pluggy.HookImpl] = self.manager.hook.config_search_path.get_hookimpls()
-        found: list[tuple[str, Iterable[str]]] = [
-            (one.plugin_name, cast(Any, one.function())) for one in implementations
-        ]
-        return [(origin, path) for origin, paths in found for path in paths]
+        implementations: list[Any] = self.manager.hook.config_search_path.get_hookimpls()
+        return [(hook.plugin_name, path) for hook in implementations for path in hook.function()]
 
     def announce(self, hook: str, **event: Any) -> None:
         """Tell every plugin that listens to `hook`."""
@@ -122,9 +119,9 @@ class Registry:
 def _check(kind: str, name: str, cls: object, origin: str) -> None:
     contract = KINDS[kind]
     if not (isinstance(cls, type) and issubclass(cls, contract)):
-        problem = f"is no `neurosieve.{contract.__name__}`: derive it from that class"
+        problem = f"is not a `neurosieve.{contract.__name__}`: derive it from that class"
     elif not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
-        problem = "is no frozen dataclass: decorate it with `@dataclass(frozen=True)`"
+        problem = "is not a frozen dataclass: decorate it with `@dataclass(frozen=True)`"
     elif inspect.isabstract(cls):
         problem = f"lacks {', '.join(sorted(cls.__abstractmethods__))}"
     else:

@@ -159,7 +159,7 @@ BROKEN = {
         def register_scorers():
             return {"echo": Echo}
         """,
-        "the scorer `echo` of `wrong-kind` is no `neurosieve.Scorer`: derive it from that class",
+        "the scorer `echo` of `wrong-kind` is not a `neurosieve.Scorer`: derive it from that class",
     ),
     "no-class": (
         """
@@ -167,7 +167,7 @@ BROKEN = {
         def register_detectors():
             return {"echo": Echo()}
         """,
-        "the detector `echo` of `no-class` is no `neurosieve.Detector`: derive it from that class",
+        "the detector `echo` of `no-class` is not a `neurosieve.Detector`: derive it from that class",
     ),
     "no-dataclass": (
         """
@@ -179,7 +179,7 @@ BROKEN = {
         def register_detectors():
             return {"plain": Plain}
         """,
-        "the detector `plain` of `no-dataclass` is no frozen dataclass: decorate it with `@dataclass(frozen=True)`",
+        "the detector `plain` of `no-dataclass` is not a frozen dataclass: decorate it with `@dataclass(frozen=True)`",
     ),
     "not-frozen": (
         """
@@ -192,7 +192,7 @@ BROKEN = {
         def register_detectors():
             return {"thawed": Thawed}
         """,
-        "the detector `thawed` of `not-frozen` is no frozen dataclass: decorate it with `@dataclass(frozen=True)`",
+        "the detector `thawed` of `not-frozen` is not a frozen dataclass: decorate it with `@dataclass(frozen=True)`",
     ),
     "half-done": (
         """

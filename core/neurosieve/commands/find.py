@@ -14,18 +14,18 @@ from neurosieve.data import Document
 from neurosieve.errors import ConfigError
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.fresh_traces import validated
+from neurosieve.pipeline.fresh_traces import validate_on_fresh_traces
 from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
-from neurosieve.pipeline.ranking_run import sieve
+from neurosieve.pipeline.ranking_run import run_ranking
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs
-from neurosieve.pipeline.rescoring import rescored
+from neurosieve.pipeline.rescoring import rescore
 from neurosieve.pipeline.settings import NO_STORE
-from neurosieve.pipeline.streaming_run import streamed
-from neurosieve.registry import describe, installed
+from neurosieve.pipeline.streaming_run import run_streaming
+from neurosieve.registry import describe
 from neurosieve.runs.results import Result, Run, draw
 from neurosieve.texts.selection import Selection
 
-__all__ = ["find", "from_config", "main", "with_groups"]
+__all__ = ["find", "from_config", "job_of", "main", "with_groups"]
 
 
 def find(
@@ -105,12 +105,10 @@ def _run(job: Job, folder: Path) -> Result:
         check_ahead(plans, PlannedRun(held.name, atlas, set(layers), list(job.detectors)))
     if job.validation is not None:
         job.validation.check_ahead(held.tokenizer)
-    read = streamed if job.settings.store == NO_STORE else sieve
+    read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, held, folder)
-    draw(folder, job.reports)
     if job.validation is not None:
-        how = (job.detectors, job.scorers, job.control, job.selection, job.settings, job.executor)
-        trial = partial(validated, result, held, job.validation, *how, installed().announce)
+        trial = partial(validate_on_fresh_traces, result, held, job, job.validation)
         result = follow_up_step(result, "validate=generated", trial)
         draw(folder, job.reports)
     if job.replicate_on is not None:
@@ -135,20 +133,8 @@ def _replicated(result: Result, held: LanguageModel, job: Job) -> Run:
     other = job.replicate_on
     assert other is not None
     described = describe(other) if isinstance(other, Source) else "documents handed over"
-    return rescored(
-        result,
-        held,
-        other,
-        job.detectors,
-        job.scorers,
-        job.control,
-        job.selection,
-        job.settings,
-        job.executor,
-        result.folder / "replicate_on",
-        installed().announce,
-        {"texts": "other texts", "source": described},
-    )
+    origin = {"texts": "other texts", "source": described}
+    return rescore(result, held, other, job, result.folder / "replicate_on", origin)
 
 
 def with_groups(arguments: Sequence[str]) -> list[str]:

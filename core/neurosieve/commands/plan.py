@@ -8,7 +8,7 @@ from neurosieve.commands.find import with_groups
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.errors import ConfigError
 from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
-from neurosieve.pipeline.planning import Plan, planned_run
+from neurosieve.pipeline.planning import Plan, plan_run
 from neurosieve.pipeline.settings import NO_STORE
 
 __all__ = ["main", "plan"]
@@ -33,7 +33,7 @@ def _planned(job: Job) -> Plan:
             "`store=none` chooses no positions, for it reads every token: there is nothing to plan but the size of the "
             "texts; leave it out to plan a run with a store"
         )
-    return planned_run(job.opened(), job.source, job.detectors, job.control, job.selection, job.settings, job.ranking)
+    return plan_run(job)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""How sure a score is, knowing that the positions of one group are not independent."""
+"""Confidence intervals of scores, where the positions of one group are not independent."""
 
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from jaxtyping import Float, Int
 
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
-from neurosieve.scoring.engine import score
-from neurosieve.scoring.ranking import distance
+from neurosieve.scoring.engine import score_batch
+from neurosieve.scoring.ranking import minus_neutral
 
 __all__ = [
-    "Distances",
+    "Intervals",
     "bootstrap_interval",
     "clustered_interval",
     "formula_interval",
@@ -23,8 +23,8 @@ __all__ = [
 ]
 
 
-class Distances(NamedTuple):
-    """A confidence interval per neuron, of a score minus its chance level; nan where undefined."""
+class Intervals(NamedTuple):
+    """A confidence interval per neuron, of its score minus the neutral value; nan where undefined."""
 
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
@@ -56,33 +56,29 @@ def percentile_interval(
 
 def clustered_interval(
     batch: Batch, scorer: Scorer[Any], seed: int, draws: int = 1000, confidence: float = 0.95
-) -> Distances:
+) -> Intervals:
     """Return intervals by the scorer's own formula where it has one, and from resampling groups where it has none."""
-    own = formula_interval(batch, scorer, confidence)
-    return bootstrap_interval(batch, scorer, seed, draws, confidence) if own is None else own
+    exact = formula_interval(batch, scorer, confidence)
+    return bootstrap_interval(batch, scorer, seed, draws, confidence) if exact is None else exact
 
 
-def formula_interval(batch: Batch, scorer: Scorer[Any], confidence: float = 0.95) -> Distances | None:
+def formula_interval(batch: Batch, scorer: Scorer[Any], confidence: float = 0.95) -> Intervals | None:
     """Return intervals by the scorer's own formula, None where it has none."""
-    own = scorer.interval(batch, confidence)
-    if own is None:
+    interval = scorer.interval(batch, confidence)
+    if interval is None:
         return None
-    neutral = float(torch.as_tensor(score([batch], {"score": scorer})["score"].neutral).flatten()[0])
-    low, high = (side.double().cpu().numpy() - neutral for side in own)
-    return Distances(low, high)
+    neutral = float(torch.as_tensor(score_batch(batch, scorer).neutral).flatten()[0])
+    low, high = (end.double().cpu().numpy() - neutral for end in interval)
+    return Intervals(low, high)
 
 
 def bootstrap_interval(
     batch: Batch, scorer: Scorer[Any], seed: int, draws: int = 1000, confidence: float = 0.95
-) -> Distances:
+) -> Intervals:
     """Return percentile intervals from resampling whole groups with replacement (the cluster bootstrap).
 
-    Args:
-        batch: positions of one behaviour, in one column of labels.
-        scorer: what to compute on each resample; no joint one.
-        seed: draws the resamples.
-        draws: how many.
-        confidence: how often such an interval holds the truth.
+    `scorer` must not be joint, and `batch` holds one column of labels. A draw in which the score is undefined is left
+    out; where more than a tenth of them are, so is the interval.
 
     Source: Field and Welsh (2007), Bootstrapping clustered data, J. R. Stat. Soc. B 69.
     """
@@ -96,14 +92,14 @@ def bootstrap_interval(
     try:
         for draw in range(draws):
             chosen = generator.integers(len(members), size=len(members))
-            # A group that is drawn twice counts as two: its copies are told apart by number.
+            # A group that is drawn twice counts as two: its copies get different numbers.
             copies = np.repeat(np.arange(len(chosen)), [len(members[group]) for group in chosen])
             rows = torch.from_numpy(np.concatenate([members[group] for group in chosen]))
             resampled = repeated(batch, rows, torch.from_numpy(copies))
-            values[draw] = distance(score([resampled], {"score": scorer})["score"])[0]
+            values[draw] = minus_neutral(score_batch(resampled, scorer))[0]
     finally:
         torch.set_num_threads(threads)
-    return Distances(*percentile_interval(values, (1 - confidence) / 2))
+    return Intervals(*percentile_interval(values, (1 - confidence) / 2))
 
 
 def repeated(batch: Batch, rows: torch.Tensor, groups: torch.Tensor) -> Batch:

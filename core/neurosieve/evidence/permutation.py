@@ -1,14 +1,14 @@
-"""The null of a ranking: how high would the best of all neurons score if the labels meant nothing?
+"""The null of a ranking: how high would the best of all neurons score if labels were random?
 
-Labels are permuted within documents, so that what tells documents apart is no evidence: a permutation is a further
-column of labels, through the same scorers. This takes the positions of a document to be exchangeable.
+Labels are permuted within documents, so that differences between documents are not evidence: a permutation is one more
+column of labels for the same scorers. This assumes that the positions of a document are exchangeable.
 
 A score whose comparisons lie between documents, such as an area over pairs that share a token id, has too few of them
 inside one; and permuted across documents the positions of one document would count as independent, which they are not:
 pure noise with a level per document would pass. There the sum of what each group of documents adds to the score is
-flipped in sign. This takes groups to be independent, and the sum of each to be as likely its negative where labels mean
-nothing; positions of one group may depend on each other in any way. Ranks join groups by a little, so that it is exact
-only as groups become many.
+flipped in sign. This assumes that groups are independent, and that under random labels the sum of each is as likely as
+its negative; positions of one group may depend on each other in any way. Ranks make groups slightly dependent, so that
+it is exact only as the number of groups grows.
 
 Source: Winkler et al. (2014), Permutation inference for the general linear model, NeuroImage 92, for flipping the signs
 of whole blocks; Hemerik, Goeman and Finos (2020), Robust testing in generalized linear models by sign flipping score
@@ -27,15 +27,15 @@ from scipy.special import gammaln
 
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
-from neurosieve.scoring.engine import score
-from neurosieve.scoring.ranking import distance
+from neurosieve.scoring.engine import score_batch
+from neurosieve.scoring.ranking import minus_neutral
 
-__all__ = ["FEWEST", "Null", "arrangements", "arrangements_of", "flips_groups", "permutation_null", "permuted"]
+__all__ = ["FEWEST", "Null", "arrangements", "arrangements_of", "contributions_of", "permutation_null", "permuted"]
 
 FEWEST = 20
 """Fewer arrangements than this can never give a p of 0.05."""
 _SCORES_AT_ONCE = 1 << 22
-"""How many scores are taken at once, of all permutations and some neurons: 16 MiB of them in float32."""
+"""How many scores are computed at once, of all permutations and some neurons: 16 MiB of them in float32."""
 _KEYS_AT_ONCE = 1 << 21
 """How many labels are arranged at once, of some permutations: 16 MiB of what they are sorted by."""
 _POSITIONS_AT_ONCE = 1 << 13
@@ -43,20 +43,20 @@ _POSITIONS_AT_ONCE = 1 << 13
 _RANDOM_BITS = 40
 """How many bits a random number has where labels are sorted by it: ties are too rare to matter."""
 _SAME = 1e-5
-"""Scores that differ by less than this share count as equal: sums of the same numbers in another order do."""
+"""Scores that differ by less than this share count as equal: sums of the same numbers in another order do so."""
 
 
 class Null(NamedTuple):
-    """What chance does with the same positions."""
+    """How the neurons compare with permuted labels. The effect of a neuron is its absolute score minus neutral."""
 
     p: npt.NDArray[np.float64]
-    """Per neuron: the share of permutations that score it as far from telling nothing as the true labels do."""
+    """Per neuron: the share of permutations in which its effect is at least that under the true labels."""
     p_fwer: npt.NDArray[np.float64]
-    """Per neuron: the share of permutations in which the best of all neurons is as far."""
+    """Per neuron: the share of permutations in which the largest effect of all neurons is at least its own."""
     q_fdr: npt.NDArray[np.float64]
     """Per neuron: Benjamini and Hochberg's adjusted p."""
     largest: npt.NDArray[np.float64]
-    """Per permutation: how far the best of all neurons is from telling nothing."""
+    """Per permutation: the largest effect of all neurons."""
 
 
 def arrangements(labels: npt.NDArray[np.int8], strata: npt.NDArray[np.int64]) -> float:
@@ -73,8 +73,8 @@ def permuted(
     """Return `columns` random arrangements of labels, 0 and 1, within each stratum, a column each."""
     order = np.argsort(strata, kind="stable")
     number = np.unique(strata[order], return_inverse=True)[1]
-    # Sorted by stratum and, within it, by a random number; the label rides along as the last bit, since numpy sorts
-    # integers several times as fast as it sorts their places.
+    # Sorted by stratum and, within it, by a random number; the label is the last bit, since numpy sorts integers
+    # several times as fast as it sorts their places.
     keys = generator.integers(1 << _RANDOM_BITS, size=(columns, len(labels)))
     keys <<= 1
     keys |= labels[order] == 1
@@ -85,58 +85,58 @@ def permuted(
     return shuffled.T
 
 
-def flips_groups(batch: Batch, scorer: Scorer[Any]) -> bool:
-    """Return whether the null of a scorer flips whole groups, and permutes no labels."""
-    return scorer.contributions(_some(batch, slice(1))) is not None
-
-
 def arrangements_of(batch: Batch, scorer: Scorer[Any]) -> float:
-    """Return the logarithm of how many different scores the null of a scorer could draw for a neuron.
+    """Return the logarithm of how many different effects the null of a scorer could draw for a neuron.
 
-    Flipping all groups gives the distance of flipping none.
+    Flipping all groups gives the same effect as flipping none.
     """
-    shares = scorer.contributions(_some(batch, slice(64)))
-    if shares is None:
+    if not scorer.between_documents:
         return arrangements(batch.labels[:, 0].numpy(), batch.documents.numpy())
+    shares = contributions_of(_some(batch, slice(64)), scorer)
     groups = len(torch.unique(batch.groups[(shares != 0).any(dim=1).cpu()]))
     return max(0, groups - 1) * math.log(2)
 
 
-def permutation_null(
-    layers: Iterable[Batch],
-    scorer: Scorer[Any],
-    draws: int,
-    seed: int,
-) -> Null:
-    """Return how the scores of all neurons compare with those of permuted labels.
+def contributions_of(batch: Batch, scorer: Scorer[Any]) -> torch.Tensor:
+    """Return the contributions of a scorer that is `between_documents`.
 
-    p_fwer is that of Westfall and Young (1993): one more than the permutations whose largest distance from telling
-    nothing, over all neurons, is at least this neuron's, over one more than the permutations. Phipson and Smyth (2010)
-    for the one more. nan where a score is undefined.
+    Raises:
+        TypeError: it has none, against what it declares.
+    """
+    shares = scorer.contributions(batch)
+    if shares is None:
+        raise TypeError(f"{scorer} declares `between_documents`, and its `contributions` are None")
+    return shares
 
-    A scorer that has `contributions` gets flips of whole groups in place of permutations; the rest is the same.
+
+def permutation_null(layers: Iterable[Batch], scorer: Scorer[Any], draws: int, seed: int) -> Null:
+    """Return how the effects of all neurons compare with those of permuted labels.
+
+    p_fwer is that of Westfall and Young (1993): (1 + b) / (1 + draws), where b is the number of permutations whose
+    largest effect over all neurons is at least this neuron's; the added 1 is from Phipson and Smyth (2010). nan where a
+    score is undefined. A scorer that is `between_documents` gets flips of whole groups in place of permutations.
 
     Args:
         layers: the positions of one behaviour at each layer, in one column of labels, a batch a layer.
-        scorer: what to compute on each permutation.
+        scorer: computed on each permutation.
         draws: how many permutations.
         seed: draws them.
     """
     largest = np.zeros(draws)
-    far: list[npt.NDArray[np.float64]] = []
-    beaten: list[npt.NDArray[np.int64]] = []
-    distances: _Distances | None = None
+    true_effects: list[npt.NDArray[np.float64]] = []
+    exceeded: list[npt.NDArray[np.int64]] = []
+    effects: _Effects | None = None
     for batch in layers:
-        if distances is None:
-            drawn = _of_flips if flips_groups(batch, scorer) else _of_labels
-            distances = drawn(batch, scorer, draws, np.random.default_rng(seed))
-        true, count, best = _layer(batch, distances, draws)
-        far.append(true)
-        beaten.append(count)
+        if effects is None:
+            drawn = _of_flips if scorer.between_documents else _of_labels
+            effects = drawn(batch, scorer, draws, np.random.default_rng(seed))
+        true, count, best = _layer(batch, effects, draws)
+        true_effects.append(true)
+        exceeded.append(count)
         np.maximum(largest, best, out=largest)
-    observed = np.concatenate(far)
-    p = np.where(np.isnan(observed), np.nan, (1 + np.concatenate(beaten)) / (draws + 1))
-    # How many permutations' largest are at least as far, by one sort.
+    observed = np.concatenate(true_effects)
+    p = np.where(np.isnan(observed), np.nan, (1 + np.concatenate(exceeded)) / (draws + 1))
+    # How many permutations have a largest effect that is at least as large, by one sort.
     ordered = np.sort(largest)
     reached = draws - np.searchsorted(ordered, observed * (1 - _SAME), side="left")
     p_fwer = np.where(np.isnan(observed), np.nan, (1 + reached) / (draws + 1))
@@ -148,14 +148,14 @@ def permutation_null(
     return Null(p, p_fwer, q, largest)
 
 
-_Distances = Callable[[Batch], torch.Tensor]
-"""What gives the distances of some neurons from telling nothing: in the first line the true ones, then those drawn."""
+_Effects = Callable[[Batch], torch.Tensor]
+"""Returns the effects of some neurons: in the first line under the true labels, then under those drawn."""
 
 
-def _of_labels(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.random.Generator) -> _Distances:
-    """Return what scores neurons under the true labels, and under labels permuted within documents."""
+def _of_labels(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.random.Generator) -> _Effects:
+    """Return a function of effects under the true labels, and under labels permuted within documents."""
     labels, documents = batch.labels[:, 0].numpy(), batch.documents.numpy()
-    # A bit a label, and a few draws at a time: this is held as long as layers are read.
+    # A bit a label, and a few draws at a time: these stay in memory while layers are read.
     lines, at_once = [np.packbits(labels[None] == 1, axis=1)], max(1, _KEYS_AT_ONCE // len(labels))
     for first in range(0, draws, at_once):
         drawn = permuted(labels, documents, min(at_once, draws - first), generator)
@@ -163,65 +163,55 @@ def _of_labels(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.rand
     bits = np.concatenate(lines)
 
     def present(positions: slice) -> torch.Tensor:
-        held = bits[:, positions.start // 8 : -(-positions.stop // 8)]
-        return torch.from_numpy(np.unpackbits(held, axis=1, count=positions.stop - positions.start))
+        some_bits = bits[:, positions.start // 8 : -(-positions.stop // 8)]
+        return torch.from_numpy(np.unpackbits(some_bits, axis=1, count=positions.stop - positions.start))
 
-    def distances(some: Batch) -> torch.Tensor:
+    def effects(some: Batch) -> torch.Tensor:
         if (contrast := scorer.contrast(some)) is None:
             columns = present(slice(0, len(labels))).T.to(torch.int8)
-            return _columnwise(some, columns, scorer).abs()
+            return minus_neutral(score_batch(dataclasses.replace(some, labels=columns), scorer)).float().abs()
         sums = torch.zeros(len(bits), contrast.values.shape[1])
         for first in range(0, len(labels), _POSITIONS_AT_ONCE):
-            here = slice(first, min(first + _POSITIONS_AT_ONCE, len(labels)))
-            sums.addmm_(present(here).to(torch.float32), contrast.values[here])
-        return contrast.score(sums).sub_(_neutral(some, scorer)).abs_()
+            chunk = slice(first, min(first + _POSITIONS_AT_ONCE, len(labels)))
+            sums.addmm_(present(chunk).to(torch.float32), contrast.values[chunk])
+        neutral = float(torch.as_tensor(score_batch(_some(some, slice(1)), scorer).neutral))
+        return contrast.score(sums).sub_(neutral).abs_()
 
-    return distances
+    return effects
 
 
-def _of_flips(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.random.Generator) -> _Distances:
-    """Return what sums up the contributions to the score, and does so with the signs of groups drawn."""
+def _of_flips(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.random.Generator) -> _Effects:
+    """Return a function of the sums of contributions, with the true signs of groups and with those drawn."""
     names, number = torch.unique(batch.groups, return_inverse=True)
     drawn = torch.from_numpy(generator.integers(2, size=(draws, len(names)))).to(torch.float32) * 2 - 1
     signs = torch.cat([torch.ones(1, len(names)), drawn])
 
-    def distances(some: Batch) -> torch.Tensor:
-        shares = scorer.contributions(some)
-        assert shares is not None
+    def effects(some: Batch) -> torch.Tensor:
+        shares = contributions_of(some, scorer)
         sums = torch.zeros(len(names), shares.shape[1]).index_add_(0, number, shares.float().cpu())
         return (signs @ sums).abs_()
 
-    return distances
+    return effects
 
 
 def _layer(
-    batch: Batch, distances: _Distances, draws: int
+    batch: Batch, effects: _Effects, draws: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return, of one layer, the neurons' true distances, how many permutations reach them, and the largest of each."""
+    """Return the true effects of one layer's neurons, how many permutations reach them, and the largest of each."""
     neurons = batch.activations.shape[1]
-    far, beaten = np.empty(neurons), np.empty(neurons, dtype=np.int64)
+    observed, exceeded = np.empty(neurons), np.empty(neurons, dtype=np.int64)
     largest = np.zeros(draws)
     # A multiple of 64, whole vectors of a processor: a product of any other width takes a quarter longer.
     width = max(1, _SCORES_AT_ONCE // (draws + 1) // 64) * 64
     for start in range(0, neurons, width):
         chunk = slice(start, start + width)
-        found = distances(_some(batch, chunk))
-        true, others = found[0], found[1:]
-        far[chunk] = true.double().numpy()
-        beaten[chunk] = (others >= true * (1 - _SAME)).sum(dim=0, dtype=torch.int32).numpy()
-        np.maximum(largest, others.nan_to_num_(0.0).amax(dim=1).double().numpy(), out=largest)
-    return far, beaten, largest
+        values = effects(_some(batch, chunk))
+        true, drawn = values[0], values[1:]
+        observed[chunk] = true.double().numpy()
+        exceeded[chunk] = (drawn >= true * (1 - _SAME)).sum(dim=0, dtype=torch.int32).numpy()
+        np.maximum(largest, drawn.nan_to_num_(0.0).amax(dim=1).double().numpy(), out=largest)
+    return observed, exceeded, largest
 
 
 def _some(batch: Batch, neurons: slice) -> Batch:
     return dataclasses.replace(batch, activations=batch.activations[:, neurons])
-
-
-def _columnwise(batch: Batch, columns: torch.Tensor, scorer: Scorer[Any]) -> torch.Tensor:
-    """Return the neurons' distances under every column of labels, by the scorer's own way."""
-    every = dataclasses.replace(batch, labels=columns)
-    return distance(score([every], {"score": scorer})["score"]).float()
-
-
-def _neutral(batch: Batch, scorer: Scorer[Any]) -> float:
-    return float(torch.as_tensor(score([_some(batch, slice(1))], {"score": scorer})["score"].neutral))

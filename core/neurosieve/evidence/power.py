@@ -1,4 +1,4 @@
-"""What so many positions could show at all, before a model is read."""
+"""The smallest effect that so many positions could show, before a model is read."""
 
 import math
 from typing import Any
@@ -9,23 +9,10 @@ import torch
 from scipy.special import ndtri
 
 from neurosieve.contracts import Scorer
-from neurosieve.data import Batch, Site
-from neurosieve.evidence.permutation import FEWEST
-from neurosieve.scoring.engine import score
+from neurosieve.data import Batch
+from neurosieve.evidence.permutation import FEWEST, contributions_of
 
-__all__ = ["is_area", "minimum_detectable_auc", "noise_of_auc", "noise_of_flips"]
-
-
-def is_area(scorer: Scorer[Any]) -> bool:
-    """Return whether a score is an AUC: 1 for a neuron that always fires more, 0 for its opposite, 0.5 for neither."""
-    if scorer.joint:
-        return False
-    labels = torch.tensor([1, 0] * 8, dtype=torch.int8)[:, None]
-    documents = torch.arange(16) // 4
-    activations = torch.cat([labels, 1 - labels, torch.zeros_like(labels)], dim=1).float()
-    batch = Batch(Site(0), activations, labels, documents, documents, torch.zeros_like(documents))
-    found = score([batch], {"score": scorer})["score"].value[0].double()
-    return bool(torch.allclose(found.cpu(), torch.tensor([1.0, 0.0, 0.5], dtype=torch.float64), atol=1e-3))
+__all__ = ["minimum_detectable_auc", "noise_of_auc", "noise_of_flips"]
 
 
 def noise_of_auc(labels: npt.NDArray[np.int8], strata: npt.NDArray[np.int64]) -> float:
@@ -33,7 +20,7 @@ def noise_of_auc(labels: npt.NDArray[np.int8], strata: npt.NDArray[np.int64]) ->
 
     A permutation within strata draws the ranks of each without replacement, so that their sum has the variance
     sum over strata of n1 n0 / n times the variance of ranks there; that is N (N + 1) / 12 on average where the neuron
-    knows nothing of strata. In one stratum it is Mann and Whitney's.
+    does not depend on strata. In one stratum it is that of Mann and Whitney.
 
     Source: van Elteren (1960), On the combination of independent two sample tests of Wilcoxon; Lehmann (1975),
     Nonparametrics, chapter 3.
@@ -53,10 +40,9 @@ def noise_of_flips(batch: Batch, scorer: Scorer[Any]) -> float:
 
     Args:
         batch: the positions, with independent noise in place of activations.
-        scorer: one that has `contributions`.
+        scorer: one that is `between_documents`.
     """
-    shares = scorer.contributions(batch)
-    assert shares is not None
+    shares = contributions_of(batch, scorer)
     names, number = torch.unique(batch.groups, return_inverse=True)
     sums = torch.zeros(len(names), shares.shape[1]).index_add_(0, number, shares.float().cpu())
     return float(sums.square().sum(dim=0).mean().sqrt()) or math.nan
@@ -65,10 +51,10 @@ def noise_of_flips(batch: Batch, scorer: Scorer[Any]) -> float:
 def minimum_detectable_auc(
     noise: float, arrangements: float, neurons: int, permutations: int, level: float = 0.05
 ) -> float:
-    """Return the smallest AUC above 0.5 that could be the best of so many neurons by chance in `level` of all runs.
+    """Return the AUC above 0.5 that chance alone gives the best of so many neurons in `level` of all runs.
 
-    It takes the neurons for independent noise of normal ranks, which no real ones are: their null reaches less far.
-    nan where no AUC could: there are too few arrangements of the labels, or permutations, or positions.
+    It assumes independent noise of normal ranks; real neurons depend on each other, and their null is narrower.
+    nan where no AUC could be told from chance: too few arrangements of the labels, permutations, or positions.
 
     Args:
         noise: the standard deviation of a noise neuron's AUC under the null.

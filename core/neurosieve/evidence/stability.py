@@ -1,6 +1,6 @@
-"""Would the same neurons have been the best, had other groups been drawn?"""
+"""Would the same neurons be the best if other groups had been drawn?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,70 +8,53 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from neurosieve.activations.store import Space
+from neurosieve.activations.reading import labelled_batches
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
 from neurosieve.evidence.intervals import repeated, resample_weights
-from neurosieve.evidence.null import labelled_batches
+from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.settings import Evidence
-from neurosieve.scoring.engine import score
-from neurosieve.scoring.ranking import distance
-from neurosieve.texts.positions import Positions
+from neurosieve.scoring.engine import score_batch
+from neurosieve.scoring.ranking import minus_neutral
 
 __all__ = ["add_stability", "stabilities", "unsettled"]
 
 _TOO_MANY = 1 / 5
-"""Where the best are such a share of all neurons, being among them again says nothing."""
+"""Where the best are such a share of all neurons, being among them again is not informative."""
 
 
-def add_stability(
-    neurons: pd.DataFrame,
-    space: Space,
-    positions: Positions,
-    scorer: Scorer[Any],
-    settings: Evidence,
-    announce: Callable[..., None],
-) -> pd.DataFrame:
+def add_stability(neurons: pd.DataFrame, ranked: Ranked) -> pd.DataFrame:
     """Return the ranking with the `stability` of its best neurons.
 
-    That is the share of bootstraps, in which whole groups of the ranking part are drawn anew, in which a neuron is
-    among as many best again. nan below the best, for scorers that look at neurons jointly, for a behaviour that shows
-    in too few groups, and where the best are a fifth of all neurons or more, so that to be among them says little.
-
-    Args:
-        neurons: the ranking.
-        space: holds the activations.
-        positions: where they were read.
-        scorer: the one that ranked.
-        settings: how many neurons are the best, how many bootstraps there are, and their seed.
-        announce: hears how far it has come.
+    That is the share of bootstraps, in which whole groups of the ranking part are resampled, in which a neuron is among
+    the best again. nan below the best, for scorers that rate neurons jointly, for a behaviour that shows in too few
+    groups, and where the best are a fifth of all neurons or more, so that being among them is not informative.
     """
+    settings, positions = ranked.settings, ranked.positions
     if not settings.stability_bootstraps:
         return neurons
     stability = np.full(len(neurons), np.nan)
-    for behaviour in () if scorer.joint else positions.behaviours:
+    for behaviour in () if ranked.scorer.joint else positions.behaviours:
+        of_behaviour = neurons.behaviour == behaviour
+        best = np.flatnonzero(of_behaviour & (neurons["rank"] <= settings.test_top))
         column = positions.column(behaviour)
-        shown = positions.document_of_row[positions.labels[:, column] == 1]
-        mine = np.flatnonzero((neurons.behaviour == behaviour) & (neurons["rank"] <= settings.test_top))
-        if settings.test_top >= _TOO_MANY * (neurons.behaviour == behaviour).sum():
+        if settings.test_top >= _TOO_MANY * of_behaviour.sum() or not len(best) or not ranked.enough_groups(column):
             continue
-        if not len(mine) or len(np.unique(positions.groups[shown])) < settings.min_groups:
-            continue
-        layers = labelled_batches(space, positions, column, "resampling", announce)
-        found = stabilities(layers, scorer, settings.test_top, settings.stability_bootstraps, settings.seed)
-        place = {site.layer: number for number, site in enumerate(space.sites)}
-        best = neurons.iloc[mine]
-        stability[mine] = found[best.layer.map(place).to_numpy(), best.neuron.to_numpy()]
+        layers = labelled_batches(ranked.space, positions, column, "resampling", ranked.announce)
+        shares = stabilities(layers, ranked.scorer, settings.test_top, settings.stability_bootstraps, settings.seed)
+        number = {site.layer: number for number, site in enumerate(ranked.space.sites)}
+        lines = neurons.iloc[best]
+        stability[best] = shares[lines.layer.map(number).to_numpy(), lines.neuron.to_numpy()]
     return neurons.assign(stability=stability)
 
 
 def unsettled(settings: Evidence, neurons: int) -> list[str]:
-    """Return a warning where stability would be said of so large a share of the neurons that it says nothing."""
+    """Return a warning where the best are so large a share of the neurons that stability is not informative."""
     if not settings.stability_bootstraps or settings.test_top < _TOO_MANY * neurons:
         return []
     return [
-        f"`test_top={settings.test_top}` is a fifth or more of {neurons:,} neurons: to be among so many best again "
-        "says nothing, and stability is nan; ask for fewer"
+        f"`test_top={settings.test_top}` is a fifth or more of {neurons:,} neurons: being among so many again is not "
+        "informative, and stability is nan; give a smaller number"
     ]
 
 
@@ -84,22 +67,22 @@ def stabilities(
 
     Args:
         layers: the positions of one behaviour at each layer, in one column of labels, a batch a layer.
-        scorer: what to compute on each draw; no joint one.
+        scorer: computed on each draw; it must not be joint.
         best: how many neurons are the best.
         draws: how many resamples of the groups.
         seed: draws them.
     """
-    far: list[torch.Tensor] = []
+    effects: list[torch.Tensor] = []
     weights: torch.Tensor | None = None
     for batch in layers:
         weights = _drawn(batch, draws, seed) if weights is None else weights
-        # An undefined score is nearer than any other.
-        far.append(_distances(batch, scorer, weights).abs().nan_to_num(-1.0).float())
-    highest = torch.cat([one.topk(min(best, one.shape[1]), dim=1).values for one in far], dim=1)
+        # An undefined score is below any other.
+        effects.append(_signed_effects(batch, scorer, weights).abs().nan_to_num(-1.0).float())
+    highest = torch.cat([layer.topk(min(best, layer.shape[1]), dim=1).values for layer in effects], dim=1)
     highest = highest.topk(min(best, highest.shape[1]), dim=1).values
     defined = highest[:, 0] >= 0
-    among = [(one >= highest[:, -1:]) & (one >= 0) for one in far]
-    share: npt.NDArray[np.float64] = torch.stack([one[defined].double().mean(dim=0) for one in among]).numpy()
+    among = [(layer >= highest[:, -1:]) & (layer >= 0) for layer in effects]
+    share: npt.NDArray[np.float64] = torch.stack([layer[defined].double().mean(dim=0) for layer in among]).numpy()
     return share
 
 
@@ -110,12 +93,12 @@ def _drawn(batch: Batch, draws: int, seed: int) -> torch.Tensor:
     return torch.from_numpy(times[:, number].astype(np.float32))
 
 
-def _distances(batch: Batch, scorer: Scorer[Any], weights: torch.Tensor) -> torch.Tensor:
-    quick = scorer.resampled(batch, weights)
-    if quick is not None:
-        return distance(quick)
-    found = []
+def _signed_effects(batch: Batch, scorer: Scorer[Any], weights: torch.Tensor) -> torch.Tensor:
+    resampled = scorer.resampled(batch, weights)
+    if resampled is not None:
+        return minus_neutral(resampled)
+    effects = []
     for line in weights:
         rows = torch.repeat_interleave(torch.arange(len(line)), line.long())
-        found.append(distance(score([repeated(batch, rows, batch.groups[rows])], {"score": scorer})["score"])[0])
-    return torch.stack(found)
+        effects.append(minus_neutral(score_batch(repeated(batch, rows, batch.groups[rows]), scorer))[0])
+    return torch.stack(effects)

@@ -1,6 +1,7 @@
-"""Is it the behaviour, or the word? A plain verdict per neuron, from the groups that had no part in the ranking."""
+"""Is it the behaviour, or the word? A verdict per neuron, from the groups that had no part in the ranking."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,124 +9,116 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from neurosieve.activations.store import Space
+from neurosieve.activations.reading import labelled_batch
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
 from neurosieve.evidence.intervals import formula_interval
-from neurosieve.evidence.null import labelled_batch
-from neurosieve.evidence.settings import Evidence
-from neurosieve.scoring.engine import score
-from neurosieve.scoring.ranking import distance
-from neurosieve.texts.positions import Positions
+from neurosieve.evidence.ranked import Ranked
+from neurosieve.scoring.engine import score_batch
+from neurosieve.scoring.ranking import minus_neutral
 
 __all__ = ["add_verdicts"]
 
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
 
 class _Within(NamedTuple):
-    """Intervals of a neuron's distance from telling nothing among positions that hold the same token, and its reach."""
+    """Intervals of a score minus neutral, among positions that hold the same token."""
 
-    low: npt.NDArray[np.float64]
-    high: npt.NDArray[np.float64]
-    simultaneous_low: npt.NDArray[np.float64]
-    """The interval that holds the truth for all tested neurons and places at once, as often as one is to."""
-    simultaneous_high: npt.NDArray[np.float64]
-    whole: npt.NDArray[np.float64]
-    """The distance among all positions, whatever token they hold."""
+    low: Floats
+    high: Floats
+    simultaneous_low: Floats
+    """The interval that holds the truth for all tested neurons and places at once, at the same confidence."""
+    simultaneous_high: Floats
+    all_tokens: Floats
+    """The score minus neutral among all positions, whatever token they hold."""
 
 
-def add_verdicts(
-    neurons: pd.DataFrame,
-    space: Space,
-    positions: Positions,
-    scorer: Scorer[Any],
-    rank_by: str,
-    within: Scorer[Any],
-    settings: Evidence,
-) -> pd.DataFrame:
+def add_verdicts(neurons: pd.DataFrame, ranked: Ranked, within: Scorer[Any]) -> pd.DataFrame:
     """Return the ranking with a `verdict` per neuron, and the intervals of `within` on the held-out groups.
 
-    To know more than a word, and to anticipate, are claims that many neurons are tried for, at one place and the next.
-    They go by intervals that hold the truth for all of them at once as often as one is to (Bonferroni): the columns
-    `within_token_simultaneous_low`, `within_token_simultaneous_high`, and the same with `prediction`. That of a single
-    neuron is in `within_token_low`, `within_token_high`: a neuron is called a token detector where it lies inside half
-    of what the neuron tells among all positions. What anticipates has the same sign at the token before, in both parts.
+    Many neurons are tested for knowing more than a word and for anticipating, at one place and the next. These verdicts
+    use intervals that hold the truth for all of them at once (Bonferroni): the columns `within_token_simultaneous_low`,
+    `within_token_simultaneous_high`, and the same with `prediction`. The interval of a single neuron is in
+    `within_token_low`, `within_token_high`: a neuron is called a token detector where it lies inside half of the
+    neuron's effect among all positions. A neuron that anticipates has the same sign at the token before, in both parts.
 
     Args:
-        neurons: the ranking.
-        space: holds the activations.
-        positions: where they were read, with the place `prediction` if neurons that anticipate are to be told.
-        scorer: the one that ranked; without a formula for its interval there is a verdict for the best neurons alone,
-            those whose interval was resampled.
-        rank_by: its name.
-        within: what tells presence from control among positions that hold the same token.
-        settings: how sure an interval is, and in how many held-out groups the behaviour must show.
+        neurons: the ranking. Where its scorer has no formula for an interval, there is a verdict only for the best
+            neurons, whose interval was resampled.
+        ranked: what it was made from, with the place `prediction` if neurons that anticipate are to be found.
+        within: compares presence with control among positions that hold the same token.
     """
-    sign = np.sign(neurons[f"{rank_by}_minus_neutral"].to_numpy())
-    held = neurons["replicates"]
-    places = ["", *(place for place in positions.places if place == "prediction")]
-    told = {place: _Within(*(np.full(len(neurons), np.nan) for _ in _Within._fields)) for place in places}
-    for behaviour in positions.behaviours:
-        tested = int(held[neurons.behaviour == behaviour].notna().sum())
-        if not tested:
-            continue
-        sure = 1 - (1 - settings.confidence) / (tested * len(places))
-        for place, found in told.items():
-            column = positions.column(behaviour, "heldout", place)
-            shown = positions.document_of_row[positions.labels[:, column] == 1]
-            if len(np.unique(positions.groups[shown])) < settings.min_groups:
-                continue
-            for site in space.sites:
-                here = np.flatnonzero((neurons.behaviour == behaviour) & (neurons.layer == site.layer) & held.notna())
-                if not len(here):
-                    continue
-                batch = labelled_batch(space, positions, column, site, neurons.neuron.to_numpy()[here].tolist())
-                for cells, values in zip(found, _within(batch, within, settings.confidence, sure), strict=True):
-                    cells[here] = values
-    # Replicated where the ranking's own interval says so.
-    known = held.notna().to_numpy()
-    replicated = held.fillna(False).to_numpy(dtype=bool)
-    word, ahead = told[""], told.get("prediction")
-    beyond_word = _excludes(sign, word.simultaneous_low, word.simultaneous_high)
-    half = np.abs(word.whole) / 2
-    anticipates = np.zeros(len(neurons), dtype=bool)
-    if ahead is not None:
-        signs = [np.sign(neurons[f"{rank_by}_minus_neutral_prediction{part}"].to_numpy()) for part in ("", "_heldout")]
-        anticipates = (
-            _excludes(sign, ahead.simultaneous_low, ahead.simultaneous_high) & (signs[0] == sign) & (signs[1] == sign)
-        )
-    verdict = pd.Series(pd.NA, index=neurons.index, dtype="string")
-    for name, mask in (
-        ("replicated", replicated),
-        ("token detector", replicated & (word.low > -half) & (word.high < half)),
-        ("reversed", replicated & _excludes(-sign, word.simultaneous_low, word.simultaneous_high)),
-        ("behaviour", replicated & beyond_word),
-        ("anticipates", replicated & anticipates),
-        ("not replicated", known & ~replicated),
-    ):
-        verdict[mask] = name
+    places = ["", *(place for place in ranked.positions.places if place == "prediction")]
+    intervals = {place: _Within(*(np.full(len(neurons), np.nan) for _ in _Within._fields)) for place in places}
+    for behaviour in ranked.positions.behaviours:
+        _fill(intervals, neurons, ranked, behaviour, within)
     columns = {
         f"within_token{place and '_'}{place}_{name}": values
-        for place, found in told.items()
-        for name, values in found._asdict().items()
-        if name != "whole"
+        for place, interval in intervals.items()
+        for name, values in interval._asdict().items()
+        if name != "all_tokens"
     }
-    return neurons.assign(verdict=verdict, **columns)
+    return neurons.assign(verdict=_verdicts(neurons, intervals, ranked.rank_by), **columns)
 
 
-def _within(batch: Batch, within: Scorer[Any], confidence: float, sure: float) -> _Within:
-    nothing = np.full(batch.activations.shape[1], np.nan)
-    single, every = (formula_interval(batch, within, one) for one in (confidence, sure))
+def _fill(
+    intervals: Mapping[str, _Within], neurons: pd.DataFrame, ranked: Ranked, behaviour: str, within: Scorer[Any]
+) -> None:
+    """Write the intervals of one behaviour's tested neurons, at every place, into `intervals`."""
+    tested = (neurons.behaviour == behaviour) & neurons["replicates"].notna()
+    if not tested.any():
+        return
+    confidence, positions = ranked.settings.confidence, ranked.positions
+    simultaneous = 1 - (1 - confidence) / (int(tested.sum()) * len(intervals))
+    for place, interval in intervals.items():
+        column = positions.column(behaviour, "heldout", place)
+        if not ranked.enough_groups(column):
+            continue
+        for site in ranked.space.sites:
+            rows = np.flatnonzero(tested & (neurons.layer == site.layer))
+            if not len(rows):
+                continue
+            batch = labelled_batch(ranked.space, positions, column, site, neurons.neuron.to_numpy()[rows].tolist())
+            for cells, values in zip(interval, _within(batch, within, confidence, simultaneous), strict=True):
+                cells[rows] = values
+
+
+def _within(batch: Batch, within: Scorer[Any], confidence: float, simultaneous: float) -> _Within:
+    single, every = (formula_interval(batch, within, level) for level in (confidence, simultaneous))
     if single is None or every is None:
-        return _Within(*(nothing for _ in _Within._fields))
-    # Were all tokens one, every pair would count.
-    one = dataclasses.replace(batch, token_ids=torch.zeros_like(batch.token_ids))
-    whole = distance(score([one], {"score": within})["score"])[0].double().cpu().numpy()
-    return _Within(*single, *every, whole)
+        return _Within(*(np.full(batch.activations.shape[1], np.nan) for _ in _Within._fields))
+    # Were all tokens the same, every pair would count.
+    same_token = dataclasses.replace(batch, token_ids=torch.zeros_like(batch.token_ids))
+    all_tokens = minus_neutral(score_batch(same_token, within))[0].double().cpu().numpy()
+    return _Within(*single, *every, all_tokens)
 
 
-def _excludes(
-    sign: npt.NDArray[np.float64], low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_]:
-    """Return where an interval of distances lies wholly on the side of the ranking's sign."""
-    excluded: npt.NDArray[np.bool_] = sign * np.where(sign > 0, low, high) > 0
+def _verdicts(neurons: pd.DataFrame, intervals: Mapping[str, _Within], rank_by: str) -> "pd.Series[Any]":
+    sign = np.sign(neurons[f"{rank_by}_minus_neutral"].to_numpy())
+    tested = neurons["replicates"].notna().to_numpy()
+    replicated = neurons["replicates"].fillna(False).to_numpy(dtype=bool)
+    word, prediction = intervals[""], intervals.get("prediction")
+    half = np.abs(word.all_tokens) / 2
+    anticipates = np.zeros(len(neurons), dtype=bool)
+    if prediction is not None:
+        signs = [np.sign(neurons[f"{rank_by}_minus_neutral_prediction{part}"].to_numpy()) for part in ("", "_heldout")]
+        anticipates = _excludes_neutral(sign, prediction) & (signs[0] == sign) & (signs[1] == sign)
+    verdict = pd.Series(pd.NA, index=neurons.index, dtype="string")
+    for name, mask in (  # A later one overrides an earlier.
+        ("replicated", replicated),
+        ("token detector", replicated & (word.low > -half) & (word.high < half)),
+        ("reversed", replicated & _excludes_neutral(-sign, word)),
+        ("behaviour", replicated & _excludes_neutral(sign, word)),
+        ("anticipates", replicated & anticipates),
+        ("not replicated", tested & ~replicated),
+    ):
+        verdict[mask] = name
+    return verdict
+
+
+def _excludes_neutral(sign: Floats, interval: _Within) -> Bools:
+    """Return where the simultaneous interval lies wholly on the side of `sign`."""
+    excluded: Bools = sign * np.where(sign > 0, interval.simultaneous_low, interval.simultaneous_high) > 0
     return excluded

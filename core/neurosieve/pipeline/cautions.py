@@ -1,7 +1,7 @@
-"""What a reader of a ranking must know first: too little to go by, and what was left out."""
+"""Warnings about the texts of a ranking: too few positions, and what was left out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -10,55 +10,68 @@ from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.selection import Selection
 from neurosieve.wording import plural
 
-__all__ = ["cautions", "left_out", "undefined"]
+__all__ = ["cautions", "left_out", "not_shown", "too_few", "undefined"]
 
 
 def cautions(
     positions: Positions,
-    asked: Sequence[str],
+    requested: Sequence[str],
     selection: Selection,
     counts: Counter[str],
     numbers: Mapping[str, Mapping[str, int]],
     context: int | None,
-    enough: Find,
+    settings: Find,
 ) -> list[str]:
-    """Return what a reader of the ranking must know first: too little to go by, and what was left out."""
-    found = [
-        f"`{behaviour}` shows nowhere in {plural(counts['documents'], 'document')}, and was left out"
-        for behaviour in asked
-        if behaviour not in positions.behaviours
-    ]
+    """Return warnings about too few positions, and about what was left out."""
+    warnings = not_shown(requested, positions.behaviours, plural(counts["documents"], "document"))
     for behaviour in positions.behaviours:
-        mine = positions.table[positions.table.behaviour == behaviour]
-        present, controls = mine[mine.label == 1], mine[mine.label == 0]
-        ranked, held_out = (present[present.part == part] for part in PARTS)
-        documents, groups = ranked.document.nunique(), held_out.group.nunique()
-        number, what = len(ranked), plural(len(ranked), "present position")
-        if selection.neighbours:  # The tokens of one span say much the same: they count as one.
+        rows = positions.table[positions.table.behaviour == behaviour]
+        present, controls = rows[rows.label == 1], rows[rows.label == 0]
+        ranking, held_out = (present[present.part == part] for part in PARTS)
+        number, what = len(ranking), plural(len(ranking), "present position")
+        if selection.neighbours:  # The tokens of one span are alike: they count as one.
             number = numbers[behaviour]["ranking_spans"]
             what += f" of {plural(number, 'span')}"
-        if number < enough.min_positions or documents < enough.min_documents:
-            found.append(
-                f"`{behaviour}` is ranked on {what} in "
-                f"{plural(documents, 'document')}: with fewer than {enough.min_positions} or "
-                f"{enough.min_documents}, the best of many neurons scores high by chance alone"
-            )
-        if 0 < groups < enough.min_groups:
-            found.append(
-                f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {enough.min_groups} "
+        warnings += too_few(behaviour, number, what, ranking.document.nunique(), settings)
+        if 0 < (groups := held_out.group.nunique()) < settings.min_groups:
+            warnings.append(
+                f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {settings.min_groups} "
                 "there is no interval and no verdict on replication"
             )
         if len(controls) < selection.controls_per_position * len(present) / 2:
-            found.append(
+            warnings.append(
                 f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
-                f"where {selection.controls_per_position:g} for each were asked: the texts hold no more of the kind"
+                f"where {selection.controls_per_position:g} for each were requested: the texts hold no more such tokens"
             )
-    found += left_out(counts, context)
-    return found + [
-        f"{counts[f'{place}_unread']} of {len(positions.behaviours)} behaviours have no position to read, or none to "
-        f"compare with, at `{place}`: its columns are empty there"
+    warnings += left_out(counts, context)
+    return warnings + [
+        f"{counts[f'{place}_unread']} of {len(positions.behaviours)} behaviours have no present position, or no "
+        f"control, at `{place}`: its columns are empty there"
         for place in positions.places[1:]
         if counts[f"{place}_unread"]
+    ]
+
+
+def not_shown(requested: Iterable[str], behaviours: Sequence[str], where: str) -> list[str]:
+    """Return a warning for each requested behaviour that does not show in the texts."""
+    return [f"`{name}` shows nowhere in {where}, and was left out" for name in requested if name not in behaviours]
+
+
+def too_few(behaviour: str, number: int, what: str, documents: int, settings: Find) -> list[str]:
+    """Return a warning where a behaviour is ranked on few positions or documents.
+
+    Args:
+        behaviour: which.
+        number: of independent present positions.
+        what: these in words.
+        documents: how many hold them.
+        settings: how many are enough.
+    """
+    if number >= settings.min_positions and documents >= settings.min_documents:
+        return []
+    return [
+        f"`{behaviour}` is ranked on {what} in {plural(documents, 'document')}: with fewer than "
+        f"{settings.min_positions} or {settings.min_documents}, the best of many neurons scores high by chance alone"
     ]
 
 
@@ -70,7 +83,7 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
         "spans_not_readable": "spans hold no token that can be read, and were left out",
         "positions_outside": "places to read were outside their texts, and were left out",
     }
-    return [f"{counts[key]:,} {what}" for key, what in reasons.items() if counts[key]]
+    return [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts[key]]
 
 
 def undefined(neurons: pd.DataFrame, rank_by: str) -> list[str]:

@@ -1,69 +1,32 @@
-"""A ranking tried on fresh traces: the model answers problems, and the ranked neurons are scored on what it writes."""
+"""A ranking tested on fresh traces: the model answers problems, and the ranked neurons are scored on its answers."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from neurosieve.contracts import Control, Detector, Executor, Problems, Scorer
 from neurosieve.data import Document
 from neurosieve.errors import DataError
-from neurosieve.generation.problem_choice import choose_problems
-from neurosieve.generation.prompts import Prompt
-from neurosieve.generation.sampling import Sampling
-from neurosieve.generation.tracing import TRACES, Generate, generate_traces
+from neurosieve.generation.tracing import TRACES, generate_traces
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.rescoring import rescored
-from neurosieve.pipeline.settings import Find
+from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.rescoring import rescore
+from neurosieve.pipeline.validation import Validation
 from neurosieve.runs.results import Result, Run
-from neurosieve.texts.selection import Selection
 from neurosieve.wording import plural
 
-__all__ = ["Validation", "validated"]
+__all__ = ["validate_on_fresh_traces"]
 
 
-@dataclass(frozen=True)
-class Validation:
-    """Which fresh traces a ranking is tried on."""
-
-    problems: Problems
-    prompt: Prompt
-    sampling: Sampling
-    settings: Generate
-
-    def check_ahead(self, tokenizer: Any) -> None:
-        """Raise where there are no such problems, or they cannot be put to the model, before anything is read.
-
-        Raises:
-            NeurosieveError: the message says why.
-        """
-        chosen = self.settings
-        for problem in choose_problems(self.problems, chosen.n, chosen.levels, chosen.types, chosen.seed):
-            self.prompt.text(problem.text, tokenizer)
-
-
-def validated(
-    result: Result,
-    held: LanguageModel,
-    validation: Validation,
-    detectors: Mapping[str, Detector],
-    scorers: Mapping[str, Scorer[Any]],
-    control: Control,
-    selection: Selection,
-    settings: Find,
-    executor: Executor,
-    announce: Callable[..., None],
-) -> Run:
-    """Make fresh traces with the model of a finished run, score its ranking on them, and return that run.
+def validate_on_fresh_traces(result: Result, lm: LanguageModel, job: Job, validation: Validation) -> Run:
+    """Generate traces with the model of a finished run, score its ranking on them, and return that run.
 
     The traces are left in the run's folder in `generate`, their scores in `rescore`.
 
     Raises:
-        DataError: every problem took part in the ranking, or the behaviour shows in no trace; they are left there.
+        DataError: every problem took part in the ranking, or the behaviour shows in no trace; the traces are kept.
     """
     traces = generate_traces(
-        held,
+        lm,
         validation.problems,
         validation.prompt,
         validation.sampling,
@@ -72,25 +35,13 @@ def validated(
         result.folder / "generate",
     )
     path = traces.folder / TRACES
+    origin = {"texts": "fresh traces", "traces": str(path), **traces.run["config"]}
     try:
-        return rescored(
-            result,
-            held,
-            _documents(path),
-            detectors,
-            scorers,
-            control,
-            selection,
-            settings,
-            executor,
-            result.folder / "rescore",
-            announce,
-            {"texts": "fresh traces", "traces": str(path), **traces.run["config"]},
-        )
+        return rescore(result, lm, _documents(path), job, result.folder / "rescore", origin)
     except DataError as error:
         raise DataError(
-            f"the ranking was not tried on the {plural(traces.run['counts']['traces'], 'fresh trace')} in `{path}`: "
-            f"{error}. Have others made: of more problems (`validate.n`), of others (`problems@validate.problems`), "
+            f"the ranking was not tested on the {plural(traces.run['counts']['traces'], 'fresh trace')} in `{path}`: "
+            f"{error}. Generate others: of more problems (`validate.n`), of others (`problems@validate.problems`), "
             "with another prompt (`prompt@validate.prompt`), or longer ones (`validate.sampling.max_new_tokens`)"
         ) from error
 

@@ -14,8 +14,8 @@ from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.tracing import Generate
 from neurosieve.models.loading import LanguageModel, Model, open_model
-from neurosieve.pipeline.fresh_traces import Validation
 from neurosieve.pipeline.settings import Find, ranking_scorer
+from neurosieve.pipeline.validation import Validation
 from neurosieve.registry import describe
 from neurosieve.texts.selection import Selection
 

@@ -1,9 +1,8 @@
-"""What a run would go by and what it would cost, before any weight of the model is loaded."""
+"""What a run would read and what it would cost, before any weight of the model is loaded."""
 
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,38 +12,38 @@ import torch
 from scipy.special import ndtri
 
 from neurosieve.activations.capture import document_batches
-from neurosieve.contracts import Control, Detector, Scorer, Source
-from neurosieve.data import Batch, Document, Site
-from neurosieve.errors import DataError
-from neurosieve.evidence.permutation import arrangements_of, flips_groups
-from neurosieve.evidence.power import is_area, minimum_detectable_auc, noise_of_auc, noise_of_flips
+from neurosieve.contracts import Scorer
+from neurosieve.data import Batch, Site
+from neurosieve.evidence.permutation import arrangements_of
+from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips
 from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions
+from neurosieve.pipeline.detecting import label_all, no_text
+from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
-from neurosieve.pipeline.tables import counted
-from neurosieve.texts.labelling import label_documents
+from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.positions import PARTS, Positions
-from neurosieve.texts.selection import Selection, choose_positions
+from neurosieve.texts.selection import choose_positions
 
-__all__ = ["Plan", "planned_run"]
+__all__ = ["Plan", "plan_run"]
 
 _NOISE = 64
-"""Over so many simulated neurons the spread of noise is averaged."""
+"""The spread of noise is averaged over so many simulated neurons."""
 _SHARE_OF_PEAK = 0.5
-"""How fast a model is read, as a share of how fast large matrices are multiplied: measured on small models, roughly."""
+"""The speed of reading a model, as a share of the speed of large matrix products: a rough measure on small models."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would go by, and what it would cost."""
+    """What a run would read, and what it would cost."""
 
     behaviours: pd.DataFrame
     """A line per behaviour: `behaviour, documents_with, spans`, positions, documents and groups of each part, and the
-    smallest AUC that could reach a p_fwer of 0.05 (`minimum_detectable_auc`), and the smallest that the interval of one
-    held-out neuron could tell from 0.5 (`minimum_detectable_auc_heldout`). These two are left out where the ranking is
-    not by an AUC, or several tokens of a span are read, which are alike; nan where no AUC could."""
+    smallest AUC that could reach a p_fwer of 0.05 (`minimum_detectable_auc`), and the smallest whose held-out interval
+    could exclude 0.5 (`minimum_detectable_auc_heldout`). These two are left out where the ranking is not by an AUC, or
+    several tokens of a span are read, which are alike; nan where no AUC could."""
     documents: int
     positions: int
     """Distinct places that would be read, of all behaviours; those that the store holds already are not read again."""
@@ -60,71 +59,60 @@ class Plan:
     warnings: tuple[str, ...]
 
 
-def planned_run(
-    held: LanguageModel,
-    source: Source | Iterable[Document],
-    detectors: Mapping[str, Detector],
-    control: Control,
-    selection: Selection,
-    settings: Find,
-    scorer: Scorer[Any],
-) -> Plan:
-    """Return what `find` would go by with these choices. No weights are loaded, and nothing is written.
-
-    Args:
-        held: the model; its config and its tokenizer are used.
-        source: the texts.
-        detectors: the behaviours.
-        control: what to compare with.
-        selection: where to read.
-        settings: of the run.
-        scorer: the one that would rank, with a null of its own.
+def plan_run(job: Job) -> Plan:
+    """Return what `find` would read with these choices. No weights are loaded, and nothing is written.
 
     Raises:
-        NeurosieveError: the run could not be made: what it would say, it says here.
+        NeurosieveError: the run could not be made; the message is that of the run.
     """
-    counts = Counter[str]()
-    atlas = atlas_of(held, settings.site)
-    sites = sites_of(atlas, settings.layers, held.name)
-    documents = list(label_documents(source, detectors, held.tokenizer, atlas.context, counts))
+    counts, settings, lm, behaviours = Counter[str](), job.settings, job.opened(), list(job.detectors)
+    scorer = job.ranking
+    atlas = atlas_of(lm, settings.site)
+    sites = sites_of(atlas, settings.layers, lm.name)
+    documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
     if not documents:
-        raise DataError(
-            f"the source gave {counts['documents']:,} documents, and none with text to read: "
-            "check its path and the fields that it reads"
-        )
-    positions = choose_positions(documents, list(detectors), control, selection, settings.seed, counts)
+        raise no_text(counts)
+    positions = choose_positions(documents, behaviours, job.control, job.selection, settings.seed, counts)
     neurons = len(sites) * atlas.neurons
-    numbers = counted(documents, positions)
-    lines = []
+    numbers = count_positions(documents, positions)
+    lines: list[dict[str, Any]] = []
     for behaviour in positions.behaviours:
-        told: dict[str, Any] = {"behaviour": behaviour, **numbers[behaviour]}
-        if is_area(scorer) and not selection.neighbours:
-            ranked, held_out = (_noise(positions, positions.column(behaviour, part)) for part in PARTS)
-            ways = arrangements_of(ranked, scorer)
-            told["minimum_detectable_auc"] = minimum_detectable_auc(
-                _spread(ranked, ranked.documents, scorer), ways, neurons, settings.permutations
-            )
-            reach = -float(ndtri((1 - settings.confidence) / 2))
-            # An interval compares positions of all documents.
-            reached = 0.5 + reach * _spread(held_out, torch.zeros_like(held_out.documents), scorer)
-            told["minimum_detectable_auc_heldout"] = reached if reached <= 1 else math.nan
-        lines.append(told)
-    budget = batch_budget(settings.tokens_per_batch, held)
+        lines.append({"behaviour": behaviour, **numbers[behaviour]})
+        if scorer.area and not job.selection.neighbours:
+            lines[-1] |= _detectable(positions, behaviour, scorer, neurons, settings)
+    budget = batch_budget(settings.tokens_per_batch, lm)
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
     ends = positions.token_of_row[bounds[1:] - 1] + 1
-    batches = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]
-    size = torch.empty((), dtype=held.dtype).element_size()
+    tokens = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]
+    size = torch.empty((), dtype=lm.dtype).element_size()
     return Plan(
         pd.DataFrame(lines),
         counts["documents"],
         len(positions.token_of_row),
-        len(batches),
-        sum(batches),
+        len(tokens),
+        sum(tokens),
         len(positions.token_of_row) * neurons * size,
-        sum(batches) * _operations(held, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(held)),
+        sum(tokens) * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(lm)),
         neurons,
-        tuple(cautions(positions, list(detectors), selection, counts, numbers, atlas.context, settings)),
+        tuple(cautions(positions, behaviours, job.selection, counts, numbers, atlas.context, settings)),
     )
+
+
+def _detectable(
+    positions: Positions, behaviour: str, scorer: Scorer[Any], neurons: int, settings: Find
+) -> dict[str, float]:
+    """Return the smallest AUCs that the ranking part and the held-out part of a behaviour could detect."""
+    ranking, held_out = (_noise(positions, positions.column(behaviour, part)) for part in PARTS)
+    smallest = minimum_detectable_auc(
+        _spread(ranking, ranking.documents, scorer), arrangements_of(ranking, scorer), neurons, settings.permutations
+    )
+    deviations = -float(ndtri((1 - settings.confidence) / 2))
+    # An interval compares positions of all documents.
+    heldout = 0.5 + deviations * _spread(held_out, torch.zeros_like(held_out.documents), scorer)
+    return {
+        "minimum_detectable_auc": smallest,
+        "minimum_detectable_auc_heldout": heldout if heldout <= 1 else math.nan,
+    }
 
 
 def _noise(positions: Positions, column: int) -> Batch:
@@ -143,26 +131,26 @@ def _noise(positions: Positions, column: int) -> Batch:
 
 
 def _spread(noise: Batch, strata: torch.Tensor, scorer: Scorer[Any]) -> float:
-    """Return how far noise strays from an AUC of 0.5."""
-    if flips_groups(noise, scorer):
+    """Return the standard deviation of the AUC of noise."""
+    if scorer.between_documents:
         return noise_of_flips(noise, scorer)
     return noise_of_auc(noise.labels[:, 0].numpy(), strata.numpy())
 
 
-def _operations(held: LanguageModel, share: float) -> float:
+def _operations(lm: LanguageModel, share: float) -> float:
     """Return the floating point operations of one token in a share of the layers: two for each of their weights."""
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        module = AutoModelForCausalLM.from_config(held.config, trust_remote_code=False)
+        module = AutoModelForCausalLM.from_config(lm.config, trust_remote_code=False)
     embedding = module.get_input_embeddings().weight.numel()
     weights = sum(int(parameter.numel()) for parameter in module.base_model.parameters() if parameter.ndim > 1)
     return 2.0 * (weights - int(embedding)) * share
 
 
-def _speed(held: LanguageModel) -> float:
+def _speed(lm: LanguageModel) -> float:
     """Return how many floating point operations a second the device does, by multiplying a few matrices."""
-    left, right = (torch.ones(1024, 1024, device=held.device, dtype=held.dtype) for _ in "ab")
+    left, right = (torch.ones(1024, 1024, device=lm.device, dtype=lm.dtype) for _ in "ab")
     fastest = math.inf
     for _ in range(5):
         began = time.perf_counter()

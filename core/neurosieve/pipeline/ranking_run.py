@@ -1,9 +1,8 @@
 """From texts to a ranked, replicated table of neurons: the stages of `find`, in order."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,164 +10,161 @@ import torch
 
 from neurosieve.activations.capture import Capture, batches_at, capture
 from neurosieve.activations.other_stores import warn_of_other_stores
-from neurosieve.activations.store import DamagedShardError, Space
+from neurosieve.activations.reading import open_space, read_complete
+from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
 from neurosieve.data import Scores, Site
-from neurosieve.errors import DataError, StoreError
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
 from neurosieve.evidence.null import add_null
+from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.evidence.stability import add_stability, unsettled
 from neurosieve.evidence.verdicts import add_verdicts
-from neurosieve.models.architectures import atlas_of, model_record, sites_of
+from neurosieve.models.architectures import Atlas, atlas_of, model_record, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
+from neurosieve.pipeline.detecting import label_all, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import check_handed_over, ranking_scorer
-from neurosieve.pipeline.tables import counted, spans_table
+from neurosieve.pipeline.tables import count_positions, spans_table
 from neurosieve.registry import installed
-from neurosieve.runs.record import Stopwatch, provenance
-from neurosieve.runs.results import Result, write_run
+from neurosieve.runs.record import positions_hash
+from neurosieve.runs.recording import Recording, recording
+from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
-from neurosieve.scoring.ranking import neutral, rank_neurons
-from neurosieve.texts.labelling import LabelledDocument, label_documents
+from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.sameness import texts_table
 from neurosieve.texts.selection import choose_positions
 
-__all__ = ["sieve"]
+__all__ = ["run_ranking"]
 
-_DAMAGED_AT_MOST = 100
 _BEST = 10
 """Of so many neurons of each behaviour the activations are kept in the run, for its report."""
 
 
-def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
+def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
     """Read texts through the opened model, rank its neurons, and leave the run in `folder`.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
+        NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
     check_handed_over(job.detectors, job.scorers, folder)
-    detectors, scorers, settings = job.detectors, job.scorers, job.settings
-    announce = installed().announce
-    announce("run_started", command="find", folder=folder)
-    rank_by = ranking_scorer(settings, scorers)
-    within = settings.within_token_scorer and installed().get("scorer", settings.within_token_scorer).cls()
-    watch, warnings, counts = Stopwatch(), list[str](), Counter[str]()
-    with watch.stage("opening the model"):
-        atlas = atlas_of(held, settings.site)
-        sites = sites_of(atlas, settings.layers, held.name)
-    with watch.stage("detecting"):
-        documents = list(
-            _announced(label_documents(job.source, detectors, held.tokenizer, atlas.context, counts), announce)
-        )
+    with recording("find", folder, job.reports) as run:
+        rank_by, settings = ranking_scorer(job.settings, job.scorers), job.settings
+        name = settings.within_token_scorer
+        within: Scorer[Any] | None = installed().get("scorer", name).cls() if name else None
+        with run.stage("opening the model"):
+            atlas = atlas_of(lm, settings.site)
+            sites = sites_of(atlas, settings.layers, lm.name)
+        positions = _positions(job, lm, atlas, run)
+        run.warnings += _warnings_of_scorer(rank_by, job.scorers[rank_by])
+        run.warnings += unsettled(settings, len(sites) * atlas.neurons)
+        budget = batch_budget(settings.tokens_per_batch, lm)
+        with run.stage("opening the store"):
+            space = open_space(lm, sites, settings.store)
+        run.warnings += warn_of_other_stores(space)
+
+        def fill() -> Capture:
+            with run.stage("reading"):
+                return capture(lm, atlas, space, positions, budget, run.announce, job.executor)
+
+        ranked = Ranked(space, positions, job.scorers[rank_by], rank_by, settings, run.announce)
+        ranking, captured = read_complete(space, fill, lambda: _rank(job, lm, ranked, within, run))
+        run.warnings += _warnings_of_reading(space, captured, budget)
+        run.warnings += [*undefined(ranking.tables["neurons"], rank_by), *ranking.warnings]
+        run.tables |= ranking.tables
+        run.record |= {
+            "behaviours": list(positions.behaviours),
+            "scorers": list(job.scorers),
+            "rank_by": rank_by,
+            "neutral": neutral_values(ranking.scores, positions.behaviours),
+            "null": ranking.null,
+            "reading": vars(captured),
+            "model": model_record(lm, atlas, sites, ranking.scores[rank_by].value.shape[1]),
+            "config": job.told(),
+            "hashes": {"positions": positions_hash(positions.table), "space": space.address},
+        }
+    return Result(folder)
+
+
+def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Positions:
+    """Return the chosen positions; `run` gains the counts, warnings and tables of the texts."""
+    with run.stage("detecting"):
+        documents = label_all(job.source, job.detectors, lm, atlas.context, run.counts, run.announce)
     if not documents:
-        raise DataError(
-            f"the source gave {counts['documents']:,} documents, and none with text to read: "
-            "check its path and the fields that it reads"
-        )
-    with watch.stage("choosing positions"):
-        positions = choose_positions(documents, list(detectors), job.control, job.selection, settings.seed, counts)
-    numbers, spans = counted(documents, positions), spans_table(documents, positions)
-    del documents  # From here on, what was chosen is all that is held.
-    warnings += cautions(positions, list(detectors), job.selection, counts, numbers, atlas.context, settings)
-    if scorers[rank_by].joint or not scorers[rank_by].centred:
-        warnings.append(
-            f"`{rank_by}` gives no verdict on replication: its score on noise is not centred, or is of several neurons "
-            "together; rank by another scorer (`rank_by=auc`) for one"
-        )
-    warnings += unsettled(settings, len(sites) * atlas.neurons)
-    budget = batch_budget(settings.tokens_per_batch, held)
-    with watch.stage("opening the store"):
-        space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
-    warnings += warn_of_other_stores(space)
-    done = Capture()
-    while True:
-        with watch.stage("reading"):
-            captured = capture(held, atlas, space, positions, budget, announce, job.executor)
-            done = Capture(
-                *(one + more for one, more in zip(vars(done).values(), vars(captured).values(), strict=True))
-            )
-        try:
-            with watch.stage("scoring"):
-                scored = _score(space, positions, scorers, held.device, announce)
-            with watch.stage("ranking"):
-                neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.places)
-            with watch.stage("permuting"):
-                neurons, null, told = add_null(
-                    neurons,
-                    space,
-                    positions,
-                    scorers[rank_by],
-                    job.selection,
-                    settings.permutations,
-                    settings.seed,
-                    announce,
-                )
-            with watch.stage("bootstrapping"):
-                neurons = add_stability(neurons, space, positions, scorers[rank_by], settings, announce)
-            with watch.stage("replicating"):
-                neurons = add_replication(neurons, space, positions, scorers[rank_by], rank_by, settings)
-                if within:
-                    neurons = add_verdicts(neurons, space, positions, scorers[rank_by], rank_by, within, settings)
-                baselines = baseline_table(positions, scorers, rank_by, settings)
-                neurons = add_beats_baselines(neurons, baselines, rank_by)
-                activations = _activations_of_the_best(neurons, space, positions)
-        except DamagedShardError as damage:  # The shard is gone; what it held is captured again.
-            if space.damaged > _DAMAGED_AT_MOST:
-                raise StoreError(
-                    f"the store `{space.folder}` is damaged again and again, last in `{damage}`: "
-                    "check the disk, or choose another place with `store=<folder>`"
-                ) from damage
-            continue
-        break
+        raise no_text(run.counts)
+    behaviours, counts = list(job.detectors), run.counts
+    with run.stage("choosing positions"):
+        positions = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
+    numbers = count_positions(documents, positions)
+    run.record["counts"] = {"behaviours": numbers}
+    run.warnings += cautions(positions, behaviours, job.selection, counts, numbers, atlas.context, job.settings)
+    run.tables |= {
+        "positions": positions.table,
+        "extra_positions": positions.extra,
+        "spans": spans_table(documents, positions),
+        "texts": texts_table(positions),
+    }
+    return positions
+
+
+class _Ranking(NamedTuple):
+    """A ranking with the evidence for it."""
+
+    tables: dict[str, pd.DataFrame]
+    scores: Mapping[str, Scores]
+    """Of the first site, by scorer."""
+    null: dict[str, Any]
+    warnings: Sequence[str]
+
+
+def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | None, run: Recording) -> _Ranking:
+    """Score and rank the neurons, and test the best of them."""
+    space, positions, rank_by = ranked.space, ranked.positions, ranked.rank_by
+    with run.stage("scoring"):
+        scored = _score(space, positions, job.scorers, lm.device, run.announce)
+    with run.stage("ranking"):
+        neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.places)
+    with run.stage("permuting"):
+        neurons, null, warnings = add_null(neurons, ranked, job.selection)
+    with run.stage("bootstrapping"):
+        neurons = add_stability(neurons, ranked)
+    with run.stage("replicating"):
+        neurons = add_replication(neurons, ranked)
+        if within:
+            neurons = add_verdicts(neurons, ranked, within)
+        baselines = baseline_table(positions, job.scorers, rank_by, job.settings)
+        tables = {
+            "neurons": add_beats_baselines(neurons, baselines, rank_by),
+            "baselines": baselines,
+            "activations": _activations_of_the_best(neurons, space, positions),
+        }
+    return _Ranking(tables, scored[space.sites[0]], null, warnings)
+
+
+def _warnings_of_scorer(rank_by: str, scorer: Scorer[Any]) -> list[str]:
+    if scorer.centred and not scorer.joint:
+        return []
+    return [
+        f"`{rank_by}` gives no verdict on replication, because it is biased on noise, or scores neurons jointly; rank "
+        "by another scorer (`rank_by=auc`) for one"
+    ]
+
+
+def _warnings_of_reading(space: Space, captured: Capture, budget: int) -> list[str]:
+    warnings = []
     if space.damaged:
         warnings.append(
             f"{space.damaged} damaged shard(s) of the store were removed, and what they held was captured again"
         )
-    if done.halvings:
+    if captured.halvings:
         warnings.append(
-            f"memory ran out {done.halvings} time(s), and the batch was read in halves: "
+            f"memory ran out {captured.halvings} time(s), and the batch was read in halves: "
             f"a smaller `tokens_per_batch` than {budget:,} is faster"
         )
-    first = next(iter(scored.values()))
-    report = {
-        "command": "find",
-        "behaviours": list(positions.behaviours),
-        "scorers": list(scorers),
-        "rank_by": rank_by,
-        "neutral": neutral(first, positions.behaviours),
-        "null": null,
-        "warnings": [*warnings, *undefined(neurons, rank_by), *told],
-        "counts": {**dict(sorted(counts.items())), "behaviours": numbers},
-        "reading": vars(done),
-        "timings_seconds": watch.seconds,
-        "model": model_record(held, atlas, sites, first[rank_by].value.shape[1]),
-        "config": job.told(),
-        **provenance(positions.table, space.address),
-    }
-    tables = {
-        "neurons": neurons,
-        "positions": positions.table,
-        "extra_positions": positions.extra,
-        "baselines": baselines,
-        "spans": spans,
-        "texts": texts_table(positions),
-        "activations": activations,
-    }
-    write_run(folder, report, tables)
-    announce("run_ended", command="find", folder=folder)
-    return Result(folder)
-
-
-def _announced(documents: Iterator[LabelledDocument], announce: Callable[..., None]) -> Iterator[LabelledDocument]:
-    number = 0
-    for number, document in enumerate(documents, 1):
-        announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
-        yield document
-    announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
+    return warnings
 
 
 def _score(
@@ -178,7 +174,7 @@ def _score(
     device: torch.device,
     announce: Callable[..., None],
 ) -> dict[Site, dict[str, Scores]]:
-    # On a GPU where there is one; others have no float64.
+    # On a GPU where there is one; other devices have no float64.
     device = device if device.type == "cuda" else torch.device("cpu")
     scored = {}
     for number, site in enumerate(space.sites, 1):
@@ -188,19 +184,20 @@ def _score(
 
 
 def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Positions) -> pd.DataFrame:
-    """Return what the best neurons of each behaviour held: `behaviour, layer, neuron, part, label, activation`."""
+    """Return the best neurons of each behaviour: `behaviour, layer, neuron, part, label, activation`."""
     best = neurons[neurons["rank"] <= _BEST]
     tables = []
     for layer in sorted(best.layer.unique().tolist()):
-        chosen = best[best.layer == layer]
-        columns = chosen.neuron.tolist()
+        lines = best[best.layer == layer]
+        columns = lines.neuron.tolist()
         batches = list(batches_at(space, positions, Site(layer, space.kind), neurons=columns))
-        held = torch.cat([batch.activations for batch in batches]).numpy()
+        activations = torch.cat([batch.activations for batch in batches]).numpy()
         labels = torch.cat([batch.labels for batch in batches]).numpy()
-        for place, (behaviour, neuron) in enumerate(zip(chosen.behaviour.tolist(), columns, strict=True)):
-            for name in PARTS:
-                mine = labels[:, positions.column(behaviour, name)]
-                here = np.flatnonzero(mine >= 0)
-                told = {"behaviour": behaviour, "layer": layer, "neuron": neuron, "part": name}
-                tables.append(pd.DataFrame({**told, "label": mine[here], "activation": held[here, place]}))
+        for number, (behaviour, neuron) in enumerate(zip(lines.behaviour.tolist(), columns, strict=True)):
+            for part in PARTS:
+                of_behaviour = labels[:, positions.column(behaviour, part)]
+                rows = np.flatnonzero(of_behaviour >= 0)
+                keys = {"behaviour": behaviour, "layer": layer, "neuron": neuron, "part": part}
+                values = {"label": of_behaviour[rows], "activation": activations[rows, number]}
+                tables.append(pd.DataFrame({**keys, **values}))
     return pd.concat(tables, ignore_index=True)

@@ -1,11 +1,11 @@
-"""A finished run of `find` opened again: its model, its documents and its positions, to go on from."""
+"""A finished run of `find`, opened again: its model, its documents and its positions, for follow-up commands."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from neurosieve.activations.reading import open_space
 from neurosieve.activations.store import Space
 from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
@@ -13,10 +13,11 @@ from neurosieve.data import Document, Neuron, Site
 from neurosieve.errors import ConfigError, DataError, ModelError, nearest
 from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.loading import LanguageModel, Model, hand_over, open_model
+from neurosieve.pipeline.detecting import label_all
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.runs.record import positions_hash
 from neurosieve.runs.results import Result, load
-from neurosieve.texts.labelling import LabelledDocument, label_documents
+from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
 
@@ -34,7 +35,7 @@ class PlannedRun(NamedTuple):
     """The behaviours that will be looked for; some may show nowhere."""
 
     def check_behaviour(self, behaviour: str | None) -> None:
-        """Raise unless the run will look for a behaviour, if one is asked for."""
+        """Raise unless the run will look for a behaviour, where one is given."""
         if behaviour is not None and behaviour not in self.behaviours:
             raise ConfigError(f"no behaviour `{behaviour}` is looked for: {nearest(behaviour, self.behaviours)}")
 
@@ -48,12 +49,12 @@ class PlannedRun(NamedTuple):
 
     def check_k(self, k: int) -> None:
         """Raise unless so many neurons will be ranked."""
-        if k > (there := len(self.layers) * self.atlas.neurons):
-            raise ConfigError(f"k is {k:,}, and the ranking will hold {there:,} neurons: give at most that")
+        if k > (ranked := len(self.layers) * self.atlas.neurons):
+            raise ConfigError(f"k is {k:,}, and the ranking will hold {ranked:,} neurons: give at most that")
 
 
 class RunInputs(NamedTuple):
-    """What a run went by, where it need not be opened again."""
+    """The inputs of a run that are still in memory."""
 
     model: LanguageModel
     source: Source | Iterable[Document]
@@ -61,7 +62,7 @@ class RunInputs(NamedTuple):
     control: Control
 
     def reopened(self, result: Result, announce: Callable[..., None]) -> "Reopened":
-        """Return the run opened again, from what is at hand."""
+        """Return the run opened again, from these inputs."""
         return reopened(
             result,
             model=self.model,
@@ -74,7 +75,7 @@ class RunInputs(NamedTuple):
 
 @dataclass(frozen=True)
 class Reopened:
-    """What a run of `find` went by, at hand again."""
+    """A run of `find` with its inputs."""
 
     result: Result
     held: LanguageModel
@@ -82,17 +83,17 @@ class Reopened:
     documents: tuple[LabelledDocument, ...]
     """Every document with text to read, with its spans."""
     positions: Positions
-    """The run's own positions, the same ones: a hash in `run.json` says so."""
+    """The run's own positions: a hash in `run.json` proves that they are the same."""
     space: Space
     """The store that holds their activations, unless it was cleared."""
     detectors: Mapping[str, Detector]
 
 
 def result_of(run: Any) -> Result:
-    """Return the run of `find` that a folder, or a `Result` itself, stands for.
+    """Return the run of `find` in a folder, or the `Result` that is given.
 
     Raises:
-        DataError: it is none.
+        DataError: the folder holds no run of `find`.
     """
     if isinstance(run, Result):
         return run
@@ -111,95 +112,94 @@ def reopened(
     control: Control | None = None,
     announce: Callable[..., None] | None = None,
 ) -> Reopened:
-    """Open a finished run of `find` again, from what its `run.json` says.
+    """Open a finished run of `find` again, from its `run.json`.
 
-    Args:
-        run: the run, or its folder.
-        model: the model; the run's own, by default. What was handed over to the run must be handed over again.
-        documents: the texts, if they were handed over to the run.
-        detectors: likewise.
-        control: likewise.
-        announce: hears how far it has come.
+    What was handed over to the run in Python must be handed over again: the model, the documents, the detectors, the
+    control. `announce` receives the progress.
 
     Raises:
-        DataError: the folder holds no run of `find`, or the texts or detectors are not those of the run any more.
+        DataError: the folder holds no run of `find`, or the texts or detectors have changed since the run.
         ModelError: the model is not that of the run.
-        ConfigError: something was handed over to the run, and is not here.
+        ConfigError: something was handed over to the run, and is not given here.
     """
     result = result_of(run)
     config = result.run["config"]
     if config["store"] == NO_STORE:
         raise DataError(
-            f"`{result.folder}` was read in one pass that kept no position (`store=none`), and nothing can go on from "
-            "it: run `neurosieve find` with a store on some of its texts"
+            f"`{result.folder}` was read in one pass that kept no position (`store=none`), and has no follow-up: run "
+            "`neurosieve find` with a store on some of its texts"
         )
-    if model is None:
-        if not isinstance(config.get("model"), dict):
-            raise ConfigError(
-                f"the model of `{result.folder}` was handed over in Python: hand it over again, as `model`"
-            )
-        model = as_object(Model, config["model"], "model")
-    held = _held(model)
-    if held.fingerprint != result.run["model"]["weights"]:
-        raise ModelError(
-            f"`{held.name}` has other weights than `{result.run['model']['name']}`, which `{result.folder}` was made "
-            "with: its neurons mean nothing there; take the same model, or run `neurosieve find` with this one"
-        )
-    source: Source | Iterable[Document]
-    if documents is not None:
-        source = documents
-    elif isinstance(config["source"], dict):
-        source = build(config["source"], "source", "source")
-    else:
-        raise ConfigError(f"the texts of `{result.folder}` were handed over in Python: hand them over again")
+    lm = _model_of(result, model)
+    source = _source_of(result) if documents is None else documents
     detectors = detectors or {
         name: build(node, "detector", f"detectors.{name}") for name, node in config["detectors"].items()
     }
     control = control or build(config["control"], "control", "control")
     selection = as_object(Selection, config["selection"], "selection")
     settings = as_object(Find, {name: config[name] for name in Find.__dataclass_fields__ if name in config}, "find")
-    atlas = atlas_of(held, settings.site)
-    labelled = []
-    for number, document in enumerate(label_documents(source, detectors, held.tokenizer, atlas.context, Counter()), 1):
-        labelled.append(document)
-        if announce is not None:
-            announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
+    atlas = atlas_of(lm, settings.site)
+    labelled = label_all(source, detectors, lm, atlas.context, Counter(), announce or (lambda *_, **__: None))
     if not labelled:
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
     positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
     if positions_hash(positions.table) != result.run["hashes"]["positions"]:
         raise DataError(
-            f"the texts or the detectors of `{result.folder}` are not what they were when it was made, for its "
-            "positions come out otherwise: run `neurosieve find` again"
+            f"the texts or the detectors of `{result.folder}` have changed since it was made, for its positions are "
+            "not the same: run `neurosieve find` again"
         )
-    sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
-    space = Space(held.fingerprint, sites, held.dtype, Path(settings.store) if settings.store else None, held.name)
-    return Reopened(result, held, atlas, tuple(labelled), positions, space, detectors)
+    sites = [Site(layer, atlas.kind) for layer in result.run["model"]["layers"]]
+    space = open_space(lm, sites, settings.store)
+    return Reopened(result, lm, atlas, tuple(labelled), positions, space, detectors)
 
 
-def neurons_asked(asked: Iterable[Any], atlas: Atlas, name: str) -> tuple[Neuron, ...]:
+def _model_of(result: Result, model: Any) -> LanguageModel:
+    """Return the model of a run, opened from its config, or the one that is handed over again."""
+    if model is None:
+        config = result.run["config"].get("model")
+        if not isinstance(config, dict):
+            raise ConfigError(
+                f"the model of `{result.folder}` was handed over in Python: hand it over again, as `model`"
+            )
+        model = as_object(Model, config, "model")
+    if not isinstance(model, LanguageModel):
+        model = open_model(model) if isinstance(model, Model) else hand_over(model)
+    lm: LanguageModel = model
+    if lm.fingerprint != result.run["model"]["weights"]:
+        raise ModelError(
+            f"`{lm.name}` has other weights than `{result.run['model']['name']}`, which `{result.folder}` was made "
+            "with: its neurons mean nothing there; take the same model, or run `neurosieve find` with this one"
+        )
+    return lm
+
+
+def _source_of(result: Result) -> Source:
+    config = result.run["config"]["source"]
+    if not isinstance(config, dict):
+        raise ConfigError(f"the texts of `{result.folder}` were handed over in Python: hand them over again")
+    source: Source = build(config, "source", "source")
+    return source
+
+
+def neurons_asked(requested: Iterable[Any], atlas: Atlas, name: str) -> tuple[Neuron, ...]:
     """Return the neurons that a list such as `[[3, 17], "L5N9"]` names.
 
     Raises:
-        ConfigError: an entry names none, or one that the model does not have.
+        ConfigError: an entry does not name a neuron, or one that the model does not have.
     """
-    found = []
-    for one in asked:
-        layer, _, index = str(one).upper().removeprefix("L").partition("N") if isinstance(one, str) else ("", "", "")
+    neurons = []
+    for entry in requested:
         try:
-            neuron = Neuron(int(layer), int(index)) if isinstance(one, str) else Neuron(*map(int, one))
+            if isinstance(entry, str):
+                layer, _, index = entry.upper().removeprefix("L").partition("N")
+                neuron = Neuron(int(layer), int(index))
+            else:
+                neuron = Neuron(*map(int, entry))
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"{one!r} names no neuron: write [layer, neuron], as in [3, 17], or L3N17") from error
+            raise ConfigError(f"{entry!r} names no neuron: write [layer, neuron], as in [3, 17], or L3N17") from error
         if not (0 <= neuron.layer < len(atlas.modules) and 0 <= neuron.neuron < atlas.neurons):
             raise ConfigError(
                 f"there is no neuron L{neuron.layer}N{neuron.neuron} in `{name}`: it has layers 0 to "
                 f"{len(atlas.modules) - 1}, each with {atlas.what.neurons} 0 to {atlas.neurons - 1:,}"
             )
-        found.append(neuron)
-    return tuple(dict.fromkeys(found))
-
-
-def _held(model: Any) -> LanguageModel:
-    if isinstance(model, LanguageModel):
-        return model
-    return open_model(model) if isinstance(model, Model) else hand_over(model)
+        neurons.append(neuron)
+    return tuple(dict.fromkeys(neurons))

@@ -1,6 +1,7 @@
-"""One pass over every token of a source, of which no activation is kept: what an executor sends to its workers."""
+"""One pass over every token of a source that keeps no activation: what an executor sends to its workers."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,8 +22,9 @@ from neurosieve.models.architectures import Atlas
 from neurosieve.models.batches import pack_by_length
 from neurosieve.models.hooks import check_finite, stream_sites
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.checkpoint import Tally
+from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.registry import installed
+from neurosieve.scoring.states import States
 from neurosieve.texts.labelling import LabelledDocument, label_document
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.resumable import ResumableSource
@@ -31,25 +33,36 @@ from neurosieve.texts.selection import Selection, read_at, split_by_hash
 __all__ = ["Pass"]
 
 _BATCHES_AT_ONCE = 16
-"""Documents for so many batches are gathered, and read in the order of their length: little is padding then."""
+"""The documents of so many batches are gathered and sorted by length before they are read, to save padding."""
 _SECONDS = 60.0
 _SHARE = 0.05
-"""What a pass has come to is kept after so many seconds, and so seldom that keeping it takes less than this share."""
+"""A checkpoint is written after so many seconds, and so rarely that writing takes less than this share of the time."""
 _NOWHERE = np.empty(0, dtype=np.int64)
 
 
-class _Labelled(NamedTuple):
+class _LabelledTokens(NamedTuple):
     document: LabelledDocument
     labels: npt.NDArray[np.int8]
-    """`[tokens, columns]`, as those of positions: all behaviours of the ranking part, then all of the replication."""
+    """`[tokens, columns]`, columns as those of positions: all behaviours of the ranking part, then of the held-out
+    part. It ends behind the last token that is present or control."""
+
+    @property
+    def ids(self) -> npt.NDArray[np.integer[Any]]:
+        """The token ids, as far as the labels."""
+        return self.document.tokens.token_ids[: len(self.labels)]
+
+    @property
+    def used(self) -> npt.NDArray[np.int64]:
+        """The tokens that are present or control."""
+        return np.flatnonzero((self.labels >= 0).any(axis=1))
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What reads shards of a source in one process, and sums up every token: present, control, or neither.
+    """Reads shards of a source in one process, and adds up every token: present, control, or neither.
 
-    Present is what `selection.at` reads of each span; controls are all tokens that `control` takes, which knows of no
-    other document. A hash of its name decides which part a group is in.
+    Present is what `selection.at` reads of each span; controls are all tokens that `control` takes, which sees one
+    document at a time. A hash of its name decides which part a group is in.
     """
 
     model: LanguageModel
@@ -64,59 +77,61 @@ class Pass:
     tokens_per_batch: int
     shards: int
     folder: Path | None
-    """Keeps what each shard has come to, for another run to go on from; None where none can."""
+    """Holds the checkpoint of each shard, from which another run resumes; None where none can."""
 
-    def __call__(self) -> Callable[[Iterable[int]], Iterator[Tally]]:
+    def __call__(self) -> Callable[[Iterable[int]], Iterator[Checkpoint]]:
         """Return what reads, in this process."""
-        return self.tallies
+        return self.checkpoints
 
-    def tallies(self, ranks: Iterable[int]) -> Iterator[Tally]:
-        """Yield what each of some shards comes to."""
-        return map(self._tally, ranks)
+    def checkpoints(self, ranks: Iterable[int]) -> Iterator[Checkpoint]:
+        """Yield the sums of each of some shards."""
+        return map(self._read_shard, ranks)
 
-    def _tally(self, rank: int) -> Tally:
+    def _read_shard(self, rank: int) -> Checkpoint:
         file = self.folder and self.folder / f"{rank}-of-{self.shards}.safetensors"
-        documents, tally = self._resumed(rank, file)
-        if tally.ended:
-            return tally
-        kept, took, announce = time.monotonic(), 0.0, installed().announce
-        for gathered in self._gathered(documents, tally):
-            for batch in pack_by_length(np.array([len(one.labels) for one in gathered]), self.tokens_per_batch):
-                self._add(tally, [gathered[number] for number in batch])
-            tally.documents, tally.digest = documents.number, documents.digest
-            announce("stage_progressed", stage="reading", done=tally.counts["tokens_read"], total=None, unit="tokens")
-            if file and time.monotonic() - kept > max(_SECONDS, took / _SHARE):
+        documents, sums = self._resumed(rank, file)
+        if sums.ended:
+            return sums
+        saved, saving, announce = time.monotonic(), 0.0, installed().announce
+        for gathered in self._gathered(documents, sums):
+            for batch in pack_by_length(
+                np.array([len(document.labels) for document in gathered]), self.tokens_per_batch
+            ):
+                self._add(sums, [gathered[number] for number in batch])
+            sums.documents, sums.digest = documents.number, documents.digest
+            announce("stage_progressed", stage="reading", done=sums.counts["tokens_read"], total=None, unit="tokens")
+            if file and time.monotonic() - saved > max(_SECONDS, saving / _SHARE):
                 began = time.monotonic()
-                tally.save(file)
-                kept, took = time.monotonic(), time.monotonic() - began
-        tally.documents, tally.digest, tally.ended = documents.number, documents.digest, True
-        tally.counts["broken_off"] += documents.interruptions
+                sums.save(file)
+                saved, saving = time.monotonic(), time.monotonic() - began
+        sums.documents, sums.digest, sums.ended = documents.number, documents.digest, True
+        sums.counts["broken_off"] += documents.interruptions
         if file:
-            tally.save(file)
-        return tally
+            sums.save(file)
+        return sums
 
-    def _resumed(self, rank: int, file: Path | None) -> tuple[ResumableSource, Tally]:
-        """Return the documents that are still to come, and what those before have come to."""
+    def _resumed(self, rank: int, file: Path | None) -> tuple[ResumableSource, Checkpoint]:
+        """Return the documents that are still to come, and the sums of those before."""
         whole = self.source
         shard = whole.shard(rank, self.shards) if isinstance(whole, Source) and self.shards > 1 else whole
-        tally = file and Tally.load(file, self.statistics)
+        checkpoint = file and Checkpoint.load(file, self.statistics)
         documents = ResumableSource(shard)
-        if not tally:
-            return documents, Tally()
-        for _ in islice(documents, tally.documents):
+        if not checkpoint:
+            return documents, Checkpoint(States(self.statistics))
+        for _ in islice(documents, checkpoint.documents):
             pass
-        if (documents.number, documents.digest) != (tally.documents, tally.digest):
-            return ResumableSource(shard), Tally(counts=type(tally.counts)(texts_changed=1))
-        tally.counts["resumed_documents"] = tally.documents
-        return documents, tally
+        if (documents.number, documents.digest) != (checkpoint.documents, checkpoint.digest):
+            return ResumableSource(shard), Checkpoint(States(self.statistics), counts=Counter(texts_changed=1))
+        checkpoint.counts["resumed_documents"] = checkpoint.documents
+        return documents, checkpoint
 
-    def _gathered(self, documents: ResumableSource, tally: Tally) -> Iterator[Sequence[_Labelled]]:
-        gathered: list[_Labelled] = []
+    def _gathered(self, documents: ResumableSource, sums: Checkpoint) -> Iterator[Sequence[_LabelledTokens]]:
+        gathered: list[_LabelledTokens] = []
         tokens = 0
         for document in documents:
-            found = label_document(document, self.detectors, self.model.tokenizer, self.atlas.context, tally.counts)
-            if found is not None:
-                gathered.append(self._labelled(found, tally))
+            spans = label_document(document, self.detectors, self.model.tokenizer, self.atlas.context, sums.counts)
+            if spans is not None:
+                gathered.append(self._label_tokens(spans, sums.counts))
                 tokens += len(gathered[-1].labels)
             if tokens >= _BATCHES_AT_ONCE * self.tokens_per_batch:
                 yield gathered
@@ -124,68 +139,64 @@ class Pass:
         if gathered:
             yield gathered
 
-    def _labelled(self, document: LabelledDocument, tally: Tally) -> _Labelled:
-        """Return a document with the labels of its tokens, as far as the last that is present or control."""
-        behaviours, tokens, counts = list(self.detectors), document.tokens, tally.counts
+    def _label_tokens(self, document: LabelledDocument, counts: Counter[str]) -> _LabelledTokens:
+        behaviours, tokens = list(self.detectors), document.tokens
         part = split_by_hash(tokens.group, self.seed, self.selection.held_out_fraction)
         labels = np.full((len(tokens.token_ids), len(PARTS) * len(behaviours)), -1, dtype=np.int8)
         for number, name in enumerate(behaviours):
             spans = document.ranges[name]
             present = sorted(read_at(document, name, self.selection, counts))
-            told = Present(spans, [span.start for span in spans], _NOWHERE, _NOWHERE.astype(np.float64))
-            draws = np.random.default_rng(0)  # All are asked for, so that nothing is left to chance.
-            mine = labels[:, part * len(behaviours) + number]
-            mine[np.array(self.control.choose(tokens, told, len(tokens.token_ids), draws), dtype=np.int64)] = 0
+            known = Present(spans, [span.start for span in spans], _NOWHERE, _NOWHERE.astype(np.float64))
+            rng = np.random.default_rng(0)  # As many as there are tokens: nothing is left to chance.
+            controls = self.control.choose(tokens, known, len(tokens.token_ids), rng)
+            column = labels[:, part * len(behaviours) + number]
+            column[np.array(controls, dtype=np.int64)] = 0
             for span in spans:
-                mine[span.start : span.stop] = -1
-            mine[present] = 1
+                column[span.start : span.stop] = -1
+            column[present] = 1
             counts[f"documents_with {name}"] += bool(spans)
             counts[f"spans {name}"] += len(spans)
             for label, what in ((1, "present"), (0, "control")):
-                counts[f"{PARTS[part]}_{what} {name}"] += int((mine == label).sum())
+                counts[f"{PARTS[part]}_{what} {name}"] += int((column == label).sum())
             counts[f"{PARTS[part]}_documents_with {name}"] += bool(present)
         used = np.flatnonzero((labels >= 0).any(axis=1))
-        return _Labelled(document, labels[: used[-1] + 1 if len(used) else 0])
+        return _LabelledTokens(document, labels[: used[-1] + 1 if len(used) else 0])
 
-    def _add(self, tally: Tally, batch: Sequence[_Labelled]) -> None:
-        """Read a batch, and add every token that is labelled to the states, layer by layer as the model reaches it."""
-        batch = [one for one in batch if len(one.labels)]
+    def _add(self, sums: Checkpoint, batch: Sequence[_LabelledTokens]) -> None:
+        """Read a batch, and add every labelled token to the states, layer by layer as the model reaches it."""
+        batch = [document for document in batch if len(document.labels)]
         if not batch:
             return
-        tokens = [np.flatnonzero((one.labels >= 0).any(axis=1)) for one in batch]
-        ids = [one.document.tokens.token_ids[: len(one.labels)] for one in batch]
-        labels = torch.from_numpy(np.concatenate([one.labels[t] for one, t in zip(batch, tokens, strict=True)]))
-        counts = [len(t) for t in tokens]
-        first = tally.counts["documents_read"]
-        documents = torch.from_numpy(np.repeat(np.arange(first, first + len(batch)), counts))
-        groups = torch.from_numpy(np.repeat([_number(one.document.tokens.group) for one in batch], counts))
-        token_ids = torch.from_numpy(np.concatenate([i[t] for i, t in zip(ids, tokens, strict=True)]).astype(np.int64))
+        ids, tokens = [document.ids for document in batch], [document.used for document in batch]
+        labels = torch.from_numpy(np.concatenate([document.labels[document.used] for document in batch]))
+        sizes = [len(used) for used in tokens]
+        first = sums.counts["documents_read"]
+        documents = torch.from_numpy(np.repeat(np.arange(first, first + len(batch)), sizes))
+        groups = torch.from_numpy(np.repeat([_number(document.document.tokens.group) for document in batch], sizes))
+        token_ids = torch.from_numpy(
+            np.concatenate([document.ids[document.used] for document in batch]).astype(np.int64)
+        )
 
         def take(site: Site, activations: Float[Tensor, "positions neurons"]) -> None:
             check_finite(self.model, {site: activations})
-            # What is made in inference mode cannot be added to outside of it.
+            # Tensors made in inference mode cannot be added to outside of it.
             with torch.inference_mode(False), torch.no_grad():
-                here = Batch(site, activations, labels, documents, groups, token_ids)
-                for number, statistic in enumerate(self.statistics):
-                    state = tally.states.get((site.layer, number))
-                    if state is None:
-                        state = statistic.empty(labels.shape[1], activations.shape[1])
-                    tally.states[site.layer, number] = statistic.update(state, here)
+                sums.states.update(Batch(site, activations, labels, documents, groups, token_ids))
 
         try:
             stream_sites(self.model, self.atlas, self.sites, ids, tokens, take)
-        except MemoryError as error:  # Some layers may have been added: this pass cannot go on.
+        except MemoryError as error:  # Some layers may have been added: this pass cannot continue.
             raise ModelError(
                 f"{len(ids)} documents of up to {max(map(len, ids)):,} tokens do not fit into the memory of "
                 f"{self.model.device}: give a smaller `tokens_per_batch` than {self.tokens_per_batch:,}, or leave out "
-                "long documents; the same command goes on from what was kept"
+                "long documents; the same command resumes from the last checkpoint"
             ) from error
         longest = max(map(len, ids)) * len(ids)
-        tally.counts["forward_passes"] += 1
-        tally.counts["documents_read"] += len(batch)
-        tally.counts["tokens_read"] += longest
-        tally.counts["padding"] += longest - sum(map(len, ids))
-        tally.counts["positions"] += len(labels)
+        sums.counts["forward_passes"] += 1
+        sums.counts["documents_read"] += len(batch)
+        sums.counts["tokens_read"] += longest
+        sums.counts["padding"] += longest - sum(map(len, ids))
+        sums.counts["positions"] += len(labels)
         installed().announce("batch_read", documents=len(batch), tokens=longest, positions=len(labels))
 
 

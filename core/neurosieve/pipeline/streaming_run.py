@@ -3,194 +3,190 @@
 import dataclasses
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurosieve.contracts import Control, Executor, Scorer, Source
-from neurosieve.data import Present, TokenizedDocument
+from neurosieve.contracts import Executor, Scorer, Source
+from neurosieve.data import Scores, Site
 from neurosieve.disk import cache_folder, content_address
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.cautions import left_out, undefined
-from neurosieve.pipeline.checkpoint import Tally
+from neurosieve.pipeline.cautions import left_out, not_shown, too_few, undefined
+from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find, check_handed_over, ranking_scorer
 from neurosieve.pipeline.streaming_pass import Pass
 from neurosieve.registry import describe, installed
-from neurosieve.runs.record import Stopwatch, versions
-from neurosieve.runs.results import Result, write_run
-from neurosieve.scoring.ranking import neutral, rank_neurons
+from neurosieve.runs.recording import recording
+from neurosieve.runs.results import Result
+from neurosieve.scoring.ranking import neutral_values, rank_neurons
+from neurosieve.scoring.states import States, statistics_of
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.selection import Selection
 from neurosieve.wording import plural
 
-__all__ = ["streamed"]
+__all__ = ["run_streaming"]
 
-_FORMAT = 1
-"""What a pass of another format has come to is not gone on from."""
+_FORMAT = 2
+"""A checkpoint of another format is not resumed from."""
 _SHARDS_PER_WORKER = 4
 _POSITIONS = ["behaviour", "document", "group", "part", "token", "label", "start", "end", "text"]
+_NO_EVIDENCE = (
+    "read in one pass that keeps no activation (`store=none`): there is no permutation null, no interval and no "
+    "verdict; test the best neurons in a run with a store, on texts that had no part in this one"
+)
 
 
-def streamed(job: Job, held: LanguageModel, folder: Path) -> Result:
+def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
     """Read every token of the texts once, rank the neurons, and leave the run in `folder`.
 
-    What is kept is the states of the scorers' statistics, so that memory does not grow with the texts; and a pass
-    that is killed goes on from what it had come to. There is no null, no interval and no verdict: these go back to
-    single positions.
+    Only the states of the scorers' statistics are kept, so that memory does not grow with the texts; and an interrupted
+    pass resumes from its last checkpoint. There is no null, no interval and no verdict: these need single positions.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
+        NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
     check_handed_over(job.detectors, job.scorers, folder)
-    source, scorers, settings, executor = job.source, job.scorers, job.settings, job.executor
-    rank_by = ranking_scorer(settings, scorers)
-    _check_streamable(source, scorers, job.control, executor)
-    announce = installed().announce
-    announce("run_started", command="find", folder=folder)
-    watch, behaviours = Stopwatch(), list(job.detectors)
-    with watch.stage("opening the model"):
-        atlas = atlas_of(held, settings.site)
-        sites = sites_of(atlas, settings.layers, held.name)
-    statistics = tuple({scorer.statistic: None for scorer in scorers.values()})
-    shards = 1 if executor.workers == 1 else _SHARDS_PER_WORKER * executor.workers
-    one_pass = Pass(
-        held,
+    rank_by = ranking_scorer(job.settings, job.scorers)
+    _check_streamable(job)
+    with recording("find", folder, job.reports) as run:
+        with run.stage("opening the model"):
+            one_pass = _pass_of(job, lm)
+        address = _address(one_pass)
+        if isinstance(job.source, Source):
+            one_pass = dataclasses.replace(one_pass, folder=cache_folder() / "passes" / address)
+        with run.stage("reading"):
+            total = _read(one_pass, job.executor, run.announce)
+        counts, requested = total.counts, list(job.detectors)
+        behaviours = [name for name in requested if counts[f"ranking_present {name}"]]
+        _check_behaviours(behaviours, requested, counts, job.selection)
+        with run.stage("scoring"):
+            scored = {site: total.states.compute(site, job.scorers) for site in one_pass.sites}
+        with run.stage("ranking"):
+            run.tables |= {
+                "neurons": _ranking(scored, requested, behaviours, rank_by),
+                "positions": pd.DataFrame(columns=_POSITIONS),
+            }
+        run.warnings += _cautions(behaviours, requested, counts, one_pass.atlas.context, job.settings)
+        run.warnings += undefined(run.tables["neurons"], rank_by)
+        run.counts.update({name: count for name, count in counts.items() if " " not in name})
+        scores = scored[one_pass.sites[0]]
+        run.record |= {
+            "behaviours": behaviours,
+            "scorers": list(job.scorers),
+            "rank_by": rank_by,
+            "neutral": neutral_values(scores, behaviours),
+            "null": {},
+            "counts": {"behaviours": _counts_by_behaviour(counts, behaviours)},
+            "reading": {name: counts[name] for name in ("forward_passes", "padding", "positions")}
+            | {"tokens": counts["tokens_read"]},
+            "model": model_record(lm, one_pass.atlas, one_pass.sites, scores[rank_by].value.shape[1]),
+            "config": job.told(),
+            "hashes": {"pass": address},
+        }
+    if one_pass.folder is not None:  # The run is finished: nothing is left to resume.
+        shutil.rmtree(one_pass.folder, ignore_errors=True)
+    return Result(folder)
+
+
+def _check_streamable(job: Job) -> None:
+    """Raise where a plugin needs what a pass without a store does not have."""
+    unbounded = [name for name, scorer in job.scorers.items() if not scorer.statistic.bounded]
+    if unbounded:
+        bounded = [plugin.name for plugin in installed() if issubclass(plugin.cls, Scorer) and plugin.cls.bounded]
+        raise ConfigError(
+            f"{' and '.join(f'`{name}`' for name in unbounded)} keep(s) every position's activations, which "
+            f"`store=none` does not: take {', '.join(f'`{name}`' for name in bounded)}, or leave out `store=none`"
+        )
+    if job.control.needs_other_documents:
+        raise ConfigError(
+            f"{job.control} compares with the behaviour in other documents, which `store=none` does not know: take "
+            "`control=distant`"
+        )
+    if job.executor.workers > 1 and not isinstance(job.source, Source):
+        raise ConfigError(
+            "documents that are handed over are not a `Source`, and cannot be divided among workers: give a `Source`, "
+            "or take `executor=local`"
+        )
+
+
+def _pass_of(job: Job, lm: LanguageModel) -> Pass:
+    """Return the pass of a run, without a folder for checkpoints."""
+    settings, workers = job.settings, job.executor.workers
+    atlas = atlas_of(lm, settings.site)
+    return Pass(
+        lm,
         atlas,
-        sites,
-        source,
+        sites_of(atlas, settings.layers, lm.name),
+        job.source,
         dict(job.detectors),
         job.control,
         job.selection,
-        statistics,
+        statistics_of(job.scorers.values()),
         settings.seed,
-        batch_budget(settings.tokens_per_batch, held),
-        shards,
+        batch_budget(settings.tokens_per_batch, lm),
+        1 if workers == 1 else _SHARDS_PER_WORKER * workers,
         None,
     )
-    address = _address(one_pass)
-    if isinstance(source, Source):
-        one_pass = dataclasses.replace(one_pass, folder=cache_folder() / "passes" / address)
-    with watch.stage("reading"):
-        tally = _read(one_pass, executor, announce)
-    found = [name for name in behaviours if tally.counts[f"ranking_present {name}"]]
-    _check_found(found, behaviours, tally.counts, job.selection)
-    with watch.stage("scoring"):
-        scored = {
-            site: {
-                name: scorer.compute(tally.states[site.layer, statistics.index(scorer.statistic)])
-                for name, scorer in scorers.items()
-            }
-            for site in sites
-        }
-    with watch.stage("ranking"):
-        neurons = rank_neurons(scored, behaviours, rank_by)
-        neurons = neurons[neurons.behaviour.isin(found)].reset_index(drop=True)
-        nothing = {f"{rank_by}_minus_neutral_heldout_{end}": np.nan for end in ("low", "high")}
-        neurons = neurons.assign(**nothing, replicates=pd.array([pd.NA] * len(neurons), dtype="boolean"))
-    first = scored[sites[0]]
-    warnings = _cautions(found, behaviours, tally.counts, atlas.context, settings) + undefined(neurons, rank_by)
-    report = {
-        "command": "find",
-        "behaviours": found,
-        "scorers": list(scorers),
-        "rank_by": rank_by,
-        "neutral": neutral(first, found),
-        "null": {},
-        "warnings": warnings,
-        "counts": _told(tally.counts, found),
-        "reading": {name: tally.counts[name] for name in ("forward_passes", "padding", "positions")}
-        | {"tokens": tally.counts["tokens_read"]},
-        "timings_seconds": watch.seconds,
-        "model": model_record(held, atlas, sites, first[rank_by].value.shape[1]),
-        "config": job.told(),
-        "versions": versions(),
-        "hashes": {"pass": address},
-    }
-    run = write_run(folder, report, {"neurons": neurons, "positions": pd.DataFrame(columns=_POSITIONS)})
-    if one_pass.folder is not None:  # The run is finished: there is nothing to go on from.
-        shutil.rmtree(one_pass.folder, ignore_errors=True)
-    announce("run_ended", command="find", folder=folder)
-    return Result(run.folder)
-
-
-def _check_streamable(source: Any, scorers: Mapping[str, Scorer[Any]], control: Control, executor: Executor) -> None:
-    """Raise where the choices need what a pass that keeps nothing does not have."""
-    keeping = [name for name, scorer in scorers.items() if not scorer.statistic.bounded]
-    if keeping:
-        known = (entry for entry in installed() if entry.kind == "scorer")
-        others = [entry.name for entry in known if _is_bounded(entry.cls)]
-        raise ConfigError(
-            f"{' and '.join(f'`{name}`' for name in keeping)} keep(s) every position's activations, which `store=none` "
-            f"does not: take {', '.join(f'`{name}`' for name in others)}, or leave out `store=none`"
-        )
-    tokens = np.arange(1000)
-    text = TokenizedDocument("", "", "x" * 1000, tokens, tokens, tokens + 1, tokens >= 0, tokens / 1000)
-    nowhere = Present((), (), np.empty(0, dtype=np.int64), np.empty(0))
-    if not len(control.choose(text, nowhere, 1000, np.random.default_rng(0))):
-        raise ConfigError(
-            f"{control} looks for places like those of the behaviour in other texts, of which `store=none` knows "
-            "nothing: take `control=distant`"
-        )
-    if executor.workers > 1 and not isinstance(source, Source):
-        raise ConfigError(
-            "documents that are handed over are no source, and cannot be divided among workers: give a Source, or "
-            "take `executor=local`"
-        )
-
-
-def _is_bounded(cls: type) -> bool:
-    try:
-        return bool(cls().statistic.bounded)
-    except TypeError:  # It has a field without a default.
-        return False
 
 
 def _address(one_pass: Pass) -> str:
-    """Return what tells a pass from any other that would come to something else."""
-    what = {
+    """Return a hash of all that the sums of a pass depend on."""
+    inputs = {
         "format": _FORMAT,
         "weights": one_pass.model.fingerprint,
         "dtype": str(one_pass.model.dtype),
         "sites": one_pass.sites,
         "source": describe(one_pass.source),
-        "detectors": {name: describe(one) for name, one in one_pass.detectors.items()},
+        "detectors": {name: describe(detector) for name, detector in one_pass.detectors.items()},
         "control": describe(one_pass.control),
         "selection": vars(one_pass.selection),
-        "statistics": [repr(one) for one in one_pass.statistics],
+        "statistics": [repr(statistic) for statistic in one_pass.statistics],
         "seed": one_pass.seed,
         "tokens_per_batch": one_pass.tokens_per_batch,
         "shards": one_pass.shards,
     }
-    return content_address(what, default=repr)
+    return content_address(inputs, default=repr)
 
 
-def _read(one_pass: Pass, executor: Executor, announce: Callable[..., None]) -> Tally:
-    """Return what all shards come to, merged in their order: which worker read what makes no difference."""
-    whole = Tally(ended=True)
-    for number, tally in enumerate(executor.map(one_pass, range(one_pass.shards)), 1):
-        whole = whole.merged(tally, one_pass.statistics)
+def _read(one_pass: Pass, executor: Executor, announce: Callable[..., None]) -> Checkpoint:
+    """Return the sums of all shards, merged in their order: which worker read which makes no difference."""
+    total = Checkpoint(States(one_pass.statistics), ended=True)
+    for number, shard in enumerate(executor.map(one_pass, range(one_pass.shards)), 1):
+        total = total.merge(shard)
         if one_pass.shards > 1:
             announce("stage_progressed", stage="reading", done=number, total=one_pass.shards, unit="shards")
-    return whole
+    return total
 
 
-def _check_found(found: Sequence[str], asked: Sequence[str], counts: Counter[str], selection: Selection) -> None:
+def _ranking(
+    scored: dict[Site, dict[str, Scores]], requested: Sequence[str], behaviours: Sequence[str], rank_by: str
+) -> pd.DataFrame:
+    """Return the table of neurons, with empty columns for what needs single positions."""
+    neurons = rank_neurons(scored, requested, rank_by)
+    neurons = neurons[neurons.behaviour.isin(behaviours)].reset_index(drop=True)
+    interval = {f"{rank_by}_minus_neutral_heldout_{end}": np.nan for end in ("low", "high")}
+    return neurons.assign(**interval, replicates=pd.array([pd.NA] * len(neurons), dtype="boolean"))
+
+
+def _check_behaviours(
+    behaviours: Sequence[str], requested: Sequence[str], counts: Counter[str], selection: Selection
+) -> None:
     if not counts["documents"]:
         raise DataError("the source gave no document: check its path and the fields that it reads")
-    if not found:
+    if not behaviours:
         raise DataError(
-            f"no span of {' or '.join(f'`{name}`' for name in asked)} was found in the ranking part of "
+            f"no span of {' or '.join(f'`{name}`' for name in requested)} was found in the ranking part of "
             f"{plural(counts['documents'], 'document')}: check what the detector looks for, that the texts hold "
-            "completions, and that groups are many enough to be split"
+            "completions, and that there are enough groups to split"
         )
-    for name in found:
+    for name in behaviours:
         if not counts[f"ranking_control {name}"]:
             raise DataError(f"`{name}` has no control position in the ranking part: give texts that hold others too")
         if selection.held_out_fraction and not counts[f"heldout_present {name}"]:
@@ -200,35 +196,22 @@ def _check_found(found: Sequence[str], asked: Sequence[str], counts: Counter[str
 
 
 def _cautions(
-    found: Sequence[str], asked: Sequence[str], counts: Counter[str], context: int | None, enough: Find
+    behaviours: Sequence[str], requested: Sequence[str], counts: Counter[str], context: int | None, settings: Find
 ) -> list[str]:
-    said = [
-        "read in one pass that keeps no activation (`store=none`): there is no permutation null, no interval and no "
-        "verdict; test the best neurons in a run with a store, on texts that had no part in this one"
-    ]
-    said += [
-        f"`{name}` shows nowhere in {plural(counts['documents'], 'document')}, and was left out"
-        for name in asked
-        if name not in found
-    ]
-    for name in found:
-        ranked, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
-        if ranked < enough.min_positions or documents < enough.min_documents:
-            said.append(
-                f"`{name}` is ranked on {plural(ranked, 'present position')} in {plural(documents, 'document')}: with "
-                f"fewer than {enough.min_positions} or {enough.min_documents}, the best of many neurons scores "
-                "high by chance alone"
-            )
-    told = {
-        "broken_off": "time(s) the texts broke off, and were read on from there",
+    warnings = [_NO_EVIDENCE, *not_shown(requested, behaviours, plural(counts["documents"], "document"))]
+    for name in behaviours:
+        present, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
+        warnings += too_few(name, present, plural(present, "present position"), documents, settings)
+    reasons = {
+        "broken_off": "time(s) the texts broke off, and reading resumed from there",
         "texts_changed": "part(s) of a pass were begun anew: the texts are not those that it had read before",
     }
-    return said + left_out(counts, context) + [f"{counts[key]:,} {what}" for key, what in told.items() if counts[key]]
+    warnings += left_out(counts, context)
+    return warnings + [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts[key]]
 
 
-def _told(counts: Counter[str], found: Sequence[str]) -> dict[str, Any]:
-    """Return the counts as a run with a store has them."""
+def _counts_by_behaviour(counts: Counter[str], behaviours: Sequence[str]) -> dict[str, Any]:
+    """Return the counts of each behaviour, by the names that a run with a store gives them."""
     kinds = ["documents_with", "spans", *(f"{part}_{what}" for part in PARTS for what in ("present", "control"))]
     kinds += [f"{part}_documents_with" for part in PARTS]
-    plain = {name: count for name, count in sorted(counts.items()) if " " not in name}
-    return {**plain, "behaviours": {name: {kind: counts[f"{kind} {name}"] for kind in kinds} for name in found}}
+    return {name: {kind: counts[f"{kind} {name}"] for kind in kinds} for name in behaviours}

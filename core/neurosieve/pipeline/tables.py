@@ -1,4 +1,4 @@
-"""Counts and tables of what a run read."""
+"""Counts of positions and the table of spans."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,34 +8,32 @@ import pandas as pd
 from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import PARTS, Positions
 
-__all__ = ["counted", "spans_table"]
+__all__ = ["count_positions", "spans_table"]
 
 
-def counted(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
+def count_positions(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
     """Return, per behaviour, its documents and spans, and its positions in each part."""
-    table = positions.table
-    part_of = dict(zip(table.group, table.part, strict=True))
+    table, part_of = positions.table, _part_of_group(positions)
     numbers = {}
     for behaviour in positions.behaviours:
-        mine = table[table.behaviour == behaviour]
+        rows = table[table.behaviour == behaviour]
         numbers[behaviour] = {
             "documents_with": sum(bool(document.spans[behaviour]) for document in documents),
             "spans": sum(len(document.spans[behaviour]) for document in documents),
-            **{
-                f"{part}_{what}": int(count)
-                for part in PARTS
-                for of_part in [mine[mine.part == part]]
-                for what, count in {
-                    "present": (of_part.label == 1).sum(),
-                    "control": (of_part.label == 0).sum(),
-                    "documents_with": of_part[of_part.label == 1].document.nunique(),
-                    "groups": of_part.group.nunique(),
-                    "spans": sum(
-                        len(one.spans[behaviour]) for one in documents if part_of.get(one.tokens.group) == part
-                    ),
-                }.items()
-            },
         }
+        for part in PARTS:
+            of_part = rows[rows.part == part]
+            present = of_part[of_part.label == 1]
+            spans = (
+                len(document.spans[behaviour]) for document in documents if part_of.get(document.tokens.group) == part
+            )
+            numbers[behaviour] |= {
+                f"{part}_present": len(present),
+                f"{part}_control": int((of_part.label == 0).sum()),
+                f"{part}_documents_with": present.document.nunique(),
+                f"{part}_groups": of_part.group.nunique(),
+                f"{part}_spans": sum(spans),
+            }
     return numbers
 
 
@@ -44,18 +42,16 @@ def spans_table(documents: Sequence[LabelledDocument], positions: Positions) -> 
 
     `part` is that of the document's group, empty where none of its positions was chosen.
     """
-    part = dict(zip(positions.table.group, positions.table.part, strict=True))
+    part_of = _part_of_group(positions)
     lines = [
-        (
-            name,
-            one.tokens.id,
-            one.tokens.group,
-            part.get(one.tokens.group, ""),
-            *span,
-            one.tokens.text[slice(*span[:2])],
-        )
+        (name, tokens.id, tokens.group, part_of.get(tokens.group, ""), *span, tokens.text[span.start : span.end])
         for name in positions.behaviours
-        for one in documents
-        for span in one.spans[name]
+        for document in documents
+        for tokens in [document.tokens]
+        for span in document.spans[name]
     ]
     return pd.DataFrame(lines, columns=["behaviour", "document", "group", "part", "start", "end", "label", "text"])
+
+
+def _part_of_group(positions: Positions) -> dict[str, str]:
+    return dict(zip(positions.table.group, positions.table.part, strict=True))

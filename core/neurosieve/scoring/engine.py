@@ -3,26 +3,29 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from neurosieve.contracts import Scorer, Statistic
-from neurosieve.data import Batch, Scores
+from neurosieve.contracts import Scorer
+from neurosieve.data import Batch, Scores, Site
+from neurosieve.scoring.states import States, statistics_of
 
-__all__ = ["score"]
+__all__ = ["score", "score_batch"]
 
 
 def score(batches: Iterable[Batch], scorers: Mapping[str, Scorer[Any]]) -> dict[str, Scores]:
-    """Return what each scorer says of the positions in `batches`, which are of one site.
-
-    Each distinct statistic is taken once, however many scorers ask for it.
+    """Return the scores that each scorer gives the positions in `batches`, which are of one site.
 
     Raises:
-        ValueError: there is no batch, so that nothing is known of behaviours and neurons.
+        ValueError: there is no batch, so that the numbers of behaviours and neurons are not known.
     """
-    states: dict[Statistic[Any], Any] = {}
+    states = States(statistics_of(scorers.values()))
+    site: Site | None = None
     for batch in batches:
-        for statistic in {scorer.statistic: None for scorer in scorers.values()}:
-            if statistic not in states:
-                states[statistic] = statistic.empty(batch.labels.shape[1], batch.activations.shape[1])
-            states[statistic] = statistic.update(states[statistic], batch)
-    if not states:
+        states.update(batch)
+        site = batch.site
+    if site is None:
         raise ValueError("there is no batch to score")
-    return {name: scorer.compute(states[scorer.statistic]) for name, scorer in scorers.items()}
+    return states.compute(site, scorers)
+
+
+def score_batch(batch: Batch, scorer: Scorer[Any]) -> Scores:
+    """Return the scores that one scorer gives one batch."""
+    return score([batch], {"score": scorer})["score"]

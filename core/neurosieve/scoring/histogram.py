@@ -1,4 +1,4 @@
-"""How often a neuron fires how much, in bounded memory."""
+"""How often a neuron has which activation, in bounded memory."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -14,7 +14,7 @@ from neurosieve.errors import ConfigError
 __all__ = ["Histogram", "HistogramState"]
 
 _LOWEST, _HIGHEST = -22, 10
-"""The powers of 2 between which magnitudes are told apart: from where a GELU in float32 has its last steps before 0, to
+"""The powers of 2 between which magnitudes are distinguished: from the last steps of a GELU in float32 before 0, to
 1,024."""
 _FRACTION = 23
 """How many bits of a float32 come after its exponent."""
@@ -26,7 +26,7 @@ class HistogramState(NamedTuple):
     """How many positions fall into each bin. The first axis is the label: 0 control, 1 present."""
 
     counts: Int64[Tensor, "2 behaviours neurons bins"]
-    """By activation, from low to high; the last bin counts what is no number."""
+    """By activation, from low to high; the last bin counts nan."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Histogram(Statistic[HistogramState]):
 
     @property
     def bins(self) -> int:
-        """How many bins there are, with that of what is no number."""
+        """How many bins there are, with that of nan."""
         return 2 * (self._steps_out + 1) + 2
 
     @property
@@ -101,9 +101,9 @@ class Histogram(Statistic[HistogramState]):
             for label in (0, 1):
                 for behaviour in range(labels.shape[1]):
                     # A view: counts of one behaviour's neurons lie side by side.
-                    here = counts[label, behaviour, chunk].view(-1)
+                    flat = counts[label, behaviour, chunk].view(-1)
                     chosen = number[labels[:, behaviour] == label].view(-1)
-                    here.scatter_add_(0, chosen, torch.ones_like(chosen))
+                    flat.scatter_add_(0, chosen, torch.ones_like(chosen))
         return HistogramState(counts)
 
     def merge(self, left: HistogramState, right: HistogramState) -> HistogramState:

@@ -1,4 +1,4 @@
-"""Neurons that are worked on side by side, a piece of them on each thread."""
+"""Work on the neurons of a layer in parallel, one chunk on each thread."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

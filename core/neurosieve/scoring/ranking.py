@@ -1,5 +1,6 @@
 """From scores to a table of neurons."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from neurosieve.data import Scores, Site
 
-__all__ = ["columns_of", "distance", "neutral", "rank_neurons"]
+__all__ = ["columns_of", "minus_neutral", "neutral_values", "rank_neurons"]
 
 
 def columns_of(name: str, scores: Scores) -> dict[str, torch.Tensor]:
@@ -16,8 +17,8 @@ def columns_of(name: str, scores: Scores) -> dict[str, torch.Tensor]:
     return {name: scores.value, **{f"{name}_{detail}": value for detail, value in scores.details.items()}}
 
 
-def distance(scores: Scores) -> torch.Tensor:
-    """Return how far each score is from telling nothing, with its sign."""
+def minus_neutral(scores: Scores) -> torch.Tensor:
+    """Return each score minus its neutral value: the sign of the effect, and its size."""
     return scores.value - scores.neutral
 
 
@@ -29,31 +30,30 @@ def rank_neurons(
 ) -> pd.DataFrame:
     """Return a line per behaviour and neuron, by behaviour and rank: `behaviour, layer, neuron, rank`, then scores.
 
-    Rank 1 is the neuron whose `rank_by` is furthest from telling nothing on the ranking part; undefined scores are
-    last, and ties stand in the order of layer and neuron. Columns of the replication part end in `_heldout`;
-    `<rank_by>_distance` and `<rank_by>_distance_heldout` say how far each is from telling nothing. Columns of a
-    further place have its name in them: `auc_prediction`, `auc_prediction_heldout`.
+    Rank 1 is the neuron with the largest effect on the ranking part: the largest absolute `<rank_by>_minus_neutral`.
+    Undefined scores are last, and ties are in the order of layer and neuron. Columns of the held-out part end in
+    `_heldout`. Columns of an additional place have its name in them: `auc_prediction`, `auc_prediction_heldout`.
     """
     tables = [_table(site, scores, behaviours, rank_by, places) for site, scores in scored.items()]
     together = pd.concat(tables, ignore_index=True)
     order = {name: number for number, name in enumerate(behaviours)}
     together["_behaviour"] = together.behaviour.map(order)
-    together["_far"] = together[f"{rank_by}_minus_neutral"].abs()
+    together["_effect"] = together[f"{rank_by}_minus_neutral"].abs()
     together = together.sort_values(
-        ["_behaviour", "_far", "layer", "neuron"],
+        ["_behaviour", "_effect", "layer", "neuron"],
         ascending=[True, False, True, True],
         na_position="last",
         kind="stable",
     )
     together.insert(3, "rank", together.groupby("_behaviour", sort=False).cumcount() + 1)
-    return together.drop(columns=["_behaviour", "_far"]).reset_index(drop=True)
+    return together.drop(columns=["_behaviour", "_effect"]).reset_index(drop=True)
 
 
 def _table(
     site: Site, scored: Mapping[str, Scores], behaviours: Sequence[str], rank_by: str, places: Sequence[str]
 ) -> pd.DataFrame:
     columns = {column: values for name, scores in scored.items() for column, values in columns_of(name, scores).items()}
-    columns[f"{rank_by}_minus_neutral"] = distance(scored[rank_by])
+    columns[f"{rank_by}_minus_neutral"] = minus_neutral(scored[rank_by])
     neurons = next(iter(columns.values())).shape[1]
     table: dict[str, object] = {
         "behaviour": np.repeat(np.array(behaviours, dtype=object), neurons),
@@ -69,11 +69,11 @@ def _table(
     return pd.DataFrame(table)
 
 
-def neutral(scored: Mapping[str, Scores], behaviours: Sequence[str]) -> dict[str, dict[str, float | None]]:
-    """Return the score that tells nothing, by scorer and behaviour; None where it is not defined."""
-    found = {}
+def neutral_values(scored: Mapping[str, Scores], behaviours: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """Return the score at chance level, by scorer and behaviour; None where it is undefined."""
+    neutral = {}
     for name, scores in scored.items():
         values = torch.as_tensor(scores.neutral, dtype=torch.float64).expand(scores.value.shape[0], 1)
         numbers = values[: len(behaviours), 0].tolist()
-        found[name] = dict(zip(behaviours, (None if one != one else one for one in numbers), strict=True))
-    return found
+        neutral[name] = dict(zip(behaviours, (None if math.isnan(value) else value for value in numbers), strict=True))
+    return neutral

@@ -8,6 +8,7 @@ import numpy as np
 
 from neurosieve.contracts import Control
 from neurosieve.data import Present, TokenizedDocument
+from neurosieve.testing.declarations import need_of_other_documents_is_declared
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying, unchanged
 
 __all__ = ["CONTROL_CHECKS", "check_control"]
@@ -133,6 +134,7 @@ def choosing_leaves_the_document_alone(control: Control) -> None:
 
 CONTROL_CHECKS: tuple[Check, ...] = (
     *PLUGIN_CHECKS,
+    need_of_other_documents_is_declared,
     it_chooses_at_most_so_many_different_tokens,
     it_chooses_usable_tokens_outside_the_spans,
     the_same_seed_gives_the_same,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Scores
+from neurosieve.testing.declarations import DECLARATION_CHECKS
 from neurosieve.testing.inference import INFERENCE_CHECKS
 from neurosieve.testing.observations import (
     PLANTED,
@@ -231,6 +232,7 @@ SCORER_CHECKS: tuple[Check, ...] = (
     order_of_positions_does_not_matter,
     a_neuron_scores_as_it_does_alone,
     a_behaviour_scores_as_it_does_alone,
+    *DECLARATION_CHECKS,
     *INFERENCE_CHECKS,
 )
 check_scorer = checker(SCORER_CHECKS)

@@ -1,7 +1,8 @@
-"""Controls that are the same words."""
+"""Controls that hold the same words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ __all__ = ["Lexical"]
 class Lexical(Control):
     """The behaviour's own tokens, where it does not show, each as often as the behaviour uses it or less.
 
-    A word that a document has too seldom is not made up for with others: there are fewer controls then.
+    A word that is too rare in a document is not replaced by others: there are fewer controls then.
 
     >>> words = "wait I wait I wait I was I was".split()
     >>> document = TokenizedDocument(
@@ -30,6 +31,8 @@ class Lexical(Control):
     >>> sorted(words[token] for token in chosen)
     ['I', 'I', 'wait', 'wait']
     """
+
+    needs_other_documents: ClassVar[bool] = True
 
     def choose(
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator

@@ -1,7 +1,8 @@
-"""Controls at like places."""
+"""Controls at similar places."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class Matched(Control):
     """Tokens that are as far into their completion as the behaviour's onsets are, but far from its spans.
 
     `tolerance` is how much further or less far, as a share of the completion, and `tokens` how many tokens each span is
-    away at least. A document without the behaviour takes the onsets of the other documents as its measure.
+    away at least. A document without the behaviour is matched to the onsets of the other documents.
 
     >>> document = TokenizedDocument(
     ...     id="a", group="a", text="x" * 101, token_ids=np.arange(101), starts=np.arange(101), ends=np.arange(101) + 1,
@@ -26,6 +27,8 @@ class Matched(Control):
     >>> Matched(tolerance=0.015).choose(document, present, count=10, rng=np.random.default_rng(0))
     [19, 20, 21, 89, 90, 91]
     """
+
+    needs_other_documents: ClassVar[bool] = True
 
     tolerance: float = 0.1
     tokens: int = 10

@@ -11,7 +11,7 @@ __all__ = ["Local"]
 
 @dataclass(frozen=True)
 class Local(Executor):
-    """In this process, one unit after the other.
+    """In this process, one unit after another.
 
     >>> list(Local().map(lambda: lambda units: (unit + 1 for unit in units), [1, 2, 3]))
     [2, 3, 4]

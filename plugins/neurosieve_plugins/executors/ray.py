@@ -13,7 +13,7 @@ from neurosieve import ConfigError, Executor, ExecutorError
 __all__ = ["Ray"]
 
 _UNITS_PER_WORKER = 2
-"""So many are sent to a worker at a time: the next is there when it has done one."""
+"""So many are sent to a worker at a time, so that the next one waits when it has done one."""
 _PATIENCE = 300.0
 """Seconds in which workers are to start."""
 _CROWDING = 2
@@ -50,7 +50,7 @@ class Ray(Executor):
         try:
             first = next(coming)
         except StopIteration:
-            return  # Nobody is hired for nothing.
+            return  # No worker is started for nothing.
         pool = _Pool(self._started(), self, prepare)
         try:
             pool.start()
@@ -66,33 +66,33 @@ class Ray(Executor):
                 "`executor=ray` needs Ray, which is not installed: `pip install neurosieve[ray]`, or take "
                 "`executor=local`"
             ) from error
-        cores, here = self.workers * self.cpus, os.cpu_count() or 1
-        if self.address is None and cores > _CROWDING * here:
-            raise self._too_much(cores, "cores", here, "cpus")
+        cores, available = self.workers * self.cpus, os.cpu_count() or 1
+        if self.address is None and cores > _CROWDING * available:
+            raise self._too_much(cores, "cores", available, "cpus")
         if not ray.is_initialized():
             try:
-                # What Ray has to say is no part of a run's output.
+                # The messages of Ray are no part of a run's output.
                 settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
                 if self.address is None:
                     # Ray's workers give way to whatever else runs (niceness 15): on a busy machine they stand still.
-                    settings |= {"num_cpus": max(cores, here), "_system_config": {"worker_niceness": 0}}
+                    settings |= {"num_cpus": max(cores, available), "_system_config": {"worker_niceness": 0}}
                 ray.init(self.address or "local", include_dashboard=False, **settings)
             except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
                 raise ExecutorError(
                     f"Ray cannot be started or reached at `{self.address or 'this machine'}` ({error}): check "
                     "`executor.address`, or take `executor=local`"
                 ) from error
-        there: Any = ray.cluster_resources()
+        resources: Any = ray.cluster_resources()
         # A cluster may grow; this machine does not, and would wait for ever.
         if self.address is None:
             for wanted, name, what in ((cores, "CPU", "cores"), (self.workers * self.gpus, "GPU", "GPUs")):
-                if wanted > there.get(name, 0):
-                    raise self._too_much(wanted, what, there.get(name, 0), f"{name.lower()}s")
+                if wanted > resources.get(name, 0):
+                    raise self._too_much(wanted, what, resources.get(name, 0), f"{name.lower()}s")
         return ray
 
-    def _too_much(self, wanted: int | float, what: str, there: int | float, field: str) -> ExecutorError:
+    def _too_much(self, wanted: int | float, what: str, available: int | float, field: str) -> ExecutorError:
         return ExecutorError(
-            f"{self.workers} workers of Ray want {wanted:g} {what}, and it has {there:g} here: "
+            f"{self.workers} workers of Ray want {wanted:g} {what}, and it has {available:g} here: "
             f"give fewer `executor.workers`, or less to each (`executor.{field}`)"
         )
 
@@ -107,12 +107,12 @@ class _Worker:
         self._prepare = prepare
         self._work: Callable[[Iterable[Any]], Iterator[Any]] | None = None
 
-    def is_there(self) -> None:
-        """Answer: this process has started."""
+    def has_started(self) -> None:
+        """Answer once this process has started."""
 
     def do(self, unit: Any) -> Any:
         """Return what comes of one unit."""
-        if self._work is None:  # Here, where an error is the work's and no death of the worker.
+        if self._work is None:  # Here, an error is one of the work, and not the death of the worker.
             self._work = self._prepare()
         [done] = self._work(iter([unit]))
         return done
@@ -133,37 +133,37 @@ class _Task:
 class _Pool:
     """Some workers, each replaced when it dies."""
 
-    def __init__(self, ray: Any, asked: Ray, prepare: Callable[[], Any]) -> None:
-        self._ray, self._asked = ray, asked
+    def __init__(self, ray: Any, settings: Ray, prepare: Callable[[], Any]) -> None:
+        self._ray, self._settings = ray, settings
         self._prepare = ray.put(prepare)
-        self._actor = ray.remote(_Worker).options(num_cpus=asked.cpus, num_gpus=asked.gpus or None)
+        self._actor = ray.remote(_Worker).options(num_cpus=settings.cpus, num_gpus=settings.gpus or None)
         self._workers: list[Any] = []
         self._tasks: deque[_Task] = deque()
 
     def start(self) -> None:
-        """Hire the workers, and go on with those that come in time: where there is no room, some never do.
+        """Start the workers, and continue with those that start in time: where there is no room, some never do.
 
         Raises:
             ExecutorError: none came, on this machine; on a cluster, which may grow, the first is waited for.
         """
-        self._workers = [self._hired() for _ in range(self._asked.workers)]
-        answers = {worker.is_there.remote(): worker for worker in self._workers}
-        there, _ = self._ray.wait(list(answers), num_returns=len(answers), timeout=_PATIENCE)
-        while not there:
-            if self._asked.address is None:
+        self._workers = [self._new_worker() for _ in range(self._settings.workers)]
+        answers = {worker.has_started.remote(): worker for worker in self._workers}
+        started, _ = self._ray.wait(list(answers), num_returns=len(answers), timeout=_PATIENCE)
+        while not started:
+            if self._settings.address is None:
                 raise ExecutorError(
                     f"no worker of Ray has started in {_PATIENCE:g} seconds: look at Ray's logs (`session_latest/logs` "
                     "in its temporary folder), or take `executor=local`"
                 )
             _log.warning("no worker of Ray has started yet: the cluster has no room; still waiting")
-            there, _ = self._ray.wait(list(answers), timeout=_PATIENCE)
-        if len(there) < len(answers):
-            _log.warning("%d of %d workers of Ray have started: going on with these", len(there), len(answers))
-            self._let_go(worker for answer, worker in answers.items() if answer not in there)
-            self._workers = [answers[answer] for answer in there]
+            started, _ = self._ray.wait(list(answers), timeout=_PATIENCE)
+        if len(started) < len(answers):
+            _log.warning("%d of %d workers of Ray have started: continuing with these", len(started), len(answers))
+            self._let_go(worker for answer, worker in answers.items() if answer not in started)
+            self._workers = [answers[answer] for answer in started]
 
-    def _hired(self) -> Any:
-        return self._actor.remote(self._prepare, self._asked.cpus)
+    def _new_worker(self) -> Any:
+        return self._actor.remote(self._prepare, self._settings.cpus)
 
     def map(self, units: Iterable[Any]) -> Iterator[Any]:
         """Yield what comes of each unit, while at most a few a worker are under way."""
@@ -198,18 +198,18 @@ class _Pool:
     def _replace(self, place: int, error: Exception) -> None:
         """Put a new worker in the place of one that died, and have it do what was not done."""
         self._ray.kill(self._workers[place])
-        self._workers[place] = self._hired()
+        self._workers[place] = self._new_worker()
         for task in self._tasks:
-            if task.place == place and not self._is_there(task.result):
+            if task.place == place and not self._is_done(task.result):
                 task.deaths += 1
-                if task.deaths > self._asked.retries:
+                if task.deaths > self._settings.retries:
                     raise ExecutorError(
-                        f"a worker of Ray died {task.deaths} times at the same work ({_said(error)}): give each more "
-                        "memory (fewer `executor.workers`, a smaller `tokens_per_batch`), and look at Ray's logs"
+                        f"a worker of Ray died {task.deaths} times at the same work ({_first_line(error)}): give each "
+                        "more memory (fewer `executor.workers`, a smaller `tokens_per_batch`), and look at Ray's logs"
                     ) from error
                 task.result = self._workers[place].do.remote(task.unit)
 
-    def _is_there(self, result: Any) -> bool:
+    def _is_done(self, result: Any) -> bool:
         ready, _ = self._ray.wait([result], timeout=0)
         if not ready:
             return False
@@ -230,5 +230,5 @@ class _Pool:
             self._ray.kill(worker)
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__

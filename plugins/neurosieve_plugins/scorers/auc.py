@@ -1,6 +1,7 @@
 """The area under the ROC curve."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Float64
@@ -17,7 +18,7 @@ __all__ = ["Auc"]
 class Auc(Scorer[RowsState]):
     """The chance that a neuron fires more at a position with the behaviour than at a control, a tie counting half.
 
-    Exact: the Mann-Whitney U with midranks over the number of pairs. 0.5 tells nothing, and is what a constant neuron
+    Exact: the Mann-Whitney U with midranks over the number of pairs. 0.5 is chance level, and is what a constant neuron
     has; below it a neuron fires less with the behaviour.
 
     >>> import torch
@@ -31,6 +32,8 @@ class Auc(Scorer[RowsState]):
     0.875
     """
 
+    area: ClassVar[bool] = True
+
     @property
     def statistic(self) -> Rows:
         """The activations themselves."""
@@ -41,7 +44,7 @@ class Auc(Scorer[RowsState]):
         return Scores(scored_in_order(state, _area), neutral=0.5)
 
     def contrast(self, batch: Batch) -> Contrast:
-        """Return the midranks, whose sum over the present positions is Mann and Whitney's U but for a constant."""
+        """Return the midranks, whose sum over the present positions is Mann and Whitney's U up to a constant."""
         total, present = len(batch.labels), int((batch.labels == 1).sum())
         pairs = present * (total - present)
         # About their mean, so that float32 sums stay exact for longer.

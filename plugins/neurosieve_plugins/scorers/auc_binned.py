@@ -1,6 +1,7 @@
 """The area under the ROC curve, from counts in bins."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -16,12 +17,12 @@ _NEURONS_AT_ONCE = 1024
 class AucBinned(Scorer[HistogramState]):
     """The chance that a neuron fires more with the behaviour than at a control, from counts: for any number of tokens.
 
-    As `auc`, but activations that share a bin of the histogram count as equal, so that memory stays bounded. 0.5 tells
-    nothing.
+    As `auc`, but activations that share a bin of the histogram count as equal, so that memory stays bounded. 0.5 is
+    chance level.
 
     Detail: `error_bound`, by how much at most it is off from `auc`: half the chance that a present and a control
-    activation share a bin. What shares one counts half, and could count anything from 0 to 1. The bin of 0 does not
-    count, as what it holds is equal.
+    activation share a bin. A pair that shares one counts half, and could count anything from 0 to 1. Pairs in the bin
+    of 0 are equal, and add nothing.
 
     >>> import torch
     >>> from neurosieve import Batch, Site
@@ -34,6 +35,9 @@ class AucBinned(Scorer[HistogramState]):
     >>> scores.value.item(), scores.details["error_bound"].item()
     (0.875, 0.125)
     """
+
+    area: ClassVar[bool] = True
+    bounded: ClassVar[bool] = True
 
     steps: int = 16
     """Into how many bins each power of 2 is cut: a power of 2 itself. Twice as many halve the error, and take twice the
@@ -56,7 +60,7 @@ class AucBinned(Scorer[HistogramState]):
         value, bound = torch.full((2, *control.shape[:-1]), torch.nan, dtype=torch.float64, device=control.device)
         for start in range(0, value.shape[1], _NEURONS_AT_ONCE):
             chunk = slice(start, start + _NEURONS_AT_ONCE)
-            # Without the last bin: what is no number has no order.
+            # Without the last bin: nan has no order.
             low, high = (counts[:, chunk, :-1].double() for counts in (control, present))
             pairs = low.sum(dim=-1) * high.sum(dim=-1)
             below = low.cumsum(dim=-1) - low

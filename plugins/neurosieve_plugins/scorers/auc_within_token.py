@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int, Int8
@@ -33,6 +34,9 @@ class AucWithinToken(Scorer[RowsState]):
     0.5
     """
 
+    area: ClassVar[bool] = True
+    between_documents: ClassVar[bool] = True
+
     @property
     def statistic(self) -> Rows:
         """The activations themselves."""
@@ -45,10 +49,10 @@ class AucWithinToken(Scorer[RowsState]):
         for behaviour in range(behaviours):
             labels = state.labels[:, behaviour]
             won, pairs = torch.zeros(neurons, dtype=torch.float64, device=value.device), 0
-            for here in _mixed(labels, state.token_ids):
-                present = labels[here] == 1
+            for rows in _mixed(labels, state.token_ids):
+                present = labels[rows] == 1
                 m, n = int(present.sum()), int((~present).sum())
-                ranks = midranks(state.activations[here].float())
+                ranks = midranks(state.activations[rows].float())
                 won += ranks[present].double().sum(dim=0) - m * (m + 1) / 2
                 pairs += m * n
             if pairs:
@@ -56,19 +60,19 @@ class AucWithinToken(Scorer[RowsState]):
         return Scores(value, neutral=0.5)
 
     def contributions(self, batch: Batch) -> Float[Tensor, "positions neurons"]:
-        """Return each position's midrank times its label, both less their mean over its token id, over all pairs.
+        """Return each position's midrank times its label, both minus their mean over its token id, over all pairs.
 
-        Most pairs that share a token id lie between documents, whose levels differ: labels that were permuted among
-        them would take the positions of a document for independent.
+        Most pairs that share a token id lie between documents, whose levels differ: permuting labels among these would
+        treat the positions of a document as independent.
         """
         labels = batch.labels[:, 0]
         values, pairs = torch.zeros_like(batch.activations, dtype=torch.float32), 0
-        for here in _mixed(labels, batch.token_ids):
-            present = (labels[here] == 1).float()
-            ranks = midranks(batch.activations[here].float()) - (len(here) + 1) / 2
-            values[here] = (present - present.mean())[:, None] * ranks
+        for rows in _mixed(labels, batch.token_ids):
+            present = (labels[rows] == 1).float()
+            ranks = midranks(batch.activations[rows].float()) - (len(rows) + 1) / 2
+            values[rows] = (present - present.mean())[:, None] * ranks
             m = int(present.sum())
-            pairs += m * (len(here) - m)
+            pairs += m * (len(rows) - m)
         return values / (pairs or torch.nan)
 
     def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores:
@@ -86,15 +90,15 @@ class AucWithinToken(Scorer[RowsState]):
         share = torch.zeros_like(batch.activations, dtype=torch.float64)
         expected, pairs = torch.zeros(len(labels), 1, dtype=torch.float64, device=device), 0
         won = torch.zeros(share.shape[1], dtype=torch.float64, device=device)
-        for here in _mixed(labels, token_ids):
-            present = labels[here] == 1
+        for rows in _mixed(labels, token_ids):
+            present = labels[rows] == 1
             m, n = int(present.sum()), int((~present).sum())
-            values = batch.activations[here].float()
+            values = batch.activations[rows].float()
             ranks = midranks(values).double()
-            share[here[present]] = ranks[present] - midranks(values[present])
-            share[here[~present]] = m - (ranks[~present] - midranks(values[~present]))
-            expected[here[present]], expected[here[~present]] = n, m
-            won += share[here[present]].sum(dim=0)
+            share[rows[present]] = ranks[present] - midranks(values[present])
+            share[rows[~present]] = m - (ranks[~present] - midranks(values[~present]))
+            expected[rows[present]], expected[rows[~present]] = n, m
+            won += share[rows[present]].sum(dim=0)
             pairs += m * n
         if not pairs:
             nothing = torch.full_like(won, torch.nan)
@@ -113,7 +117,7 @@ def _mixed(labels: Int8[Tensor, "positions"], token_ids: Int[Tensor, "positions"
     order = token_ids.argsort(stable=True)
     order = order[labels[order] >= 0]
     _, sizes = torch.unique_consecutive(token_ids[order], return_counts=True)
-    for here in torch.split(order, sizes.tolist()):
-        present = int((labels[here] == 1).sum())
-        if 0 < present < len(here):
-            yield here
+    for rows in torch.split(order, sizes.tolist()):
+        present = int((labels[rows] == 1).sum())
+        if 0 < present < len(rows):
+            yield rows

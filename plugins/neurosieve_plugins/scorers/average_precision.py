@@ -18,7 +18,7 @@ class AveragePrecision(Scorer[RowsState]):
     """The precision of calling the behaviour wherever a neuron fires at least so much, averaged over the recall.
 
     The sum over distinct thresholds of precision times the gain in recall, as scikit-learn defines it: the mean, over
-    the present positions, of the precision at their own activation. The prevalence tells nothing.
+    the present positions, of the precision at their own activation. The prevalence is chance level.
 
     >>> import torch
     >>> from neurosieve import Batch, Site

@@ -1,4 +1,4 @@
-"""What an interval that knows groups is made from."""
+"""Parts of intervals that allow for dependence within groups."""
 
 import math
 

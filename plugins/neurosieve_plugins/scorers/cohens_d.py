@@ -1,7 +1,7 @@
 """The standardised difference of means."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ __all__ = ["CohensD"]
 class CohensD(Scorer[MomentsState]):
     """How many standard deviations higher a neuron fires on average with the behaviour than at a control.
 
-    Cohen (1988, "Statistical power analysis for the behavioral sciences"). 0 tells nothing.
+    Cohen (1988, "Statistical power analysis for the behavioral sciences"). 0 is chance level.
 
     >>> import torch
     >>> from neurosieve import Batch, Site
@@ -32,6 +32,8 @@ class CohensD(Scorer[MomentsState]):
     3.0
     1.2122
     """
+
+    bounded: ClassVar[bool] = True
 
     pooling: Literal["pooled", "average"] = "pooled"
     """`pooled` divides by the pooled standard deviation, each class weighted by its degrees of freedom. `average`

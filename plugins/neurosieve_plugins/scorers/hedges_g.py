@@ -1,6 +1,7 @@
 """The standardised difference of means, without the bias of small samples."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,7 +19,7 @@ class HedgesG(Scorer[MomentsState]):
     """How many standard deviations higher a neuron fires with the behaviour, without the bias of small samples.
 
     Cohen's d with the pooled standard deviation, times 1 - 3 / (4 (n1 + n0 - 2) - 1) (Hedges 1981, "Distribution theory
-    for Glass's estimator of effect size"): what `cohens_d` computes with `hedges: true`. 0 tells nothing.
+    for Glass's estimator of effect size"): what `cohens_d` computes with `hedges: true`. 0 is chance level.
 
     >>> import torch
     >>> from neurosieve import Batch, Site
@@ -31,6 +32,8 @@ class HedgesG(Scorer[MomentsState]):
     >>> round(scorer.compute(state).value.item(), 4)
     1.2122
     """
+
+    bounded: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Moments:

@@ -109,15 +109,15 @@ class KSparse(Scorer[RowsState]):
         """Yield the probe of each k that there are neurons for, from the largest; nothing but `data` has a say."""
         inputs, mean, deviation = standardised(data)
         weight = np.abs((data.labels - data.labels.mean()) @ inputs)
-        kept = _largest(weight, self.screen)
-        coefficients, _ = self._regression(inputs[:, kept], data.labels)
+        chosen = _largest(weight, self.screen)
+        coefficients, _ = self._regression(inputs[:, chosen], data.labels)
         for k in reversed(self.ks):
             if k > len(mean):
                 continue
-            kept = kept[_largest(np.abs(coefficients), k)]
-            coefficients, intercept = self._regression(inputs[:, kept], data.labels)
+            chosen = chosen[_largest(np.abs(coefficients), k)]
+            coefficients, intercept = self._regression(inputs[:, chosen], data.labels)
             every = np.zeros(len(mean))
-            every[kept] = coefficients
+            every[chosen] = coefficients
             yield Probe(mean, deviation, every, intercept)
 
     def _regression(self, inputs: Floats, labels: Integers) -> tuple[Floats, float]:

@@ -39,8 +39,8 @@ class LogisticProbe(Scorer[RowsState]):
     """How steeply the log odds of the behaviour rise with a neuron's activation, by a logistic regression on it alone.
 
     The coefficient per standard deviation of the activation over the compared positions, under an L2 penalty (as
-    scikit-learn's `LogisticRegression(C=C)`, whose intercept is free). 0 tells nothing. Detail: `log_loss_gain`, by how
-    many nats per position the fit is better than the intercept alone.
+    scikit-learn's `LogisticRegression(C=C)`, whose intercept is free). 0 is chance level. Detail: `log_loss_gain`, by
+    how many nats per position the fit is better than the intercept alone.
 
     >>> import torch
     >>> from neurosieve import Batch, Site

@@ -1,6 +1,7 @@
 """The difference of means."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -27,6 +28,8 @@ class MeanDifference(Scorer[MomentsState]):
     >>> scorer.compute(scorer.statistic.update(scorer.statistic.empty(1, 1), batch)).value.item()
     3.0
     """
+
+    bounded: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Moments:
@@ -62,12 +65,12 @@ class MeanDifference(Scorer[MomentsState]):
         labels, groups = batch.labels[:, 0].to(values.device), batch.groups.to(values.device)
         moved, with_class, difference = [], [], torch.zeros_like(values[:1].sum(dim=0))
         for label, sign in ((1, 1), (0, -1)):
-            mine = labels == label
-            mean = values[mine].mean(dim=0)
-            sums, has = sums_by_group(values[mine] - mean, groups[mine], groups)
-            size, _ = sums_by_group(mine[mine].double().unsqueeze(1), groups[mine], groups)
+            of_class = labels == label
+            mean = values[of_class].mean(dim=0)
+            sums, has = sums_by_group(values[of_class] - mean, groups[of_class], groups)
+            size, _ = sums_by_group(of_class[of_class].double().unsqueeze(1), groups[of_class], groups)
             # How far the mean moves as a group is left out; nan if nothing is left.
-            moved.append(sign * sums / torch.where(size < mine.sum(), mine.sum() - size, torch.nan))
+            moved.append(sign * sums / torch.where(size < of_class.sum(), of_class.sum() - size, torch.nan))
             with_class.append(int(has.sum()))
             difference += sign * mean
         clusters = len(moved[0])

@@ -19,11 +19,11 @@ _ELEMENTS_AT_ONCE = 1 << 22
 
 @dataclass(frozen=True)
 class MutualInformation(Scorer[RowsState]):
-    """How many nats a neuron's activation, told by its quantile, tells of whether the behaviour shows.
+    """The information, in nats, that the quantile of a neuron's activation gives about whether the behaviour shows.
 
     The plug-in estimate from counts in `bins` quantile bins over the compared positions. A value is binned by its
     midrank, so that equal values share one bin, the one that the middle of them falls into. It sees what is not
-    monotone, such as a neuron that is near 0 with the behaviour alone, and has no sign. 0 tells nothing; the most is
+    monotone, such as a neuron that is near 0 with the behaviour alone, and has no sign. 0 is chance level; the most is
     the entropy of the labels.
 
     >>> import torch
@@ -39,8 +39,8 @@ class MutualInformation(Scorer[RowsState]):
     """
 
     centred: ClassVar[bool] = False
-    """Noise seems to tell about (bins - 1) / (2 positions) nats. That is not taken off, for the score to be what its
-    name says: the null has it too."""
+    """Noise has about (bins - 1) / (2 positions) nats. This bias is not subtracted, so that the score is what its name
+    says: the null has it too."""
 
     bins: int = 8
     """Into how many quantile bins the activations go; fewer for a neuron with large ties."""
@@ -64,8 +64,8 @@ class MutualInformation(Scorer[RowsState]):
             for start in range(0, neurons, width):
                 chunk = slice(start, start + width)
                 ranks = midranks(state.activations[:, chunk][rows])
-                found = _information(ranks, self.bins, present)
-                value[columns, chunk] = found.masked_fill_(ranks.isnan().any(dim=0), torch.nan)
+                information = _information(ranks, self.bins, present)
+                value[columns, chunk] = information.masked_fill_(ranks.isnan().any(dim=0), torch.nan)
         return Scores(value)
 
 

@@ -58,7 +58,15 @@ def scored_in_order(
         present, control = (labels == 1).nonzero().squeeze(1), (labels == 0).nonzero().squeeze(1)
         if len(present) == 0 or len(control) == 0:
             continue
-        score_some = partial(_score_columns, score, activations, present, control, scored[behaviour], width)
+
+        def score_some(
+            start: int, present: Tensor = present, control: Tensor = control, scores: Tensor = scored[behaviour]
+        ) -> None:
+            chunk = slice(start, start + width)
+            values = activations[:, chunk]
+            ordered = Ordered(*(_sorted_columns(values.index_select(0, rows)) for rows in (present, control)))
+            scores[chunk] = score(ordered).masked_fill_(ordered.unordered, torch.nan)
+
         on_threads(score_some, range(0, neurons, width), activations.device)
     return scored
 
@@ -108,15 +116,15 @@ def midranks(values: Float32[Tensor, "positions neurons"]) -> Float32[Tensor, "p
 
 
 def _midranks_on_a_gpu(values: Float32[Tensor, "positions neurons"]) -> Float32[Tensor, "positions neurons"]:
-    """Return what `midranks` does: the rank of a value is told by how many are below it, and how many not above."""
+    """Return what `midranks` does: a rank follows from how many values are below, and how many not above."""
     ranks = torch.empty_like(values)
     width = max(1, _ELEMENTS_AT_ONCE_ON_A_GPU // max(1, len(values)))
     for start in range(0, values.shape[1], width):
         columns = values[:, start : start + width].T.contiguous()
         ordered = columns.sort(dim=1).values
         twice = torch.searchsorted(ordered, columns) + torch.searchsorted(ordered, columns, right=True) + 1
-        found = (twice / 2).masked_fill_(columns.isnan().any(dim=1, keepdim=True), torch.nan)
-        ranks[:, start : start + width] = found.T
+        midrank = (twice / 2).masked_fill_(columns.isnan().any(dim=1, keepdim=True), torch.nan)
+        ranks[:, start : start + width] = midrank.T
     return ranks
 
 
@@ -179,10 +187,13 @@ def areas_of_resamples(
     keys = midranks(values).mul(2).nan_to_num(0.0).cpu().long()
     keys += number.unsqueeze(1) * (2 * len(labels) + 2)
     times = weights.cpu().T.float().contiguous()
-    mine, others = (times * (labels == label).unsqueeze(1) for label in (1, 0))
+    times_present, times_control = (times * (labels == label).unsqueeze(1) for label in (1, 0))
     # The present and the control positions of each stratum, strata by draws.
     size = (int(number.max()) + 1, len(weights))
-    m, n = (torch.zeros(size, dtype=torch.float64).index_add_(0, number, one.double()) for one in (mine, others))
+    m, n = (
+        torch.zeros(size, dtype=torch.float64).index_add_(0, number, weight.double())
+        for weight in (times_present, times_control)
+    )
     pairs = (m * n).sum(dim=0)
     # A present position is above every control of an earlier stratum: those are no pairs.
     no_pairs = ((m.sum(dim=0) - m.cumsum(dim=0)) * n).sum(dim=0)
@@ -190,7 +201,7 @@ def areas_of_resamples(
 
     def count(start: int) -> None:
         some = slice(start, start + _RESAMPLED_AT_ONCE)
-        won[some] = _won(keys[:, some].T.contiguous().numpy(), labels.numpy() == 1, mine, others)
+        won[some] = _won(keys[:, some].T.contiguous().numpy(), labels.numpy() == 1, times_present, times_control)
 
     on_threads(count, range(0, len(won), _RESAMPLED_AT_ONCE), torch.device("cpu"))
     areas = ((won - no_pairs) / pairs.masked_fill(pairs == 0, torch.nan)).T
@@ -200,8 +211,8 @@ def areas_of_resamples(
 def _won(
     keys: npt.NDArray[np.int64],
     present: npt.NDArray[np.bool_],
-    mine: Float32[Tensor, "positions draws"],
-    others: Float32[Tensor, "positions draws"],
+    times_present: Float32[Tensor, "positions draws"],
+    times_control: Float32[Tensor, "positions draws"],
 ) -> Float64[Tensor, "neurons draws"]:
     """Return the pairs of each draw in which the present position has the higher key, a tie counting half.
 
@@ -209,8 +220,8 @@ def _won(
     """
     above, below = ((2 * keys + last) for last in (present, ~present))
     order, tied = _order(above, keys, present)
-    won = _walked(order, mine, others)
-    return (won + _walked(_order(below, keys, present)[0], mine, others)) / 2 if tied else won
+    won = _walked(order, times_present, times_control)
+    return (won + _walked(_order(below, keys, present)[0], times_present, times_control)) / 2 if tied else won
 
 
 def _order(
@@ -230,14 +241,16 @@ def _order(
 
 
 def _walked(
-    order: npt.NDArray[np.int64], mine: Float32[Tensor, "positions draws"], others: Float32[Tensor, "positions draws"]
+    order: npt.NDArray[np.int64],
+    times_present: Float32[Tensor, "positions draws"],
+    times_control: Float32[Tensor, "positions draws"],
 ) -> Float64[Tensor, "neurons draws"]:
     """Return the pairs of a present position and a control before it, of all neurons and draws at a time."""
-    size = (order.shape[1], mine.shape[1])
+    size = (order.shape[1], times_present.shape[1])
     won, lately, passed = torch.zeros(size, dtype=torch.float64), torch.zeros(size), torch.zeros(size)
     for step, places in enumerate(torch.from_numpy(order), 1):
-        passed += others.index_select(0, places)
-        lately.addcmul_(mine.index_select(0, places), passed)
+        passed += times_control.index_select(0, places)
+        lately.addcmul_(times_present.index_select(0, places), passed)
         if step % _ADDED_IN_FLOAT32 == 0 or step == len(order):
             won += lately
             lately.zero_()

@@ -1,4 +1,4 @@
-"""What probes on several neurons at once share: their data, folds by group, and how well they tell what is held out."""
+"""Shared by probes on several neurons at once: their data, folds by group, and their held-out AUC."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -23,10 +23,10 @@ __all__ = ["SparseProbe"]
 
 @dataclass(frozen=True)
 class SparseProbe(Scorer[RowsState]):
-    """What a neuron adds to the log odds of the behaviour beside the other neurons of its layer, most adding nothing.
+    """What a neuron adds to the log odds of the behaviour, given the other neurons of its layer; most add nothing.
 
     The coefficient, per standard deviation, of one logistic regression on all neurons of a layer under an L1 penalty,
-    which leaves most of them at 0 (Gurnee et al. 2023, "Finding neurons in a haystack"). 0 tells nothing.
+    which leaves most of them at 0 (Gurnee et al. 2023, "Finding neurons in a haystack"). 0 is chance level.
 
     Details: `selection_frequency`, the share of bootstraps over groups in which the neuron is taken up; `heldout_auc`,
     how well the whole probe tells positions of groups that had no part in fitting it, the same for every neuron: near
@@ -103,11 +103,11 @@ class SparseProbe(Scorer[RowsState]):
         from sklearn.linear_model import LogisticRegression
 
         inputs, mean, deviation = standardised(data)
-        kept = np.arange(len(mean))
+        chosen = np.arange(len(mean))
         if self.screen is not None and self.screen < len(mean):
             correlation = np.abs((data.labels - data.labels.mean()) @ inputs)
-            kept = np.sort(np.argsort(-correlation, kind="stable")[: self.screen])
-            inputs = np.ascontiguousarray(inputs[:, kept])
+            chosen = np.sort(np.argsort(-correlation, kind="stable")[: self.screen])
+            inputs = np.ascontiguousarray(inputs[:, chosen])
         for strength in strengths:
             fit = LogisticRegression(
                 l1_ratio=1.0,
@@ -121,7 +121,7 @@ class SparseProbe(Scorer[RowsState]):
                 random_state=self.seed,
             ).fit(inputs, data.labels)
             coefficients = np.zeros(len(mean))
-            coefficients[kept] = fit.coef_[0]
+            coefficients[chosen] = fit.coef_[0]
             yield Probe(mean, deviation, coefficients, float(fit.intercept_[0]))
 
     def _splits(self, data: Examples) -> Iterator[tuple[Examples, Examples]]:

@@ -1,6 +1,7 @@
 """Welch's t test."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -29,6 +30,8 @@ class WelchT(Scorer[MomentsState]):
     >>> round(scores.value.item(), 4), scores.details["df"].item(), round(scores.details["p"].item(), 4)
     (2.1213, 2.0, 0.1679)
     """
+
+    bounded: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Moments:

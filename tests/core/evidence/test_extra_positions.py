@@ -72,8 +72,14 @@ def test_a_place_that_is_outside_all_texts_leaves_its_columns_empty_and_is_said(
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [({"extra_positions": ("ahead",)}, "take"), ({"extra_positions": ("window",), "offsets": ()}, "offsets")],
+    [
+        ({"extra_positions": ("ahead",)}, r"extra_positions is .*ahead.*: give .*prediction"),
+        ({"extra_positions": ("window",), "offsets": ()}, "offsets"),
+    ],
 )
 def test_looks_that_cannot_be_are_refused(asked, said):
+    selection = Selection()
+    for name, value in asked.items():  # Under test, the type of an argument is checked before the settings are.
+        object.__setattr__(selection, name, value)
     with pytest.raises(ConfigError, match=said):
-        Selection(**asked)
+        selection.__post_init__()

@@ -141,7 +141,7 @@ def test_no_permutations_are_no_null_and_it_is_said(run):
     result = run(permutations=0)
     assert not {"p", "p_fwer", "q_fdr"} & set(result.neurons)
     assert result.run["null"] == {}
-    assert any("no null was asked for" in one for one in result.run["warnings"])
+    assert any("no null was requested" in one for one in result.run["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_no_permutations_are_no_null_and_it_is_said(run):
     [
         ({"permutations": -1}, "permutations is -1: give a whole number, at least 0"),
         ({"permutations": 18}, "permutations is 18: no p could be as small as 0.05; give at least 19, or 0"),
-        ({"confidence": 1.2}, "confidence is 1.2: give a share above 0 and below 1"),
-        ({"confidence": 0.0}, "confidence is 0.0: give a share above 0 and below 1"),
+        ({"confidence": 1.2}, "confidence is 1.2: give a number, above 0 and below 1"),
+        ({"confidence": 0.0}, "confidence is 0.0: give a number, above 0 and below 1"),
     ],
 )
 def test_what_cannot_be_is_refused(run, asked, said):

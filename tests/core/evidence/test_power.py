@@ -9,7 +9,8 @@ from scipy import stats
 
 from neurosieve import Batch, Site
 from neurosieve.evidence.permutation import arrangements, permuted
-from neurosieve.evidence.power import is_area, minimum_detectable_auc, noise_of_auc, noise_of_flips
+from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips
+from neurosieve.testing.declarations import DECLARATION_CHECKS
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_binned import AucBinned
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
@@ -98,5 +99,12 @@ def test_the_noise_of_flips_is_what_independent_noise_does_within_tokens():
 
 
 def test_an_area_is_told_from_other_scores():
-    assert all(is_area(scorer) for scorer in (Auc(), AucBinned(), AucWithinToken()))
-    assert not any(is_area(one) for one in (CohensD(), AveragePrecision(), MutualInformation(), KSparse()))
+    areas, others = (
+        (Auc(), AucBinned(), AucWithinToken()),
+        (CohensD(), AveragePrecision(), MutualInformation(), KSparse()),
+    )
+    assert all(scorer.area for scorer in areas)
+    assert not any(scorer.area for scorer in others)
+    for scorer in (*areas, *others):
+        for check in DECLARATION_CHECKS:
+            check(scorer)

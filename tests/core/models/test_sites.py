@@ -13,18 +13,16 @@ from planted import plant, texts
 from neurosieve import ConfigError, ModelError, Site, ablate, find, load
 from neurosieve.cli import main
 from neurosieve.commands.compare import compare
+from neurosieve.commands.find import job_of
 from neurosieve.commands.show import show
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.hooks import read
 from neurosieve.models.loading import hand_over
 from neurosieve.models.sites import KINDS
 from neurosieve.models.tiny import tiny_model
-from neurosieve.pipeline.rescoring import rescored
+from neurosieve.pipeline.rescoring import rescore
 from neurosieve.pipeline.settings import Find
-from neurosieve.texts.selection import Selection
-from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.annotations import Annotations
-from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.scorers.auc import Auc
 
 WIDTHS = {"mlp_post": 48, "mlp_out": 32, "resid_post": 32, "attn_z": 32}
@@ -296,12 +294,10 @@ def test_show_goes_on_from_a_run_of_every_kind(ranked, planted, tmp_path, kind):
 def test_a_ranking_of_another_kind_is_scored_again_on_fresh_texts(ranked, planted, tmp_path, kind):
     result = ranked(kind)
     fresh = [type(one)(f"new {one.id}", one.text, f"new {one.group}", 0, one.annotations) for one in texts(seed=7)]
-    settings = Find(site=kind, store=str(tmp_path / "store"), interval_bootstraps=50)
-    asked = {"detectors": SETTINGS["detectors"], "scorers": SETTINGS["scorers"]}
-    asked |= {"control": Distant(), "selection": Selection(), "settings": settings, "executor": Local()}
-    held = hand_over(*planted)
-    announced = {"announce": lambda *_, **__: None, "told": {}, "folder": tmp_path / "rescored"}
-    again = rescored(result, held, fresh, **asked, **announced)
+    model, tokenizer = planted
+    settings = {"site": kind, "store": str(tmp_path / "store"), "interval_bootstraps": 50, "tokenizer": tokenizer}
+    job = job_of(model, texts(), SETTINGS["detectors"], SETTINGS["scorers"], **settings)
+    again = rescore(result, hand_over(model, tokenizer), fresh, job, tmp_path / "rescored", {})
     best = again.table("neurons").head(len(NAMED[kind]))
     assert (best.auc_heldout > 0.95).all()
     assert best.replicates.all()

@@ -1,5 +1,6 @@
 """What a plan says is what the run then reads, and no weight is loaded for it."""
 
+import dataclasses
 import math
 
 import pytest
@@ -7,9 +8,9 @@ import pytest
 from neurosieve import ConfigError, DataError, Document, find
 from neurosieve import plan as plan_in_python
 from neurosieve.cli import main
+from neurosieve.commands.find import job_of
 from neurosieve.models.loading import Model, open_model
-from neurosieve.pipeline.planning import planned_run
-from neurosieve.pipeline.settings import Find
+from neurosieve.pipeline.planning import plan_run
 from neurosieve.texts.selection import Selection
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
@@ -26,18 +27,12 @@ def plan(tmp_path, monkeypatch):
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
 
     def plan(source=None, scorer=Auc(), selection=Selection(), **settings):  # noqa: B008
-        held = open_model(Model("tiny", format="tiny"))
-        made = planned_run(
-            held,
-            Arithmetic(documents=60) if source is None else source,
-            DETECTORS,
-            Distant(),
-            selection,
-            Find(**settings),
-            scorer,
-        )
-        assert not held.is_loaded
-        return made
+        lm = open_model(Model("tiny", format="tiny"))
+        source = Arithmetic(documents=60) if source is None else source
+        job = job_of("tiny", source, DETECTORS, {"scorer": scorer}, control=Distant(), selection=selection, **settings)
+        planned = plan_run(dataclasses.replace(job, model=lm))
+        assert not lm.is_loaded
+        return planned
 
     return plan
 

@@ -63,7 +63,7 @@ def test_texts_that_changed_since_are_refused(run, traces):
     before = traces.read_text(encoding="utf-8")
     try:
         traces.write_text(before.replace("5 apples", "five big apples"), encoding="utf-8")
-        with pytest.raises(DataError, match="are not what they were"):
+        with pytest.raises(DataError, match="have changed since it was made"):
             reopened(result)
     finally:
         traces.write_text(before, encoding="utf-8")

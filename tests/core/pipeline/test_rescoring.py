@@ -1,20 +1,17 @@
 """A ranking holds on texts that had no part in it, and those that had are left out."""
 
 import dataclasses
-import shutil
 
 import pytest
 from planted import plant, texts
 
-from neurosieve import ConfigError, DataError, Document, find, load
+from neurosieve import ConfigError, DataError, Document, find
+from neurosieve.commands.find import job_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
-from neurosieve.pipeline.rescoring import rescored
-from neurosieve.pipeline.settings import Find
+from neurosieve.pipeline.rescoring import rescore
 from neurosieve.texts.selection import Selection
-from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.annotations import Annotations
-from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.scorers.auc import Auc
 
 PLANTED = {(0, 3), (1, 17)}
@@ -26,42 +23,21 @@ def planted():
     return hand_over(plant(model, tokenizer, PLANTED), tokenizer)
 
 
-PLUGINS = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}}
-
-
-@pytest.fixture(scope="module")
-def ranked(planted, tmp_path_factory):
-    """A finished run and its settings, made once."""
-    folder = tmp_path_factory.mktemp("ranked")
-    settings = {"store": str(folder / "store"), "interval_bootstraps": 50}
-    places = {"tokenizer": planted.tokenizer, "folder": folder / "run"}
-    return find(planted.module, texts(), **places, **PLUGINS, **settings).folder, settings
-
-
 @pytest.fixture
-def again(planted, ranked, tmp_path):
+def again(planted, tmp_path):
     def go(documents):
-        folder, settings = ranked
-        result = load(shutil.copytree(folder, tmp_path / "run"))
-        return result, rescored(
-            result,
-            planted,
-            documents(result),
-            control=Distant(),
-            selection=Selection(),
-            settings=Find(**settings),
-            executor=Local(),
-            folder=tmp_path / "run" / "rescore",
-            announce=lambda *_, **__: None,
-            told={"source": "texts of another seed"},
-            **PLUGINS,
-        )
+        settings = {"store": str(tmp_path / "store"), "interval_bootstraps": 50}
+        choices = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}, "tokenizer": planted.tokenizer}
+        result = find(planted.module, texts(), folder=tmp_path / "run", **choices, **settings)
+        job = job_of(planted.module, texts(), **choices, **settings)
+        origin = {"source": "texts of another seed"}
+        return result, rescore(result, planted, documents(result), job, tmp_path / "run" / "rescore", origin)
 
     return go
 
 
 def renamed(documents, prefix="fresh "):
-    return [type(one)(prefix + one.id, one.text, prefix + one.group, 0, one.annotations) for one in documents]
+    return [type(text)(prefix + text.id, text.text, prefix + text.group, 0, text.annotations) for text in documents]
 
 
 def test_planted_neurons_replicate_on_fresh_texts_and_the_ranking_stays(again):

@@ -124,6 +124,23 @@ class Sorting(Sound):
 
 
 @dataclass(frozen=True)
+class Needy(Sound):
+    """Tokens outside the behaviour, said to depend on other documents."""
+
+    needs_other_documents: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Anchored(Sound):
+    """Tokens outside the behaviour, as long as it shows in some document."""
+
+    def choose(
+        self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
+    ) -> Sequence[int]:
+        return super().choose(document, present, count, rng) if len(present.anchor_token_ids) else []
+
+
+@dataclass(frozen=True)
 class Crashing(Sound):
     """Tokens of documents that have any."""
 
@@ -135,6 +152,7 @@ class Crashing(Sound):
 
 ALL = {check.__name__ for check in CONTROL_CHECKS if check not in PLUGIN_CHECKS}
 AT_MOST, OUTSIDE = "it_chooses_at_most_so_many_different_tokens", "it_chooses_usable_tokens_outside_the_spans"
+DECLARED = "need_of_other_documents_is_declared"
 NOTHING = "nothing_is_chosen_where_nothing_is_usable"
 
 BROKEN = [
@@ -147,7 +165,9 @@ BROKEN = [
     (Whimsical(), {"the_same_seed_gives_the_same"}, "and by the same seed"),
     (Scribbling(), {"choosing_leaves_the_document_alone"}, "changes `usable` of a document with the behaviour"),
     (Sorting(), {"choosing_leaves_the_document_alone"}, "changes `anchor_relative` of the `Present` that it gets"),
-    (Crashing(), ALL, "raises ValueError as . tokens of a document .* are asked for: a cannot be empty"),
+    (Needy(), {DECLARED}, "`needs_other_documents = True`, and chooses 1000 of 1000 tokens"),
+    (Anchored(), {DECLARED}, "`needs_other_documents = False`, and chooses 0 of 1000 tokens"),
+    (Crashing(), ALL - {DECLARED}, "raises ValueError as . tokens of a document .* are asked for: a cannot be empty"),
 ]
 
 

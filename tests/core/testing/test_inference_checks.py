@@ -3,7 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import torch
@@ -93,6 +93,8 @@ class Plain(Sound):
 @dataclass(frozen=True)
 class Elsewhere(Sound):
     """The difference, to which positions contribute something else."""
+
+    between_documents: ClassVar[bool] = True
 
     def contributions(self, batch: Batch) -> Any:
         return batch.activations / len(batch.labels)

@@ -1,0 +1,71 @@
+"""Positions of a run, read from the store: opened, filled where it lacks some, and given layer by layer."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from neurosieve.activations.capture import Capture, batches_at
+from neurosieve.activations.store import DamagedShardError, Space
+from neurosieve.data import Batch, Site
+from neurosieve.errors import StoreError
+from neurosieve.models.loading import LanguageModel
+from neurosieve.texts.positions import Positions
+
+__all__ = ["labelled_batch", "labelled_batches", "open_space", "read_complete"]
+
+T = TypeVar("T")
+
+_DAMAGED_AT_MOST = 100
+_OF_POSITIONS = ("activations", "labels", "documents", "groups", "token_ids")
+
+
+def open_space(lm: LanguageModel, sites: Sequence[Site], store: str | None) -> Space:
+    """Return the part of the store that holds a model's activations at some sites; the user's cache by default."""
+    return Space(lm.fingerprint, tuple(sites), lm.dtype, Path(store) if store else None, lm.name)
+
+
+def read_complete(space: Space, capture: Callable[[], Capture], read: Callable[[], T]) -> tuple[T, Capture]:
+    """Capture what the store lacks, and return what `read` returns, with what was captured.
+
+    A damaged shard is removed when it is read; what it held is captured again, and `read` begins anew.
+
+    Raises:
+        StoreError: the store is damaged again and again.
+    """
+    total = Capture()
+    while True:
+        captured = capture()
+        total = Capture(*(sum(pair) for pair in zip(vars(total).values(), vars(captured).values(), strict=True)))
+        try:
+            return read(), total
+        except DamagedShardError as damage:
+            if space.damaged > _DAMAGED_AT_MOST:
+                raise StoreError(
+                    f"the store `{space.folder}` is damaged again and again, last in `{damage}`: check the disk, or "
+                    "choose another place with `store=<folder>`"
+                ) from damage
+
+
+def labelled_batches(
+    space: Space, positions: Positions, column: int, stage: str, announce: Callable[..., None]
+) -> Iterator[Batch]:
+    """Yield the positions of one column of labels at each layer, and announce each layer that is done."""
+    for number, site in enumerate(space.sites, 1):
+        yield labelled_batch(space, positions, column, site)
+        announce("stage_progressed", stage=stage, done=number, total=len(space.sites), unit="layers")
+
+
+def labelled_batch(
+    space: Space, positions: Positions, column: int, site: Site, neurons: Sequence[int] | None = None
+) -> Batch:
+    """Return every labelled position of one column of labels at one layer, in one batch.
+
+    `neurons` are those to return, in this order; all by default.
+    """
+    rows = np.flatnonzero(positions.labels[:, column] >= 0)
+    parts = list(batches_at(space, positions, site, rows=rows, neurons=neurons))
+    whole = {name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_POSITIONS}
+    return Batch(site, **{**whole, "labels": whole["labels"][:, [column]]})

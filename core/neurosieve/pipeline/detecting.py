@@ -1,0 +1,37 @@
+"""The documents of a source with their spans, as a run reports its progress over them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from neurosieve.contracts import Detector
+from neurosieve.data import Document
+from neurosieve.errors import DataError
+from neurosieve.models.loading import LanguageModel
+from neurosieve.texts.labelling import LabelledDocument, label_documents
+
+__all__ = ["label_all", "no_text"]
+
+
+def label_all(
+    documents: Iterable[Document],
+    detectors: Mapping[str, Detector],
+    lm: LanguageModel,
+    context: int | None,
+    counts: Counter[str],
+    announce: Callable[..., None],
+) -> list[LabelledDocument]:
+    """Return every document with text to read, with its spans; `counts` gains what was left out."""
+    labelled = []
+    for number, document in enumerate(label_documents(documents, detectors, lm.tokenizer, context, counts), 1):
+        announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
+        labelled.append(document)
+    announce("stage_progressed", stage="detecting", done=len(labelled), total=len(labelled), unit="documents")
+    return labelled
+
+
+def no_text(counts: Counter[str]) -> DataError:
+    """Return the error of a source without text to read."""
+    return DataError(
+        f"the source gave {counts['documents']:,} documents, and none with text to read: check its path and the fields "
+        "that it reads"
+    )
