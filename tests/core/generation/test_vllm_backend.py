@@ -77,12 +77,10 @@ def engines(monkeypatch):
 
 @pytest.fixture
 def model():
-    held = hand_over(*tiny_model(), name="tiny")
+    lm = hand_over(*tiny_model(), name="tiny")
     origin = {"model": "somewhere", "revision": None, "trust_remote_code": False}
     never = pytest.fail  # vLLM loads the weights: they must not be loaded here too.
-    return LanguageModel(
-        "tiny", held.config, held.tokenizer, lambda: "weights", never, held.dtype, held.device, origin=origin
-    )
+    return LanguageModel("tiny", lm.config, lm.tokenizer, lambda: "weights", never, lm.dtype, lm.device, origin=origin)
 
 
 REQUESTS = [Request(f"r{number}", prompt, number) for number, prompt in enumerate(["apples", "Let me", "The bus"])]

@@ -33,10 +33,10 @@ def read_plainly(model, paths, ids, wanted):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_reading_agrees_with_plain_forward_passes(name):
     model = random_model(name)
-    held = hand_over(model, tiny_model()[1])
-    atlas = atlas_of(held)
+    lm = hand_over(model, tiny_model()[1])
+    atlas = atlas_of(lm)
     ids, wanted = token_ids(), [np.array([2, 16]), np.array([4]), np.array([0, 3, 10])]
-    found = read(held, atlas, atlas.sites, ids, wanted)
+    found = read(lm, atlas, atlas.sites, ids, wanted)
     paths = [PATHS.get(name, "model.layers.{}.mlp.down_proj").format(layer) for layer in range(3)]
     for site, expected in zip(atlas.sites, read_plainly(model, paths, ids, wanted), strict=True):
         assert found[site].shape == (6, 48)
@@ -49,9 +49,9 @@ def test_a_bridge_that_is_handed_over_reads_the_same(name):
 
     model, tokenizer = random_model(name), tiny_model()[1]
     ids, wanted = token_ids(), [np.array([2, 16]), np.array([4]), np.array([0, 3, 10])]
-    held = hand_over(model, tokenizer)
-    atlas = atlas_of(held)
-    plain = read(held, atlas, atlas.sites, ids, wanted)
+    lm = hand_over(model, tokenizer)
+    atlas = atlas_of(lm)
+    plain = read(lm, atlas, atlas.sites, ids, wanted)
     tokenizer.init_kwargs["add_bos_token"] = True
     tokenizer.init_kwargs.setdefault("name_or_path", "")
     bridge = TransformerBridge.boot_transformers("x", hf_model=model, tokenizer=tokenizer)
@@ -64,29 +64,29 @@ def test_a_bridge_that_is_handed_over_reads_the_same(name):
 
 def test_nothing_above_the_last_site_is_computed():
     model = random_model("Qwen2")
-    held = hand_over(model, tiny_model()[1])
+    lm = hand_over(model, tiny_model()[1])
     called = set()
     for name, module in model.named_modules():
         module.register_forward_hook(lambda *_, name=name: called.add(name))
-    read(held, atlas_of(held), [Site(1)], token_ids(), [np.array([0])] * 3)
+    read(lm, atlas_of(lm), [Site(1)], token_ids(), [np.array([0])] * 3)
     assert "model.layers.1.mlp.up_proj" in called
     assert not called & {"lm_head", "model.norm", "model.layers.1.mlp.down_proj", "model.layers.2.self_attn"}
 
 
 def test_reading_leaves_no_hook_behind():
     model = random_model("Qwen2")
-    held = hand_over(model, tiny_model()[1])
-    read(held, atlas_of(held), [Site(1)], token_ids(), [np.array([0])] * 3)
+    lm = hand_over(model, tiny_model()[1])
+    read(lm, atlas_of(lm), [Site(1)], token_ids(), [np.array([0])] * 3)
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
 def test_neighbours_in_a_batch_change_nothing():
-    held = hand_over(random_model("Gemma3"), tiny_model()[1])
-    atlas, ids = atlas_of(held), token_ids()
+    lm = hand_over(random_model("Gemma3"), tiny_model()[1])
+    atlas, ids = atlas_of(lm), token_ids()
     wanted = [np.arange(len(text)) for text in ids]
-    together = read(held, atlas, atlas.sites, ids, wanted)
+    together = read(lm, atlas, atlas.sites, ids, wanted)
     for site in atlas.sites:
-        alone = [read(held, atlas, [site], [text], [tokens])[site] for text, tokens in zip(ids, wanted, strict=True)]
+        alone = [read(lm, atlas, [site], [text], [tokens])[site] for text, tokens in zip(ids, wanted, strict=True)]
         torch.testing.assert_close(together[site], torch.cat(alone), rtol=1e-4, atol=1e-5)
 
 
@@ -94,9 +94,9 @@ def test_activations_that_are_not_finite_are_counted_and_named_by_layer():
     model = random_model("Qwen2")
     with torch.no_grad():
         model.model.layers[1].mlp.up_proj.weight[7] = torch.nan
-    held = hand_over(model, tiny_model()[1])
+    lm = hand_over(model, tiny_model()[1])
     with pytest.raises(ModelError, match=r"layer 1: 3 of 144, layer 2: 144 of 144.*nothing was scored"):
-        read(held, atlas_of(held), atlas_of(held).sites, token_ids(), [np.array([0])] * 3)
+        read(lm, atlas_of(lm), atlas_of(lm).sites, token_ids(), [np.array([0])] * 3)
 
 
 def test_a_mixture_of_experts_is_refused():
@@ -156,9 +156,9 @@ def test_what_is_no_model_is_refused():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_reading_in_bfloat16_on_cuda_is_close_to_float32_on_the_cpu():
     model = random_model("Qwen2")
-    held = hand_over(model, tiny_model()[1])
-    atlas, ids, wanted = atlas_of(held), token_ids(), [np.array([2]), np.array([4]), np.array([3])]
-    exact = read(held, atlas, atlas.sites, ids, wanted)
+    lm = hand_over(model, tiny_model()[1])
+    atlas, ids, wanted = atlas_of(lm), token_ids(), [np.array([2]), np.array([4]), np.array([3])]
+    exact = read(lm, atlas, atlas.sites, ids, wanted)
     on_gpu = hand_over(model.to("cuda", torch.bfloat16), tiny_model()[1])
     for site, found in read(on_gpu, atlas, atlas.sites, ids, wanted).items():
         cosine = torch.nn.functional.cosine_similarity(found.float().flatten(), exact[site].flatten(), dim=0)

@@ -46,9 +46,9 @@ def test_every_kind_is_what_transformer_lens_caches_under_its_name_with_a_bridge
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter += 0.3 * torch.randn_like(parameter)
-    held = hand_over(model, tokenizer)
-    atlases = {kind: atlas_of(held, kind) for kind in KINDS}
-    plain = {kind: read(held, atlas, atlas.sites, token_ids(), WANTED) for kind, atlas in atlases.items()}
+    lm = hand_over(model, tokenizer)
+    atlases = {kind: atlas_of(lm, kind) for kind in KINDS}
+    plain = {kind: read(lm, atlas, atlas.sites, token_ids(), WANTED) for kind, atlas in atlases.items()}
     bridge = bridged(model, tokenizer)
     through = hand_over(bridge)
     for kind, atlas in atlases.items():
@@ -72,11 +72,11 @@ def test_every_kind_is_what_transformer_lens_caches_under_its_name_with_a_bridge
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_residual_stream_is_that_of_the_layer_below_and_what_attention_and_mlp_add(name):
     """What `output_hidden_states` gives, by the model's own hand; the last of them has passed the final norm."""
-    held = hand_over(random_model(name), tiny_model()[1])
-    atlas = atlas_of(held, "resid_post")
-    found = read(held, atlas, atlas.sites, token_ids(), WANTED)
+    lm = hand_over(random_model(name), tiny_model()[1])
+    atlas = atlas_of(lm, "resid_post")
+    found = read(lm, atlas, atlas.sites, token_ids(), WANTED)
     with torch.no_grad():
-        given = [held.module(torch.from_numpy(ids)[None], output_hidden_states=True) for ids in token_ids()]
+        given = [lm.module(torch.from_numpy(ids)[None], output_hidden_states=True) for ids in token_ids()]
     for site in atlas.sites[:-1]:
         hidden = [one.hidden_states[site.layer + 1][0] for one in given]
         expected = torch.cat([one[at] for one, at in zip(hidden, WANTED, strict=True)])
@@ -85,8 +85,8 @@ def test_the_residual_stream_is_that_of_the_layer_below_and_what_attention_and_m
 
 @pytest.mark.parametrize("name", ["Gemma2", "Gemma3"])
 def test_behind_a_norm_after_the_mlp_its_output_is_what_leaves_that_norm(name):
-    held = hand_over(random_model(name), tiny_model()[1])
-    atlas = atlas_of(held, "mlp_out")
+    lm = hand_over(random_model(name), tiny_model()[1])
+    atlas = atlas_of(lm, "mlp_out")
     assert atlas.modules[1] == "model.layers.1.post_feedforward_layernorm"
 
 
@@ -100,11 +100,11 @@ def test_behind_a_norm_after_the_mlp_its_output_is_what_leaves_that_norm(name):
 )
 def test_nothing_behind_the_last_site_is_computed_and_no_hook_stays(kind, last, never):
     model = random_model("Qwen2")
-    held, called = hand_over(model, tiny_model()[1]), set()
+    lm, called = hand_over(model, tiny_model()[1]), set()
     hooks = [
         module.register_forward_hook(lambda *_, name=name: called.add(name)) for name, module in model.named_modules()
     ]
-    read(held, atlas_of(held, kind), [Site(1, kind)], token_ids(), [np.array([0])] * 3)
+    read(lm, atlas_of(lm, kind), [Site(1, kind)], token_ids(), [np.array([0])] * 3)
     for hook in hooks:
         hook.remove()
     assert last in called
@@ -117,14 +117,14 @@ def test_a_mixture_of_experts_has_every_kind_but_the_one_that_it_lacks(tmp_path)
         **GATED, head_dim=8, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16
     )
     torch.manual_seed(0)
-    held = hand_over(transformers.AutoModelForCausalLM.from_config(config).eval(), tiny_model()[1])
+    lm = hand_over(transformers.AutoModelForCausalLM.from_config(config).eval(), tiny_model()[1])
     with pytest.raises(
         ModelError, match=r"no site `mlp_post`.*no plain MLP.*site=mlp_out, site=resid_post, site=attn_z"
     ):
-        atlas_of(held)
+        atlas_of(lm)
     for kind in OTHERS:
-        atlas = atlas_of(held, kind)
-        assert all(values.shape == (6, 32) for values in read(held, atlas, atlas.sites, token_ids(), WANTED).values())
+        atlas = atlas_of(lm, kind)
+        assert all(values.shape == (6, 32) for values in read(lm, atlas, atlas.sites, token_ids(), WANTED).values())
 
 
 def test_a_site_that_the_model_lacks_is_refused_before_its_weights_are_loaded(tmp_path, monkeypatch, capsys):
@@ -162,15 +162,15 @@ def test_a_kind_that_there_is_not_is_refused_with_the_nearest():
 
 
 def test_layers_of_other_widths_are_refused_and_not_mixed():
-    held = hand_over(random_model("Qwen2"), tiny_model()[1])
-    held.module.model.layers[1].self_attn.o_proj = torch.nn.Linear(24, 32)
-    held.module.model.layers[1].self_attn.forward = lambda *_, **__: (
-        held.module.model.layers[1].self_attn.o_proj(torch.zeros(3, 17, 24)),
+    lm = hand_over(random_model("Qwen2"), tiny_model()[1])
+    lm.module.model.layers[1].self_attn.o_proj = torch.nn.Linear(24, 32)
+    lm.module.model.layers[1].self_attn.forward = lambda *_, **__: (
+        lm.module.model.layers[1].self_attn.o_proj(torch.zeros(3, 17, 24)),
         None,
     )
-    atlas = atlas_of(held, "attn_z")
+    atlas = atlas_of(lm, "attn_z")
     with pytest.raises(ModelError, match=r"layer 1 .* is 24 wide where 32 attention head outputs are expected"):
-        read(held, atlas, atlas.sites, token_ids(), WANTED)
+        read(lm, atlas, atlas.sites, token_ids(), WANTED)
 
 
 COORDINATE = 5

@@ -44,12 +44,12 @@ def test_plans_import_nothing_that_takes_seconds_once_a_models_atlas_is_known(tm
 
 @pytest.mark.parametrize("kind", [*KINDS])
 def test_an_atlas_is_the_same_from_the_cache(kind):
-    held = hand_over(*tiny_model())
-    worked_out = atlas_of(held, kind)
+    lm = hand_over(*tiny_model())
+    worked_out = atlas_of(lm, kind)
     [kept] = (cache_folder() / "atlases").iterdir()
-    assert atlas_of(held, kind) == worked_out
+    assert atlas_of(lm, kind) == worked_out
     kept.write_text(kept.read_text().replace("down_proj", "elsewhere"))
-    assert (atlas_of(held, kind) == worked_out) == ("down_proj" not in str(worked_out))  # It was read.
+    assert (atlas_of(lm, kind) == worked_out) == ("down_proj" not in str(worked_out))  # It was read.
 
 
 @pytest.mark.parametrize("other", [{"layers": 2}, {"name": "another"}])
