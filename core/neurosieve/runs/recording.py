@@ -64,7 +64,9 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
         StoreError: the folder cannot be written.
     """
     if (folder / "run.json").exists():
-        raise ConfigError(f"`{folder}` holds a finished run already, and a run is never overwritten: give another folder")
+        raise ConfigError(
+            f"`{folder}` holds a finished run already, and a run is never overwritten: give another folder"
+        )
     made = Recording(command, folder)
     made.announce("run_started", command=command, folder=folder)
     yield made

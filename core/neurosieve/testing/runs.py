@@ -55,7 +55,12 @@ def written_runs(folder: Path) -> list[Run]:
 
 
 def _told(command: str, **more: Any) -> dict[str, Any]:
-    told = {"command": command, "warnings": [f"beware of {MARKUP}"], "counts": {"documents": 12}, "model": _MODEL}
+    told = {
+        "command": command,
+        "warnings": [f"beware of {MARKUP}", f"the document {AWKWARD[2]} is empty"],
+        "counts": {"documents": 12},
+        "model": _MODEL,
+    }
     return {**told, "timings_seconds": {"reading": 1.5}, "versions": _VERSIONS, "hashes": {"positions": "0f"}, **more}
 
 
@@ -194,7 +199,24 @@ def _show(folder: Path, find: Run) -> Run:
         columns=["layer", "neuron", "direction", "place", "token_id", "token", "logit"],
     )
     tables = {"tokens": pd.DataFrame(lines, columns=columns), "contexts": contexts, "promoted": promoted}
-    return write_run(folder, _told("show", run=str(find.folder), behaviours=list(_BEHAVIOURS)), tables)
+    tables["distribution"] = pd.DataFrame(
+        [
+            (*neuron, behaviour, "ranking", label, 9, 0.5, 0.2, 0.8, 0.9)
+            for neuron, behaviour, label in product(neurons, _BEHAVIOURS, (0, 1))
+        ],
+        columns=["layer", "neuron", "behaviour", "part", "label", "positions", "median", "q25", "q75", "auc"],
+    )
+    record = {
+        "run": str(find.folder),
+        "behaviours": list(_BEHAVIOURS),
+        "rank_by": "auc",
+        "neurons": [
+            {"layer": layer, "neuron": neuron, "ranks": {MARKUP: 1}, "direction": 1, "tokens_searched": 100}
+            for layer, neuron in neurons
+        ],
+        "documents": [{"document": name, "part": "heldout", "tokens": 99} for name in ("d0", AWKWARD[1], "d2")],
+    }
+    return write_run(folder, _told("show", **record), tables)
 
 
 def _ablate(folder: Path, find: Run, mode: str) -> Run:
@@ -207,6 +229,7 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
         value = ends[who] * k / 10 + 0.02 * float(rng.standard_normal())
         line = {"mode": mode, "behaviour": "backtracking", "set": who, "control_set": seed, "intervention": "mean"}
         line |= {"strength": 1.0, "k": k, "measure": measure, "value": value, "low": value - 0.1, "high": value + 0.1}
+        line |= {"change": value, "change_low": value - 0.1, "change_high": value + 0.1}
         if who == "target":
             line |= {"difference": value + 0.1, "difference_low": value, "difference_high": value + 0.2}
             line["p_controls"] = 0.05
@@ -219,6 +242,7 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
         run=str(find.folder),
         behaviours=["backtracking"],
         mode=mode,
+        intervention={"_target_": "intervention/mean"},
         measures={"log_p_onset": f"the log-probability of the onset {MARKUP}"},
         verdicts=[{"k": 10, "strength": 1.0, "verdict": "no effect beyond its controls", "sentence": f"So: {MARKUP}"}],
         proof={"calls": 12, "values": 120, "changed": 118, "largest_deviation": 0.0},

@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from neurosieve import ConfigError, DataError, Detector, Document, Run, Span, detect, load
 from neurosieve.cli import main
 from neurosieve.detection.agreement import agreement, annotated, marked, rated
-from neurosieve.terminal.detect import show_detection
+from neurosieve.terminal.run import show_run
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.sources.traces import Traces
@@ -50,7 +50,7 @@ def go(tmp_path):
 
 def printed(run: Run, width=200, **options) -> str:
     out = Console(file=io.StringIO(), width=width, **options)
-    show_detection(run, out)
+    show_run(run, out)
     return out.file.getvalue()
 
 
