@@ -32,8 +32,8 @@ __all__ = [
 _LEVEL = 0.05
 _DOUBTS = {
     "may be chance": f"its p_fwer is above {_LEVEL}: the best of all neurons often scores as high by chance",
-    "the text alone does as well": "held out, a baseline of the text alone separates the behaviour as well, at the position that "
-    "the verdict is about",
+    "the text alone does as well": "on the held-out groups a line of the text alone separates the behaviour as "
+    "well, at the position that the verdict is about",
 }
 
 
@@ -170,7 +170,8 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
             + within
             * (len(run.run["behaviours"]) > 1)
         )
-    if len(beats := neurons["beats_baselines"].dropna() if "beats_baselines" in neurons else []):
+    beats = neurons["beats_baselines"].dropna().tolist() if "beats_baselines" in neurons else []
+    if beats:
         yield Note(
             f"text alone: a regression on what its line names, without the model; {sum(beats):,} of "
             f"{plural(len(beats), 'neuron')} beat the text alone: on the held-out part they are further from chance "

@@ -53,13 +53,13 @@ def contexts_table(contexts: pd.DataFrame) -> Table:
     headers = (Header("activation", True), Header("where"), Header("document"))
     rows = [
         (
-            Cell(number(row.activation), float(row.activation)),
-            Cell(row.text, around=(row.before, row.after)),
-            Cell(row.document),
+            Cell(number(row["activation"]), float(row["activation"])),
+            Cell(row["text"], around=(row["before"], row["after"])),
+            Cell(row["document"]),
         )
-        for row in contexts.sort_values("place").itertuples()
+        for row in contexts.sort_values("place").to_dict("records")
     ]
-    name = neuron_name(int(contexts.layer.iat[0]), int(contexts.neuron.iat[0]))
+    name = neuron_name(contexts.layer.tolist()[0], contexts.neuron.tolist()[0])
     return Table(headers, rows, f"where {name} is strongest, one place a document")
 
 
@@ -100,7 +100,7 @@ def _effect_table(run: RunFolder, effects: pd.DataFrame, unedited: pd.Series, k:
             f"{target['n']:,}",
             f"{target['groups']:,}",
         )
-        rows.append((Cell(run.run["measures"].get(measure, str(measure))), *map(Cell, texts)))
+        rows.append((Cell(run.run["measures"].get(str(measure), str(measure))), *map(Cell, texts)))
     intervention = str(run.run["intervention"]["_target_"]).rpartition("/")[2]
     dose = f" at strength {strength:g}" if strength != 1 else ""
     caption = f"{run.run['behaviours'][0]}: {intervention} of {k:,} {run.site.neurons}{dose}"
@@ -172,7 +172,7 @@ def pairs_table(pairs: pd.DataFrame, numbers: Mapping[str, int], caption: str) -
 
 def _matrix(pairs: pd.DataFrame, numbers: Mapping[str, int], caption: str) -> Table:
     """Return the overlap of each pair of runs: a row for one, a column for the other."""
-    overlap = {(row.run, row.other): row.overlap for row in pairs.itertuples()}
+    overlap = {(row["run"], row["other"]): float(row["overlap"]) for row in pairs.to_dict("records")}
     names = list(numbers)
     rows = [
         (

@@ -71,12 +71,12 @@ def spans_table(spans: pd.DataFrame, caption: str) -> Table:
     headers = (*[Header("behaviour")] * several, Header("document"), Header("start", True), Header("in context"))
     rows = [
         (
-            *[Cell(row.behaviour)] * several,
-            Cell(row.document),
-            Cell(f"{row.start:,}", row.start),
-            Cell(row.text, around=(row.before, row.after)),
+            *[Cell(row["behaviour"])] * several,
+            Cell(row["document"]),
+            Cell(f"{row['start']:,}", row["start"]),
+            Cell(row["text"], around=(row["before"], row["after"])),
         )
-        for row in spans.itertuples()
+        for row in spans.to_dict("records")
     ]
     return Table(headers, rows, caption)
 
@@ -132,7 +132,7 @@ def _confusion(table: pd.DataFrame) -> Table:
             Cell(f"{of_detector.detected[name]:,} ({of_detector.share[name]:.1%})", float(of_detector.share[name]))
             for name in detectors
         ]
-        sentences = int(of_label.sentences.iat[0])
+        sentences = int(of_detector.sentences.to_list()[0])
         rows.append((Cell(str(label)), Cell(f"{sentences:,}", sentences), *cells))
     headers = [Header("label"), Header("sentences", True), *(Header(name, True) for name in detectors)]
     return Table(headers, rows, "the share of each label's sentences that each detector marks")

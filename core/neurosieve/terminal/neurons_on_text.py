@@ -69,7 +69,9 @@ def _lines(neuron: dict[str, Any], tables: dict[str, pd.DataFrame], record: Reco
     tokens = tables["tokens"]
     largest = float(tokens.activation.abs().max())
     for document in record["documents"]:
-        yield from _document(document, tokens[tokens.document == document["document"]], largest, width)
+        of_document = tokens[tokens.document == document["document"]]
+        if len(of_document):
+            yield from _document(document, of_document, largest, width)
 
 
 def _distributions(table: pd.DataFrame) -> Iterator[Text]:

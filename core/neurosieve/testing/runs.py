@@ -166,7 +166,8 @@ def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.G
 
 def _rescored(folder: Path, find: Run) -> Run:
     kept = ("behaviours", "scorers", "rank_by", "neutral", "counts")
-    told = {**{name: find.run[name] for name in kept}, "run": str(find.folder), "config": {"texts": MARKUP}}
+    record = dict(find.run)
+    told = {**{name: record[name] for name in kept}, "run": str(find.folder), "config": {"texts": MARKUP}}
     neurons = find.table("neurons").drop(columns=["p", "p_fwer", "q_fdr", "verdict", "stability", "beats_baselines"])
     return write_run(folder, _told("rescore", **told), {"neurons": neurons, "spans": find.table("spans")})
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from neurosieve import Run
-from neurosieve_plugins.reports.blocks import Block, Code, Facts, Fold, Grid, Note, Section
+from neurosieve import Block, Facts, Note, Run, as_table, interval, number, plural
+from neurosieve_plugins.reports.blocks import Code, Fold, Grid, Section
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
-from neurosieve_plugins.reports.tables import as_table, interval, number, plain, whole
+from neurosieve_plugins.reports.text import plain
 
 __all__ = ["effect_sections"]
 
@@ -161,7 +161,7 @@ def _written(traces: pd.DataFrame) -> Fold:
         for how, table in pairs.items():
             mine = table[table.problem == problem].head(1)
             for text, spans, tokens in mine[["text", "spans", "tokens"]].itertuples(index=False, name=None):
-                said = f"{plain(problem)}, {how}: {whole(int(spans), 'span')} in {whole(int(tokens), 'token')}"
+                said = f"{plain(problem)}, {how}: {plural(int(spans), 'span')} in {plural(int(tokens), 'token')}"
                 blocks += [Note(said), Code(str(text), said, wraps=True)]
     return Fold("What the model wrote, unedited and edited", tuple(blocks))
 

@@ -12,9 +12,8 @@ from urllib.parse import quote
 import pandas as pd
 import yaml
 
-from neurosieve import Run
-from neurosieve_plugins.reports.blocks import Block, Cell, Code, Facts, Fold, Header, Note, Section, Table
-from neurosieve_plugins.reports.tables import as_table, number, plain, whole
+from neurosieve import Block, Cell, Facts, Header, Note, Run, Table, as_table, number, plural
+from neurosieve_plugins.reports.blocks import Code, Fold, Section
 
 _TITLES = {
     "behaviour": "behaviour",
@@ -49,7 +48,7 @@ def question(run: Run) -> str:
     """Return what a run was to find out, in a sentence."""
     told, config = run.run, run.run.get("config", {})
     documents = told.get("counts", {}).get("documents")
-    texts = whole(documents, "text") if isinstance(documents, int) else "texts"
+    texts = plural(documents, "text") if isinstance(documents, int) else "texts"
     model = told.get("model")
     name = model.get("name", "a model") if isinstance(model, Mapping) else str(model or "a model")
     behaviours = listed(told.get("behaviours") or config.get("detectors") or ["the behaviour"])
@@ -104,7 +103,7 @@ def read(run: Run) -> Section | None:
     ]
     seconds = told.get("timings_seconds", {})
     if seconds:
-        longest = max(seconds, key=seconds.get)
+        longest = max(seconds, key=seconds.__getitem__)
         lines.append(("time", f"{_time(sum(seconds.values()))}, most of it {longest} ({_time(seconds[longest])})"))
     if not lines:
         return None
@@ -159,7 +158,7 @@ def _model(model: Any, neurons: str) -> Iterator[tuple[str, str]]:
     how = ", ".join(str(model[key]) for key in ("dtype", "device") if key in model)
     yield "model", f"{model.get('name', '')}{f' ({how})' if how else ''}"
     if "layers" in model and "neurons_per_layer" in model:
-        yield neurons, f"{whole(len(model['layers']), 'layer')} of {number(model['neurons_per_layer'])}"
+        yield neurons, f"{plural(len(model['layers']), 'layer')} of {number(model['neurons_per_layer'])}"
 
 
 def _time(seconds: float) -> str:
@@ -184,16 +183,10 @@ def parts(run: Run) -> Section | None:
         return None
     rows = []
     for name, part in below:
-        folder, asked_there = part.folder.relative_to(run.folder), plain(question(part))
+        folder = part.folder.relative_to(run.folder)
         # From `./` on, no name of a folder can be taken for another kind of address.
         page = f"./{quote(folder.as_posix())}/report.html" if (part.folder / "report.html").is_file() else ""
-        rows.append(
-            (
-                Cell(plain(name), plain(name)),
-                Cell(asked_there, asked_there),
-                Cell(plain(folder), plain(folder), link=page),
-            )
-        )
+        rows.append((Cell(name), Cell(question(part)), Cell(str(folder), link=page)))
     headers = (Header("run"), Header("what it asked"), Header("folder"))
     lead = "Runs that went on from this one, each in a folder of its own."
     return Section("What went on from here", lead, (Table(headers, rows, "Runs below this one"),))

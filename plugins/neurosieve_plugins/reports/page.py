@@ -15,7 +15,7 @@ from neurosieve_plugins.reports.any_sections import listed
 from neurosieve_plugins.reports.blocks import Section
 from neurosieve_plugins.reports.charts import columns, javascript, specification
 from neurosieve_plugins.reports.sections import cautions
-from neurosieve_plugins.reports.tables import plain
+from neurosieve_plugins.reports.text import plain
 from neurosieve_plugins.reports.theme import theme
 
 __all__ = ["page"]

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from neurosieve import Run
+from neurosieve import Block, Note, Run
 from neurosieve_plugins.reports.ablate_sections import effect_sections
 from neurosieve_plugins.reports.any_sections import again, asked, called, parts, read, typed
-from neurosieve_plugins.reports.blocks import Block, Figure, Fold, Grid, Heatmap, Note, Section
+from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Heatmap, Section
 from neurosieve_plugins.reports.compare_sections import comparison_sections
 from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
 from neurosieve_plugins.reports.show_sections import show_sections
