@@ -24,7 +24,7 @@ _TITLES = {
     "control": "control positions",
 }
 
-__all__ = ["again", "asked", "called", "listed", "named", "parts", "question", "read", "typed"]
+__all__ = ["again", "called", "listed", "named", "parts", "question", "read", "request", "typed"]
 
 
 def named(node: Any) -> str:
@@ -46,12 +46,12 @@ def listed(names: Any) -> str:
 
 def question(run: Run) -> str:
     """Return what a run was to find out, in a sentence."""
-    told, config = run.run, run.run.get("config", {})
-    documents = told.get("counts", {}).get("documents")
+    record, config = run.run, run.run.get("config", {})
+    documents = record.get("counts", {}).get("documents")
     texts = plural(documents, "text") if isinstance(documents, int) else "texts"
-    model = told.get("model")
+    model = record.get("model")
     name = model.get("name", "a model") if isinstance(model, Mapping) else str(model or "a model")
-    behaviours = listed(told.get("behaviours") or config.get("detectors") or ["the behaviour"])
+    behaviours = listed(record.get("behaviours") or config.get("detectors") or ["the behaviour"])
     source = named(config.get("source"))
     if run.command == "find":
         at = (config.get("selection") or {}).get("at", "onset")
@@ -83,7 +83,7 @@ def _places(at: str) -> str:
     }.get(at, at)
 
 
-def asked(run: Run) -> Section:
+def request(run: Run) -> Section:
     """Return the question, and the config that put it."""
     config = run.run.get("config", {})
     blocks: tuple[Block, ...] = ()
@@ -95,20 +95,20 @@ def asked(run: Run) -> Section:
 
 def read(run: Run) -> Section | None:
     """Return what went into the run: documents, positions, model, time."""
-    told = run.run
+    record = run.run
     lines = [
-        *_counts(told.get("counts", {})),
-        *_reading(told.get("reading", {})),
-        *_model(told.get("model"), run.site.neurons),
+        *_counts(record.get("counts", {})),
+        *_reading(record.get("reading", {})),
+        *_model(record.get("model"), run.site.neurons),
     ]
-    seconds = told.get("timings_seconds", {})
+    seconds = record.get("timings_seconds", {})
     if seconds:
         longest = max(seconds, key=seconds.__getitem__)
         lines.append(("time", f"{_time(sum(seconds.values()))}, most of it {longest} ({_time(seconds[longest])})"))
     if not lines:
         return None
     blocks: list[Block] = [Facts(tuple(lines))]
-    by_behaviour = told.get("counts", {}).get("behaviours")
+    by_behaviour = record.get("counts", {}).get("behaviours")
     if isinstance(by_behaviour, Mapping) and (frame := _by_part(by_behaviour)) is not None:
         titles = _TITLES | {str(name): str(name).replace("_", " ") for name in frame if name not in _TITLES}
         caption = "What each behaviour gave"
@@ -126,9 +126,11 @@ def _by_part(by_behaviour: Mapping[str, Any]) -> pd.DataFrame | None:
         if not isinstance(counts, Mapping):
             return None
         for part, name in parts.items():
-            mine = {key.removeprefix(f"{part}_"): value for key, value in counts.items() if key.startswith(f"{part}_")}
-            if any(mine.values()):
-                lines.append({"behaviour": behaviour, "part": name, **mine})
+            of_part = {
+                key.removeprefix(f"{part}_"): value for key, value in counts.items() if key.startswith(f"{part}_")
+            }
+            if any(of_part.values()):
+                lines.append({"behaviour": behaviour, "part": name, **of_part})
         if not any(key.startswith(tuple(parts)) for key in counts):
             lines.append({"behaviour": behaviour, **counts})
     return pd.DataFrame(lines) if lines else None
@@ -194,17 +196,17 @@ def parts(run: Run) -> Section | None:
 
 def again(run: Run) -> Section:
     """Return how to run it again, and with what it was made."""
-    told = run.run
+    record = run.run
     overrides = _overrides(run.folder)
     blocks: list[Block] = []
     if overrides is None:
         text = "This run was made from Python: `config` in run.json, shown at the top, holds all that it was given."
         blocks.append(Note(text))
     else:
-        line = " ".join(["neurosieve", run.command, *(shlex.quote(one) for one in overrides)])
+        line = " ".join(["neurosieve", run.command, *(shlex.quote(override) for override in overrides)])
         blocks.append(Code(line, "command", wraps=True))
-    facts = [(name, str(version)) for name, version in told.get("versions", {}).items()]
-    facts += [(f"hash of {name}", str(value)) for name, value in told.get("hashes", {}).items()]
+    facts = [(name, str(version)) for name, version in record.get("versions", {}).items()]
+    facts += [(f"hash of {name}", str(value)) for name, value in record.get("hashes", {}).items()]
     if facts:
         blocks.append(Fold("Versions and hashes", (Facts(tuple(facts)),)))
     return Section("How to run it again", "What made this run, and with which versions.", tuple(blocks))
@@ -232,5 +234,5 @@ def _overrides(folder: Path) -> list[str] | None:
     path = folder / ".hydra" / "overrides.yaml"
     if not path.is_file():
         return None
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return [str(one) for one in found] if isinstance(found, list) else []
+    overrides = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [str(override) for override in overrides] if isinstance(overrides, list) else []

@@ -33,16 +33,16 @@ def how_many(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ranked) -
     numbers = [(number(len(neurons)), f"{run.site.neurons} ranked")]
     replicate, tested = verdicts(ranking)
     if tested:
-        told = f"tested neurons replicate (by chance, about {_by_chance(run) * tested:.3g} would)"
-        numbers.append((f"{replicate:,} of {tested:,}", told))
+        words = f"tested neurons replicate (by chance, about {_by_chance(run) * tested:.3g} would)"
+        numbers.append((f"{replicate:,} of {tested:,}", words))
     for key, what in (("p_fwer_05", "p_fwer ≤ 0.05"), ("q_fdr_05", "q_fdr ≤ 0.05")):
         if null.get(key) is not None:
             scope = (len(run.run.get("behaviours", ())) > 1) * ", corrected within this behaviour"
             numbers.append((number(null[key]), f"have a {what}{scope}"))
-    judged = _verdicts(neurons)
-    if len(judged):
-        words = int((judged == "token detector").sum())
-        numbers.append((f"{words:,} of {len(judged):,}", "judged neurons are token detectors"))
+    given = _verdicts(neurons)
+    if len(given):
+        detectors = int((given == "token detector").sum())
+        numbers.append((f"{detectors:,} of {len(given):,}", "neurons with a verdict are token detectors"))
     numbers += [
         (number(counts[key]), what)
         for key, what in (

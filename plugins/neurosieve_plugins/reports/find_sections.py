@@ -41,7 +41,7 @@ def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]
     yield _everyone(rankings, each)
     if activations is not None and len(activations):
         yield _distributions(activations, rankings)
-    if any(np.isfinite(one.table.far_there).any() for one in rankings.values()):
+    if any(np.isfinite(ranking.table.far_heldout).any() for ranking in rankings.values()):
         yield _heldout(run, rankings)
 
 
@@ -60,16 +60,16 @@ def rescored_sections(run: Run, best: int) -> Iterator[Section]:
 
 
 def _rankings(run: Run) -> dict[str, Ranked]:
-    told, neurons = run.run, run.table("neurons")
-    neutral = told.get("neutral", {}).get(told["rank_by"], {})
+    record, neurons = run.run, run.table("neurons")
+    neutral = record.get("neutral", {}).get(record["rank_by"], {})
     return {
         name: ranked(
             neurons[neurons.behaviour == name],
-            told["rank_by"],
+            record["rank_by"],
             neutral.get(name),
             null_of(run, name).get("null_max_q95"),
         )
-        for name in told["behaviours"]
+        for name in record["behaviours"]
     }
 
 
@@ -77,7 +77,7 @@ def _by_behaviour(blocks: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
     """Return the blocks as they are for one behaviour, and each behaviour's under its name for several."""
     if len(blocks) == 1:
         return next(iter(blocks.values()))
-    return tuple(Fold(name, mine, unfolded=place == 0) for place, (name, mine) in enumerate(blocks.items()))
+    return tuple(Fold(name, inner, unfolded=place == 0) for place, (name, inner) in enumerate(blocks.items()))
 
 
 def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best: int) -> Section:
@@ -134,12 +134,15 @@ def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
 def _distributions(activations: pd.DataFrame, rankings: dict[str, Ranked]) -> Section:
     blocks: dict[str, tuple[Block, ...]] = {}
     for place, (name, ranking) in enumerate(rankings.items()):
-        mine = activations[activations.behaviour == name]
+        of_behaviour = activations[activations.behaviour == name]
         places = ranking.table[["layer", "neuron", "rank"]].itertuples(index=False, name=None)
         ranks = {(layer, neuron): rank for layer, neuron, rank in places}
-        found = sorted(((ranks[key], key, table) for key, table in by_neuron(mine) if key in ranks), key=itemgetter(0))
-        charts = tuple((f"{rank}. {neuron_name(*key)}", distribution(table, "")) for rank, key, table in found)
-        held_out = (mine.part != "ranking").any()
+        tables = [(ranks[key], key, table) for key, table in by_neuron(of_behaviour) if key in ranks]
+        charts = tuple(
+            (f"{rank}. {neuron_name(*key)}", distribution(table, ""))
+            for rank, key, table in sorted(tables, key=itemgetter(0))
+        )
+        held_out = (of_behaviour.part != "ranking").any()
         caption = "Filled: the part that ranked." + (" Lines: the part held out." if held_out else "")
         if charts:
             blocks[name] = (Grid(f"distributions-{place}" if place else "distributions", charts, caption),)
@@ -154,9 +157,9 @@ def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
     blocks: dict[str, tuple[Block, ...]] = {}
     for place, (name, ranking) in enumerate(rankings.items()):
         table = ranking.table
-        said = (table.verdict != "no verdict").sum()
+        tested = (table.verdict != "no verdict").sum()
         notes: list[Block] = []
-        if not np.isfinite(table.far_there).any():
+        if not np.isfinite(table.far_heldout).any():
             notes.append(Note(f"Nothing was held out for {name}: there is no replication to show."))
         else:
             with_interval = (
@@ -168,7 +171,7 @@ def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
                 "below, its sign has turned."
             )
             notes.append(Figure(f"replication-{place}" if place else "replication", replication(ranking), caption))
-        if not said:
+        if not tested:
             notes.append(Note(_why_no_verdict(run, name)))
         blocks[name] = tuple(notes)
     lead = "Do the best neurons separate the behaviour from controls on texts that had no part in choosing them?"
@@ -176,10 +179,10 @@ def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
 
 
 def _why_no_verdict(run: Run, behaviour: str) -> str:
-    told = [one for one in run.run.get("warnings", []) if "no verdict" in one or "no interval" in one]
+    reasons = [text for text in run.run.get("warnings", []) if "no verdict" in text or "no interval" in text]
     counts = run.run.get("counts", {}).get("behaviours", {}).get(behaviour, {})
-    if told:
-        return f"No neuron has a verdict: {told[0]}."
+    if reasons:
+        return f"No neuron has a verdict: {reasons[0]}."
     if not counts.get("heldout_present", 1):
         return "No neuron has a verdict: nothing was held out."
     return "No neuron has a verdict: none was tested on the held-out groups (`test_top` says how many are)."
@@ -193,8 +196,8 @@ def phrases_found(run: Run) -> Section | None:
     if not len(spans):
         return None
     blocks: dict[str, tuple[Block, ...]] = {
-        str(name): phrase_figure(mine, str(name), f"phrases-{place}" if place else "phrases")
-        for place, (name, mine) in enumerate(spans.groupby("behaviour", sort=False))
+        str(name): phrase_figure(of_behaviour, str(name), f"phrases-{place}" if place else "phrases")
+        for place, (name, of_behaviour) in enumerate(spans.groupby("behaviour", sort=False))
     }
     lead = "What the behaviour was found by: where few phrases make up most of it, the result is about those."
     return Section("The phrases behind it", lead, _by_behaviour(blocks))

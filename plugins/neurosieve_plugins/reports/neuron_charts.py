@@ -63,15 +63,15 @@ def replication(ranking: Ranked, height: int = 320) -> Any:
     """Draw how far from chance level the best neurons' scores are on the held-out groups, and in the ranking."""
     import altair as alt
 
-    table = ranking.table[np.isfinite(ranking.table.far) & np.isfinite(ranking.table.far_there)]
+    table = ranking.table[np.isfinite(ranking.table.far) & np.isfinite(ranking.table.far_heldout)]
     tested = table[table.low.notna()]
     table = tested if len(tested) else table.head(100)
-    table = rounded(table, ["score", "held_out", "far", "far_there", "low", "high"])
+    table = rounded(table, ["score", "held_out", "far", "far_heldout", "low", "high"])
     table = table.assign(name=[neuron_name(*one) for one in zip(table.layer, table.neuron, strict=True)])
     ends = [table.far.min(), table.far.max()]
     x = alt.X("far:Q").title("distance from chance level, ranking")
     x = x.scale(zero=False, nice=False, padding=12).axis(tickCount=6)
-    y = alt.Y("far_there:Q").title("distance, held out").scale(zero=True).axis(tickCount=6)
+    y = alt.Y("far_heldout:Q").title("distance, held out").scale(zero=True).axis(tickCount=6)
     shown = [
         alt.Tooltip("name:N", title="neuron"),
         _shown("rank", "d"),
@@ -79,8 +79,8 @@ def replication(ranking: Ranked, height: int = 320) -> Any:
         _shown("held_out", ".4f", f"{ranking.scorer}, held out"),
         alt.Tooltip("verdict:N"),
     ]
-    same = alt.Chart(pd.DataFrame({"far": ends, "far_there": ends})).mark_line(style="neutral").encode(x, y)
-    nothing = alt.Chart(pd.DataFrame({"far_there": [0.0]})).mark_rule(style="neutral").encode(y)
+    same = alt.Chart(pd.DataFrame({"far": ends, "far_heldout": ends})).mark_line(style="neutral").encode(x, y)
+    nothing = alt.Chart(pd.DataFrame({"far_heldout": [0.0]})).mark_rule(style="neutral").encode(y)
     colour = _by_verdict(table)
     whiskers = alt.Chart(table).mark_rule(opacity=0.5).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour)
     dots = alt.Chart(table).mark_circle(size=55, opacity=0.9).encode(x, y, colour, tooltip=shown)

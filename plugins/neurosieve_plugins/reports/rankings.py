@@ -24,7 +24,7 @@ class Ranked(NamedTuple):
 
     table: pd.DataFrame
     """layer, neuron, rank, score, held_out, verdict, and how far they are from chance level, in the direction of the
-    ranking: far, far_there, low, high."""
+    ranking: far, far_heldout, low, high."""
     scorer: str
     neutral: float
     """The score at chance level; nan where that is not known."""
@@ -63,16 +63,18 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: f
             "rank": neurons["rank"],
             "score": _column(neurons, rank_by),
             "held_out": _column(neurons, heldout(rank_by)),
-            "verdict": [VERDICTS[2] if pd.isna(one) else VERDICTS[0 if one else 1] for one in verdict],
+            "verdict": [
+                VERDICTS[2] if pd.isna(replicates) else VERDICTS[0 if replicates else 1] for replicates in verdict
+            ],
             "far": far.abs(),
-            "far_there": sign * _column(neurons, distance),
+            "far_heldout": sign * _column(neurons, distance),
             "low": np.minimum(*ends),
             "high": np.maximum(*ends),
         }
     )
-    told, reached = (np.nan if one is None else float(one) for one in (neutral, chance))
+    level, reach = (np.nan if value is None else float(value) for value in (neutral, chance))
     wide = int(neurons.neuron.max()) + 1 if len(neurons) else 1
-    return Ranked(table.reset_index(drop=True), rank_by, told, wide, reached)
+    return Ranked(table.reset_index(drop=True), rank_by, level, wide, reach)
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:

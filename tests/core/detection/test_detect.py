@@ -267,7 +267,7 @@ def test_a_long_span_is_printed_in_short(go):
 def test_it_fits_a_narrow_terminal(go):
     shown = printed(go(), width=80)
     # A path is never cut.
-    assert max(len(line) for line in shown.splitlines() if not line.startswith("run folder: ")) <= 80
+    assert max(len(line) for line in shown.splitlines() if not line.startswith(("run folder: ", "report: "))) <= 80
 
 
 def test_the_config_of_the_run_is_enough_to_run_it_again(go, tmp_path):
