@@ -174,7 +174,7 @@ def _source(result: Result) -> Iterable[Document]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `ablate`."""
-    from neurosieve.terminal.ablate import show_effects
+    from neurosieve.terminal.run import show_run
 
     check_given_run("ablate", arguments)
-    run_hydra("ablate", arguments, SCHEMAS, lambda config, folder: show_effects(from_config(config, folder)))
+    run_hydra("ablate", arguments, SCHEMAS, lambda config, folder: show_run(from_config(config, folder)))

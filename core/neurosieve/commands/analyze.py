@@ -153,11 +153,11 @@ def go_on(config: Any, result: Result, inputs: RunInputs, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `analyze`."""
-    from neurosieve.terminal.analyze import show_analysis
+    from neurosieve.terminal.run import show_run
 
     def task(config: Any, folder: Path) -> None:
         if config.show is None:
-            show_analysis(from_config(config, folder))
+            show_run(from_config(config, folder))
         else:
             _show(config)
 
@@ -168,8 +168,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _show(config: Any) -> None:
     """Print one trace in full; that leaves no run."""
-    from neurosieve.terminal.analyze import trace_shown
-    from neurosieve.terminal.find import console
+    from neurosieve.terminal.console import console
+    from neurosieve.terminal.trace import trace_shown
 
     settings, detectors = _settings(config), build_all(config.detectors, "detector")
     grader = None if config.grader is None else build(config.grader, "grader", "grader")

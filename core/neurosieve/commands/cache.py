@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     from rich.table import Table
 
     from neurosieve.errors import ConfigError, nearest
-    from neurosieve.terminal.find import console
+    from neurosieve.terminal.console import console
 
     parser = argparse.ArgumentParser(
         "neurosieve cache", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter

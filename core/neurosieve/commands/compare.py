@@ -5,18 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from neurosieve.config.configuration import build_all
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.comparison import named, pairs, summaries
 from neurosieve.runs.record import versions
 from neurosieve.runs.results import Result, Run, draw, find_runs, load, write_run
+from neurosieve.runs.summary import comparison_blocks
 
 __all__ = ["compare", "compare_runs", "main", "show"]
-
-_RUNS_IN_FULL = 8
-"""Of so many runs each pair has its line in the terminal; of more there is a matrix."""
 
 _HELP = """\
 Put the finished runs in some folders side by side. Of each run and behaviour: what it read, its best neuron beside
@@ -115,57 +112,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> None:
     """Print a comparison, and leave it in a folder, drawn, if one is named."""
-    from neurosieve.terminal.find import console, show_where
-    from neurosieve.wording import visible
+    from neurosieve.terminal.console import console, show_blocks
+    from neurosieve.terminal.run import show_run
 
-    out, runs = console(), _runs(folders, k)
-    table = _pairs(runs, k)
-    numbers = {name: str(number) for number, name in enumerate(runs, 1)}
-    for name, number in numbers.items():
-        out.print(f"{number:>3}  {visible(name)}", markup=False, highlight=False, soft_wrap=True)
-    out.print(_table("what each run found", _telling(summaries(runs).replace({"run": numbers}))))
-    for behaviour, lines in table.groupby("behaviour", sort=False):
-        title = f"{behaviour}: runs side by side, by their best {k:,}"
-        lines = lines.drop(columns="behaviour").replace({"run": numbers, "other": numbers})
-        if len(runs) <= _RUNS_IN_FULL:
-            out.print(_table(title, lines))
-        else:
-            out.print(_table(f"{title}: the share in common", _matrix(lines, list(numbers.values()))))
-            out.print("  what else is known of each pair: `--output <folder>`, and `neurosieve.compare(...)`")
     if output is not None:
-        show_where(compare_runs(*folders, folder=output, k=k), out)
-
-
-def _telling(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return summaries without the columns that tell no two runs apart in words, or count nothing anywhere."""
-    same = [column for column in ("behaviour", "model", "rank_by") if lines[column].nunique() == 1]
-    nothing = [column for column in lines if str(column).startswith("verdict: ") and not lines[column].any()]
-    return lines.drop(columns=[*same, *nothing]).rename(columns=lambda column: str(column).removeprefix("verdict: "))
-
-
-def _matrix(lines: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
-    """Return the overlap of each pair of runs, the one below and the other beside."""
-    overlap = lines.pivot(index="other", columns="run", values="overlap")
-    square = overlap.reindex(index=numbers[1:], columns=numbers[:-1])
-    shown = square.map(lambda share: "" if share != share else f"{share:.2f}")
-    return shown.rename_axis("run").reset_index()
-
-
-def _table(title: str, lines: pd.DataFrame) -> object:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from neurosieve.wording import visible
-
-    shown = Table(title=escape(visible(title)), title_justify="left")
-    for column in lines:
-        shown.add_column(str(column).replace("_", " "), justify="right" if is_numeric_dtype(lines[column]) else "left")
-    for line in lines.itertuples(index=False):
-        shown.add_row(*(escape(visible(_cell(value))) for value in line))
-    return shown
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.3f}"
-    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+        show_run(compare_runs(*folders, folder=output, k=k))
+        return
+    runs = _runs(folders, k)
+    show_blocks(comparison_blocks(summaries(runs), _pairs(runs, k), k), console())

@@ -70,9 +70,9 @@ def from_config(config: Any, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `detect`."""
-    from neurosieve.terminal.detect import show_detection
+    from neurosieve.terminal.run import show_run
 
-    run_hydra("detect", arguments, SCHEMAS, lambda config, folder: show_detection(from_config(config, folder)))
+    run_hydra("detect", arguments, SCHEMAS, lambda config, folder: show_run(from_config(config, folder)))
 
 
 def composed_parts(

@@ -144,6 +144,7 @@ def with_groups(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `find`."""
+    from neurosieve.terminal.run import show_run
 
     def task(config: Any, folder: Path) -> None:
         before = (folder / "run.json").exists()
@@ -151,16 +152,6 @@ def main(arguments: Sequence[str]) -> None:
             from_config(config, folder)
         finally:  # What goes on from a ranking may fail, or be interrupted: the ranking stands.
             if not before and (folder / "run.json").exists():
-                _show(Result(folder))
+                show_run(Result(folder))
 
     run_hydra("find", with_groups(arguments), SCHEMAS, task)
-
-
-def _show(result: Result) -> None:
-    """Print a run, and those that went on from it, in the order in which they ended."""
-    from neurosieve.terminal.find import show_part, show_result, show_where
-
-    show_result(result)
-    for part in sorted(result.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
-        show_part(part)
-    show_where(result)

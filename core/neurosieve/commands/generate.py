@@ -14,10 +14,9 @@ from neurosieve.contracts import Problems, Report
 from neurosieve.data import Problem
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
-from neurosieve.generation.tracing import TRACES, Generate, generate_traces
+from neurosieve.generation.tracing import Generate, generate_traces
 from neurosieve.models.loading import Model
 from neurosieve.runs.results import Run
-from neurosieve.wording import plural
 
 __all__ = ["from_config", "generate", "main"]
 
@@ -101,27 +100,6 @@ def from_config(config: Any, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `generate`."""
-    run_hydra("generate", arguments, SCHEMAS, lambda config, folder: _show(from_config(config, folder)))
+    from neurosieve.terminal.run import show_run
 
-
-def _show(run: Run) -> None:
-    """Print what was made, and what can be done with it."""
-    from rich.markup import escape
-
-    from neurosieve.terminal.find import console
-
-    out, counts, model = console(), run.run["counts"], run.run["model"]
-    for warning in run.run["warnings"]:
-        out.print(f"[bold yellow]warning:[/] {escape(warning)}")
-    made, seconds = counts["tokens_made"], run.run["timings_seconds"]["generating"]
-    kept = f", {counts['from_the_store']:,} of them kept from before" if counts["from_the_store"] else ""
-    out.print(
-        f"{plural(counts['traces'], 'trace')} of {plural(counts['problems'], 'problem')} by "
-        f"{escape(model['name'])} ({model['dtype']}, {model['device']}){kept}: "
-        f"{counts['tokens']:,} tokens; {counts['ended']:,} were ended by the model, "
-        f"{counts['out_of_tokens']:,} ran out of tokens"
-    )
-    if made:
-        out.print(f"{made:,} tokens were made in {seconds:,.0f} s, {made / max(seconds, 0.001):,.0f} a second")
-    out.print(f"traces: {escape(str(run.folder / TRACES))}", soft_wrap=True)
-    out.print(f"next: neurosieve analyze source=traces source.path={escape(str(run.folder / TRACES))}", soft_wrap=True)
+    run_hydra("generate", arguments, SCHEMAS, lambda config, folder: show_run(from_config(config, folder)))

@@ -73,6 +73,6 @@ def from_config(config: Any, folder: Path) -> Run:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `learn`."""
-    from neurosieve.terminal.detect import show_learning
+    from neurosieve.terminal.run import show_run
 
-    run_hydra("learn", arguments, SCHEMAS, lambda config, folder: show_learning(from_config(config, folder)))
+    run_hydra("learn", arguments, SCHEMAS, lambda config, folder: show_run(from_config(config, folder)))

@@ -1,6 +1,6 @@
 """`plan`: what a run of `find` would go by and cost, before any weight is loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ from neurosieve.errors import ConfigError
 from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
 from neurosieve.pipeline.planning import Plan, plan_run
 from neurosieve.pipeline.settings import NO_STORE
+from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
+from neurosieve.runs.tables import number
+from neurosieve.wording import plural
 
 __all__ = ["main", "plan"]
 
@@ -46,24 +49,22 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _show(plan: Plan) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+    from neurosieve.terminal.console import console, show_blocks, show_warnings
 
-    from neurosieve.terminal.find import console
-    from neurosieve.wording import plural, visible
+    show_warnings(plan.warnings, out := console())
+    show_blocks(_blocks(plan), out)
 
-    out = console()
-    for warning in plan.warnings:
-        out.print(f"[bold yellow]warning:[/] {escape(visible(warning))}")
-    table = Table(title=f"what {plural(plan.neurons, 'neuron')} would be ranked by", title_justify="left")
-    table.add_column("")
-    for behaviour in plan.behaviours.behaviour:
-        table.add_column(escape(visible(behaviour)), justify="right")
-    for name, words in _LINES.items():
-        if name in plan.behaviours:
-            table.add_row(words, *(_number(value) for value in plan.behaviours[name]))
-    out.print(table)
-    out.print(
+
+def _blocks(plan: Plan) -> Iterator[Block]:
+    table = plan.behaviours
+    headers = [Header(""), *(Header(behaviour, True) for behaviour in table.behaviour)]
+    rows = [
+        [Cell(words), *(Cell("none could" if value != value else number(value)) for value in table[name].tolist())]
+        for name, words in _LINES.items()
+        if name in table
+    ]
+    yield Table(headers, rows, f"what {plural(plan.neurons, 'neuron')} would be ranked by")
+    yield Note(
         f"reads {plural(plan.positions, 'position')} of {plural(plan.documents, 'document')} in "
         f"{plural(plan.forward_passes, 'forward pass', 'forward passes')}, {plural(plan.tokens, 'token')}, unless the "
         f"store holds them: about {_time(plan.seconds)} of reading on this machine, and {plan.bytes / 2**20:,.0f} MiB "
@@ -83,12 +84,6 @@ _LINES = {
     "heldout_groups": "groups held out",
     "minimum_detectable_auc_heldout": "smallest AUC that could replicate",
 }
-
-
-def _number(value: float | int) -> str:
-    if value != value:
-        return "none could"
-    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
 
 
 def _time(seconds: float) -> str:

@@ -109,7 +109,7 @@ def _settings(config: Any) -> Show:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `show`."""
-    from neurosieve.terminal.show import show_run
+    from neurosieve.terminal.run import show_run
 
     check_given_run("show", arguments)
     run_hydra("show", arguments, SCHEMAS, lambda config, folder: show_run(from_config(config, folder)))

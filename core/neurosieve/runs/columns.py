@@ -1,26 +1,70 @@
-"""The words that stand in the tables of a run, and what each says."""
+"""The names of the columns of a run's tables, and what the words in them mean."""
 
 from collections.abc import Mapping
 
-__all__ = ["BASELINES", "VERDICTS"]
+__all__ = [
+    "BASELINES",
+    "HELDOUT",
+    "KEYS",
+    "MINUS_NEUTRAL",
+    "VERDICTS",
+    "heldout",
+    "minus_neutral",
+    "minus_neutral_heldout",
+    "prediction",
+]
+
+KEYS = ["behaviour", "layer", "neuron"]
+"""What a row of the table `neurons` is about."""
+HELDOUT = "_heldout"
+"""Ends the name of a score on the held-out part."""
+MINUS_NEUTRAL = "_minus_neutral"
+"""Ends the name of a score less its value at chance level."""
+
+
+def heldout(scorer: str) -> str:
+    """Return the column of a score on the held-out part.
+
+    >>> heldout("auc"), minus_neutral("auc"), minus_neutral_heldout("auc"), prediction("beats_baselines")
+    ('auc_heldout', 'auc_minus_neutral', 'auc_minus_neutral_heldout', 'beats_baselines_prediction')
+    """
+    return scorer + HELDOUT
+
+
+def minus_neutral(scorer: str) -> str:
+    """Return the column of a score less its value at chance level."""
+    return scorer + MINUS_NEUTRAL
+
+
+def minus_neutral_heldout(scorer: str) -> str:
+    """Return the column of the same on the held-out part; `_low` and `_high` are the ends of its interval."""
+    return scorer + MINUS_NEUTRAL + HELDOUT
+
+
+def prediction(column: str) -> str:
+    """Return the column of the same at the token before each span."""
+    return column + "_prediction"
+
 
 VERDICTS: Mapping[str, str] = {
-    "anticipates": "it tells the behaviour at the token before, also among positions that hold the same token there "
-    "(the words before may tell it too)",
-    "behaviour": "it tells the behaviour among positions that hold the same token: more than this word (the words "
-    "before may tell it too)",
-    "token detector": "it tells the behaviour, but among positions that hold the same token less than half as well: it "
-    "may detect a word",
-    "reversed": "it tells the behaviour, but among positions that hold the same token the other way round: what it "
-    "tells is a word",
-    "replicated": "it tells the behaviour; too few positions share a token to say whether it is more than a word",
-    "not replicated": "on the groups that had no part in the ranking it does not tell the behaviour with this sign",
+    "anticipates": "the neuron separates the behaviour from controls already at the token before it, also among "
+    "positions with the same token there (the words before may do so too)",
+    "behaviour": "the neuron separates the behaviour from controls among positions with the same token: it detects "
+    "more than this word (the words before may do so too)",
+    "token detector": "the neuron separates the behaviour from controls, but less than half as well among positions "
+    "with the same token: it may detect a word",
+    "reversed": "the neuron separates the behaviour from controls, but with the opposite sign among positions with the "
+    "same token: it detects a word",
+    "replicated": "the neuron separates the behaviour from controls; too few positions share a token to test whether "
+    "it detects more than a word",
+    "not replicated": "on the held-out groups the neuron does not separate the behaviour from controls with the sign "
+    "of the ranking",
 }
-"""Each verdict, and what it says of a neuron."""
+"""Each verdict on a neuron, and what it means."""
 
 BASELINES: Mapping[str, str] = {
     "token": "the id of the token that is read",
     "position": "how far into its completion the token stands",
     "previous tokens": "which tokens are among the 20 before it, in any order",
 }
-"""Each baseline, and what it goes by."""
+"""Each baseline, and what it is computed from."""

@@ -1,111 +1,83 @@
-"""How results draw themselves in a notebook: without JavaScript, and with every text escaped."""
+"""How a run draws itself in a notebook: its blocks as HTML without JavaScript, and with every text escaped."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from neurosieve.runs.results import Result, Run
-from neurosieve.runs.summary import chance_lines, number, probability, text_alone, text_lines
+from neurosieve.runs.blocks import Block, Cell, Facts, Note, Table
+from neurosieve.runs.folder import RunFolder
+from neurosieve.runs.ranking_summary import evidence_blocks, ranking_table, verdict_blocks
+from neurosieve.runs.summary import run_blocks
+from neurosieve.runs.tables import neuron_name
 from neurosieve.wording import visible
 
-__all__ = ["result_html", "run_html"]
+__all__ = ["run_html"]
 
 _BEST = 5
 _LINES = 8
-_MADE_FOR = {"analyze": "summary", "detect": "agreement", "learn": "agreement", "show": "contexts", "ablate": "effects"}
-"""The table that a command is run for."""
+"""So many rows of a table are drawn."""
 _WIDTH, _HEIGHT, _LEFT, _BELOW = 420, 130, 40, 24
 
 
-def run_html(run: Run) -> str:
-    """Return what any run has to say: its warnings, its numbers, the first lines of what it was made for."""
-    return f"<div>{_head(run)}{_counts(run)}{_verdicts(run)}{_first(run)}{_foot(run)}</div>"
-
-
-def result_html(result: Result) -> str:
-    """Return the best neurons of each behaviour, as a drawing and as a table."""
-    return f"<div>{_head(result)}{''.join(_behaviour(result, name) for name in result.behaviours)}{_foot(result)}</div>"
+def run_html(run: RunFolder, below: Sequence[Path]) -> str:
+    """Return what a run says: its warnings, what it counts, what came out, and where it and the runs below it are."""
+    warnings = "".join(f"<li><b>warning:</b> {_text(warning)}</li>" for warning in run.run.get("warnings", []))
+    head = f"<p><b>neurosieve {_text(run.command)}</b></p>" + (f"<ul>{warnings}</ul>" if warnings else "")
+    if run.command == "find":
+        body = "".join(_ranking(run, behaviour) for behaviour in run.run["behaviours"])
+    else:
+        counts = run.run.get("counts", {}).items()
+        facts = tuple((name, f"{value:,}") for name, value in counts if type(value) in (int, float))
+        names = f"<p>tables: {_text(', '.join(run.tables))}</p>" if run.tables else ""
+        body = _html([Facts(facts)]) + names + _html(run_blocks(run, _LINES))
+    return f"<div>{head}{body}{_foot(run, below)}</div>"
 
 
 def _text(value: object) -> str:
     return escape(visible(str(value)))
 
 
-def _head(run: Run) -> str:
-    told = "".join(f"<li><b>warning:</b> {_text(one)}</li>" for one in run.run.get("warnings", []))
-    return f"<p><b>neurosieve {_text(run.command)}</b></p>" + (f"<ul>{told}</ul>" if told else "")
-
-
-def _foot(run: Run) -> str:
+def _foot(run: RunFolder, below: Sequence[Path]) -> str:
     page = run.folder / "report.html"
-    there = f"{_text(page)} shows it all" if page.is_file() else _text(run.folder)
-    below = [str(part.folder.relative_to(run.folder)) for part in run.parts()]
-    parts = f"; it holds {_text(', '.join(below))}" if below else ""
-    return f"<p><small>{there}{parts}</small></p>"
+    where = f"{_text(page)} shows it all" if page.is_file() else _text(run.folder)
+    parts = f"; it holds {_text(', '.join(str(part.relative_to(run.folder)) for part in below))}" if below else ""
+    return f"<p><small>{where}{parts}</small></p>"
 
 
-def _counts(run: Run) -> str:
-    counts = run.run.get("counts", {})
-    lines = [(name, f"{value:,}") for name, value in counts.items() if type(value) in (int, float)]
-    return _table(["", ""], lines) + (f"<p>tables: {_text(', '.join(run.tables))}</p>" if run.tables else "")
+def _ranking(run: RunFolder, behaviour: str) -> str:
+    """Return the best neurons of a behaviour, as a drawing and as a table."""
+    neurons, rank_by = run.table("neurons"), run.run["rank_by"]
+    neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
+    drawing = _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral)
+    blocks = (*evidence_blocks(run, behaviour), *verdict_blocks(run, behaviour))
+    return drawing + _html([ranking_table(run, behaviour, _BEST), *blocks])
 
 
-def _verdicts(run: Run) -> str:
-    said = [one["sentence"] for one in run.run.get("verdicts", []) if isinstance(one, dict) and "sentence" in one]
-    return f"<ul>{''.join(f'<li>{_text(one)}</li>' for one in said)}</ul>" if said else ""
+def _html(blocks: Iterable[Block]) -> str:
+    return "".join(map(_block, blocks))
 
 
-def _first(run: Run) -> str:
-    name = _MADE_FOR.get(run.command, "")
-    if name not in run.tables:
-        return ""
-    table = run.table(name).head(_LINES)
-    headers = [str(column) for column in table]
-    return _table(headers, [[_cell(*one) for one in line.items()] for line in table.to_dict("records")])
+def _block(block: Block) -> str:
+    match block:
+        case Note(text=text, command=command):
+            return f"<p><small>{_text(text)}{f' <code>{_text(command)}</code>' if command else ''}</small></p>"
+        case Facts(facts=facts) if facts:
+            items = "".join(f"<tr><td>{_text(name)}</td><td>{_text(value)}</td></tr>" for name, value in facts)
+            return f"<table><tbody>{items}</tbody></table>"
+        case Table(headers=headers, rows=rows, caption=caption) if rows:
+            head = "".join(f"<th>{_text(header.text)}</th>" for header in headers)
+            body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:_LINES])
+            return f"<p>{_text(caption)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return ""
 
 
-def _behaviour(result: Result, behaviour: str) -> str:
-    by, best = result.run["rank_by"], result.top(_BEST, behaviour)
-    mine = result.neurons[result.neurons.behaviour == behaviour]
-    names = {"rank": "rank", "layer": "layer", "neuron": "neuron", by: by, f"{by}_heldout": "held out"}
-    names |= {name: name for name in ("p_fwer", "q_fdr", "replicates", "verdict", "stability")}
-    names["beats_baselines"] = "beats the text alone"
-    # What the run knows of no neuron is left out; a score that is undefined for all is not.
-    there = [name for name in names if name in best and (name == by or best[name].notna().any())]
-    lines = [[_cell(name, line[name]) for name in there] for line in best.to_dict("records")]
-    title = f"{_text(behaviour)}: the best {len(best)} of {len(mine):,} {result.site.neurons} by {_text(by)}"
-    drawing = _drawing(mine, by, result.run.get("neutral", {}).get(by, {}).get(behaviour))
-    text, held_out = text_alone(result, behaviour), f"{by}_heldout"
-    alone = [
-        (line["baseline"], *(number(line.get(name, math.nan)) for name in (by, held_out)))
-        for line in text.to_dict("records")
-    ]
-    beside = _table(["the text alone", by, "held out"], alone)
-    said = (*chance_lines(result.run, behaviour), *text_lines(result, behaviour))
-    words = "".join(f"<p><small>{_text(line)}</small></p>" for line in said)
-    return f"<p>{title}</p>{drawing}{_table([names[name] for name in there], lines)}{beside}{words}"
-
-
-def _cell(name: Any, value: Any) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if name in ("replicates", "beats_baselines") or isinstance(value, bool):
-        return "yes" if value else "no"
-    if name in ("p_fwer", "q_fdr"):
-        return probability(value)
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def _table(headers: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    if not lines:
-        return ""
-    head = "".join(f"<th>{_text(one)}</th>" for one in headers)
-    body = "".join(f"<tr>{''.join(f'<td>{_text(one)}</td>' for one in line)}</tr>" for line in lines)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def _cell(cell: Cell) -> str:
+    before, after = (_text(text) for text in cell.around or ("", ""))
+    text = f"<b>{_text(cell.text)}</b>" if cell.around else _text(cell.text)
+    return f"<td>{before}{text}{after}</td>"
 
 
 def _drawing(neurons: pd.DataFrame, by: str, neutral: float | None) -> str:
@@ -135,7 +107,7 @@ def _drawing(neurons: pd.DataFrame, by: str, neutral: float | None) -> str:
         )
     marks += [
         f'<circle cx="{across(line.layer):.1f}" cy="{down(line.score):.1f}" r="3.5" fill="#d9600f">'
-        f"<title>L{line.layer}N{line.neuron}: {line.score:.3f}</title></circle>"
+        f"<title>{neuron_name(line.layer, line.neuron)}: {line.score:.3f}</title></circle>"
         for line in defined.head(_BEST * 2).rename(columns={by: "score"}).itertuples()
     ]
     words = [

@@ -1,4 +1,4 @@
-"""What every run says of itself: versions, hashes, and how long each stage took."""
+"""What `run.json` holds: what was asked and read, with which versions, and how long each stage took."""
 
 import dataclasses
 import hashlib
@@ -7,13 +7,24 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
 from neurosieve.registry import describe, installed
 
-__all__ = ["Stopwatch", "described", "positions_hash", "provenance", "versions"]
+__all__ = [
+    "FORMAT",
+    "Record",
+    "Stopwatch",
+    "described",
+    "positions_hash",
+    "provenance",
+    "versions",
+]
+
+FORMAT = 2
+"""The version of `run.json` and of the columns of the tables; a run of another version is never read."""
 
 _LIBRARIES = (
     "neurosieve",
@@ -26,6 +37,82 @@ _LIBRARIES = (
     "datasets",
     "hydra-core",
 )
+
+
+class NullRecord(TypedDict, total=False):
+    """What permuted labels give, for one behaviour."""
+
+    permutations: int
+    arrangements: int | None
+    null_max: float
+    null_max_median: float
+    null_max_q95: float
+    p_fwer_05: int
+    q_fdr_05: int
+
+
+class ModelRecord(TypedDict, total=False):
+    """The model, and what was read of it."""
+
+    name: str
+    weights: str
+    device: str
+    dtype: str
+    site: str
+    layers: list[int]
+    neurons_per_layer: int
+    neurons_per_head: int | None
+
+
+class VerdictRecord(TypedDict):
+    """What one dose of an edit gives."""
+
+    k: int
+    strength: float
+    verdict: str
+    sentence: str
+
+
+class Record(TypedDict, total=False):
+    """What `run.json` holds; which keys are there depends on the command."""
+
+    format: int
+    command: str
+    warnings: list[str]
+    counts: dict[str, Any]
+    config: dict[str, Any]
+    timings_seconds: dict[str, float]
+    versions: dict[str, str]
+    hashes: dict[str, str]
+    behaviours: list[str]
+    model: ModelRecord
+    reading: dict[str, int]
+    scorers: list[str]
+    rank_by: str
+    neutral: dict[str, dict[str, float | None]]
+    """The score at chance level, by scorer and behaviour."""
+    null: dict[str, NullRecord]
+    """By behaviour."""
+    run: str
+    """The folder of the run that this one goes on from."""
+    neurons: list[dict[str, Any]]
+    """`show`: which neurons, with their ranks."""
+    documents: list[dict[str, Any]]
+    """`show`: which documents."""
+    mode: str
+    intervention: dict[str, Any]
+    measures: dict[str, str]
+    """`ablate`: each measure, and what it is in words."""
+    verdicts: list[VerdictRecord]
+    negligible: dict[str, float]
+    proof: dict[str, float]
+    matching: dict[str, Any]
+    training: dict[str, Any]
+    """`learn`: what the detector was trained and measured on."""
+    output: str
+    """`learn`: the detector's file."""
+    k: int
+    """`compare`: of how many best neurons."""
 
 
 def provenance(positions: pd.DataFrame, space: str) -> dict[str, Any]:
@@ -66,13 +153,13 @@ def described(choices: Mapping[str, object]) -> dict[str, Any]:
     """
     known = {plugin.cls for plugin in installed()}
 
-    def told(choice: object) -> Any:
+    def description(choice: object) -> Any:
         if type(choice) in known:
             return describe(choice)
         if isinstance(choice, Mapping):
-            return {name: told(value) for name, value in choice.items()}
+            return {name: description(value) for name, value in choice.items()}
         if dataclasses.is_dataclass(choice) and not isinstance(choice, type):
             return dataclasses.asdict(choice)
         return choice if choice is None or isinstance(choice, str | int | float | bool) else "handed over"
 
-    return {name: told(choice) for name, choice in choices.items()}
+    return {name: description(choice) for name, choice in choices.items()}

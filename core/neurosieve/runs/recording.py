@@ -34,7 +34,7 @@ class Recording:
 
     def write(self) -> None:
         """Write the run folder: `run.json` last, so that a folder without it holds no finished run."""
-        told = {
+        record = {
             "command": self.command,
             **self.record,
             "warnings": self.warnings,
@@ -42,7 +42,7 @@ class Recording:
             "timings_seconds": self._watch.seconds,
             "versions": versions(),
         }
-        write_run(self.folder, told, self.tables)
+        write_run(self.folder, record, self.tables)
 
     @property
     def run(self) -> Run:
@@ -67,9 +67,9 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
         raise ConfigError(
             f"`{folder}` holds a finished run already, and a run is never overwritten: give another folder"
         )
-    made = Recording(command, folder)
-    made.announce("run_started", command=command, folder=folder)
-    yield made
-    made.write()
+    run = Recording(command, folder)
+    run.announce("run_started", command=command, folder=folder)
+    yield run
+    run.write()
     draw(folder, reports)
-    made.announce("run_ended", command=command, folder=folder)
+    run.announce("run_ended", command=command, folder=folder)

@@ -12,60 +12,20 @@ import pandas as pd
 from neurosieve.contracts import Report
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
-from neurosieve.models.sites import KINDS, Kind
+from neurosieve.runs.columns import KEYS
+from neurosieve.runs.folder import RECORD, RunFolder
+from neurosieve.runs.notebook import run_html
+from neurosieve.runs.record import FORMAT
 
 __all__ = ["Result", "Run", "draw", "find_runs", "finished_runs", "load", "warned", "write_run"]
 
-_RECORD = "run.json"
-_KEYS = ["behaviour", "layer", "neuron", "rank"]
-
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunFolder):
     """A finished run of any command, read from its folder when asked.
 
     A run may hold others, which went on from it: `show` and `ablate` leave theirs in the folder of their ranking.
     """
-
-    folder: Path
-
-    @cached_property
-    def run(self) -> dict[str, Any]:
-        """What was asked, what was read, with what, how long it took, and what to beware of."""
-        try:
-            read: dict[str, Any] = json.loads((self.folder / _RECORD).read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise DataError(
-                f"`{self.folder}` holds no finished run: its `{_RECORD}` cannot be read ({error})"
-            ) from error
-        return read
-
-    @property
-    def command(self) -> str:
-        """The command that left the run."""
-        return str(self.run["command"])
-
-    @property
-    def site(self) -> Kind:
-        """The kind of site that was read; MLP neurons, where the run says nothing."""
-        told = self.run.get("model")
-        return KINDS[(told if isinstance(told, Mapping) else {}).get("site", "mlp_post")]
-
-    @property
-    def tables(self) -> list[str]:
-        """The names of the run's tables."""
-        return sorted(path.stem for path in self.folder.glob("*.parquet"))
-
-    def table(self, name: str) -> pd.DataFrame:
-        """Return a table of the run by name.
-
-        Raises:
-            DataError: the run has no such table.
-        """
-        path = self.folder / f"{name}.parquet"
-        if not path.is_file():
-            raise DataError(f"the run `{self.folder}` has no table `{name}`: {nearest(name, self.tables)}")
-        return pd.read_parquet(path)
 
     def parts(self, command: str | None = None) -> list["Run"]:
         """Return the finished runs below this one, of one command or of any, by path."""
@@ -73,9 +33,7 @@ class Run:
         return [run for run in below if command in (None, run.command)]
 
     def _repr_html_(self) -> str:
-        from neurosieve.runs.notebook import run_html
-
-        return run_html(self)
+        return run_html(self, [part.folder for part in self.parts()])
 
 
 @dataclass(frozen=True)
@@ -108,9 +66,9 @@ class Result(Run):
         Raises:
             ConfigError: the run has no such behaviour or scorer.
         """
-        for asked, there, what in ((behaviour, self.behaviours, "behaviour"), (scorer, self.scorers, "scorer")):
-            if asked is not None and asked not in there:
-                raise ConfigError(f"this run has no {what} `{asked}`: {nearest(asked, there)}")
+        for name, names, what in ((behaviour, self.behaviours, "behaviour"), (scorer, self.scorers, "scorer")):
+            if name is not None and name not in names:
+                raise ConfigError(f"this run has no {what} `{name}`: {nearest(name, names)}")
         if k < 1:
             raise ConfigError(f"k is {k}: give the number of neurons, at least 1")
         table = self.neurons if behaviour is None else self.neurons[self.neurons.behaviour == behaviour]
@@ -118,25 +76,20 @@ class Result(Run):
             neutral = table.behaviour.map(self.run["neutral"][scorer]).astype(float)
             far = (table[scorer] - neutral).abs().sort_values(ascending=False, kind="stable")
             table = table.loc[far.index]
-        table = pd.concat([table[table.behaviour == one].head(k) for one in self.behaviours])
-        first = [*_KEYS, *([scorer] if scorer else [])]
+        table = pd.concat([table[table.behaviour == name].head(k) for name in self.behaviours])
+        first = [*KEYS, "rank", *([scorer] if scorer else [])]
         return table[[*first, *(name for name in table if name not in first)]].reset_index(drop=True)
-
-    def _repr_html_(self) -> str:
-        from neurosieve.runs.notebook import result_html
-
-        return result_html(self)
 
 
 def load(folder: str | Path) -> Run:
     """Return the run that a folder holds: a `Result` where `find` left it.
 
     Raises:
-        DataError: the folder holds no finished run.
+        DataError: the folder holds no finished run, or one of an earlier version.
     """
     folder = Path(folder)
-    if not (folder / _RECORD).is_file():
-        what = "is no folder" if not folder.is_dir() else f"holds no finished run: it lacks `{_RECORD}`"
+    if not (folder / RECORD).is_file():
+        what = "is not a folder" if not folder.is_dir() else f"holds no finished run: it lacks `{RECORD}`"
         raise DataError(f"`{folder}` {what}; give the folder that a neurosieve command named at its end")
     run = Run(folder)
     if run.command != "find":
@@ -152,7 +105,7 @@ def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.Data
 
     Args:
         folder: where to.
-        run: what goes into `run.json`; `command` says which command left it.
+        run: what goes into `run.json`, besides its `format`; `command` says which command left it.
         tables: what goes into a Parquet file each, by name.
 
     Raises:
@@ -162,8 +115,8 @@ def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.Data
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             atomic_write(folder / f"{name}.parquet", partial(table.to_parquet, index=False))
-        text = json.dumps(run, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        atomic_write(folder / _RECORD, lambda path: path.write_text(text, encoding="utf-8"))
+        text = json.dumps({"format": FORMAT, **run}, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        atomic_write(folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise StoreError(
             f"cannot write the run folder `{folder}` ({error.strerror or error}): make room, or choose another place"
@@ -178,7 +131,7 @@ def warned(run: Run, warning: str) -> Run:
 
 def finished_runs(folder: str | Path) -> Sequence[Run]:
     """Return every finished run in a folder or below it, by path."""
-    return [load(path.parent) for path in sorted(Path(folder).rglob(_RECORD), key=_natural)]
+    return [load(path.parent) for path in sorted(Path(folder).rglob(RECORD), key=_natural)]
 
 
 def find_runs(folder: str | Path) -> Sequence[Result]:

@@ -1,60 +1,187 @@
-"""What stands beside the best neurons, in words: what chance comes to, and what the text alone tells."""
+"""What a finished run of each command says, as blocks."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from neurosieve.runs.results import Result
-from neurosieve.wording import plural
+from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
+from neurosieve.runs.folder import RunFolder
+from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
+from neurosieve.runs.tables import as_table, interval, neuron_name, number
+from neurosieve.runs.text_summary import analysis_blocks, detection_blocks, generation_blocks, learning_blocks
 
-__all__ = ["chance_lines", "number", "probability", "text_alone", "text_lines"]
+__all__ = ["comparison_blocks", "contexts_table", "pairs_table", "run_blocks", "runs_table"]
+
+_RUNS_IN_FULL = 8
+"""Of so many runs each pair has its row; of more there is a matrix."""
 
 
-def chance_lines(run: Mapping[str, Any], behaviour: str) -> Iterator[str]:
-    """Yield what the permuted labels came to, if there is a null."""
-    if null := run.get("null", {}).get(behaviour):
-        neutral = run["neutral"][run["rank_by"]][behaviour]
-        yield (
-            f"chance: with permuted labels the best of all neurons is {number(null['null_max_q95'])} or more "
-            f"from {'its neutral score' if neutral is None else f'{neutral:.3g}'} in 5 % of {null['permutations']:,} "
-            f"permutations, and {number(null['null_max_median'])} or more in half of them; "
-            f"{null['p_fwer_05']:,} neurons have a p_fwer of at most 0.05, {null['q_fdr_05']:,} a q_fdr of at most 0.05"
-            + (len(run["behaviours"]) > 1)
-            * ", corrected over the neurons of this behaviour, not over the behaviours"
+def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
+    """Yield what a run of any command says, its warnings apart.
+
+    Args:
+        run: a finished run.
+        k: how many neurons of a ranking are listed.
+    """
+    match run.command:
+        case "find":
+            yield from ranking_blocks(run, k)
+        case "rescore":
+            yield from rescored_blocks(run, k)
+        case "detect":
+            yield from detection_blocks(run)
+        case "learn":
+            yield from learning_blocks(run)
+        case "analyze":
+            yield from analysis_blocks(run)
+        case "generate":
+            yield from generation_blocks(run)
+        case "ablate":
+            yield from _effects(run)
+        case "show":
+            contexts = run.table("contexts")
+            for layer, neuron in contexts[["layer", "neuron"]].drop_duplicates().itertuples(index=False, name=None):
+                yield contexts_table(contexts[(contexts.layer == layer) & (contexts.neuron == neuron)].head(k))
+        case "compare":
+            yield from comparison_blocks(run.table("runs"), run.table("comparison"), run.run["k"])
+
+
+def contexts_table(contexts: pd.DataFrame) -> Table:
+    """Return the places where one neuron is strongest, in their context."""
+    headers = (Header("activation", True), Header("where"), Header("document"))
+    rows = [
+        (
+            Cell(number(row["activation"]), float(row["activation"])),
+            Cell(row["text"], around=(row["before"], row["after"])),
+            Cell(row["document"]),
         )
+        for row in contexts.sort_values("place").to_dict("records")
+    ]
+    name = neuron_name(contexts.layer.tolist()[0], contexts.neuron.tolist()[0])
+    return Table(headers, rows, f"where {name} is strongest, one place a document")
 
 
-def text_alone(result: Result, behaviour: str) -> pd.DataFrame:
-    """Return how well the text alone tells a behaviour, a line per baseline that has a score."""
-    if "baselines" not in result.tables:
-        return pd.DataFrame({"behaviour": [], "baseline": []})
-    table = result.table("baselines")
-    by = result.run["rank_by"]
-    scored = table[[name for name in (by, f"{by}_heldout") if name in table]].notna().any(axis=1)
-    return table[(table.behaviour == behaviour) & scored]
+def _effects(run: RunFolder) -> Iterator[Block]:
+    """Yield the effects of an edit, dose by dose, the verdicts, and the proof that the edit took place."""
+    record, effects = run.run, run.table("effects")
+    unedited = effects[effects.set == "unedited"].set_index("measure").value
+    verdicts: Sequence[Mapping[str, Any]] = record["verdicts"]
+    for k, strength in dict.fromkeys((verdict["k"], verdict["strength"]) for verdict in verdicts):
+        yield _effect_table(run, effects[(effects.k == k) & (effects.strength == strength)], unedited, k, strength)
+        for verdict in verdicts:
+            if (verdict["k"], verdict["strength"]) == (k, strength):
+                yield Note(f"{verdict['sentence']}.", finding=True)
+    proof = record["proof"]
+    yield Note(
+        f"proof: {proof['values']:,} activations edited in {proof['calls']:,} calls, and read back inside the model: "
+        f"the largest deviation is {proof['largest_deviation']:g}"
+    )
 
 
-def text_lines(result: Result, behaviour: str) -> Iterator[str]:
-    """Yield what the baselines go by, and how many neurons beat them, if there are any."""
-    names = list(text_alone(result, behaviour)["baseline"])
-    if not names:
-        return
-    from neurosieve.runs.columns import BASELINES
+def _effect_table(run: RunFolder, effects: pd.DataFrame, unedited: pd.Series, k: int, strength: float) -> Table:
+    titles = ("change", "95 % interval", "controls", "beyond them", "95 % interval", "p", "n", "groups")
+    levels = ("unedited", "edited") if len(unedited) else ()
+    rows = []
+    for measure, of_measure in effects.groupby("measure", sort=False):
+        [target] = of_measure[of_measure.set == "target"].to_dict("records")
+        controls = of_measure[of_measure.set == "control"].change
+        spread = f" ({interval(controls.min(), controls.max(), signed=True)})" if len(controls) > 1 else ""
+        values = (unedited.get(measure, math.nan), target["value"]) if len(unedited) else ()
+        texts = (
+            *(number(value) for value in values),
+            number(target["change"], signed=True),
+            interval(target["change_low"], target["change_high"], signed=True),
+            number(controls.mean(), signed=True) + spread,
+            number(target["difference"], signed=True),
+            interval(target["difference_low"], target["difference_high"], signed=True),
+            "" if math.isnan(target["p_controls"]) else f"{target['p_controls']:.2g}",
+            f"{target['n']:,}",
+            f"{target['groups']:,}",
+        )
+        rows.append((Cell(run.run["measures"].get(str(measure), str(measure))), *map(Cell, texts)))
+    intervention = str(run.run["intervention"]["_target_"]).rpartition("/")[2]
+    dose = f" at strength {strength:g}" if strength != 1 else ""
+    caption = f"{run.run['behaviours'][0]}: {intervention} of {k:,} {run.site.neurons}{dose}"
+    return Table([Header("measure"), *(Header(title, True) for title in (*levels, *titles))], rows, caption)
 
-    told = ", ".join(f"{name} ({BASELINES[name]})" if name in BASELINES else str(name) for name in names)
-    mine = result.neurons[result.neurons.behaviour == behaviour]
-    beats = mine["beats_baselines"].dropna() if "beats_baselines" in mine else ()
-    count = f"; {sum(beats):,} of {plural(len(beats), 'neuron')} beat them all, held out" if len(beats) else ""
-    yield f"text alone: the lines below the neurons need no model: {told}{count}"
+
+_RUN_TITLES = {
+    "number": "run",
+    "behaviour": "behaviour",
+    "model": "model",
+    "rank_by": "ranked by",
+    "spans": "spans",
+    "present": "present positions",
+    "neurons": "neurons",
+    "best": "best score",
+    "best_minus_neutral": "from chance level",
+    "null_max_q95": "best by chance, in 5 %",
+    "p_fwer_05": "p_fwer ≤ 0.05",
+    "tested": "tested",
+    "replicated": "replicate",
+}
+_PAIR_TITLES = {
+    "run": "run",
+    "other": "other",
+    "overlap": "in common among the best",
+    "rank_correlation": "rank correlation",
+    "replicated": "replicated in the other",
+    "replicated_back": "the other's in it",
+    "groups_in_common": "groups in common",
+    "groups": "of",
+}
 
 
-def probability(value: float) -> str:
-    """Return a p with three digits behind the point; one that rounds to 0 is below 0.001."""
-    return "<0.001" if value < 0.0005 else number(value)
+def comparison_blocks(runs: pd.DataFrame, pairs: pd.DataFrame, k: int) -> Iterator[Block]:
+    """Yield what several runs found, and what each pair agrees on.
+
+    Args:
+        runs: a row per run and behaviour, as the table `runs` of a comparison.
+        pairs: a row per behaviour and pair of runs, as its table `comparison`.
+        k: of how many best neurons the overlap is taken.
+    """
+    numbers = {name: place for place, name in enumerate(dict.fromkeys(runs.run), 1)}
+    yield Facts(tuple((f"{place:>3}", name) for name, place in numbers.items()))
+    yield runs_table(runs)
+    for behaviour, of_behaviour in pairs.groupby("behaviour", sort=False):
+        caption = f"{behaviour}: runs side by side, by their best {k:,}"
+        if len(numbers) <= _RUNS_IN_FULL:
+            yield pairs_table(of_behaviour, numbers, caption)
+        else:
+            yield _matrix(of_behaviour, numbers, f"{caption}: the share in common")
+            yield Note("what else is known of each pair: `--output <folder>`, and `neurosieve.compare(...)`")
 
 
-def number(value: float) -> str:
-    """Return a score with three digits behind the point; undefined is a dash."""
-    return "–" if math.isnan(value) else f"{value:.3f}"
+def runs_table(runs: pd.DataFrame) -> Table:
+    """Return what each run found, without the columns that are the same in all, or count nothing."""
+    same = [column for column in ("behaviour", "model", "rank_by") if runs[column].nunique() == 1]
+    verdicts = [str(column) for column in runs if str(column).startswith("verdict: ") and runs[column].any()]
+    titles = _RUN_TITLES | {column: column.removeprefix("verdict: ") for column in verdicts}
+    numbers = {name: place for place, name in enumerate(dict.fromkeys(runs.run), 1)}
+    numbered = runs.assign(number=runs.run.map(numbers)).drop(columns=same)
+    return as_table(numbered, titles, "what each run found", names=["number"])
+
+
+def pairs_table(pairs: pd.DataFrame, numbers: Mapping[str, int], caption: str) -> Table:
+    """Return what each pair of runs agrees on; the runs by number."""
+    numbered = pairs.assign(run=pairs.run.map(numbers), other=pairs.other.map(numbers))
+    return as_table(numbered, _PAIR_TITLES, caption, names=["run", "other"])
+
+
+def _matrix(pairs: pd.DataFrame, numbers: Mapping[str, int], caption: str) -> Table:
+    """Return the overlap of each pair of runs: a row for one, a column for the other."""
+    overlap = {(row["run"], row["other"]): float(row["overlap"]) for row in pairs.to_dict("records")}
+    names = list(numbers)
+    rows = [
+        (
+            Cell(str(numbers[row])),
+            *(
+                Cell(f"{share:.2f}" if (share := overlap.get((column, row), math.nan)) == share else "")
+                for column in names[:-1]
+            ),
+        )
+        for row in names[1:]
+    ]
+    return Table([Header("run"), *(Header(str(numbers[name]), True) for name in names[:-1])], rows, caption)

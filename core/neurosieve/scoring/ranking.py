@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from neurosieve.data import Scores, Site
+from neurosieve.runs.columns import HELDOUT
 
 __all__ = ["columns_of", "minus_neutral", "neutral_values", "rank_neurons"]
 
@@ -60,7 +61,7 @@ def _table(
         "layer": np.full(len(behaviours) * neurons, site.layer, dtype=np.int32),
         "neuron": np.tile(np.arange(neurons, dtype=np.int32), len(behaviours)),
     }
-    suffixes = [f"{place and '_'}{place}{suffix}" for place in places for suffix in ("", "_heldout")]
+    suffixes = [f"{place and '_'}{place}{suffix}" for place in places for suffix in ("", HELDOUT)]
     for number, suffix in enumerate(suffixes):
         block = slice(number * len(behaviours), (number + 1) * len(behaviours))
         table |= {

@@ -1,1 +1,1 @@
-"""What people see in a terminal, a file a command."""
+"""What people see in a terminal."""

@@ -58,15 +58,15 @@ def nothing_else_is_touched(report: Report) -> None:
             files = {file.absolute() for file in _written(report, run)}
             after = _held(folder)
             changed = {path for path in before if after.get(path) != before[path]} - files
-            made = after.keys() - before.keys() - files
+            unnamed = after.keys() - before.keys() - files
             outside = {path for path in files if not path.is_relative_to(run.folder.absolute())}
-            for paths, what in ((outside, "writes outside the run"), (made, "writes and does not name")):
+            for paths, what in ((outside, "writes outside the run"), (unnamed, "writes and does not name")):
                 if paths:
                     raise AssertionError(f"{shown(report)} {what}: `{min(paths)}`")
             # A page that it wrote itself before may be written anew.
-            told = [path for path in files & before.keys() if path.suffix in (".parquet", ".json", ".jsonl", ".yaml")]
-            if changed or told:
-                raise AssertionError(f"{shown(report)} changes `{min([*changed, *told])}`, which the run holds")
+            data = [path for path in files & before.keys() if path.suffix in (".parquet", ".json", ".jsonl", ".yaml")]
+            if changed or data:
+                raise AssertionError(f"{shown(report)} changes `{min([*changed, *data])}`, which the run holds")
 
 
 def drawing_again_gives_the_same_files(report: Report) -> None:
@@ -87,9 +87,9 @@ def text_is_no_markup(report: Report) -> None:
             files = [file for file in _written(report, run) if file.is_file()]
             pages = [file for file in files if file.suffix.lower() in _MARKED_UP]
             for page in pages:
-                held = page.read_text(encoding="utf-8")
+                text = page.read_text(encoding="utf-8")
                 for tag in _TAGS:
-                    if tag in held:
+                    if tag in text:
                         raise AssertionError(
                             f"{shown(report)} writes a text of the run into `{page.name}` as markup: escape {tag}>"
                         )

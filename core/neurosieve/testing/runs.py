@@ -49,14 +49,19 @@ def written_runs(folder: Path) -> list[Run]:
         _detect(folder / "detect"),
         _generate(folder / "generate"),
         _compare(folder / "compare", find, bare),
-        write_run(folder / "unheard of", _told("unheard_of", config={"text": MARKUP}), {}),
+        write_run(folder / "unheard of", _record("unheard_of", config={"text": MARKUP}), {}),
         *_empty(folder / "empty"),
     ]
 
 
-def _told(command: str, **more: Any) -> dict[str, Any]:
-    told = {"command": command, "warnings": [f"beware of {MARKUP}"], "counts": {"documents": 12}, "model": _MODEL}
-    return {**told, "timings_seconds": {"reading": 1.5}, "versions": _VERSIONS, "hashes": {"positions": "0f"}, **more}
+def _record(command: str, **more: Any) -> dict[str, Any]:
+    record = {
+        "command": command,
+        "warnings": [f"beware of {MARKUP}", f"the document {AWKWARD[2]} is empty"],
+        "counts": {"documents": 12},
+        "model": _MODEL,
+    }
+    return {**record, "timings_seconds": {"reading": 1.5}, "versions": _VERSIONS, "hashes": {"positions": "0f"}, **more}
 
 
 def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: bool = True) -> Run:
@@ -67,11 +72,11 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
         score = np.clip(0.5 + 0.15 * rng.standard_normal(len(table)), 0, 1)
         score[::17] = np.nan  # A neuron that never fires has no score.
         table = table.assign(auc=score, cohens_d=(score - 0.5) * 5, auc_minus_neutral=score - 0.5)
-        there = (
+        held_out_score = (
             np.clip(score + 0.05 * rng.standard_normal(len(table)), 0, 1) if held_out else np.full(len(table), np.nan)
         )
-        table = table.assign(auc_heldout=there, cohens_d_heldout=(there - 0.5) * 5)
-        table["auc_minus_neutral_heldout"] = there - 0.5
+        table = table.assign(auc_heldout=held_out_score, cohens_d_heldout=(held_out_score - 0.5) * 5)
+        table["auc_minus_neutral_heldout"] = held_out_score - 0.5
         table = table.loc[table.auc_minus_neutral.abs().sort_values(ascending=False, kind="stable").index]
         table.insert(3, "rank", range(1, len(table) + 1))
         tested = table["rank"] <= (10 if held_out else 0)
@@ -83,11 +88,13 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
         if held_out:
             p = table.auc.where(table.auc.isna(), 1 / 1001)
             # Of those that replicate, some have each verdict that they can have.
-            words = pd.Series(np.resize([one for one in VERDICTS if one != "not replicated"], len(table)), table.index)
-            said = words.where(table.replicates.fillna(False).astype(bool), "not replicated").where(tested)
+            words = pd.Series(
+                np.resize([verdict for verdict in VERDICTS if verdict != "not replicated"], len(table)), table.index
+            )
+            verdicts = words.where(table.replicates.fillna(False).astype(bool), "not replicated").where(tested)
             beats = pd.array((table.auc_minus_neutral_heldout.abs() > 0.2).to_numpy(), dtype="boolean")
             beats[table.auc_minus_neutral_heldout.isna().to_numpy()] = pd.NA
-            table = table.assign(p=p, p_fwer=p, q_fdr=p, verdict=said.astype("string"), beats_baselines=beats)
+            table = table.assign(p=p, p_fwer=p, q_fdr=p, verdict=verdicts.astype("string"), beats_baselines=beats)
             table["stability"] = np.where(tested, 0.9, np.nan)
         tables.append(table)
     neurons = pd.concat(tables, ignore_index=True)
@@ -95,7 +102,7 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
     counts |= {"heldout_present": 4 * held_out, "heldout_control": 40 * held_out}
     null = {"permutations": 1000, "null_max_median": 0.2, "null_max_q95": 0.25}
     null |= {"p_fwer_05": 3, "q_fdr_05": 4}
-    run = _told(
+    run = _record(
         "find",
         null=dict.fromkeys(behaviours, null) if held_out else {},
         behaviours=list(behaviours),
@@ -107,20 +114,20 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
         config={"source": {"_target_": "source/text", "path": MARKUP}, "selection": {"at": "onset"}},
     )
     parts = ("ranking", "heldout") if held_out else ("ranking",)
-    told = {
+    tables_of_run = {
         "neurons": neurons,
         "positions": pd.DataFrame(
             {"behaviour": list(behaviours), "group": "g0", "part": "ranking", "token": 0, "text": MARKUP}
         ),
-        "spans": pd.concat([_spans(one) for one in behaviours], ignore_index=True),
+        "spans": pd.concat([_spans(behaviour) for behaviour in behaviours], ignore_index=True),
         "activations": _activations(neurons, parts, rng),
     }
     if held_out:
-        told["baselines"] = _baselines(behaviours)
+        tables_of_run["baselines"] = _baselines(behaviours)
     (folder / ".hydra").mkdir(parents=True)
     override = json.dumps(f"source.path='{MARKUP}'")  # A JSON string is a YAML string.
     (folder / ".hydra" / "overrides.yaml").write_text(f"- model=tiny\n- {override}\n", encoding="utf-8")
-    return write_run(folder, run, told)
+    return write_run(folder, run, tables_of_run)
 
 
 def _spans(behaviour: str) -> pd.DataFrame:
@@ -128,11 +135,11 @@ def _spans(behaviour: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "behaviour": behaviour,
-            "document": [f"{one} {number}" for number, one in enumerate(labels)],
+            "document": [f"{text} {number}" for number, text in enumerate(labels)],
             "group": labels,
             "part": "ranking",
             "start": 0,
-            "end": [max(1, len(one)) for one in labels],
+            "end": [max(1, len(label)) for label in labels],
             "label": labels,
             "text": labels,
             "before": f"before {MARKUP}",
@@ -146,8 +153,8 @@ def _baselines(behaviours: tuple[str, ...]) -> pd.DataFrame:
     score = np.resize([0.7, 0.55, np.nan], len(table))  # One has too few groups for a score.
     distances = {f"auc_minus_neutral{suffix}": score - 0.5 + by for suffix, by in (("", 0.0), ("_heldout", -0.02))}
     table = table.assign(auc=score, cohens_d=1.0, auc_heldout=score - 0.02, cohens_d_heldout=0.9, **distances)
-    there = table.auc_minus_neutral_heldout
-    return table.assign(auc_minus_neutral_heldout_low=there - 0.03, auc_minus_neutral_heldout_high=there + 0.03)
+    distance = table.auc_minus_neutral_heldout
+    return table.assign(auc_minus_neutral_heldout_low=distance - 0.03, auc_minus_neutral_heldout_high=distance + 0.03)
 
 
 def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.Generator) -> pd.DataFrame:
@@ -161,9 +168,10 @@ def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.G
 
 def _rescored(folder: Path, find: Run) -> Run:
     kept = ("behaviours", "scorers", "rank_by", "neutral", "counts")
-    told = {**{name: find.run[name] for name in kept}, "run": str(find.folder), "config": {"texts": MARKUP}}
+    record = dict(find.run)
+    copied = {**{name: record[name] for name in kept}, "run": str(find.folder), "config": {"texts": MARKUP}}
     neurons = find.table("neurons").drop(columns=["p", "p_fwer", "q_fdr", "verdict", "stability", "beats_baselines"])
-    return write_run(folder, _told("rescore", **told), {"neurons": neurons, "spans": find.table("spans")})
+    return write_run(folder, _record("rescore", **copied), {"neurons": neurons, "spans": find.table("spans")})
 
 
 def _show(folder: Path, find: Run) -> Run:
@@ -174,9 +182,9 @@ def _show(folder: Path, find: Run) -> Run:
         for layer, neuron in neurons:
             for token, start in enumerate(range(0, len(text), 4)):
                 span = _BEHAVIOURS[token % 2] if token in (2, 3) else ""
-                held = float("nan") if token == 5 else float(rng.standard_normal())
+                activation = float("nan") if token == 5 else float(rng.standard_normal())
                 lines.append(
-                    (document, token + 7, start, start + 4, text[start : start + 4], span, layer, neuron, held)
+                    (document, token + 7, start, start + 4, text[start : start + 4], span, layer, neuron, activation)
                 )
     columns = ["document", "token", "start", "end", "text", "behaviour_spans", "layer", "neuron", "activation"]
     contexts = pd.DataFrame(
@@ -194,7 +202,24 @@ def _show(folder: Path, find: Run) -> Run:
         columns=["layer", "neuron", "direction", "place", "token_id", "token", "logit"],
     )
     tables = {"tokens": pd.DataFrame(lines, columns=columns), "contexts": contexts, "promoted": promoted}
-    return write_run(folder, _told("show", run=str(find.folder), behaviours=list(_BEHAVIOURS)), tables)
+    tables["distribution"] = pd.DataFrame(
+        [
+            (*neuron, behaviour, "ranking", label, 9, 0.5, 0.2, 0.8, 0.9)
+            for neuron, behaviour, label in product(neurons, _BEHAVIOURS, (0, 1))
+        ],
+        columns=["layer", "neuron", "behaviour", "part", "label", "positions", "median", "q25", "q75", "auc"],
+    )
+    record = {
+        "run": str(find.folder),
+        "behaviours": list(_BEHAVIOURS),
+        "rank_by": "auc",
+        "neurons": [
+            {"layer": layer, "neuron": neuron, "ranks": {MARKUP: 1}, "direction": 1, "tokens_searched": 100}
+            for layer, neuron in neurons
+        ],
+        "documents": [{"document": name, "part": "heldout", "tokens": 99} for name in ("d0", AWKWARD[1], "d2")],
+    }
+    return write_run(folder, _record("show", **record), tables)
 
 
 def _ablate(folder: Path, find: Run, mode: str) -> Run:
@@ -207,6 +232,7 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
         value = ends[who] * k / 10 + 0.02 * float(rng.standard_normal())
         line = {"mode": mode, "behaviour": "backtracking", "set": who, "control_set": seed, "intervention": "mean"}
         line |= {"strength": 1.0, "k": k, "measure": measure, "value": value, "low": value - 0.1, "high": value + 0.1}
+        line |= {"change": value, "change_low": value - 0.1, "change_high": value + 0.1}
         if who == "target":
             line |= {"difference": value + 0.1, "difference_low": value, "difference_high": value + 0.2}
             line["p_controls"] = 0.05
@@ -214,11 +240,12 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
     if mode == "generated":
         none = {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
         lines.append({**lines[0], **none, "value": 0.3, "low": 0.2, "high": 0.4, "difference": float("nan")})
-    told = _told(
+    record = _record(
         "ablate",
         run=str(find.folder),
         behaviours=["backtracking"],
         mode=mode,
+        intervention={"_target_": "intervention/mean"},
         measures={"log_p_onset": f"the log-probability of the onset {MARKUP}"},
         verdicts=[{"k": 10, "strength": 1.0, "verdict": "no effect beyond its controls", "sentence": f"So: {MARKUP}"}],
         proof={"calls": 12, "values": 120, "changed": 118, "largest_deviation": 0.0},
@@ -233,7 +260,7 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
             ],
             columns=["set", "k", "strength", "problem", "sample", "tokens", "spans", "text"],
         )
-    return write_run(folder, told, tables)
+    return write_run(folder, record, tables)
 
 
 def _analyze(folder: Path) -> Run:
@@ -244,7 +271,7 @@ def _analyze(folder: Path) -> Run:
     summary = pd.DataFrame(lines, columns=["by", "value", "measure", "n", "count", "share", "low", "high"])
     traces = pd.DataFrame(
         {
-            "id": [f"{one} {number}" for number, one in enumerate(AWKWARD)],
+            "id": [f"{text} {number}" for number, text in enumerate(AWKWARD)],
             "group": list(AWKWARD),
             "level": "Level 1",
             "type": MARKUP,
@@ -258,14 +285,14 @@ def _analyze(folder: Path) -> Run:
         }
     )
     spans = _spans("backtracking").assign(right=pd.array([True, None, False] * 3, dtype="boolean"))
-    told = _told("analyze", behaviours=["backtracking"], config={"source": {"_target_": "source/traces"}})
-    return write_run(folder, told, {"summary": summary, "traces": traces, "spans": spans})
+    record = _record("analyze", behaviours=["backtracking"], config={"source": {"_target_": "source/traces"}})
+    return write_run(folder, record, {"summary": summary, "traces": traces, "spans": spans})
 
 
 def _detect(folder: Path) -> Run:
     detectors = [("backtracking", "uncertainty"), ("backtracking", MARKUP), (MARKUP, "uncertainty"), (MARKUP, MARKUP)]
     agreement = pd.DataFrame(
-        [(*one, 0.83, 0.05, 0.1, 10, 2, 190, 5814) for one in detectors],
+        [(*pair, 0.83, 0.05, 0.1, 10, 2, 190, 5814) for pair in detectors],
         columns=[
             *("detector", "label", "precision", "recall", "f1"),
             *("true_positive", "false_positive", "false_negative", "sentences"),
@@ -273,9 +300,9 @@ def _detect(folder: Path) -> Run:
     )
     agreement.loc[3, ["precision", "f1"]] = float("nan")
     confusion = pd.DataFrame(
-        [(*one, 100, 20, 0.2) for one in detectors], columns=["detector", "label", "sentences", "detected", "share"]
+        [(*pair, 100, 20, 0.2) for pair in detectors], columns=["detector", "label", "sentences", "detected", "share"]
     )
-    spans = pd.concat([_spans(one) for one in _BEHAVIOURS], ignore_index=True)
+    spans = pd.concat([_spans(behaviour) for behaviour in _BEHAVIOURS], ignore_index=True)
     phrases = spans.groupby(["behaviour", "label"]).document.agg(spans="size", documents="nunique").reset_index()
     tables: Mapping[str, pd.DataFrame] = {
         "spans": spans,
@@ -283,24 +310,24 @@ def _detect(folder: Path) -> Run:
         "agreement": agreement,
         "confusion": confusion,
     }
-    return write_run(folder, _told("detect", behaviours=list(_BEHAVIOURS)), tables)
+    return write_run(folder, _record("detect", behaviours=list(_BEHAVIOURS)), tables)
 
 
 def _generate(folder: Path) -> Run:
     folder.mkdir(parents=True)
     records = [
-        {"problem_id": one, "problem_text": one, "problem_level": "Level 1", "generated_cot": f"{one}<think>{one}"}
-        for one in AWKWARD
+        {"problem_id": text, "problem_text": text, "problem_level": "Level 1", "generated_cot": f"{text}<think>{text}"}
+        for text in AWKWARD
     ]
     text = "".join(json.dumps(record) + "\n" for record in records)
     (folder / "traces.jsonl").write_text(text, encoding="utf-8")
-    return write_run(folder, _told("generate"), {})
+    return write_run(folder, _record("generate"), {})
 
 
 def _compare(folder: Path, find: Run, bare: Run) -> Run:
     runs = {name: Result(run.folder) for name, run in (("find", find), ("bare find", bare), (MARKUP, find))}
-    told = _told("compare", behaviours=list(_BEHAVIOURS), k=10, config={"k": 10})
-    return write_run(folder, told, {"comparison": pairs(runs, 10), "runs": summaries(runs)})
+    record = _record("compare", behaviours=list(_BEHAVIOURS), k=10, config={"k": 10})
+    return write_run(folder, record, {"comparison": pairs(runs, 10), "runs": summaries(runs)})
 
 
 def _empty(folder: Path) -> Iterator[Run]:

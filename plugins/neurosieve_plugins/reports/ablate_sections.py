@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from neurosieve import Run
-from neurosieve_plugins.reports.blocks import Block, Code, Facts, Fold, Grid, Note, Section
+from neurosieve import Block, Facts, Note, Run, as_table, interval, number, plural
+from neurosieve_plugins.reports.blocks import Code, Fold, Grid, Section
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
-from neurosieve_plugins.reports.tables import as_table, interval, number, plain, whole
+from neurosieve_plugins.reports.text import plain
 
 __all__ = ["effect_sections"]
 
@@ -26,19 +26,19 @@ def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
         return
     table = pd.concat([run.table("effects") for run in edited], ignore_index=True)
     table = table.drop_duplicates(_KEYS, keep="last", ignore_index=True)
-    words = {str(name): str(said) for run in edited for name, said in run.run.get("measures", {}).items()}
-    for mode, mine in table.groupby("mode", sort=False):
-        yield _effect(str(mode), mine, [run for run in edited if run.run.get("mode", mode) == mode], words)
+    words = {str(name): str(text) for run in edited for name, text in run.run.get("measures", {}).items()}
+    for mode, part in table.groupby("mode", sort=False):
+        yield _effect(str(mode), part, [run for run in edited if run.run.get("mode", mode) == mode], words)
 
 
 def _effect(mode: str, table: pd.DataFrame, runs: Sequence[Run], words: Mapping[str, str]) -> Section:
     blocks: list[Block] = []
     behaviours = table.behaviour.fillna("").unique().tolist()
     for place, behaviour in enumerate(behaviours):
-        mine = table[table.behaviour.fillna("") == behaviour]
+        part = table[table.behaviour.fillna("") == behaviour]
         named = f"-{place}" if place else ""
-        inner = _of_behaviour(mine, f"{mode}{named}", words)
-        inner[:0] = [Note(plain(one), finding=True) for one in _verdicts(runs, behaviour)]
+        inner = _of_behaviour(part, f"{mode}{named}", words)
+        inner[:0] = [Note(plain(sentence), finding=True) for sentence in _verdicts(runs, behaviour)]
         if len(behaviours) == 1:
             blocks += inner
         else:
@@ -60,14 +60,14 @@ def _effect(mode: str, table: pd.DataFrame, runs: Sequence[Run], words: Mapping[
 
 def _verdicts(runs: Sequence[Run], behaviour: str) -> list[str]:
     """Return what the runs themselves say of their doses."""
-    said = [
-        str(one.get("sentence", ""))
+    sentences = [
+        str(verdict.get("sentence", ""))
         for run in runs
         if behaviour in (run.run.get("behaviours") or [behaviour])
-        for one in run.run.get("verdicts", [])
-        if isinstance(one, Mapping)
+        for verdict in run.run.get("verdicts", [])
+        if isinstance(verdict, Mapping)
     ]
-    return [f"{one[:1].upper()}{one[1:]}." for one in dict.fromkeys(said) if one]
+    return [f"{text[:1].upper()}{text[1:]}." for text in dict.fromkeys(sentences) if text]
 
 
 def _of_behaviour(table: pd.DataFrame, name: str, words: Mapping[str, str]) -> list[Block]:
@@ -77,13 +77,13 @@ def _of_behaviour(table: pd.DataFrame, name: str, words: Mapping[str, str]) -> l
     def unedited(measure: object) -> float:
         return float(before.get(measure, 0.0))
 
-    def said(measure: object) -> str:
+    def name_of(measure: object) -> str:
         return plain(words.get(str(measure), str(measure).replace("_", " ")))
 
     of = "under the edit" if len(before) else "change by the edit"
     charts = tuple(
-        (said(measure), effects(mine, unedited=unedited(measure), of=of))
-        for measure, mine in edited.groupby("measure", sort=False)
+        (name_of(measure), effects(part, unedited=unedited(measure), of=of))
+        for measure, part in edited.groupby("measure", sort=False)
     )
     what = "the measure under each edit" if len(before) else "the change from the unedited model under each edit"
     caption = (
@@ -93,29 +93,29 @@ def _of_behaviour(table: pd.DataFrame, name: str, words: Mapping[str, str]) -> l
     blocks: list[Block] = [Grid(f"effects-{name}", charts, caption)]
     for along, other in (("k", "strength"), ("strength", "k")):
         curves = []
-        for key, mine in edited.groupby(["intervention", other, "measure"], sort=False, dropna=False):
+        for key, part in edited.groupby(["intervention", other, "measure"], sort=False, dropna=False):
             intervention, fixed, measure = key
-            if mine[along].nunique() > 1:
-                held = "" if edited[other].nunique() < 2 else f", {other} {number(fixed)}"
-                heading = f"{said(measure)} ({plain(intervention)}{held})"
-                curves.append((heading, dose(mine, along, unedited=unedited(measure), of=of)))
+            if part[along].nunique() > 1:
+                setting = "" if edited[other].nunique() < 2 else f", {other} {number(fixed)}"
+                heading = f"{name_of(measure)} ({plain(intervention)}{setting})"
+                curves.append((heading, dose(part, along, unedited=unedited(measure), of=of)))
         if curves:
             caption = "As more neurons are edited." if along == "k" else "As the edit is stronger."
             caption += (
                 " Orange: the neurons in question, with the 95 % interval; blue: each control set. Dashed: unedited."
             )
             blocks.append(Grid(f"dose-{name}-{along}", tuple(curves), caption))
-    edited = edited.assign(measure=[said(one) for one in edited.measure])
+    edited = edited.assign(measure=[name_of(measure) for measure in edited.measure])
     blocks += [_differences(edited), Fold("Every number", (_numbers(table),))]
     return blocks
 
 
 def _differences(edited: pd.DataFrame) -> Block:
-    mine = edited[edited.set == "target"].assign(controls=_controls(edited))
-    if "difference" not in mine or not mine.difference.notna().any():
+    part = edited[edited.set == "target"].assign(controls=_controls(edited))
+    if "difference" not in part or not part.difference.notna().any():
         return Note("There is no difference from control sets to tell.")
-    ends = zip(mine.difference_low, mine.difference_high, strict=True)
-    mine = mine.assign(interval=[interval(low, high) for low, high in ends])
+    ends = zip(part.difference_low, part.difference_high, strict=True)
+    part = part.assign(interval=[interval(low, high) for low, high in ends])
     titles = {
         "measure": "measure",
         "condition": "edit",
@@ -132,12 +132,12 @@ def _differences(edited: pd.DataFrame) -> Block:
     caption = (
         "The target less the mean of its control sets, with the 95 % interval: one that holds 0 shows no difference."
     )
-    if "p_controls" in mine and mine.p_controls.notna().any():
+    if "p_controls" in part and part.p_controls.notna().any():
         caption += (
             " “p among controls”: how often one of these sets, the target among them, taken at random, goes as far "
             "from unedited as the target, at any of the doses; it is never below one by the number of sets."
         )
-    return as_table(mine, titles, caption)
+    return as_table(part, titles, caption)
 
 
 def _controls(edited: pd.DataFrame) -> pd.Series:
@@ -145,11 +145,11 @@ def _controls(edited: pd.DataFrame) -> pd.Series:
     keys = ["intervention", "strength", "k", "measure"]
     ends = edited[edited.set == "control"].groupby(keys, dropna=False, sort=False).value.agg(["min", "max"])
     target = edited[edited.set == "target"]
-    found = ends.reindex(pd.MultiIndex.from_frame(target[keys]))
-    told = [
-        number(low) if low == high else interval(low, high) for low, high in found.itertuples(index=False, name=None)
+    ends = ends.reindex(pd.MultiIndex.from_frame(target[keys]))
+    texts = [
+        number(low) if low == high else interval(low, high) for low, high in ends.itertuples(index=False, name=None)
     ]
-    return pd.Series(["" if pd.isna(low) else one for low, one in zip(found["min"], told, strict=True)], target.index)
+    return pd.Series(["" if pd.isna(low) else text for low, text in zip(ends["min"], texts, strict=True)], target.index)
 
 
 def _written(traces: pd.DataFrame) -> Fold:
@@ -159,10 +159,10 @@ def _written(traces: pd.DataFrame) -> Fold:
     blocks: list[Block] = []
     for problem in edited.problem.drop_duplicates().tolist()[:_PROBLEMS]:
         for how, table in pairs.items():
-            mine = table[table.problem == problem].head(1)
-            for text, spans, tokens in mine[["text", "spans", "tokens"]].itertuples(index=False, name=None):
-                said = f"{plain(problem)}, {how}: {whole(int(spans), 'span')} in {whole(int(tokens), 'token')}"
-                blocks += [Note(said), Code(str(text), said, wraps=True)]
+            part = table[table.problem == problem].head(1)
+            for text, spans, tokens in part[["text", "spans", "tokens"]].itertuples(index=False, name=None):
+                caption = f"{plain(problem)}, {how}: {plural(int(spans), 'span')} in {plural(int(tokens), 'token')}"
+                blocks += [Note(caption), Code(str(text), caption, wraps=True)]
     return Fold("What the model wrote, unedited and edited", tuple(blocks))
 
 

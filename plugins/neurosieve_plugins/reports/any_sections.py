@@ -12,9 +12,8 @@ from urllib.parse import quote
 import pandas as pd
 import yaml
 
-from neurosieve import Run
-from neurosieve_plugins.reports.blocks import Block, Cell, Code, Facts, Fold, Header, Note, Section, Table
-from neurosieve_plugins.reports.tables import as_table, number, plain, whole
+from neurosieve import Block, Cell, Facts, Header, Note, Run, Table, as_table, number, plural
+from neurosieve_plugins.reports.blocks import Code, Fold, Section
 
 _TITLES = {
     "behaviour": "behaviour",
@@ -25,7 +24,7 @@ _TITLES = {
     "control": "control positions",
 }
 
-__all__ = ["again", "asked", "called", "listed", "named", "parts", "question", "read", "typed"]
+__all__ = ["again", "called", "listed", "named", "parts", "question", "read", "request", "typed"]
 
 
 def named(node: Any) -> str:
@@ -47,12 +46,12 @@ def listed(names: Any) -> str:
 
 def question(run: Run) -> str:
     """Return what a run was to find out, in a sentence."""
-    told, config = run.run, run.run.get("config", {})
-    documents = told.get("counts", {}).get("documents")
-    texts = whole(documents, "text") if isinstance(documents, int) else "texts"
-    model = told.get("model")
+    record, config = run.run, run.run.get("config", {})
+    documents = record.get("counts", {}).get("documents")
+    texts = plural(documents, "text") if isinstance(documents, int) else "texts"
+    model = record.get("model")
     name = model.get("name", "a model") if isinstance(model, Mapping) else str(model or "a model")
-    behaviours = listed(told.get("behaviours") or config.get("detectors") or ["the behaviour"])
+    behaviours = listed(record.get("behaviours") or config.get("detectors") or ["the behaviour"])
     source = named(config.get("source"))
     if run.command == "find":
         at = (config.get("selection") or {}).get("at", "onset")
@@ -84,7 +83,7 @@ def _places(at: str) -> str:
     }.get(at, at)
 
 
-def asked(run: Run) -> Section:
+def request(run: Run) -> Section:
     """Return the question, and the config that put it."""
     config = run.run.get("config", {})
     blocks: tuple[Block, ...] = ()
@@ -96,20 +95,20 @@ def asked(run: Run) -> Section:
 
 def read(run: Run) -> Section | None:
     """Return what went into the run: documents, positions, model, time."""
-    told = run.run
+    record = run.run
     lines = [
-        *_counts(told.get("counts", {})),
-        *_reading(told.get("reading", {})),
-        *_model(told.get("model"), run.site.neurons),
+        *_counts(record.get("counts", {})),
+        *_reading(record.get("reading", {})),
+        *_model(record.get("model"), run.site.neurons),
     ]
-    seconds = told.get("timings_seconds", {})
+    seconds = record.get("timings_seconds", {})
     if seconds:
-        longest = max(seconds, key=seconds.get)
+        longest = max(seconds, key=seconds.__getitem__)
         lines.append(("time", f"{_time(sum(seconds.values()))}, most of it {longest} ({_time(seconds[longest])})"))
     if not lines:
         return None
     blocks: list[Block] = [Facts(tuple(lines))]
-    by_behaviour = told.get("counts", {}).get("behaviours")
+    by_behaviour = record.get("counts", {}).get("behaviours")
     if isinstance(by_behaviour, Mapping) and (frame := _by_part(by_behaviour)) is not None:
         titles = _TITLES | {str(name): str(name).replace("_", " ") for name in frame if name not in _TITLES}
         caption = "What each behaviour gave"
@@ -127,9 +126,11 @@ def _by_part(by_behaviour: Mapping[str, Any]) -> pd.DataFrame | None:
         if not isinstance(counts, Mapping):
             return None
         for part, name in parts.items():
-            mine = {key.removeprefix(f"{part}_"): value for key, value in counts.items() if key.startswith(f"{part}_")}
-            if any(mine.values()):
-                lines.append({"behaviour": behaviour, "part": name, **mine})
+            of_part = {
+                key.removeprefix(f"{part}_"): value for key, value in counts.items() if key.startswith(f"{part}_")
+            }
+            if any(of_part.values()):
+                lines.append({"behaviour": behaviour, "part": name, **of_part})
         if not any(key.startswith(tuple(parts)) for key in counts):
             lines.append({"behaviour": behaviour, **counts})
     return pd.DataFrame(lines) if lines else None
@@ -159,7 +160,7 @@ def _model(model: Any, neurons: str) -> Iterator[tuple[str, str]]:
     how = ", ".join(str(model[key]) for key in ("dtype", "device") if key in model)
     yield "model", f"{model.get('name', '')}{f' ({how})' if how else ''}"
     if "layers" in model and "neurons_per_layer" in model:
-        yield neurons, f"{whole(len(model['layers']), 'layer')} of {number(model['neurons_per_layer'])}"
+        yield neurons, f"{plural(len(model['layers']), 'layer')} of {number(model['neurons_per_layer'])}"
 
 
 def _time(seconds: float) -> str:
@@ -184,16 +185,10 @@ def parts(run: Run) -> Section | None:
         return None
     rows = []
     for name, part in below:
-        folder, asked_there = part.folder.relative_to(run.folder), plain(question(part))
+        folder = part.folder.relative_to(run.folder)
         # From `./` on, no name of a folder can be taken for another kind of address.
         page = f"./{quote(folder.as_posix())}/report.html" if (part.folder / "report.html").is_file() else ""
-        rows.append(
-            (
-                Cell(plain(name), plain(name)),
-                Cell(asked_there, asked_there),
-                Cell(plain(folder), plain(folder), link=page),
-            )
-        )
+        rows.append((Cell(name), Cell(question(part)), Cell(str(folder), link=page)))
     headers = (Header("run"), Header("what it asked"), Header("folder"))
     lead = "Runs that went on from this one, each in a folder of its own."
     return Section("What went on from here", lead, (Table(headers, rows, "Runs below this one"),))
@@ -201,17 +196,17 @@ def parts(run: Run) -> Section | None:
 
 def again(run: Run) -> Section:
     """Return how to run it again, and with what it was made."""
-    told = run.run
+    record = run.run
     overrides = _overrides(run.folder)
     blocks: list[Block] = []
     if overrides is None:
         text = "This run was made from Python: `config` in run.json, shown at the top, holds all that it was given."
         blocks.append(Note(text))
     else:
-        line = " ".join(["neurosieve", run.command, *(shlex.quote(one) for one in overrides)])
+        line = " ".join(["neurosieve", run.command, *(shlex.quote(override) for override in overrides)])
         blocks.append(Code(line, "command", wraps=True))
-    facts = [(name, str(version)) for name, version in told.get("versions", {}).items()]
-    facts += [(f"hash of {name}", str(value)) for name, value in told.get("hashes", {}).items()]
+    facts = [(name, str(version)) for name, version in record.get("versions", {}).items()]
+    facts += [(f"hash of {name}", str(value)) for name, value in record.get("hashes", {}).items()]
     if facts:
         blocks.append(Fold("Versions and hashes", (Facts(tuple(facts)),)))
     return Section("How to run it again", "What made this run, and with which versions.", tuple(blocks))
@@ -239,5 +234,5 @@ def _overrides(folder: Path) -> list[str] | None:
     path = folder / ".hydra" / "overrides.yaml"
     if not path.is_file():
         return None
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return [str(one) for one in found] if isinstance(found, list) else []
+    overrides = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [str(override) for override in overrides] if isinstance(overrides, list) else []

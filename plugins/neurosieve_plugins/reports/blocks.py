@@ -1,22 +1,18 @@
-"""What a page is made of: sections of figures, tables, texts. Every report draws the same ones in its own way."""
+"""What a page is made of besides the blocks of every run: sections, charts, large numbers, code."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar
+
+from neurosieve import Block
 
 __all__ = [
-    "Block",
-    "Cell",
     "Code",
-    "Facts",
     "Figure",
     "Fold",
     "Grid",
-    "Header",
     "Heatmap",
-    "Note",
     "Section",
-    "Table",
     "Tiles",
 ]
 
@@ -46,47 +42,6 @@ class Grid:
     caption: str
 
 
-class Cell(NamedTuple):
-    """What stands in a table."""
-
-    text: str
-    sort: float | str
-    """What it is sorted by; nan is last either way."""
-    around: tuple[str, str] | None = None
-    """What stands before and after the text, which is then marked."""
-    link: str = ""
-    """Where it leads, as an address from the page."""
-
-
-class Header(NamedTuple):
-    """What stands over a column."""
-
-    text: str
-    number: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Lines to read and to sort."""
-
-    kind: ClassVar[str] = "table"
-    headers: Sequence[Header]
-    rows: Sequence[Sequence[Cell]]
-    caption: str
-
-
-@dataclass(frozen=True)
-class Note:
-    """A sentence or two."""
-
-    kind: ClassVar[str] = "note"
-    text: str
-    command: str = ""
-    """What to type, where the sentence says that a command helps."""
-    finding: bool = False
-    """Whether it says what came out."""
-
-
 @dataclass(frozen=True)
 class Code:
     """What is shown letter by letter: a command, a config, a document."""
@@ -95,14 +50,6 @@ class Code:
     text: str
     label: str
     wraps: bool = False
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known, each under its name."""
-
-    kind: ClassVar[str] = "facts"
-    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -132,11 +79,8 @@ class Fold:
 
     kind: ClassVar[str] = "fold"
     title: str
-    blocks: tuple["Block", ...]
+    blocks: tuple[Block, ...]
     unfolded: bool = False
-
-
-Block: TypeAlias = Figure | Grid | Table | Note | Code | Facts | Tiles | Heatmap | Fold
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve import Run
-from neurosieve_plugins.reports.blocks import Fold, Grid, Note, Section
-from neurosieve_plugins.reports.tables import as_table, plain, whole
+from neurosieve import Facts, Note, Run, pairs_table, plural, runs_table
+from neurosieve_plugins.reports.blocks import Fold, Grid, Section
+from neurosieve_plugins.reports.text import plain
 
 __all__ = ["comparison_sections"]
 
@@ -18,46 +18,16 @@ _MATRICES = {
     "overlap": "in common among the best",
     "rank_correlation": "rank correlation",
 }
-_RUNS = {
-    "number": "",
-    "run": "run",
-    "behaviour": "behaviour",
-    "model": "model",
-    "rank_by": "ranked by",
-    "spans": "spans",
-    "present": "present positions",
-    "best": "best score",
-    "best_minus_neutral": "its distance",
-    "null_max_q95": "95 % of chance's best",
-    "p_fwer_05": "p_fwer ≤ 0.05",
-    "tested": "tested",
-    "replicated": "replicate",
-    "verdict: anticipates": "anticipate",
-    "verdict: behaviour": "behaviour",
-    "verdict: token detector": "token detectors",
-    "verdict: not replicated": "not replicated",
-}
-_PAIRS = {
-    "run": "run",
-    "other": "other",
-    "overlap": "in common among the best",
-    "rank_correlation": "rank correlation",
-    "replicated": "replicated in the other",
-    "replicated_back": "the other's in it",
-    "groups_in_common": "groups in common",
-    "groups": "of",
-}
 
 
 def comparison_sections(run: Run) -> Iterator[Section]:
     """Yield what several runs found, and, for each behaviour, what they agree on."""
     runs, table, k = run.table("runs"), run.table("comparison"), run.run["k"]
     numbered = {name: number for number, name in enumerate(dict.fromkeys(runs.run), 1)}
-    told = runs.assign(number=runs.run.map(numbered))
     yield Section(
         "What each run found",
-        f"{whole(len(numbered), 'run')}, each with its best neuron beside the best that chance would give.",
-        (as_table(told, _RUNS, "A line for each run and behaviour", names=["number"]),),
+        f"{plural(len(numbered), 'run')}, each with its best neuron beside the best that chance would give.",
+        (Facts(tuple((str(number), name) for name, number in numbered.items())), runs_table(runs)),
     )
     for place, (behaviour, lines) in enumerate(table.groupby("behaviour", sort=False)):
         charts = tuple((title, _matrix(lines, numbered, measure, title)) for measure, title in _MATRICES.items())
@@ -73,7 +43,7 @@ def comparison_sections(run: Run) -> Iterator[Section]:
                     "groups: to replicate, a ranking needs others."
                 ),
             )
-        blocks += (Fold("As a table", (as_table(lines, _PAIRS, f"Every pair of runs on {plain(behaviour)}"),)),)
+        blocks += (Fold("As a table", (pairs_table(lines, numbered, f"Every pair of runs on {plain(behaviour)}"),)),)
         yield Section(
             f"What they agree on: {plain(behaviour)}", "The stronger the colour, the more two runs agree.", blocks
         )

@@ -16,7 +16,7 @@ class Figures(Report):
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "run.json").write_text('{"command": "detect"}')
+    >>> _ = (folder / "run.json").write_text('{"format": 2, "command": "detect"}')
     >>> list(Figures().write(folder))
     []
     """

@@ -14,7 +14,7 @@ class Html(Report):
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "run.json").write_text('{"command": "detect", "warnings": ["`wait` shows nowhere"]}')
+    >>> _ = (folder / "run.json").write_text('{"format": 2, "command": "detect", "warnings": ["`wait` shows nowhere"]}')
     >>> [page] = Html().write(folder)
     >>> page.name, "shows nowhere" in page.read_text()
     ('report.html', True)

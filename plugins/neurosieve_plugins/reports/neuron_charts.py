@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve_plugins.reports.rankings import VERDICTS, Ranked, apart, name_of, rounded, thinned
+from neurosieve import neuron_name
+from neurosieve_plugins.reports.rankings import VERDICTS, Ranked, apart, rounded, thinned
 
 __all__ = ["distribution", "points", "replication", "token_bars"]
 
@@ -59,18 +60,18 @@ def points(ranking: Ranked, most: int, height: int = 380) -> Any:
 
 
 def replication(ranking: Ranked, height: int = 320) -> Any:
-    """Draw how far from telling nothing the best neurons' scores are on the held-out groups, and in the ranking."""
+    """Draw how far from chance level the best neurons' scores are on the held-out groups, and in the ranking."""
     import altair as alt
 
-    table = ranking.table[np.isfinite(ranking.table.far) & np.isfinite(ranking.table.far_there)]
+    table = ranking.table[np.isfinite(ranking.table.far) & np.isfinite(ranking.table.far_heldout)]
     tested = table[table.low.notna()]
     table = tested if len(tested) else table.head(100)
-    table = rounded(table, ["score", "held_out", "far", "far_there", "low", "high"])
-    table = table.assign(name=[name_of(*one) for one in zip(table.layer, table.neuron, strict=True)])
+    table = rounded(table, ["score", "held_out", "far", "far_heldout", "low", "high"])
+    table = table.assign(name=[neuron_name(*one) for one in zip(table.layer, table.neuron, strict=True)])
     ends = [table.far.min(), table.far.max()]
-    x = alt.X("far:Q").title("distance from telling nothing, ranking")
+    x = alt.X("far:Q").title("distance from chance level, ranking")
     x = x.scale(zero=False, nice=False, padding=12).axis(tickCount=6)
-    y = alt.Y("far_there:Q").title("distance, held out").scale(zero=True).axis(tickCount=6)
+    y = alt.Y("far_heldout:Q").title("distance, held out").scale(zero=True).axis(tickCount=6)
     shown = [
         alt.Tooltip("name:N", title="neuron"),
         _shown("rank", "d"),
@@ -78,8 +79,8 @@ def replication(ranking: Ranked, height: int = 320) -> Any:
         _shown("held_out", ".4f", f"{ranking.scorer}, held out"),
         alt.Tooltip("verdict:N"),
     ]
-    same = alt.Chart(pd.DataFrame({"far": ends, "far_there": ends})).mark_line(style="neutral").encode(x, y)
-    nothing = alt.Chart(pd.DataFrame({"far_there": [0.0]})).mark_rule(style="neutral").encode(y)
+    same = alt.Chart(pd.DataFrame({"far": ends, "far_heldout": ends})).mark_line(style="neutral").encode(x, y)
+    nothing = alt.Chart(pd.DataFrame({"far_heldout": [0.0]})).mark_rule(style="neutral").encode(y)
     colour = _by_verdict(table)
     whiskers = alt.Chart(table).mark_rule(opacity=0.5).encode(x, alt.Y("low:Q"), alt.Y2("high:Q"), colour)
     dots = alt.Chart(table).mark_circle(size=55, opacity=0.9).encode(x, y, colour, tooltip=shown)
@@ -174,7 +175,7 @@ def _by_verdict(table: pd.DataFrame) -> Any:
 
 
 def _rule(ranking: Ranked) -> Any:
-    """Return a line where a score tells nothing; none where that is not known."""
+    """Return a line at chance level; none where that is not known."""
     import altair as alt
 
     where = [ranking.neutral] if np.isfinite(ranking.neutral) else []
@@ -184,7 +185,7 @@ def _rule(ranking: Ranked) -> Any:
 
 
 def _chance(ranking: Ranked) -> Any:
-    """Return lines as far from telling nothing as chance comes, on each side on which there are scores."""
+    """Return lines as far from chance level as the best of all comes by chance, on each side that has scores."""
     import altair as alt
 
     away = ranking.table.score - ranking.neutral
@@ -195,9 +196,7 @@ def _chance(ranking: Ranked) -> Any:
 
 
 def _title(ranking: Ranked) -> str:
-    return (
-        ranking.scorer if not np.isfinite(ranking.neutral) else f"{ranking.scorer} ({ranking.neutral:g} tells nothing)"
-    )
+    return ranking.scorer if not np.isfinite(ranking.neutral) else f"{ranking.scorer} ({ranking.neutral:g} is chance)"
 
 
 def _shown(field: str, form: str, title: str = "") -> Any:

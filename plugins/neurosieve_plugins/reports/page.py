@@ -15,7 +15,7 @@ from neurosieve_plugins.reports.any_sections import listed
 from neurosieve_plugins.reports.blocks import Section
 from neurosieve_plugins.reports.charts import columns, javascript, specification
 from neurosieve_plugins.reports.sections import cautions
-from neurosieve_plugins.reports.tables import plain
+from neurosieve_plugins.reports.text import plain
 from neurosieve_plugins.reports.theme import theme
 
 __all__ = ["page"]
@@ -51,13 +51,13 @@ def _coded(text: str) -> Markup:
     pieces = text.split("`")
     if len(pieces) % 2 == 0:  # One of them is no pair's.
         return escape(_shown(text))
-    marked = [Markup("<code>{}</code>").format(_shown(one)) if at % 2 else one for at, one in enumerate(pieces)]
-    return Markup("").join(one if isinstance(one, Markup) else escape(_shown(one)) for one in marked)
+    marked = [Markup("<code>{}</code>").format(_shown(piece)) if at % 2 else piece for at, piece in enumerate(pieces)]
+    return Markup("").join(piece if isinstance(piece, Markup) else escape(_shown(piece)) for piece in marked)
 
 
 @cache
 def _environment() -> jinja2.Environment:
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("neurosieve_plugins.reports", "template"),
         autoescape=True,
         trim_blocks=True,
@@ -66,8 +66,8 @@ def _environment() -> jinja2.Environment:
         # Characters that nobody sees, or that turn the writing around, have no business in a page either.
         finalize=lambda value: value if isinstance(value, Markup) else _shown(value),
     )
-    made.filters["coded"] = _coded
-    return made
+    environment.filters["coded"] = _coded
+    return environment
 
 
 def _shown(value: Any) -> Any:
@@ -77,11 +77,11 @@ def _shown(value: Any) -> Any:
 def page(run: Run, sections: Sequence[Section]) -> str:
     """Return the page of a run."""
     environment = _environment()
-    told = run.run
+    record = run.run
     data = _Data()
     data.add({"light": theme(), "dark": theme(dark=True)}, "themes")
     scripts = [_script(javascript()), _script(_source("page.js"))]
-    behaviours = told.get("behaviours") or []
+    behaviours = record.get("behaviours") or []
     return environment.get_template("page.html.jinja").render(
         run=run,
         title=" · ".join(["neurosieve " + run.command, *([listed(behaviours)] if behaviours else [])]),

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["VERDICTS", "Ranked", "apart", "by_neuron", "name_of", "placed", "ranked", "rounded", "thinned", "verdicts"]
+from neurosieve import heldout, minus_neutral, minus_neutral_heldout, neuron_name
+
+__all__ = ["VERDICTS", "Ranked", "apart", "by_neuron", "placed", "ranked", "rounded", "thinned", "verdicts"]
 
 VERDICTS = ["replicates", "does not replicate", "no verdict"]
 """In the order of the theme's colours."""
@@ -21,23 +23,14 @@ class Ranked(NamedTuple):
     """A ranking with its columns called the same whatever scorer made it."""
 
     table: pd.DataFrame
-    """layer, neuron, rank, score, held_out, verdict, and how far they are from telling nothing, in the direction of the
-    ranking: far, far_there, low, high."""
+    """layer, neuron, rank, score, held_out, verdict, and how far they are from chance level, in the direction of the
+    ranking: far, far_heldout, low, high."""
     scorer: str
     neutral: float
-    """The score that tells nothing; nan where that is not known."""
+    """The score at chance level; nan where that is not known."""
     neurons_per_layer: int
     chance: float = np.nan
-    """How far from telling nothing the best of all comes in 5 % of permutations; nan where there is no null."""
-
-
-def name_of(layer: int, neuron: int) -> str:
-    """Return what a neuron is called, as on the command line.
-
-    >>> name_of(3, 17)
-    'L3N17'
-    """
-    return f"L{layer}N{neuron}"
+    """How far from chance level the best of all comes in 5 % of permutations; nan where there is no null."""
 
 
 def by_neuron(table: pd.DataFrame) -> Iterator[tuple[tuple[int, int], pd.DataFrame]]:
@@ -55,11 +48,11 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: f
     Args:
         neurons: the lines.
         rank_by: the scorer that ranked.
-        neutral: the score that tells nothing, where it is known.
+        neutral: the score at chance level, where it is known.
         chance: how far from it the best of all comes in 5 % of permutations, where there is a null.
     """
-    distance = f"{rank_by}_minus_neutral_heldout"
-    far = _column(neurons, f"{rank_by}_minus_neutral")
+    distance = minus_neutral_heldout(rank_by)
+    far = _column(neurons, minus_neutral(rank_by))
     sign = np.sign(far)
     ends = [sign * _column(neurons, f"{distance}_{end}") for end in ("low", "high")]
     verdict = neurons["replicates"] if "replicates" in neurons else pd.Series(pd.NA, neurons.index, dtype="boolean")
@@ -69,17 +62,19 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: f
             "neuron": neurons.neuron,
             "rank": neurons["rank"],
             "score": _column(neurons, rank_by),
-            "held_out": _column(neurons, f"{rank_by}_heldout"),
-            "verdict": [VERDICTS[2] if pd.isna(one) else VERDICTS[0 if one else 1] for one in verdict],
+            "held_out": _column(neurons, heldout(rank_by)),
+            "verdict": [
+                VERDICTS[2] if pd.isna(replicates) else VERDICTS[0 if replicates else 1] for replicates in verdict
+            ],
             "far": far.abs(),
-            "far_there": sign * _column(neurons, distance),
+            "far_heldout": sign * _column(neurons, distance),
             "low": np.minimum(*ends),
             "high": np.maximum(*ends),
         }
     )
-    told, reached = (np.nan if one is None else float(one) for one in (neutral, chance))
+    level, reach = (np.nan if value is None else float(value) for value in (neutral, chance))
     wide = int(neurons.neuron.max()) + 1 if len(neurons) else 1
-    return Ranked(table.reset_index(drop=True), rank_by, told, wide, reached)
+    return Ranked(table.reset_index(drop=True), rank_by, level, wide, reach)
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:
@@ -94,7 +89,7 @@ def verdicts(ranking: Ranked) -> tuple[int, int]:
 
 
 def thinned(ranking: Ranked, most: int) -> pd.DataFrame:
-    """Return the neurons to draw: where several share a place on the screen, the one furthest from telling nothing.
+    """Return the neurons to draw: where several share a place on the screen, the one furthest from chance level.
 
     Args:
         ranking: the neurons, the best first; those whose score is undefined have no place.
@@ -108,7 +103,7 @@ def thinned(ranking: Ranked, most: int) -> pd.DataFrame:
         layers = table.layer.max() - table.layer.min() + 1
         place = (placed(table, ranking.neurons_per_layer) * across / layers).round()
         height = (table.score - low) / max(high - low, 1e-12) * down
-        # The table stands by rank: the first of a cell is the furthest from telling nothing.
+        # The table stands by rank: the first of a cell is the furthest from chance level.
         table = table[~pd.DataFrame({"x": place, "y": height.round()}).duplicated()]
     kept: pd.DataFrame = table.head(most)
     return kept
@@ -144,7 +139,7 @@ def apart(tested: pd.DataFrame, drawn: pd.DataFrame, neurons_per_layer: int, hig
     chosen = tested[tested["rank"] <= most]
     lines = chosen[["layer", "neuron", "score"]].itertuples(index=False, name=None)
     for (layer, neuron, score), point in zip(lines, points[(tested["rank"] <= most).to_numpy()], strict=True):
-        name = name_of(layer, neuron)
+        name = neuron_name(layer, neuron)
         beside = {side: _beside(point, side, name) for side in (1, -1)}
         free = [
             (int(box.holds(points).sum()), -side)

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from neurosieve import Run
+from neurosieve import Block, Note, Run
 from neurosieve_plugins.reports.ablate_sections import effect_sections
-from neurosieve_plugins.reports.any_sections import again, asked, called, parts, read, typed
-from neurosieve_plugins.reports.blocks import Block, Figure, Fold, Grid, Heatmap, Note, Section
+from neurosieve_plugins.reports.any_sections import again, called, parts, read, request, typed
+from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Heatmap, Section
 from neurosieve_plugins.reports.compare_sections import comparison_sections
 from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
 from neurosieve_plugins.reports.show_sections import show_sections
@@ -33,14 +33,14 @@ def sections(run: Run, best: int, most_points: int) -> list[Section]:
         best: how many neurons the table of a ranking lists.
         most_points: how many neurons are drawn as points.
     """
-    found = [asked(run), read(run), *_own(run, best, most_points), *_of_parts(run, best, most_points)]
-    return [section for section in (*found, parts(run), again(run)) if section is not None]
+    every = [request(run), read(run), *_own(run, best, most_points), *_of_parts(run, best, most_points)]
+    return [section for section in (*every, parts(run), again(run)) if section is not None]
 
 
 def cautions(run: Run) -> list[str]:
     """Return the warnings of a run, and of the runs below it, whose results the page shows too."""
-    own = [str(one) for one in run.run.get("warnings", [])]
-    return own + [f"{name}: {one}" for name, part in called(run) for one in part.run.get("warnings", [])]
+    own = [str(warning) for warning in run.run.get("warnings", [])]
+    return own + [f"{name}: {warning}" for name, part in called(run) for warning in part.run.get("warnings", [])]
 
 
 def _own(run: Run, best: int, most_points: int, phrases: bool = True) -> Iterator[Section | None]:
@@ -94,13 +94,13 @@ def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]
             yield Section("What to do next", "This page gains a part as each of these has run.", notes)
 
 
-def drawn(found: Sequence[Section]) -> Iterator[tuple[str, Figure | Grid | Heatmap]]:
+def drawn(sections: Sequence[Section]) -> Iterator[tuple[str, Figure | Grid | Heatmap]]:
     """Yield whatever holds a chart, in the order of the page, each with a name of its own."""
     times: Counter[str] = Counter()
-    for section in found:
-        for one in _charts(section.blocks):
-            times[one.name] += 1
-            yield f"{one.name}-{times[one.name]}" if times[one.name] > 1 else one.name, one
+    for section in sections:
+        for chart in _charts(section.blocks):
+            times[chart.name] += 1
+            yield f"{chart.name}-{times[chart.name]}" if times[chart.name] > 1 else chart.name, chart
 
 
 def _charts(blocks: Sequence[Block]) -> Iterator[Figure | Grid | Heatmap]:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve import Run
-from neurosieve_plugins.reports.blocks import Block, Cell, Fold, Grid, Header, Heatmap, Section, Table
+from neurosieve import Run, contexts_table, neuron_name, plural
+from neurosieve_plugins.reports.blocks import Fold, Grid, Heatmap, Section
 from neurosieve_plugins.reports.neuron_charts import token_bars
-from neurosieve_plugins.reports.rankings import by_neuron, name_of
-from neurosieve_plugins.reports.tables import number, plain, whole
+from neurosieve_plugins.reports.rankings import by_neuron
+from neurosieve_plugins.reports.text import plain
 from neurosieve_plugins.reports.trace_charts import logits
 
 __all__ = ["show_sections", "strongest_tokens"]
@@ -37,23 +37,23 @@ def _on_text(tokens: pd.DataFrame) -> Section:
     values = 0
     documents = tokens.document.drop_duplicates().tolist()
     for document in documents:
-        mine = tokens[tokens.document == document]
-        values += len(mine)
+        of_document = tokens[tokens.document == document]
+        values += len(of_document)
         if texts and values > _VALUES:
             break
-        texts.append(_text(str(document), mine, neurons))
+        texts.append(_text(str(document), of_document, neurons))
     scales = [
         _scale([abs(value) for text in texts for value in text["values"][place] if value is not None])
         for place in range(len(neurons))
     ]
-    data = {"neurons": [name_of(*one) for one in neurons], "scales": scales, "texts": texts}
+    data = {"neurons": [neuron_name(*neuron) for neuron in neurons], "scales": scales, "texts": texts}
     caption = (
         "Orange: the neuron is positive there; blue: negative; the deeper, the further from 0, on one scale for all "
         "texts of a neuron (its strongest hundredth is all of one colour). Underlined: a span of the behaviour. Point "
         "at a token, or step with the arrow keys, to read its value. ⏎ is a new line, ⇥ a tab."
     )
     if len(texts) < len(documents):
-        caption += f" The first {len(texts)} of {whole(len(documents), 'text')}: tokens.parquet has all."
+        caption += f" The first {len(texts)} of {plural(len(documents), 'text')}: tokens.parquet has all."
     lead = "What one neuron holds at every token of one text."
     bars = token_bars(strongest_tokens(texts[0], 0))
     return Section("Neurons on text", lead, (Heatmap("tokens", data, bars, caption),))
@@ -64,12 +64,12 @@ def _scale(sizes: Sequence[float]) -> float:
     return float(f"{np.quantile(sizes, 0.99):.3g}") if sizes else 0.0
 
 
-def _text(document: str, mine: pd.DataFrame, neurons: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    first = mine[(mine.layer == neurons[0][0]) & (mine.neuron == neurons[0][1])].sort_values("token")
-    held = mine.pivot(index="token", columns=["layer", "neuron"], values="activation").reindex(first.token)
+def _text(document: str, tokens: pd.DataFrame, neurons: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    first = tokens[(tokens.layer == neurons[0][0]) & (tokens.neuron == neurons[0][1])].sort_values("token")
+    values_of = tokens.pivot(index="token", columns=["layer", "neuron"], values="activation").reindex(first.token)
     values = [
-        [None if math.isnan(one) else float(f"{one:.3g}") for one in held[neuron].tolist()]
-        if neuron in held
+        [None if math.isnan(value) else float(f"{value:.3g}") for value in values_of[neuron].tolist()]
+        if neuron in values_of
         else [None] * len(first)
         for neuron in neurons
     ]
@@ -89,49 +89,38 @@ def strongest_tokens(text: dict[str, Any], neuron: int) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "place": range(text["first"], text["first"] + len(values)),
-            "token": [plain(one) for one in text["tokens"]],
+            "token": [plain(token) for token in text["tokens"]],
             "activation": values,
             "marked": ["in a span" if mark else "elsewhere" for mark in text["marks"]],
         }
     ).dropna()
     strongest = table.activation.abs().sort_values(ascending=False, kind="stable").index
-    kept: list[int] = []
+    named: list[int] = []
     for at in strongest:
-        if len(kept) < _STRONG and all(abs(at - other) > len(values) / 12 for other in kept):
-            kept.append(at)
-    return table.assign(name=[token if at in kept else "" for at, token in zip(table.index, table.token, strict=True)])
+        if len(named) < _STRONG and all(abs(at - other) > len(values) / 12 for other in named):
+            named.append(at)
+    return table.assign(name=[token if at in named else "" for at, token in zip(table.index, table.token, strict=True)])
 
 
 def _contexts(contexts: pd.DataFrame) -> Section:
-    blocks: list[Block] = []
-    headers = (Header("activation", True), Header("where"), Header("document"))
-    for place, ((layer, neuron), mine) in enumerate(by_neuron(contexts)):
-        shown = mine.sort_values("place")[["activation", "before", "text", "after", "document"]]
-        rows = [
-            (
-                Cell(number(activation), float(activation)),
-                Cell(plain(text), plain(text), (plain(before), plain(after))),
-                Cell(plain(document), plain(document)),
-            )
-            for activation, before, text, after, document in shown.itertuples(index=False, name=None)
-        ]
-        name = name_of(layer, neuron)
-        table = Table(headers, rows, f"Where {name} is strongest, one place a document")
-        blocks.append(Fold(name, (table,), unfolded=place == 0))
+    blocks = tuple(
+        Fold(neuron_name(*key), (contexts_table(of_neuron),), unfolded=place == 0)
+        for place, (key, of_neuron) in enumerate(by_neuron(contexts))
+    )
     lead = "The places in the texts where each neuron is furthest from 0, with the token marked."
-    return Section("Where each neuron is strongest", lead, tuple(blocks))
+    return Section("Where each neuron is strongest", lead, blocks)
 
 
 def _promoted(promoted: pd.DataFrame) -> Section:
     charts = []
-    for (layer, neuron), mine in by_neuron(promoted):
-        table = mine.assign(token=[_quoted(one) for one in mine.token]).sort_values(["direction", "place"])
-        charts.append((name_of(layer, neuron), logits(table)))
+    for (layer, neuron), of_neuron in by_neuron(promoted):
+        table = of_neuron.assign(token=of_neuron.token.map(_quoted)).sort_values(["direction", "place"])
+        charts.append((neuron_name(layer, neuron), logits(table)))
     caption = (
         "Orange: tokens whose logits the neuron raises as it is positive; blue: lowers (the other way round as it is "
         "negative). Its own direct write alone, before what later layers make of it; logits compare within one neuron."
     )
-    lead = "The tokens that each neuron speaks for and against: its output weights, read through the unembedding."
+    lead = "The tokens that each neuron promotes and suppresses: its output weights, read through the unembedding."
     return Section("What each neuron promotes", lead, (Grid("promoted", tuple(charts), caption),))
 
 

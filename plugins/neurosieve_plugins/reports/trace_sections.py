@@ -7,20 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve import Run
-from neurosieve_plugins.reports.blocks import (
-    Block,
-    Cell,
-    Code,
-    Figure,
-    Fold,
-    Grid,
-    Header,
-    Section,
-    Table,
-    Tiles,
-)
-from neurosieve_plugins.reports.tables import as_table, number, plain, whole
+from neurosieve import Block, Run, as_table, number, plural, spans_table
+from neurosieve_plugins.reports.blocks import Code, Figure, Fold, Grid, Section, Tiles
+from neurosieve_plugins.reports.text import plain
 from neurosieve_plugins.reports.trace_charts import confusion, phrases, scores, shares, thresholds
 
 __all__ = ["agreement_sections", "analysis_sections", "found_section", "phrase_figure", "written_sections"]
@@ -53,7 +42,7 @@ def phrase_figure(spans: pd.DataFrame, behaviour: str, name: str) -> tuple[Block
         "documents": "documents",
         "right": "answered right",
     }
-    total, most = whole(int(counted.spans.sum()), "span"), counted.iloc[0]
+    total, most = plural(int(counted.spans.sum()), "span"), counted.iloc[0]
     caption = f"{total} of {behaviour}; “{most.label}” makes {100 * most.share:.0f} % of them."
     if len(counted) > _BARS:
         caption += f" The {_BARS} most frequent of {len(counted)} phrases."
@@ -113,7 +102,7 @@ def _traces(traces: pd.DataFrame) -> Section:
     if counted:
         traces = traces.assign(_with=traces[counted].sum(axis=1)).sort_values("_with", ascending=False, kind="stable")
     titles = {str(name): str(name).replace("_", " ") for name in traces if name not in ("group", "_with")}
-    caption = whole(len(traces), "trace") + ", those with the behaviour first"
+    caption = plural(len(traces), "trace") + ", those with the behaviour first"
     if len(traces) > _LINES:
         caption += f"; the first {_LINES:,} are shown, all are in traces.parquet"
     table = as_table(traces.head(_LINES), titles, caption)
@@ -169,21 +158,10 @@ def found_section(run: Run) -> Section | None:
     if spans is None or not len(spans) or not {"before", "after"} <= set(spans):
         return None
     shown = spans.head(_LINES)
-    rows = [
-        (
-            Cell(plain(line.behaviour), plain(line.behaviour)),
-            Cell(plain(line.text), plain(line.text), (plain(line.before), plain(line.after))),
-            Cell(plain(line.document), plain(line.document)),
-        )
-        for line in shown.itertuples()
-    ]
-    caption = whole(len(spans), "span")
+    caption = plural(len(spans), "span")
     if len(spans) > _LINES:
         caption += f"; the first {_LINES:,} are shown, all are in spans.parquet"
-    headers = (Header("behaviour"), Header("where"), Header("document"))
-    return Section(
-        "What was found, in context", "Each span as it stands in its text.", (Table(headers, rows, caption),)
-    )
+    return Section("What was found, in context", "Each span as it stands in its text.", (spans_table(shown, caption),))
 
 
 def written_sections(run: Run) -> Iterator[Section]:
@@ -199,7 +177,8 @@ def written_sections(run: Run) -> Iterator[Section]:
             if total <= _TRACES:
                 blocks.append(_trace(json.loads(line), first=total == 1))
     lead = (
-        f"The first {min(total, _TRACES)} of {whole(total, 'trace')}, as the model wrote them; all are in traces.jsonl."
+        f"The first {min(total, _TRACES)} of {plural(total, 'trace')}, as the model wrote them; all are in "
+        "traces.jsonl."
     )
     yield Section("What the model wrote", lead, tuple(blocks))
 

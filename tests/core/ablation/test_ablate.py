@@ -484,7 +484,7 @@ def test_a_layer_that_the_run_did_not_read_is_refused(planted, tmp_path):
 
 
 def test_what_is_no_run_of_find_is_refused(edited, tmp_path):
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         ablate(tmp_path / "nowhere")
     with pytest.raises(DataError, match="is a run of `neurosieve ablate`: give one of `neurosieve find`"):
         ablate(edited(k=[1]).folder)
@@ -603,7 +603,7 @@ def test_the_command_line_generates(from_the_command_line, traced):
     ("arguments", "said"),
     [
         ((), "no run is given"),
-        (("run=nowhere",), "`nowhere` is no folder"),
+        (("run=nowhere",), "`nowhere` is not a folder"),
         (("-m", "run=nowhere", "k=[1],[2]"), "`nowhere` holds no finished run"),
         (("run=store",), "holds no finished run"),
         (("run=run", "k=[999]"), "holds 384 neurons"),

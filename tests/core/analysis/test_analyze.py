@@ -15,7 +15,8 @@ from neurosieve.analysis.summary import Analyze, wilson
 from neurosieve.cli import main
 from neurosieve.commands.analyze import analyze_run
 from neurosieve.runs.results import Run
-from neurosieve.terminal.analyze import highlighted, show_analysis, trace_shown
+from neurosieve.terminal.run import show_run
+from neurosieve.terminal.trace import highlighted, trace_shown
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.graders.boxed import Boxed
@@ -334,7 +335,7 @@ def test_a_run_of_texts_that_were_handed_over_wants_them_again(make_run):
 def printed(what, **options):
     out = Console(width=120, record=True, force_terminal=True, highlight=False, color_system="standard", **options)
     with out.capture() as caught:
-        show_analysis(what, out) if isinstance(what, Run) else out.print(what, soft_wrap=True)
+        show_run(what, out) if isinstance(what, Run) else out.print(what, soft_wrap=True)
     return caught.get()
 
 

@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from neurosieve import ConfigError, DataError, Detector, Document, Run, Span, detect, load
 from neurosieve.cli import main
 from neurosieve.detection.agreement import agreement_table, annotations_of, mark_sentences, rate_sentences
-from neurosieve.terminal.detect import show_detection
+from neurosieve.terminal.run import show_run
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.sources.traces import Traces
@@ -50,7 +50,7 @@ def go(tmp_path):
 
 def printed(run: Run, width=200, **options) -> str:
     out = Console(file=io.StringIO(), width=width, **options)
-    show_detection(run, out)
+    show_run(run, out)
     return out.file.getvalue()
 
 
@@ -267,7 +267,7 @@ def test_a_long_span_is_printed_in_short(go):
 def test_it_fits_a_narrow_terminal(go):
     shown = printed(go(), width=80)
     # A path is never cut.
-    assert max(len(line) for line in shown.splitlines() if not line.startswith("run folder: ")) <= 80
+    assert max(len(line) for line in shown.splitlines() if not line.startswith(("run folder: ", "report: "))) <= 80
 
 
 def test_the_config_of_the_run_is_enough_to_run_it_again(go, tmp_path):

@@ -20,7 +20,7 @@ from neurosieve.cli import main
 from neurosieve.commands.show import show
 from neurosieve.inspection.excerpts import excerpt, tokens_table
 from neurosieve.models.tiny import tiny_model
-from neurosieve.terminal.show import show_run
+from neurosieve.terminal.run import show_run
 from neurosieve.texts.labelling import LabelledDocument, token_range, tokenize
 from neurosieve.wording import visible
 from neurosieve_plugins.detectors.annotations import Annotations
@@ -467,7 +467,7 @@ def test_the_command_line_shows_and_leaves_its_run_in_the_run(from_the_command_l
     ("arguments", "said"),
     [
         ((), "no run is given"),
-        (("run=nowhere",), "`nowhere` is no folder"),
+        (("run=nowhere",), "`nowhere` is not a folder"),
         (("run=store",), "holds no finished run"),
         (("run=run", "k=999"), "holds 384 neurons"),
         (("run=run", "ids=[999]"), "no document `999`"),

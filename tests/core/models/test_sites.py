@@ -253,10 +253,10 @@ def test_kinds_share_a_store_and_never_each_others_activations(run):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_terminal_and_report_call_what_was_ranked_by_its_name(ranked, kind, capsys):
-    from neurosieve.terminal.find import show_result
+    from neurosieve.terminal.run import show_run
 
     result = ranked(kind)
-    show_result(result)
+    show_run(result)
     out = capsys.readouterr().out
     named = "MLP neurons" if kind == "mlp_post" else KINDS[kind].neurons
     assert f"{named} by auc" in out
@@ -265,13 +265,13 @@ def test_terminal_and_report_call_what_was_ranked_by_its_name(ranked, kind, caps
 
 
 def test_a_head_and_its_coordinate_stand_beside_each_head_output(ranked, capsys):
-    from neurosieve.terminal.find import show_result
+    from neurosieve.terminal.run import show_run
 
-    show_result(ranked("attn_z"))
+    show_run(ranked("attn_z"))
     said = capsys.readouterr().out
     assert "of head" in said
-    [line] = [one for one in said.splitlines() if one.replace("│", " ").split()[1:3] == ["1", "21"]]
-    assert line.replace("│", " ").split()[1:5] == ["1", "21", "1", "5"]
+    [line] = [one for one in said.splitlines() if one.replace("│", " ").split()[1:2] == ["L1N21"] and "best" not in one]
+    assert line.replace("│", " ").split()[1:4] == ["L1N21", "1", "5"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

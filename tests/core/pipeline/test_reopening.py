@@ -93,9 +93,9 @@ def test_what_was_handed_over_must_be_handed_over_again(run, tmp_path):
 def test_a_folder_that_is_no_run_of_find_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"holds no finished run: it lacks `run.json`"):
         reopened(tmp_path)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         reopened(tmp_path / "nothing")
-    (tmp_path / "run.json").write_text('{"command": "analyze"}')
+    (tmp_path / "run.json").write_text('{"format": 2, "command": "analyze"}')
     with pytest.raises(DataError, match="is a run of `neurosieve analyze`: give one of `neurosieve find`"):
         reopened(tmp_path)
 

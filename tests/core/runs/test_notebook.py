@@ -7,9 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurosieve import load
+from neurosieve import VERDICTS, load
 from neurosieve.runs.results import write_run
 from neurosieve.testing.runs import MARKUP, written_runs
+
+CHANCE = "chance: the best of all, in 5 % of 1,000 permutations"
+
+
+def rows(tree):
+    """Return the texts of each table's cells, row by row."""
+    return [
+        [["".join(cell.itertext()) for cell in line] for line in table.find("tbody")] for table in tree.iter("table")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +41,11 @@ def test_every_run_draws_itself_with_no_script_and_no_text_obeyed(runs):
 def test_a_ranking_shows_the_best_of_each_behaviour_and_whether_they_replicate(make_run):
     run = make_run("one", {"a": {"auc": [0.3, -0.9, 0.8]}, "b": {"auc": [0.25, 0.2, -0.1]}})
     tree = ElementTree.fromstring(run._repr_html_())
-    tables = [
-        [["".join(cell.itertext()) for cell in line] for line in table.find("tbody")] for table in tree.iter("table")
-    ]
-    assert tables == [
-        [["1", "0", "1", "-0.900"], ["2", "0", "2", "0.800"], ["3", "0", "0", "0.300"]],
-        [["1", "0", "0", "0.250"], ["2", "0", "1", "0.200"], ["3", "0", "2", "-0.100"]],
+    assert rows(tree) == [
+        [["1", "L0N1", "-0.900"], ["2", "L0N2", "0.800"], ["3", "L0N0", "0.300"]],
+        [["L0N1, the best neuron", "-0.900"], [CHANCE, "-0.250"]],
+        [["1", "L0N0", "0.250"], ["2", "L0N1", "0.200"], ["3", "L0N2", "-0.100"]],
+        [["L0N0, the best neuron", "0.250"], [CHANCE, "0.250"]],
     ]
     assert [len(list(drawing.iter("circle"))) for drawing in tree.iter("svg")] == [3, 3]
     assert "b: the best 3 of 3 MLP neurons by auc" in run._repr_html_()
@@ -50,11 +58,13 @@ def test_a_ranking_shows_what_chance_does_beside_its_verdicts(make_run):
     table = made.neurons.assign(p_fwer=[0.01, 1.0], q_fdr=[0.0001, np.nan], verdict=["behaviour", None])
     run = write_run(made.folder.parent / "told", told, {"neurons": table, "positions": made.positions})
     tree = ElementTree.fromstring(run._repr_html_())
-    [table] = tree.iter("table")
-    assert [["".join(cell.itertext()) for cell in line] for line in table.find("tbody")] == [
-        ["1", "0", "1", "-0.900", "0.010", "<0.001", "behaviour"],
-        ["2", "0", "0", "0.300", "1.000", "–", "–"],
+    neurons, evidence, verdicts = rows(tree)
+    assert neurons == [
+        ["1", "L0N1", "-0.900", "0.010", "<0.001", "behaviour"],
+        ["2", "L0N0", "0.300", "1.000", "–", "–"],
     ]
+    assert evidence[1] == [CHANCE.replace("1,000", "99"), "-0.400"]
+    assert verdicts == [["behaviour (1)", VERDICTS["behaviour"]]]
     assert "0.400 or more from 0 in 5 % of 99 permutations" in "".join(tree.itertext())
 
 
@@ -64,10 +74,10 @@ def test_a_ranking_shows_what_the_text_alone_tells(make_run):
     text = pd.DataFrame({"behaviour": "a", "baseline": ["token", "position"], "auc": [0.5, np.nan]})
     tables = {"neurons": table, "positions": made.positions, "baselines": text}
     tree = ElementTree.fromstring(write_run(made.folder.parent / "told", made.run, tables)._repr_html_())
-    neurons, alone = tree.iter("table")
-    assert [["".join(cell.itertext()) for cell in line][-1] for line in neurons.find("tbody")] == ["yes", "no"]
-    assert [["".join(cell.itertext()) for cell in line] for line in alone.find("tbody")] == [["token", "0.500", "–"]]
-    assert "1 of 2 neurons beat them all" in "".join(tree.itertext())
+    neurons, evidence = rows(tree)
+    assert [row[-1] for row in neurons] == ["yes", "no"]
+    assert evidence[2:] == [["the text alone: the id of the token that is read", "0.500"]]
+    assert "1 of 2 neurons beat the text alone" in "".join(tree.itertext())
 
 
 def test_the_best_neuron_is_drawn_at_the_end_of_its_layers_line(make_run):

@@ -10,11 +10,12 @@ import scipy.stats
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurosieve import ConfigError, DataError, Site, StoreError, compare, load
+from neurosieve import ConfigError, DataError, Run, Site, StoreError, compare, load
 from neurosieve.activations.store import Space
 from neurosieve.cli import main
 from neurosieve.commands.compare import compare_runs
-from neurosieve.runs.results import finished_runs, write_run
+from neurosieve.runs.results import draw, finished_runs, write_run
+from neurosieve_plugins.reports.html import Html
 
 AUC = {"a": {"auc": [0.5, 0.1, 0.8, math.nan], "d": [3.0, 0.0, -4.0, math.nan]}}
 TWO = {
@@ -71,6 +72,40 @@ def test_a_folder_without_a_finished_run_is_refused_with_what_it_lacks(make_run,
     (folder / lacks).unlink()
     with pytest.raises(DataError, match=f"holds no finished run.*: it lacks `?{lacks}"):
         load(folder)
+
+
+def rewritten(run, form):
+    """Write another `format` into the record of a run, or none."""
+    path = run.folder / "run.json"
+    record = {key: value for key, value in json.loads(path.read_text()).items() if key != "format"}
+    path.write_text(json.dumps(record if form is None else {"format": form, **record}))
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        (
+            None,
+            r"was written by an earlier version of neurosieve \(its run.json has no `format`.*run the command again",
+        ),
+        (1, r"an earlier version of neurosieve \(its run.json says `format` 1, this one reads 2\)"),
+        (3, r"a later version of neurosieve \(its run.json says `format` 3, this one reads 2\)"),
+    ],
+)
+def test_a_run_of_another_version_is_never_read(make_run, tmp_path, form, message):
+    runs = [make_run(name, TWO) for name in "xy"]
+    assert json.loads((runs[0].folder / "run.json").read_text())["format"] == 2
+    rewritten(runs[0], form)
+    folder = runs[0].folder
+    for attempt in (
+        lambda: load(folder),
+        lambda: Run(folder).run,
+        lambda: finished_runs(tmp_path),
+        lambda: compare(tmp_path),
+        lambda: draw(folder, {"html": Html()}),
+    ):
+        with pytest.raises(DataError, match=message):
+            attempt()
 
 
 TABLES = {"neurons": pd.DataFrame({"neuron": [1, 2]}), "positions": pd.DataFrame({"token": [0]})}
@@ -198,7 +233,8 @@ def test_compare_prints_tables_and_leaves_them_drawn_where_it_is_told(make_run, 
     said = capsys.readouterr().out
     assert "a: runs side by side, by their best 2" in said
     assert "what each run found" in said
-    assert "1.000" in said
+    [pair] = [line for line in said.split("side by side")[1].splitlines() if line.startswith("│")][:1]
+    assert [cell.strip() for cell in pair.split("│")[1:5]] == ["1", "2", "1", "1"]
     left = load(tmp_path / "c")
     pd.testing.assert_frame_equal(left.table("comparison"), compare(tmp_path / "runs", k=2))
     assert len(left.table("runs")) == 4
@@ -210,9 +246,9 @@ def test_compare_names_each_run_once_and_numbers_it_in_its_tables(make_run, tmp_
         make_run(f"runs/{seed}", {"a": TWO["a"]}, overrides=("source=traces", f"seed={seed}"))
     main(["compare", str(tmp_path / "runs"), "-k", "2"])
     said = capsys.readouterr().out
-    assert "  1  seed=0\n  2  seed=1\n" in said
+    assert "  1: seed=0\n  2: seed=1\n" in said
     assert said.count("seed=0") == 1
-    assert "rank by" not in said  # The same in both.
+    assert "ranked by" not in said  # The same in both.
     assert "verdict" not in said  # None has any.
 
 

@@ -126,7 +126,7 @@ def test_the_interval_of_a_neuron_that_fires_less_is_turned_with_its_score() -> 
     )
     told = ranked(table, "auc", 0.5).table
     assert told.far.tolist() == pytest.approx([0.4, 0.3])
-    assert told.far_there.tolist() == pytest.approx([0.3, -0.1])  # The second has turned its sign.
+    assert told.far_heldout.tolist() == pytest.approx([0.3, -0.1])  # The second has turned its sign.
     assert told.low.tolist() == pytest.approx([0.2, -0.2])
     assert told.high.tolist() == pytest.approx([0.35, 0.05])
     assert told.verdict.tolist() == ["replicates", "does not replicate"]

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
+from neurosieve.runs.record import Record
 from neurosieve.runs.results import Run
-from neurosieve.terminal.find import console
+from neurosieve.runs.tables import neuron_name
 from neurosieve.wording import visible
 
-__all__ = ["show_run"]
+__all__ = ["show_neurons"]
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _HANGING = " ▔▔▔▔▀▀▀▀"
@@ -35,82 +35,80 @@ class _Cell(NamedTuple):
     spans: str
 
 
-def show_run(run: Run, out: Console | None = None) -> None:
-    """Print a finished run of `show`: its warnings, then what there is of each neuron, and the folder that holds it."""
-    out = out or console()
+def show_neurons(run: Run, out: Console) -> None:
+    """Print what a run of `show` holds of each neuron."""
     tables = {name: run.table(name) for name in run.tables}
-    for warning in run.run["warnings"]:
-        out.print(f"[bold yellow]warning:[/] {escape(warning)}")
-    for about in run.run["neurons"]:
-        mine = {
-            name: table[(table.layer == about["layer"]) & (table.neuron == about["neuron"])]
+    for neuron in run.run["neurons"]:
+        of_neuron = {
+            name: table[(table.layer == neuron["layer"]) & (table.neuron == neuron["neuron"])]
             for name, table in tables.items()
         }
-        for line in _lines(about, mine, run.run, min(out.width, _WIDTH)):
+        for line in _lines(neuron, of_neuron, run.run, min(out.width, _WIDTH)):
             out.print(line, soft_wrap=True)
     out.print(
-        "\nBars rise with what a neuron holds at a token, and hang where that is below 0; ‾ is under a behaviour's "
-        f"spans.\nPresent and control: the median (the quartiles) at the positions of the run.\n"
-        f"run folder: {escape(str(run.folder))}",
+        "\nBars rise with the activation of a neuron at a token, and hang where it is below 0; ‾ is under the spans of "
+        "a behaviour.\nPresent and control: the median (the quartiles) at the positions of the run.",
         soft_wrap=True,
     )
 
 
-def _lines(about: dict[str, Any], mine: dict[str, pd.DataFrame], run: dict[str, Any], width: int) -> Iterator[Text]:
-    ranks = [f"rank {rank:,} of {behaviour}" for behaviour, rank in about["ranks"].items()]
-    ranked = f", {', '.join(ranks)} by {run['rank_by']}" if ranks else ""
-    yield Text(f"\nL{about['layer']}N{about['neuron']}{visible(ranked)}", style="bold")
-    yield from _distributions(mine["distribution"])
-    if "promoted" in mine:
-        for direction, lines in mine["promoted"].groupby("direction", sort=False):
+def _lines(neuron: dict[str, Any], tables: dict[str, pd.DataFrame], record: Record, width: int) -> Iterator[Text]:
+    ranks = [f"rank {rank:,} of {behaviour}" for behaviour, rank in neuron["ranks"].items()]
+    ranked = f", {', '.join(ranks)} by {record['rank_by']}" if ranks else ""
+    yield Text(f"\n{neuron_name(neuron['layer'], neuron['neuron'])}{visible(ranked)}", style="bold")
+    yield from _distributions(tables["distribution"])
+    if "promoted" in tables:
+        for direction, rows in tables["promoted"].groupby("direction", sort=False):
             sign = {"promotes": "above", "suppresses": "below"}[str(direction)]
-            yield Text(f"  {sign} 0 promotes  ").append("  ".join(_token(one) for one in lines.token), style="italic")
-    if len(mine["contexts"]):
-        which = {1: "highest", -1: "lowest", 0: "largest"}[about["direction"]]
-        yield Text(f"  {which} of {about['tokens_searched']:,} tokens, one of a document:")
-        for line in mine["contexts"].head(_CONTEXTS).itertuples():
-            yield _context(line, width)
-    largest = float(mine["tokens"].activation.abs().max())
-    for about_document in run["documents"]:
-        name = about_document["document"]
-        yield from _document(about_document, mine["tokens"][mine["tokens"].document == name], largest, width)
+            yield Text(f"  {sign} 0 promotes  ").append("  ".join(map(_token, rows.token)), style="italic")
+    if len(tables["contexts"]):
+        which = {1: "highest", -1: "lowest", 0: "largest"}[neuron["direction"]]
+        yield Text(f"  {which} of {neuron['tokens_searched']:,} tokens, one of a document:")
+        for row in tables["contexts"].head(_CONTEXTS).itertuples():
+            yield _context(row, width)
+    tokens = tables["tokens"]
+    largest = float(tokens.activation.abs().max())
+    for document in record["documents"]:
+        of_document = tokens[tokens.document == document["document"]]
+        if len(of_document):
+            yield from _document(document, of_document, largest, width)
 
 
 def _distributions(table: pd.DataFrame) -> Iterator[Text]:
     several = table.behaviour.nunique() > 1
-    for (behaviour, part), lines in table.groupby(["behaviour", "part"], sort=False):
-        by_label = {line.label: line for line in lines.itertuples()}
-        said = ", ".join(
+    for (behaviour, part), rows in table.groupby(["behaviour", "part"], sort=False):
+        by_label = {row.label: row for row in rows.itertuples()}
+        quartiles = ", ".join(
             f"{name} {by_label[label].median:.3f} ({by_label[label].q25:.3f} to {by_label[label].q75:.3f}) "
             f"at {by_label[label].positions:,}"
             for label, name in ((1, "present"), (0, "control"))
             if label in by_label
         )
-        auc = lines.auc.iloc[0]
+        auc = rows.auc.iloc[0]
         groups = {"ranking": "ranked on", "heldout": "held out"}[str(part)]
         whose = f"{visible(str(behaviour))}, " if several else ""
-        yield Text(f"  {whose}{groups}: {said}" + ("" if math.isnan(auc) else f"; AUC {auc:.3f}"))
+        yield Text(f"  {whose}{groups}: {quartiles}" + ("" if math.isnan(auc) else f"; AUC {auc:.3f}"))
 
 
-def _context(line: Any, width: int) -> Text:
-    token = visible(line.text)
+def _context(row: Any, width: int) -> Text:
+    token = visible(row.text)
     room = max(8, (width - cell_len(token) - 14) // 2)
-    before, after = visible(line.before)[-room:], visible(line.after)[:room]
-    drawn = Text(f"  {line.activation:>9.3f}  ").append(before.rjust(room), style="dim")
+    before, after = visible(row.before)[-room:], visible(row.after)[:room]
+    drawn = Text(f"  {row.activation:>9.3f}  ").append(before.rjust(room), style="dim")
     return drawn.append(token, style="bold reverse").append(after, style="dim")
 
 
-def _document(about: dict[str, Any], tokens: pd.DataFrame, largest: float, width: int) -> Iterator[Text]:
+def _document(document: dict[str, Any], tokens: pd.DataFrame, largest: float, width: int) -> Iterator[Text]:
     """Draw the tokens about the first span of a document; where there is none, about the strongest."""
     tokens = tokens.reset_index(drop=True)
     covered = np.flatnonzero(tokens.behaviour_spans != "")
     strength = tokens.activation.abs().fillna(0.0)
     centre = int(covered[0]) if len(covered) else int(strength.to_numpy().argmax())
     shown = tokens.iloc[max(0, centre - _BEFORE) : centre + _BEHIND]
-    held_out = ", held out" if about["part"] == "heldout" else ""
+    held_out = ", held out" if document["part"] == "heldout" else ""
     yield Text(
-        f"  {visible(about['document'])}{held_out}: tokens {shown.token.iloc[0]:,} to {shown.token.iloc[-1]:,} of "
-        f"{about['tokens']:,}; a full bar is {largest:.3f}",
+        f"  {visible(document['document'])}{held_out}: tokens {shown.token.iloc[0]:,} to {shown.token.iloc[-1]:,} of "
+        f"{document['tokens']:,}; a full bar is {largest:.3f}",
         style="bold dim",
     )
     columns = (shown[name].tolist() for name in ("text", "activation", "behaviour_spans"))
@@ -122,7 +120,7 @@ def _document(about: dict[str, Any], tokens: pd.DataFrame, largest: float, width
     if best.empty:
         return
     yield Text("    strongest: ").append(
-        ", ".join(f"{_token(one)} {there:.3f}" for one, there in zip(best.text, best.activation, strict=True)),
+        ", ".join(f"{_token(text)} {value:.3f}" for text, value in zip(best.text, best.activation, strict=True)),
         style="dim",
     )
 
@@ -133,7 +131,7 @@ def _wrapped(cells: Sequence[_Cell], width: int) -> Iterator[list[_Cell]]:
     for cell in cells:
         for start in range(0, max(1, len(cell.text)), width // 2):  # A character takes two columns at most.
             piece = cell._replace(text=cell.text[start : start + width // 2])
-            if line and sum(cell_len(one.text) for one in line) + cell_len(piece.text) > width:
+            if line and sum(cell_len(placed.text) for placed in line) + cell_len(piece.text) > width:
                 yield line
                 line = []
             line.append(piece)

@@ -1,0 +1,73 @@
+"""A run folder, read."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from neurosieve.errors import DataError, nearest
+from neurosieve.models.sites import KINDS, Kind
+from neurosieve.runs.record import FORMAT, Record
+
+__all__ = ["RECORD", "RunFolder"]
+
+RECORD = "run.json"
+"""The file that is written last: a folder without it holds no finished run."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The record and the tables of a finished run, read from its folder when asked."""
+
+    folder: Path
+
+    @cached_property
+    def run(self) -> Record:
+        """What was asked, what was read, with what, how long it took, and what to beware of.
+
+        Raises:
+            DataError: the folder holds no finished run, or one of an earlier version.
+        """
+        try:
+            record = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise DataError(
+                f"`{self.folder}` holds no finished run: its `{RECORD}` cannot be read ({error})"
+            ) from error
+        form = record.get("format")
+        if form != FORMAT:
+            which = f"says `format` {form}" if form is not None else "has no `format`"
+            raise DataError(
+                f"`{self.folder}` was written by {'a later' if (form or 0) > FORMAT else 'an earlier'} version of "
+                f"neurosieve (its {RECORD} {which}, this one reads {FORMAT}): run the command again"
+            )
+        return cast(Record, record)
+
+    @property
+    def command(self) -> str:
+        """The command that left the run."""
+        return self.run["command"]
+
+    @property
+    def site(self) -> Kind:
+        """The kind of site that was read; MLP neurons, where the run says nothing."""
+        return KINDS[self.run.get("model", {}).get("site", "mlp_post")]
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the run's tables."""
+        return sorted(path.stem for path in self.folder.glob("*.parquet"))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table of the run by name.
+
+        Raises:
+            DataError: the run has no such table.
+        """
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            raise DataError(f"the run `{self.folder}` has no table `{name}`: {nearest(name, self.tables)}")
+        return pd.read_parquet(path)

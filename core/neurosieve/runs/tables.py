@@ -1,0 +1,113 @@
+"""Numbers and tables of a run as people read them."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from neurosieve.runs.blocks import Cell, Header, Table
+
+__all__ = ["as_table", "interval", "neuron_name", "number", "probability_cell", "score", "score_cell", "word_cell"]
+
+
+def number(value: Any, signed: bool = False) -> str:
+    """Return a number with as many digits as are of use; undefined is a dash.
+
+    >>> number(0.12345), number(-3), number(float("nan")), number(12345.6), number(0.00456), number(0.00001234)
+    ('0.123', '−3', '–', '12,346', '0.0046', '1.2e−05')
+    """
+    if value is None or pd.isna(value):
+        return "–"
+    value = float(value)
+    size = abs(value)
+    if math.isinf(size):
+        text = "∞"
+    elif value == int(value) and size < 1e15:
+        text = f"{size:,.0f}"
+    elif size < 1e-4:
+        text = f"{size:.1e}"
+    elif size < 0.01:
+        text = f"{size:.{1 - math.floor(math.log10(size))}f}"  # Two digits of whatever there is.
+    else:
+        text = f"{size:,.{0 if size >= 1000 else 1 if size >= 100 else 3}f}"
+    sign = "−" if value < 0 else "+" if signed and value > 0 else ""
+    return sign + text.replace("-", "−")
+
+
+def interval(low: Any, high: Any, signed: bool = False) -> str:
+    """Return an interval, nothing where it is undefined."""
+    return "" if pd.isna(low) or pd.isna(high) else f"{number(low, signed)} to {number(high, signed)}"
+
+
+def score(value: Any) -> str:
+    """Return a score with three decimals, so that a column of them is easy to compare; undefined is a dash."""
+    return "–" if value is None or pd.isna(value) else f"{value:.3f}"
+
+
+def neuron_name(layer: int, neuron: int) -> str:
+    """Return what a neuron is called, as on the command line.
+
+    >>> neuron_name(3, 17)
+    'L3N17'
+    """
+    return f"L{layer}N{neuron}"
+
+
+def score_cell(value: Any) -> Cell:
+    """Return the cell of a score."""
+    return Cell(score(value), math.nan if value is None or pd.isna(value) else float(value))
+
+
+def probability_cell(value: Any) -> Cell:
+    """Return the cell of a p; one that rounds to 0 is below 0.001."""
+    return score_cell(value)._replace(text="<0.001") if value < 0.0005 else score_cell(value)
+
+
+def word_cell(value: Any) -> Cell:
+    """Return the cell of a word, or of a yes or no; undefined is a dash, and last."""
+    if value is None or pd.isna(value):
+        return Cell("–", "")
+    return Cell(value if isinstance(value, str) else "yes" if value else "no")
+
+
+def as_table(
+    frame: pd.DataFrame, titles: Mapping[str, str], caption: str, shares: Iterable[str] = (), names: Iterable[str] = ()
+) -> Table:
+    """Return some columns of a frame as a table.
+
+    Args:
+        frame: the rows.
+        titles: the columns to show, and the heading of each; those that the frame lacks, or that are empty throughout,
+            are left out.
+        caption: what the table shows.
+        shares: the columns to show in per cent.
+        names: the columns whose numbers are names, such as that of a neuron, and not quantities.
+    """
+    shares, names = set(shares), set(names)
+    headers, columns = [], []
+    for name, title in titles.items():
+        if name not in frame or _empty(frame[name]):
+            continue
+        column = frame[name]
+        numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        headers.append(Header(title, numeric))
+        columns.append(
+            [_quantity(value, name in shares, name in names) if numeric else _text(value) for value in column.tolist()]
+        )
+    return Table(headers, list(zip(*columns, strict=True)), caption)
+
+
+def _empty(column: pd.Series) -> bool:
+    return len(column) > 0 and bool((column.isna() | (column.astype(object) == "")).all())
+
+
+def _quantity(value: Any, share: bool, name: bool) -> Cell:
+    if value is None or pd.isna(value):
+        return Cell("–", math.nan)
+    return Cell(str(value) if name else f"{100 * value:.1f} %" if share else number(value), value)
+
+
+def _text(value: Any) -> Cell:
+    known = value is None or isinstance(value, bool) or pd.isna(value)
+    return word_cell(value) if known else Cell(str(value))

@@ -1,0 +1,214 @@
+"""What runs on texts say: what detectors mark, how well they agree with annotators, what is in traces."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
+from neurosieve.runs.folder import RunFolder
+from neurosieve.runs.tables import as_table, word_cell
+from neurosieve.wording import plural
+
+__all__ = [
+    "agreement_table",
+    "analysis_blocks",
+    "detection_blocks",
+    "generation_blocks",
+    "learning_blocks",
+    "measure_name",
+    "spans_table",
+]
+
+_LONGEST = 200
+"""Of a longer span, its beginning and its end are shown."""
+_LISTED = 20
+"""So many phrases and traces of each behaviour are listed; the tables have them all."""
+_MEASURES = {"right": "answer right", "thought_ended": "thought ended", "out_of_tokens": "out of tokens"}
+
+
+def detection_blocks(run: RunFolder) -> Iterator[Block]:
+    """Yield what a run of `detect` marks: spans in context, phrases, agreement with annotators."""
+    record, spans, phrases = run.run, run.table("spans"), run.table("phrases")
+    contexts = record.get("config", {}).get("contexts", 0)
+    for behaviour in record["behaviours"]:
+        marked = spans[spans.behaviour == behaviour]
+        if len(marked) and contexts:
+            # Spread evenly over all spans.
+            places = np.unique(np.linspace(0, len(marked) - 1, min(contexts, len(marked))).round().astype(int))
+            some = f"{len(places):,} of {len(marked):,} spans, spread evenly"
+            shown = marked.iloc[places].assign(text=[_shortened(text) for text in marked.text.iloc[places]])
+            yield spans_table(shown, f"{behaviour}: {some if len(places) < len(marked) else 'all spans'}")
+        if len(marked):
+            table = phrases[phrases.behaviour == behaviour]
+            more = f", the first {_LISTED} of {len(table):,}" if len(table) > _LISTED else ""
+            titles = {"label": "phrase", "spans": "spans", "documents": "documents"}
+            yield as_table(table.head(_LISTED), titles, f"{behaviour}: what was found{more}")
+        if counts := record["counts"].get("behaviours", {}).get(behaviour):
+            yield Note(
+                f"{behaviour}: {plural(counts['spans'], 'span')}; in {plural(counts['documents_with'], 'document')}, "
+                f"and not in {counts['documents_without']:,}"
+            )
+    if "agreement" in run.tables:
+        yield agreement_table(run.table("agreement"), "agreement with annotated sentences")
+        yield _confusion(run.table("confusion"))
+        if "annotated_sentences" in record["counts"]:
+            yield Note(
+                f"agreement: {record['counts']['annotated_sentences']:,} annotated sentences of "
+                f"{record['counts']['annotated_documents']:,} documents"
+            )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+
+
+def spans_table(spans: pd.DataFrame, caption: str) -> Table:
+    """Return spans in their context, with the behaviour of each where there are several."""
+    several = spans.behaviour.nunique() > 1
+    headers = (*[Header("behaviour")] * several, Header("document"), Header("start", True), Header("in context"))
+    rows = [
+        (
+            *[Cell(row["behaviour"])] * several,
+            Cell(row["document"]),
+            Cell(f"{row['start']:,}", row["start"]),
+            Cell(row["text"], around=(row["before"], row["after"])),
+        )
+        for row in spans.to_dict("records")
+    ]
+    return Table(headers, rows, caption)
+
+
+def learning_blocks(run: RunFolder) -> Iterator[Block]:
+    """Yield how good a trained detector is on documents that had no part in its training, and where it is."""
+    record, training = run.run, run.run["training"]
+    name, output = record["config"]["learner"], record["output"]
+    caption = (
+        f"{record['behaviours'][0]}: {training['with_the_behaviour']:,} of {training['sentences']:,} annotated "
+        f"sentences, {plural(training['documents'], 'document')} in {plural(training['groups'], 'group')}"
+    )
+    yield agreement_table(run.table("agreement"), caption)
+    yield Note(
+        f"`{name}` is cross-validated: trained {training['folds']} times without a part of the groups, its threshold "
+        "chosen without that part too, and measured on it"
+    )
+    wanted = training["wanted_precision"]
+    aim = "for the best F1" if wanted is None else f"for a precision of {wanted:g}"
+    yield Note(f"the detector itself is trained on all; its threshold {aim}: {training['threshold']:.3f}")
+    yield Note("detector:", output)
+    yield Note("use it:", f"neurosieve find detectors=[{name}] detectors.{name}.path={output}")
+
+
+def agreement_table(agreement: pd.DataFrame, caption: str) -> Table:
+    """Return precision, recall and F1 with their intervals, a row per detector and label."""
+    headers = [Header("detector"), Header("label")]
+    headers += [Header(title, True) for title in ("precision", "recall", "F1", "sentences with it")]
+    rows = [
+        (
+            Cell(row["detector"]),
+            Cell(row["label"]),
+            *(_share_cell(row, measure) for measure in ("precision", "recall", "f1")),
+            Cell(f"{row['true_positive'] + row['false_negative']:,}", row["true_positive"] + row["false_negative"]),
+        )
+        for row in agreement.to_dict("records")
+    ]
+    return Table(headers, rows, caption)
+
+
+def _share_cell(row: Mapping[Any, Any], measure: str) -> Cell:
+    value, low, high = (row.get(name, math.nan) for name in (measure, f"{measure}_low", f"{measure}_high"))
+    reach = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
+    return Cell("–" if math.isnan(value) else f"{value:.2f}{reach}", value)
+
+
+def _confusion(table: pd.DataFrame) -> Table:
+    detectors = list(dict.fromkeys(table.detector))
+    rows = []
+    for label, of_label in table.groupby("label", sort=False):
+        of_detector = of_label.set_index("detector")
+        cells = [
+            Cell(f"{of_detector.detected[name]:,} ({of_detector.share[name]:.1%})", float(of_detector.share[name]))
+            for name in detectors
+        ]
+        sentences = int(of_detector.sentences.to_list()[0])
+        rows.append((Cell(str(label)), Cell(f"{sentences:,}", sentences), *cells))
+    headers = [Header("label"), Header("sentences", True), *(Header(name, True) for name in detectors)]
+    return Table(headers, rows, "the share of each label's sentences that each detector marks")
+
+
+def measure_name(measure: str) -> str:
+    """Return what a measure of traces is called: `shows_waiting` is the behaviour."""
+    return _MEASURES.get(measure) or measure.removeprefix("shows_")
+
+
+def analysis_blocks(run: RunFolder) -> Iterator[Block]:
+    """Yield what a run of `analyze` counts: shares of traces, and the traces that show each behaviour."""
+    counts, summary, traces, spans = run.run["counts"], *map(run.table, ("summary", "traces", "spans"))
+    groups = f" of {plural(counts['groups'], 'problem')}" if "groups" in counts else ""
+    rows = [
+        (
+            Cell(measure_name(row["measure"])),
+            *(Cell(f"{row[name]:,}", row[name]) for name in ("count", "n")),
+            Cell(f"{100 * row['share']:.2f} %", row["share"]),
+            Cell(f"{100 * row['low']:.2f} to {100 * row['high']:.2f} %", row["low"]),
+        )
+        for row in summary[summary.by == "overall"].to_dict("records")
+    ]
+    headers = [Header(""), *(Header(title, True) for title in ("traces", "of", "share", "95 % interval"))]
+    yield Table(headers, rows, f"{plural(counts['documents'], 'trace')}{groups}")
+    for by, part in summary[summary.by != "overall"].groupby("by", sort=False):
+        yield _by(part, f"by {by}")
+    for behaviour in run.run["behaviours"]:
+        showing = traces[traces[f"{behaviour}_spans"] > 0]
+        if len(showing):
+            yield _listed(showing, spans[spans.behaviour == behaviour], behaviour)
+
+
+def _by(summary: pd.DataFrame, caption: str) -> Table:
+    measures = list(dict.fromkeys(summary.measure))
+    headers = [Header(""), *(Header(measure_name(measure), True) for measure in measures)]
+    rows = []
+    for value, of_value in summary.groupby("value", sort=False):
+        by_measure = {row["measure"]: row for row in of_value.to_dict("records")}
+        rows.append((Cell(str(value) or "(none)"), *(_share_of(by_measure[measure]) for measure in measures)))
+    return Table(headers, rows, caption)
+
+
+def _share_of(row: Mapping[Any, Any]) -> Cell:
+    if not row["n"]:
+        return Cell("–", math.nan)
+    share, low, high = (round(100 * row[name]) for name in ("share", "low", "high"))
+    return Cell(f"{row['count']:,} of {row['n']:,}: {share} % ({low} to {high} %)", row["share"])
+
+
+def _listed(traces: pd.DataFrame, spans: pd.DataFrame, behaviour: str) -> Table:
+    more = f", the first {_LISTED} of them" if len(traces) > _LISTED else ""
+    rows = []
+    for trace in traces.head(_LISTED).itertuples():
+        labels = spans[spans.document == trace.id].label.value_counts(sort=False)
+        phrases = ", ".join(f"{label} ×{count}" if count > 1 else str(label) for label, count in labels.items())
+        known = [Cell(str(value)) for value in (trace.id, trace.level, trace.type)]
+        rows.append((*known, word_cell(trace.right), Cell(phrases)))
+    headers = [Header(title) for title in ("trace", "level", "type", "answer right", "phrases")]
+    return Table(headers, rows, f"{behaviour}: {plural(len(traces), 'trace')}{more}")
+
+
+def generation_blocks(run: RunFolder) -> Iterator[Block]:
+    """Yield how much a run of `generate` wrote, and what can be done with it."""
+    counts, model = run.run["counts"], run.run["model"]
+    if "traces" not in counts:
+        return
+    reused = f", {counts['from_the_store']:,} of them kept from before" if counts["from_the_store"] else ""
+    yield Note(
+        f"{plural(counts['traces'], 'trace')} of {plural(counts['problems'], 'problem')} by {model['name']} "
+        f"({model['dtype']}, {model['device']}){reused}: {counts['tokens']:,} tokens; {counts['ended']:,} were ended "
+        f"by the model, {counts['out_of_tokens']:,} ran out of tokens"
+    )
+    if written := counts["tokens_made"]:
+        seconds = run.run["timings_seconds"]["generating"]
+        yield Note(f"{written:,} tokens were made in {seconds:,.0f} s, {written / max(seconds, 0.001):,.0f} a second")
+    traces = run.folder / "traces.jsonl"
+    yield Note("traces:", str(traces))
+    yield Note("next:", f"neurosieve analyze source=traces source.path={traces}")

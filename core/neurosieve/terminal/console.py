@@ -1,0 +1,73 @@
+"""Blocks on a console: every text is shown as it is, and none of it is obeyed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from neurosieve.runs.blocks import Block, Cell, Facts, Note, Table
+from neurosieve.wording import visible
+
+__all__ = ["console", "show_blocks", "show_warnings"]
+
+
+def console(**options: Any) -> Console:
+    """Return the console to print on; a pipe or a file gets whole lines, however long."""
+    screen = Console(highlight=False, **options)
+    return screen if screen.is_terminal else Console(width=1000, highlight=False, **options)
+
+
+def show_warnings(warnings: Iterable[str], out: Console) -> None:
+    """Print warnings, a line each."""
+    for warning in warnings:
+        out.print(Text("warning:", style="bold yellow").append(f" {visible(warning)}", style="not bold default"))
+
+
+def show_blocks(blocks: Iterable[Block], out: Console) -> None:
+    """Print blocks, a table with as many of its columns as fit."""
+    for block in blocks:
+        match block:
+            case Note(text=text, command=""):
+                out.print(Text(visible(text)))
+            case Note(text=text, command=command):
+                # A command or a path is never broken: it is there to be copied.
+                out.print(Text(visible(f"{text} {command}")), soft_wrap=True)
+            case Facts(facts=facts):
+                for name, value in facts:
+                    out.print(Text(visible(f"{name}: {value}")))
+            case Table() if block.rows:
+                out.print(_table(block, out.width))
+
+
+def _table(block: Table, width: int) -> RichTable:
+    """Return a table with all its columns, or with as many as fit."""
+    for detail in (2, 1, 0):
+        table = _with_columns(block, detail)
+        if Measurement.get(_WIDE, _WIDE.options, table).maximum <= width:
+            break
+    return table
+
+
+_WIDE = Console(width=10_000)
+
+
+def _with_columns(block: Table, detail: int) -> RichTable:
+    shown = [place for place, header in enumerate(block.headers) if header.detail <= detail]
+    several_lines = any(cell.around for row in block.rows for cell in row)
+    table = RichTable(title=Text(visible(block.caption)), title_justify="left", show_lines=several_lines)
+    for place in shown:
+        header = block.headers[place]
+        table.add_column(Text(visible(header.text)), justify="right" if header.number else "left", overflow="fold")
+    for row in block.rows:
+        table.add_row(*(_text(row[place]) for place in shown))
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    if cell.around is None:
+        return Text(visible(cell.text))
+    before, after = map(visible, cell.around)
+    return Text(before, style="dim").append(visible(cell.text), style="bold reverse not dim").append(after)
