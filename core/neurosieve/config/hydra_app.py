@@ -13,6 +13,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from neurosieve.config.command import Command
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
@@ -63,26 +64,25 @@ class _Job:
             raise
 
 
-def run_hydra(
-    command: str, arguments: Sequence[str], schemas: Mapping[str, type], task: Callable[[Any, Path], None]
-) -> None:
+def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, Path], None]) -> None:
     """Run `task` with each config that the arguments ask for, and the folder for its results.
 
     Raises:
         NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
     """
-    publish(schemas)
-    parsed = _parsed(command, arguments)
+    publish(command.schemas)
+    name, arguments = command.name, command.for_hydra(arguments)
+    parsed = _parsed(name, arguments)
     # Hydra wants all overrides in one piece: here, flags such as `-m` may stand anywhere among them.
-    arguments = [*(one for one in arguments if one not in parsed.overrides), *parsed.overrides]
+    arguments = [*(argument for argument in arguments if argument not in parsed.overrides), *parsed.overrides]
 
-    with explained(command, arguments), logs_checked(_discard):
-        refuse_foreign_hydra_targets(command, parsed)
+    with explained(name, arguments), logs_checked(_discard):
+        refuse_foreign_hydra_targets(name, parsed)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-        sys.argv = [f"neurosieve {command}", *arguments]
+        sys.argv = [f"neurosieve {name}", *arguments]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
         try:
-            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(_Job(task))()
+            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=name)(_Job(task))()
         except _JobFailed as failed:
             raise failed.error from failed.error.__cause__
         finally:

@@ -144,7 +144,7 @@ def sieve(job: Job, held: LanguageModel, folder: Path) -> Result:
         "reading": vars(done),
         "timings_seconds": watch.seconds,
         "model": model_record(held, atlas, sites, first[rank_by].value.shape[1]),
-        "config": job.told(),
+        "config": job.record(),
         **provenance(positions.table, space.address),
     }
     tables = {

@@ -111,7 +111,7 @@ def streamed(job: Job, held: LanguageModel, folder: Path) -> Result:
         | {"tokens": tally.counts["tokens_read"]},
         "timings_seconds": watch.seconds,
         "model": model_record(held, atlas, sites, first[rank_by].value.shape[1]),
-        "config": job.told(),
+        "config": job.record(),
         "versions": versions(),
         "hashes": {"pass": address},
     }

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 
 from neurosieve import ConfigError, Detector, hookimpl
 from neurosieve.cli import main
+from neurosieve.commands.find import COMMAND
 from neurosieve.config.configuration import PLURAL, as_object, build, composed, publish, refuse_foreign_targets
-from neurosieve.pipeline.job import SCHEMAS
 from neurosieve.registry import Registry, describe, installed
 
 PLUGINS = {f"{plugin.kind}/{plugin.name}": plugin for plugin in installed()}
@@ -58,7 +58,7 @@ def published(monkeypatch):
     """Offer the detector of this file in Hydra's store, for one test."""
     store = ConfigStore.instance()
     monkeypatch.setattr(store, "repo", copy.deepcopy(store.repo))
-    publish(SCHEMAS)
+    publish(COMMAND.schemas)
     publish({}, REGISTRY)
 
 
@@ -75,7 +75,7 @@ COMMANDS = {"problems": "generate", "grader": "analyze", "intervention": "ablate
 def test_the_fields_of_every_plugin_compose_to_its_defaults(target):
     kind, name = target.split("/")
     group, command = PLURAL.get(kind), COMMANDS.get(kind, "find")
-    publish(import_module(f"neurosieve.commands.{command}").SCHEMAS)
+    publish(import_module(f"neurosieve.commands.{command}").COMMAND.schemas)
     config = composed(command, [f"{group}=[{name}]"] if group else [f"{kind}={name}"])
     node = config[group][name] if group else config[kind]
     assert node._target_ == target
@@ -224,12 +224,12 @@ def test_a_node_that_asks_for_nothing_builds_nothing(node):
 )
 def test_settings_that_make_no_sense_are_refused(schema, values, said):
     with pytest.raises(ConfigError, match=said):
-        as_object(SCHEMAS[schema], values, "here")
+        as_object(COMMAND.schemas[schema], values, "here")
 
 
 def test_settings_of_a_config_are_plain_values():
     config = OmegaConf.create({"layers": [2, 0], "more": {"a": [1]}})
-    found = as_object(SCHEMAS["find"], {"layers": config.layers, "source": config.more}, "here")
+    found = as_object(COMMAND.schemas["find"], {"layers": config.layers, "source": config.more}, "here")
     assert found.layers == (2, 0)
     assert found.source == {"a": [1]}
     assert type(found.source) is dict
