@@ -17,7 +17,7 @@ from neurosieve.config.command import Command
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
-from neurosieve.errors import ConfigError, NeurosieveError
+from neurosieve.errors import ConfigError, NeurosieveError, refusal
 
 __all__ = ["run_hydra", "sweep_begins"]
 
@@ -54,10 +54,11 @@ class _Job:
             refuse_foreign_targets(config)
             self._task(config, folder)
             _discard(folder)  # Unless it holds a run: a task may print something and leave none.
-        except NeurosieveError as error:
+        except (NeurosieveError, OSError) as raised:
             _discard(folder)
+            error = raised if isinstance(raised, NeurosieveError) else _of_the_system(raised)
             if self._sent:  # Launchers bring an Exception back, once the other jobs have ended; and nothing else.
-                raise
+                raise error from error.__cause__
             raise _JobFailed(error) from error
         except BaseException:  # Ctrl-C too: the folder goes, the error goes on.
             _discard(folder)
@@ -92,6 +93,13 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
             sys.argv = argv
             if full is None:
                 del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _of_the_system(error: OSError) -> NeurosieveError:
+    """Return an error of the operating system as one of the user's: a full disk, a file that cannot be opened."""
+    failure = NeurosieveError(f"{refusal(error)}: see that the file is there, and that there is room and permission")
+    failure.__cause__ = error
+    return failure
 
 
 def sweep_begins(folder: Path) -> None:

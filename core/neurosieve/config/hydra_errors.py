@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -11,7 +12,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
-from neurosieve.errors import ConfigError, StoreError, nearest
+from neurosieve.config.renamed_keys import renamed
+from neurosieve.errors import ConfigError, StoreError, nearest, refusal
 
 __all__ = ["explained"]
 
@@ -36,11 +38,15 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
         said = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
+        absent = re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", said)
+        if absent and (message := renamed(absent[1], _keys_of(command, []))):
+            raise ConfigError(message) from error
         said = re.sub(r"\s+full_key: .*", "", said)  # The key is in the message already.
         unknown = re.search(r"Could not override '([^']+)'", said)
         if unknown:
-            others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
-            keys = _keys(OmegaConf.to_container(whole_config(command, others, RunMode.MULTIRUN), resolve=False))
+            if message := renamed(unknown[1], _keys_of(command, [])):
+                raise ConfigError(message) from error
+            keys = _keys_of(command, [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]])
             if options := options_of(command, unknown[1]):
                 choice = f"+{unknown[1]}={options[0]}"
                 raise ConfigError(f"`{unknown[1]}` is chosen with a plus: `{choice}`") from error
@@ -58,6 +64,9 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         options = ", ".join(options_of(command, nulls[0].partition("@")[0]))
         raise ConfigError(f"`{nulls[0]}` is null, where one must be chosen: there are: {options}") from error
     except OSError as error:
+        # Hydra's own: it reads config files, and writes nothing but the run folder. A job's errors have their cause.
+        if str(error.filename).endswith((".yaml", ".yml")) and Path(error.filename).exists():
+            raise ConfigError(f"{refusal(error)}: it holds a part of the config") from error
         where = f"`{error.filename}`" if error.filename else "the run folder"
         raise StoreError(
             f"cannot write {where} ({error.strerror or error}): choose another place with `hydra.run.dir=<folder>`"
@@ -69,6 +78,10 @@ def _nearest_key(key: str, keys: list[str]) -> str:
     parent = key.rpartition(".")[0]
     beside = [one for one in keys if one.rpartition(".")[0] == parent]
     return nearest(key, beside or [one for one in keys if "." not in one])
+
+
+def _keys_of(command: str, overrides: Sequence[str]) -> list[str]:
+    return _keys(OmegaConf.to_container(whole_config(command, overrides, RunMode.MULTIRUN), resolve=False))
 
 
 def _keys(node: Any, prefix: str = "") -> list[str]:

@@ -26,7 +26,7 @@ class Learn:
 
     label: str | tuple[str, ...] = ()
     """The annotated label that is the behaviour, or several that are together."""
-    learner: str = "learned"
+    learner: str = ""
     """Which detector learns: a registered one that can."""
     precision: float | None = 0.6
     """How many of the marked sentences are to be right, as a share; null for the threshold with the best F1."""

@@ -13,6 +13,7 @@ from neurosieve.disk import atomic_write
 from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
 from neurosieve.models.sites import KINDS, Kind
+from neurosieve.registry import failures_of
 
 __all__ = ["Result", "Run", "draw", "find_runs", "finished_runs", "load", "warned", "write_run"]
 
@@ -204,7 +205,8 @@ def draw(folder: Path, reports: Mapping[str, Report]) -> list[Path]:
     written = []
     for run in (folder, *parents):
         for name, report in reports.items():
-            files = list(report.write(run))
+            with failures_of(report, StoreError):
+                files = list(report.write(run))
             outside = [file for file in files if not file.absolute().is_relative_to(run.absolute())]
             if outside:
                 raise PluginError(f"the report `{name}` wrote `{outside[0]}`, outside `{run}`: mend it")

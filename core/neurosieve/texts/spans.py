@@ -11,6 +11,7 @@ import pandas as pd
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span
 from neurosieve.errors import ConfigError, DataError
+from neurosieve.registry import failures_of
 from neurosieve.wording import plural
 
 __all__ = [
@@ -78,7 +79,14 @@ def checked(documents: Iterable[Document]) -> Iterator[Document]:
         DataError: one of them is no document, or two share an id.
     """
     seen: set[str] = set()
-    for document in documents:
+    end = object()
+    with failures_of(documents):
+        remaining: Iterator[object] = iter(documents)
+    while True:
+        with failures_of(documents):
+            document = next(remaining, end)
+        if document is end:
+            return
         if not isinstance(document, Document):
             raise DataError(
                 f"the source gave {document!r:.80}, which is no `neurosieve.Document`: wrap each text in one"
@@ -95,7 +103,8 @@ def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Spa
     Raises:
         DataError: one of them is not in the text.
     """
-    found = sorted(detector.detect(document))
+    with failures_of(detector):
+        found = sorted(detector.detect(document))
     for span in found:
         if not 0 <= span.start < span.end <= len(document.text):
             raise DataError(
