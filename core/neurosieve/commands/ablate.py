@@ -71,14 +71,14 @@ def ablate(
         control: of the run.
         tokenizer: of a loaded model that knows none.
         reports: presets, or what draws the run by name.
-        folder: where to leave what is found; `<folder of the run>/ablate/<time>` by default.
+        folder: where the run is left; `<folder of the run>/ablate/<time>` by default.
         **settings: the fields of `Ablate`, such as `k`, `strength`, `neurons` and `mode`.
 
     Returns:
         The run, with its tables `effects` and `neurons`, and `onsets` or `traces`.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done; the message says what to do next.
     """
     result = result_of(run)
     choices = {

@@ -60,7 +60,7 @@ def analyze(
         The run, with its tables `traces`, `spans` and `summary`.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done; the message says what to do next.
     """
     choices = {"source": source, "detectors": detectors, "grader": grader, "reports": reports}
     return analyze_traces(**COMMAND.from_python(choices, settings), folder=COMMAND.folder(folder))
@@ -88,7 +88,7 @@ def analyze_run(
         **settings: the fields of `Analyze`.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done; the message says what to do next.
     """
     result = result_of(run)
     config = result.run["config"]
@@ -136,9 +136,9 @@ def _show(config: Any) -> None:
     others = []
     for document in checked(parts["source"]):
         if document.id == config.show:
-            [found] = detected([document], detectors, Counter(), installed().announce)
+            [trace] = detected([document], detectors, Counter(), installed().announce)
             verdict = None if grader is None else verdict_on(document, grader, settings.truth_fields)
-            console().print(trace_shown(document, found.spans, verdict), soft_wrap=True)
+            console().print(trace_shown(document, trace.spans, verdict), soft_wrap=True)
             return
         others.append(document.id)
     hint = textwrap.shorten(nearest(str(config.show), others), 300, placeholder=" …")

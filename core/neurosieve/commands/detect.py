@@ -38,7 +38,7 @@ def detect(
         The run, with its tables `spans` and `phrases`, and `agreement` and `confusion` where there are annotations.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done; the message says what to do next.
     """
     choices = {"source": source, "detectors": detectors, "reports": reports}
     return detect_spans(**COMMAND.from_python(choices, settings), folder=COMMAND.folder(folder))

@@ -95,7 +95,7 @@ def find(
         ranking stands.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next, and where the ranking is if it
+        NeurosieveError: it cannot be done; the message says what to do next, and where the ranking is if it
             was finished before.
     """
     job = job_of(

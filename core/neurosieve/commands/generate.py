@@ -59,7 +59,7 @@ def generate(
         The run; its folder holds `traces.jsonl`, which `source=traces` reads.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done; the message says what to do next.
     """
     choices = {
         "model": model_choice(model, tokenizer),

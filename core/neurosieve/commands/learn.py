@@ -41,7 +41,7 @@ def learn(
         detector's file.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done; the message says what to do next.
     """
     choices = {"source": source, "detectors": detectors, "reports": reports}
     settings["label"] = label if isinstance(label, str) else tuple(label)

@@ -1,4 +1,4 @@
-"""`plan`: what a run of `find` would go by and cost, before any weight is loaded."""
+"""`plan`: what a run of `find` would use and cost, before any weight is loaded."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -42,14 +42,14 @@ def show(
         control: of the run.
         tokenizer: of a loaded model that knows none.
         reports: presets, or what draws the run by name.
-        folder: where to leave what is found; `<folder of the run>/show/<time>` by default.
+        folder: where the run is left; `<folder of the run>/show/<time>` by default.
         **settings: the fields of `Show`, such as `k`, `neurons`, `ids` and `text`.
 
     Returns:
         The run, with its tables `tokens`, `contexts`, `promoted` and `distribution`.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done; the message says what to do next.
     """
     result = result_of(run)
     parts = COMMAND.from_python({"reports": reports}, settings)

@@ -208,8 +208,8 @@ def _name(cls: type) -> str:
     return cls.__name__.lower()
 
 
-def _fields(cls: type, config: Any) -> dict[str, Any]:
-    return {one.name: config[one.name] for one in dataclasses.fields(cls)}
+def _fields(cls: Any, config: Any) -> dict[str, Any]:
+    return {name: config[name] for name in cls.__dataclass_fields__}
 
 
 def _schema(settings: type, parts: Mapping[str, Any], keys: Mapping[str, str | None]) -> type:

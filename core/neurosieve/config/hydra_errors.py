@@ -37,16 +37,18 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             "\"source.path='a=b.json'\""
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
-        said = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
-        absent = re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", said)
-        if absent and (message := renamed(absent[1], _keys_of(command, []))):
-            raise ConfigError(message) from error
-        said = re.sub(r"\s+full_key: .*", "", said)  # The key is in the message already.
-        unknown = re.search(r"Could not override '([^']+)'", said)
+        message = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
+        absent = re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", message)
+        if absent and (hint := renamed(absent[1], _keys_of(command, []))):
+            raise ConfigError(hint) from error
+        message = re.sub(r"\s+full_key: .*", "", message)  # The key is in the message already.
+        unknown = re.search(r"Could not override '([^']+)'", message)
         if unknown:
-            if message := renamed(unknown[1], _keys_of(command, [])):
-                raise ConfigError(message) from error
-            keys = _keys_of(command, [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]])
+            if hint := renamed(unknown[1], _keys_of(command, [])):
+                raise ConfigError(hint) from error
+            keys = _keys_of(
+                command, [given for given in arguments if "=" in given and given.partition("=")[0] != unknown[1]]
+            )
             if options := options_of(command, unknown[1]):
                 choice = f"+{unknown[1]}={options[0]}"
                 raise ConfigError(f"`{unknown[1]}` is chosen with a plus: `{choice}`") from error
@@ -55,10 +57,10 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
                     f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
                     f"`neurosieve {command} --cfg job` prints it all"
                 ) from error
-        raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
+        raise ConfigError(f"{message}; `neurosieve {command} --help` shows what can be chosen") from error
     except ValueError as error:
         # Hydra's own, for a group that is null: whatever else is at fault goes on as it is.
-        nulls = [one.partition("=")[0] for one in arguments if re.fullmatch(r"[\w@/.]+=(null|Null|NULL|~)", one)]
+        nulls = [given.partition("=")[0] for given in arguments if re.fullmatch(r"[\w@/.]+=(null|Null|NULL|~)", given)]
         if not nulls or "Config group override must be" not in str(error):
             raise
         options = ", ".join(options_of(command, nulls[0].partition("@")[0]))
@@ -76,8 +78,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
 def _nearest_key(key: str, keys: list[str]) -> str:
     # Most keys are deep: compare first with those beside the one that was meant.
     parent = key.rpartition(".")[0]
-    beside = [one for one in keys if one.rpartition(".")[0] == parent]
-    return nearest(key, beside or [one for one in keys if "." not in one])
+    siblings = [known for known in keys if known.rpartition(".")[0] == parent]
+    return nearest(key, siblings or [known for known in keys if "." not in known])
 
 
 def _keys_of(command: str, overrides: Sequence[str]) -> list[str]:

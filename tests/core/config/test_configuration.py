@@ -262,7 +262,7 @@ def test_a_foreign_target_is_refused_by_name_wherever_it_hides(as_config, case):
     node, place = case
     with pytest.raises(ConfigError) as refused:
         refuse_foreign_targets(OmegaConf.create({"x": node}) if as_config else node)
-    assert f"`config{'.x' * as_config}{place}._target_` is `os.system`, which is no registered plugin" in str(
+    assert f"`config{'.x' * as_config}{place}._target_` is `os.system`, which is not a registered plugin" in str(
         refused.value
     )
 
@@ -274,7 +274,7 @@ def test_a_registered_target_is_welcome_anywhere(case):
 
 @pytest.mark.parametrize("target", ["${evil}", "${oc.env:HOME}", "builtins.eval", "", None, 3, "scorer/auc/more"])
 def test_a_target_that_is_no_name_of_a_plugin_is_refused(target):
-    with pytest.raises(ConfigError, match="no registered plugin"):
+    with pytest.raises(ConfigError, match="not a registered plugin"):
         refuse_foreign_targets(OmegaConf.create({"evil": "scorer/auc", "x": [{"_target_": target}]}))
 
 

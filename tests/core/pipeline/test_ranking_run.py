@@ -289,7 +289,7 @@ for asked in (
     expected = [
         "no detector is given",
         "no scorer is given",
-        "which is no Detector",
+        "which is not a Detector",
         "which is no `neurosieve.Document`",
         "seed is 'a'",
         "model is a int",
