@@ -127,7 +127,7 @@ CHOICES = {
     "no detector": (["detectors=[]"], r"no detector is given: choose at least one, as in `detectors=\[...\]`"),
     "a foreign target": (
         ["source._target_=os.system"],
-        "`config.source._target_` is `os.system`, which is not a regis",
+        "`config.source._target_` is `os.system`, which is not a reg",
     ),
     "an override that does not parse": (["scorers=[auc"], r"\[auc"),
     "a model without a name": (["model=pretrained"], "`model.name` has no value: give one with `model.name=...`"),
