@@ -8,7 +8,7 @@ from neurosieve.ablation.ablating import ablate_neurons
 from neurosieve.ablation.edited_writing import Writing
 from neurosieve.ablation.editing import check_editable
 from neurosieve.ablation.settings import Ablate
-from neurosieve.commands.run_argument import check_given_run, opened_run
+from neurosieve.commands.run_argument import check_given_run, open_run
 from neurosieve.config.command import AS_CONFIG, AsConfig, Command, Fields, Many, One
 from neurosieve.config.configuration import build
 from neurosieve.config.hydra_app import run_hydra
@@ -92,9 +92,9 @@ def ablate(
     parts = COMMAND.from_python(choices, settings)
     if source is not None and not isinstance(source, Source):
         source = list(source)  # They are gone through again where their prompts are.
-    opened, handed_over = opened_run(result, model, tokenizer, source, detectors, control)
+    opened, handed_over = open_run(result, model, tokenizer, source, detectors, control)
     texts = _source(result) if source is None else source
-    return _ablated(parts, opened, texts, COMMAND.folder(folder, result.folder), handed_over)
+    return _ablated(parts, opened, texts, COMMAND.run_folder(folder, result.folder), handed_over)
 
 
 def _ablated(
@@ -138,8 +138,8 @@ def main(arguments: Sequence[str]) -> None:
 
     def task(config: Any, folder: Path) -> None:
         result = result_of(config.run)
-        opened, _ = opened_run(result)
-        show_effects(_ablated(COMMAND.built(config), opened, _source(result), folder, {}))
+        opened, _ = open_run(result)
+        show_effects(_ablated(COMMAND.build(config), opened, _source(result), folder, {}))
 
     check_given_run("ablate", arguments)
     run_hydra(COMMAND, arguments, task)

@@ -63,7 +63,7 @@ def analyze(
         NeurosieveError: it cannot be done; the message says what to do next.
     """
     choices = {"source": source, "detectors": detectors, "grader": grader, "reports": reports}
-    return analyze_traces(**COMMAND.from_python(choices, settings), folder=COMMAND.folder(folder))
+    return analyze_traces(**COMMAND.from_python(choices, settings), folder=COMMAND.run_folder(folder))
 
 
 def analyze_run(
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str]) -> None:
 
     def task(config: Any, folder: Path) -> None:
         if config.show is None:
-            show_analysis(analyze_traces(**COMMAND.built(config), folder=folder))
+            show_analysis(analyze_traces(**COMMAND.build(config), folder=folder))
         else:
             _show(config)
 
@@ -131,7 +131,7 @@ def _show(config: Any) -> None:
     from neurosieve.terminal.analyze import trace_shown
     from neurosieve.terminal.find import console
 
-    parts = COMMAND.built(config)
+    parts = COMMAND.build(config)
     settings, detectors, grader = parts["settings"], parts["detectors"], parts["grader"]
     others = []
     for document in checked(parts["source"]):

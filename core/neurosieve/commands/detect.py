@@ -41,7 +41,7 @@ def detect(
         NeurosieveError: it cannot be done; the message says what to do next.
     """
     choices = {"source": source, "detectors": detectors, "reports": reports}
-    return detect_spans(**COMMAND.from_python(choices, settings), folder=COMMAND.folder(folder))
+    return detect_spans(**COMMAND.from_python(choices, settings), folder=COMMAND.run_folder(folder))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -49,6 +49,6 @@ def main(arguments: Sequence[str]) -> None:
     from neurosieve.terminal.detect import show_detection
 
     def task(config: Any, folder: Path) -> None:
-        show_detection(detect_spans(**COMMAND.built(config), folder=folder))
+        show_detection(detect_spans(**COMMAND.build(config), folder=folder))
 
     run_hydra(COMMAND, arguments, task)

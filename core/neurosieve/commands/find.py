@@ -112,7 +112,7 @@ def find(
         executor=executor,
         **settings,
     )
-    return _run(job, COMMAND.folder(folder))
+    return _run(job, COMMAND.run_folder(folder))
 
 
 def job_of(
@@ -192,7 +192,7 @@ def main(arguments: Sequence[str]) -> None:
     def task(config: Any, folder: Path) -> None:
         before = (folder / "run.json").exists()
         try:
-            _run(Job(**COMMAND.built(config)), folder)
+            _run(Job(**COMMAND.build(config)), folder)
         finally:  # What goes on from a ranking may fail, or be interrupted: the ranking stands.
             if not before and (folder / "run.json").exists():
                 _show(Result(folder))

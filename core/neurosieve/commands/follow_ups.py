@@ -39,7 +39,7 @@ class FollowUp(NamedTuple):
 
     def parts(self) -> dict[str, Any]:
         """Return what its config asks for, without what it takes from the run."""
-        return self.command.built(self.config, without=self.command.from_run)
+        return self.command.build(self.config, without=self.command.from_run)
 
 
 def planned(lines: Sequence[str], reports: Mapping[str, Report]) -> list[FollowUp]:
@@ -88,7 +88,7 @@ def follow(plans: Sequence[FollowUp], result: Result, inputs: RunInputs) -> Resu
         NeurosieveError: one of them went wrong otherwise; the message says that the run stands, and where.
     """
     for plan in plans:
-        folder = plan.command.folder(None, result.folder)
+        folder = plan.command.run_folder(None, result.folder)
         result = follow_up_step(result, plan.line, partial(plan.module.go_on, plan.parts(), result, inputs, folder))
     return result
 

@@ -68,14 +68,14 @@ def generate(
         "sampling": sampling,
         "reports": reports,
     }
-    return generate_traces(**COMMAND.from_python(choices, settings), folder=COMMAND.folder(folder))
+    return generate_traces(**COMMAND.from_python(choices, settings), folder=COMMAND.run_folder(folder))
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `generate`."""
 
     def task(config: Any, folder: Path) -> None:
-        _show(generate_traces(**COMMAND.built(config), folder=folder))
+        _show(generate_traces(**COMMAND.build(config), folder=folder))
 
     run_hydra(COMMAND, arguments, task)
 

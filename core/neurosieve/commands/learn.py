@@ -45,7 +45,7 @@ def learn(
     """
     choices = {"source": source, "detectors": detectors, "reports": reports}
     settings["label"] = label if isinstance(label, str) else tuple(label)
-    return train(**COMMAND.from_python(choices, settings), folder=COMMAND.folder(folder))
+    return train(**COMMAND.from_python(choices, settings), folder=COMMAND.run_folder(folder))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -53,6 +53,6 @@ def main(arguments: Sequence[str]) -> None:
     from neurosieve.terminal.detect import show_learning
 
     def task(config: Any, folder: Path) -> None:
-        show_learning(train(**COMMAND.built(config), folder=folder))
+        show_learning(train(**COMMAND.build(config), folder=folder))
 
     run_hydra(COMMAND, arguments, task)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command line of `plan`."""
 
     def task(config: Any, _: Path) -> None:
-        _show(_planned(Job(**COMMAND.built(config))))
+        _show(_planned(Job(**COMMAND.build(config))))
 
     run_hydra(COMMAND, arguments, task)
 

@@ -11,7 +11,7 @@ from neurosieve.pipeline.reopening import Reopened, reopened, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result
 
-__all__ = ["check_given_run", "opened_run"]
+__all__ = ["check_given_run", "open_run"]
 
 
 def check_given_run(command: str, arguments: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ def check_given_run(command: str, arguments: Sequence[str]) -> None:
     result_of(given[-1].strip("'\""))
 
 
-def opened_run(
+def open_run(
     result: Result,
     model: Any = None,
     tokenizer: Any = None,

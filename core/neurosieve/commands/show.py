@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurosieve.commands.run_argument import check_given_run, opened_run
+from neurosieve.commands.run_argument import check_given_run, open_run
 from neurosieve.config.command import Command, Many
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Report, Source
@@ -53,8 +53,8 @@ def show(
     """
     result = result_of(run)
     parts = COMMAND.from_python({"reports": reports}, settings)
-    opened, handed_over = opened_run(result, model, tokenizer, source, detectors, control)
-    return show_neurons(opened, **parts, folder=COMMAND.folder(folder, result.folder), config=handed_over)
+    opened, handed_over = open_run(result, model, tokenizer, source, detectors, control)
+    return show_neurons(opened, **parts, folder=COMMAND.run_folder(folder, result.folder), config=handed_over)
 
 
 def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
@@ -75,8 +75,8 @@ def main(arguments: Sequence[str]) -> None:
     from neurosieve.terminal.show import show_run
 
     def task(config: Any, folder: Path) -> None:
-        opened, _ = opened_run(result_of(config.run))
-        show_run(show_neurons(opened, **COMMAND.built(config), folder=folder, config={}))
+        opened, _ = open_run(result_of(config.run))
+        show_run(show_neurons(opened, **COMMAND.build(config), folder=folder, config={}))
 
     check_given_run("show", arguments)
     run_hydra(COMMAND, arguments, task)

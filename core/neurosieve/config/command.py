@@ -123,12 +123,8 @@ class Command:
                 schemas[_name(part.cls)] = part.cls
         return schemas
 
-    def built(self, config: Any, without: Collection[str] = ()) -> dict[str, Any]:
-        """Return what a composed config asks for: each part under its key, and the settings under `settings`.
-
-        Args:
-            config: the config.
-            without: parts that are not built.
+    def build(self, config: Any, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return what a composed config asks for: its parts, but some, by key, and the settings under `settings`.
 
         Raises:
             ConfigError: something in it cannot be built.
@@ -138,7 +134,7 @@ class Command:
         return {**parts, "settings": as_object(self.settings, _fields(self.settings, config), self.name)}
 
     def from_python(self, choices: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a call in Python asks for, as `built` does.
+        """Return what a call in Python asks for, as `build` does.
 
         Args:
             choices: for a part, the name of a preset, or names where there may be several; the object itself; some
@@ -149,11 +145,8 @@ class Command:
             ConfigError: there is no such preset or field, or a value does not fit.
         """
         publish(self.schemas)
-        overrides = [
-            f"{getattr(part, 'group', '') or key}={_names(choices[key])}"
-            for key, part in self.parts.items()
-            if _is_named(choices.get(key), part)
-        ]
+        chosen = {key: choice for key, choice in choices.items() if _is_named(choice, self.parts[key])}
+        overrides = [f"{key}={_names(choice)}" for key, choice in chosen.items()]
         with explained(self.name, overrides):
             config = self.compose(overrides)
         parts = {key: self._part(key, choices.get(key, AS_CONFIG), config) for key in self.parts}
@@ -175,7 +168,7 @@ class Command:
             named.append(argument)
         return named
 
-    def folder(self, given: str | Path | None, run: Path | None = None) -> Path:
+    def run_folder(self, given: str | Path | None, run: Path | None = None) -> Path:
         """Return where a run is left: the folder that is given, or one named by the time, in that of another run."""
         if given:
             return Path(given)

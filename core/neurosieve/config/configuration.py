@@ -18,7 +18,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from neurosieve.config.renamed_keys import renamed
+from neurosieve.config.renamed_keys import new_name
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.registry import TARGET, Registry, installed
 
@@ -124,7 +124,7 @@ def as_object(cls: type, node: Any, where: str) -> Any:
     values.pop(TARGET, None)
     for name, value in values.items():
         if name not in fields:
-            hint = renamed(str(name), fields) or f"`{where}` has no field `{name}`: {nearest(str(name), fields)}"
+            hint = new_name(str(name), fields) or f"`{where}` has no field `{name}`: {nearest(str(name), fields)}"
             raise ConfigError(hint)
         if value == MISSING:
             raise ConfigError(f"`{where}.{name}` has no value: give one with `{where}.{name}=...`")

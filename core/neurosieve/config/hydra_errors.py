@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
-from neurosieve.config.renamed_keys import renamed
+from neurosieve.config.renamed_keys import new_name
 from neurosieve.errors import ConfigError, StoreError, nearest, refusal
 
 __all__ = ["explained"]
@@ -39,12 +39,12 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
     except (HydraException, OmegaConfBaseException) as error:
         message = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
         absent = re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", message)
-        if absent and (hint := renamed(absent[1], _keys_of(command, []))):
+        if absent and (hint := new_name(absent[1], _keys_of(command, []))):
             raise ConfigError(hint) from error
         message = re.sub(r"\s+full_key: .*", "", message)  # The key is in the message already.
         unknown = re.search(r"Could not override '([^']+)'", message)
         if unknown:
-            if hint := renamed(unknown[1], _keys_of(command, [])):
+            if hint := new_name(unknown[1], _keys_of(command, [])):
                 raise ConfigError(hint) from error
             keys = _keys_of(
                 command, [given for given in arguments if "=" in given and given.partition("=")[0] != unknown[1]]

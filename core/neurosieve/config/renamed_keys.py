@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurosieve.errors import ConfigError
 
-__all__ = ["refuse_renamed", "renamed"]
+__all__ = ["new_name", "refuse_renamed"]
 
 _RENAMED = {
     "confirm": ("test_top", "how many of the best neurons are tested on the held-out groups"),
@@ -28,14 +28,14 @@ _SELECTION = "selection"
 """Where else a key may stand now that was at the root."""
 
 
-def renamed(key: str, known: Collection[str]) -> str | None:
+def new_name(key: str, known: Collection[str]) -> str | None:
     """Return what an unknown key is called now, as a message; None where it never was one.
 
     Args:
         key: its full path in the config, such as `selection.ratio`.
         known: the full paths of the keys that there are. The new one must be among them, beside the old.
 
-    >>> renamed("selection.ratio", ["seed", "selection.controls_per_position"])
+    >>> new_name("selection.ratio", ["seed", "selection.controls_per_position"])
     '`selection.ratio` is now `selection.controls_per_position`: control positions for each present position'
     """
     parent, dot, old = key.rpartition(".")
@@ -57,5 +57,5 @@ def refuse_renamed(config: Any) -> None:
     keys = [key for key in node if isinstance(key, str)]
     known = [*keys, *(f"{_SELECTION}.{key}" for key in node.get(_SELECTION) or ())]
     for key in keys:
-        if message := renamed(key, [name for name in known if name != key]):
+        if message := new_name(key, [name for name in known if name != key]):
             raise ConfigError(message)

@@ -38,7 +38,6 @@ class Evidence:
     """Fewer present positions of a behaviour than this in the ranking part are warned of."""
     min_documents: Annotated[int, Ge(0)] = 30
     """Fewer documents with a behaviour than this in the ranking part are warned of."""
-
     min_groups: Annotated[int, Ge(2)] = 10
     """A behaviour that shows in fewer held-out groups than this gets no interval and no verdict: resampling so few
     groups gives intervals that are far too narrow."""

@@ -17,7 +17,7 @@ from neurosieve_plugins.graders.math_verify import MathVerify
 
 def from_config(command: Command, *overrides: str):
     publish(command.schemas)
-    return command.built(command.compose(overrides))
+    return command.build(command.compose(overrides))
 
 
 @pytest.mark.parametrize("command", [find.COMMAND, ablate.COMMAND], ids=["find", "ablate"])
