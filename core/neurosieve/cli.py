@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
 
-from neurosieve.errors import NeurosieveError, nearest
+from neurosieve.errors import NeurosieveError, nearest, refusal
 from neurosieve.gc_pause import without_gc
 
 __all__ = ["main"]
@@ -72,11 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # What is left here is the file system's: a full disk, a folder that cannot be written.
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        where = f"`{error.filename}`" if error.filename else "the output folder"
-        print(
-            f"neurosieve: cannot write or read {where} ({error.strerror or error}): choose another place",
-            file=sys.stderr,
-        )
+        print(f"neurosieve: {refusal(error)}: choose another place", file=sys.stderr)
         sys.exit(2)
     except NeurosieveError as error:
         # Hydra shows tracebacks under this variable, and so do we.

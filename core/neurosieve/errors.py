@@ -1,7 +1,10 @@
 """Errors that a user can act on: one message that says what happened, to what, and what to do next."""
 
+import errno
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 __all__ = [
     "BrokenOffError",
@@ -13,6 +16,7 @@ __all__ = [
     "PluginError",
     "StoreError",
     "nearest",
+    "refusal",
 ]
 
 
@@ -46,6 +50,26 @@ class PluginError(NeurosieveError):
 
 class StoreError(NeurosieveError):
     """The store of captured activations, or the run folder, cannot be read or written."""
+
+
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EPIPE)
+"""What the operating system answers to nothing but writing."""
+
+
+def refusal(error: OSError) -> str:
+    """Return what the operating system refused, and of which file: "cannot read `x.csv` (No such file or directory)".
+
+    It says "use" where it is not known whether the file was to be read or written.
+    """
+    if error.errno is None:  # A library's own, such as that of a hub.
+        return str(error) or type(error).__name__
+    verb = "write" if error.errno in _WRITING else "use"
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return f"cannot {verb} a file ({error.strerror or error})"
+    file = Path(os.fsdecode(error.filename))
+    if error.errno == errno.ENOENT and file.parent.is_dir():
+        verb = "read"  # Had it been written, it would be there now.
+    return f"cannot {verb} `{file}` ({error.strerror or error})"
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -11,10 +12,21 @@ from typing import Any, NamedTuple
 import pluggy
 
 from neurosieve import hookspecs
-from neurosieve.contracts import Control, Detector, Executor, Grader, Intervention, Problems, Report, Scorer, Source
-from neurosieve.errors import ConfigError, PluginError, nearest
+from neurosieve.contracts import (
+    Control,
+    Detector,
+    Executor,
+    Grader,
+    Intervention,
+    Problems,
+    Report,
+    Scorer,
+    Source,
+    _Shard,
+)
+from neurosieve.errors import ConfigError, DataError, NeurosieveError, PluginError, nearest, refusal
 
-__all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "installed"]
+__all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "failures_of", "installed"]
 
 TARGET = "_target_"
 """The key of a config node that says what it builds: `<kind>/<name>`."""
@@ -166,3 +178,25 @@ def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
         else {}
     )
     return {TARGET: target, **fields}
+
+
+@contextmanager
+def failures_of(plugin: object, raised: type[NeurosieveError] = DataError) -> Iterator[None]:
+    """Name a plugin in what the operating system refuses it, such as a file that is not there.
+
+    Connections that break are left alone, for they can be tried again. So is any other error: it is the plugin's bug.
+
+    Raises:
+        NeurosieveError: of the type `raised`.
+    """
+    try:
+        yield
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError as error:
+        named = plugin.source if isinstance(plugin, _Shard) else plugin
+        kind = next((kind for kind, contract in KINDS.items() if isinstance(named, contract)), None)
+        if kind is None:
+            raise raised(f"{refusal(error)}: check the texts that were handed over") from error
+        name = str(describe(named)[TARGET]).rpartition("/")[2].rpartition(".")[2]
+        raise raised(f"{refusal(error)}: the {kind} `{name}` failed; check the file and the {kind}'s fields") from error

@@ -125,7 +125,10 @@ CHOICES = {
         r"layers is \[3\]: `tiny` has layers 0",
     ),
     "no detector": (["detectors=[]"], r"no detector is given: choose at least one, as in `detectors=\[...\]`"),
-    "a foreign target": (["source._target_=os.system"], "`config.source._target_` is `os.system`, which is no regis"),
+    "a foreign target": (
+        ["source._target_=os.system"],
+        "`config.source._target_` is `os.system`, which is not a reg",
+    ),
     "an override that does not parse": (["scorers=[auc"], r"\[auc"),
     "a model without a name": (["model=pretrained"], "`model.name` has no value: give one with `model.name=...`"),
     "a folder that holds no model": (

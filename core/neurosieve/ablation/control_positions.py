@@ -12,7 +12,6 @@ from neurosieve.data import Site
 from neurosieve.errors import ConfigError, StoreError
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.registry import installed
 
 __all__ = ["ControlPositions"]
 
@@ -60,8 +59,7 @@ class ControlPositions:
             if not space.has(self._keys, self._tokens).all():
                 lm = self._opened.held
                 budget = batch_budget(self._opened.result.run["config"]["tokens_per_batch"], lm)
-                executor = installed().get("executor", "local").cls()
-                capture(lm, self._opened.atlas, space, self._opened.positions, budget, self._announce, executor)
+                capture(lm, self._opened.atlas, space, self._opened.positions, budget, self._announce)
             try:
                 return space.read(site, self._keys, self._tokens)
             except DamagedShardError as damage:  # The shard is gone; what it held is read again.

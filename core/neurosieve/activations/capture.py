@@ -52,9 +52,9 @@ def capture(
     positions: Positions,
     tokens_per_batch: int,
     announce: Callable[..., None],
-    executor: Executor,
+    executor: Executor | None = None,
 ) -> Capture:
-    """Read every position that `space` lacks, by `executor`, and write it there.
+    """Read every position that `space` lacks, by `executor` or in this process, and write it there.
 
     A batch is a function of `positions` alone, and is written in one shard: a run that was killed and goes on forms
     the same batches, and ends with the same numbers.
@@ -85,8 +85,9 @@ def capture(
                     [positions.token_of_row[rows] for _, rows in texts],
                 )
 
+    reader = Reader(model, atlas, space.sites)
     with ShardWriter(space, keys, tokens) as shards:
-        for batch in executor.map(Reader(model, atlas, space.sites), batches()):
+        for batch in reader()(batches()) if executor is None else executor.map(reader, batches()):
             rows = pending.popleft()
             shards.add(rows, batch.activations)
             cost.forward_passes += batch.passes

@@ -35,42 +35,43 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--store", type=Path, help="the folder that `store=<folder>` named (default: the user's cache)")
     parser.add_argument("--clear", metavar="WHAT", help="an address, `captures`, `traces` or `all`")
-    asked = parser.parse_args(arguments)
-    captures = sorted(path.parent for path in (asked.store or cache_folder() / "captures").glob("*/space.json"))
-    traces = sorted(path.parent for path in (asked.store or cache_folder() / "traces").glob("*/traces.json"))
-    models = [] if asked.store else sorted(path for path in (cache_folder() / "models").glob("*") if path.is_dir())
-    passes = [] if asked.store else sorted(path for path in (cache_folder() / "passes").glob("*") if path.is_dir())
-    if asked.clear:
+    options = parser.parse_args(arguments)
+    captures = sorted(path.parent for path in (options.store or cache_folder() / "captures").glob("*/space.json"))
+    traces = sorted(path.parent for path in (options.store or cache_folder() / "traces").glob("*/traces.json"))
+    models = [] if options.store else sorted(path for path in (cache_folder() / "models").glob("*") if path.is_dir())
+    passes = [] if options.store else sorted(path for path in (cache_folder() / "passes").glob("*") if path.is_dir())
+    if options.clear:
         everything = captures + traces + models + passes
         known = {path.name: [path] for path in everything}
         known |= {"captures": captures, "traces": traces, "all": everything}
-        if asked.clear not in known:
-            raise ConfigError(f"nothing is kept as `{asked.clear}`: {nearest(asked.clear, known)}")
-        freed = sum(map(_size, known[asked.clear]))
-        for path in known[asked.clear]:
+        if options.clear not in known:
+            raise ConfigError(f"nothing is kept as `{options.clear}`: {nearest(options.clear, known)}")
+        freed = sum(map(_size, known[options.clear]))
+        for path in known[options.clear]:
             shutil.rmtree(path)
-        console().print(f"removed {len(known[asked.clear])} folder(s), {freed / 2**20:,.1f} MiB")
+        console().print(f"removed {len(known[options.clear])} folder(s), {freed / 2**20:,.1f} MiB")
         return
     table = Table("kind", "address", "of", "layers", "dtype")
     table.add_column("MiB", justify="right")
     for kind, folders, about in (("captures", captures, "space.json"), ("traces", traces, "traces.json")):
         for path in folders:
-            table.add_row(kind, path.name, *_said(path / about), f"{_size(path) / 2**20:,.1f}")
+            table.add_row(kind, path.name, *_description(path / about), f"{_size(path) / 2**20:,.1f}")
     for kind, folders in (("model", models), ("pass", passes)):
         for path in folders:
             table.add_row(kind, path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
     console().print(table)
     console().print(
-        f"{sum(map(_size, captures + traces + models + passes)) / 2**20:,.1f} MiB in {asked.store or cache_folder()}",
+        f"{sum(map(_size, captures + traces + models + passes)) / 2**20:,.1f} MiB in {options.store or cache_folder()}",
         soft_wrap=True,
     )
 
 
-def _said(about: Path) -> tuple[str, str, str]:
+def _description(about: Path) -> tuple[str, str, str]:
     """Return the model, the layers and the dtype of what a folder says it holds."""
     try:
-        said = json.loads(about.read_text())
-        return str(said["model"]), str(len(said["layers"])) if "layers" in said else "", str(said["dtype"])
+        contents = json.loads(about.read_text())
+        layers = str(len(contents["layers"])) if "layers" in contents else ""
+        return str(contents["model"]), layers, str(contents["dtype"])
     except (OSError, ValueError, LookupError, TypeError):
         return "(it does not say: another version's, or damaged)", "", ""
 

@@ -34,8 +34,8 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("name", help="the plugin: its name, or kind/name")
     parser.add_argument("fields", nargs="*", metavar="field=value", help="what its fields are, each value as YAML")
-    asked = parser.parse_args(arguments)
-    kind, plugin = _plugin(asked.name, asked.fields)
+    options = parser.parse_args(arguments)
+    kind, plugin = _plugin(options.name, options.fields)
     console = Console(soft_wrap=True)
     broken = 0
     for check in CHECKS[kind]:
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str]) -> None:
             raise
         except Exception as error:
             # A plugin can break more than its contract: whatever it raises is a verdict too.
-            said = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            console.print(f"[bold red]broken[/]  {promise}\n        {escape(said)}", highlight=False)
+            problem = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+            console.print(f"[bold red]broken[/]  {promise}\n        {escape(problem)}", highlight=False)
             broken += 1
         else:
             console.print(f"[green]kept[/]    {promise}", highlight=False)
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit(1)
 
 
-def _plugin(asked: str, settings: Sequence[str]) -> tuple[str, Any]:
+def _plugin(wanted: str, settings: Sequence[str]) -> tuple[str, Any]:
     """Return the kind of a plugin, and the plugin with some fields set."""
     from omegaconf import OmegaConf
     from yaml import YAMLError
@@ -68,23 +68,23 @@ def _plugin(asked: str, settings: Sequence[str]) -> tuple[str, Any]:
     from neurosieve.errors import ConfigError, nearest
     from neurosieve.registry import installed
 
-    kind, _, name = asked.rpartition("/")
-    found = [entry for entry in installed() if entry.name == name and kind in ("", entry.kind)]
-    if not found:
-        known = {one for entry in installed() for one in (entry.name, f"{entry.kind}/{entry.name}")}
-        raise ConfigError(f"there is no plugin `{asked}`: {nearest(asked, known)}")
-    if len(found) > 1:
-        raise ConfigError(f"there are {' and '.join(f'`{entry.kind}/{entry.name}`' for entry in found)}: say which")
-    [entry] = found
+    kind, _, name = wanted.rpartition("/")
+    entries = [entry for entry in installed() if entry.name == name and kind in ("", entry.kind)]
+    if not entries:
+        known = {key for entry in installed() for key in (entry.name, f"{entry.kind}/{entry.name}")}
+        raise ConfigError(f"there is no plugin `{wanted}`: {nearest(wanted, known)}")
+    if len(entries) > 1:
+        raise ConfigError(f"there are {' and '.join(f'`{entry.kind}/{entry.name}`' for entry in entries)}: say which")
+    [entry] = entries
     for setting in settings:
         if "=" not in setting:
             raise ConfigError(f"`{setting}` sets no field: write `field=value`")
     try:
         values = OmegaConf.from_dotlist(list(settings))
     except YAMLError as error:
-        raise ConfigError(f"a value is no YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"a value is not YAML: {' '.join(str(error).split())}") from error
     for field in dataclasses.fields(entry.cls):
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and field.name not in values:
-            raise ConfigError(f"`{asked}` has no default for `{field.name}`: add `{field.name}=<value>`")
+            raise ConfigError(f"`{wanted}` has no default for `{field.name}`: add `{field.name}=<value>`")
     return entry.kind, as_object(entry.cls, values, entry.name)

@@ -9,8 +9,8 @@ import pandas as pd
 from neurosieve.config.configuration import build_all
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.comparison import named, pairs, summaries
-from neurosieve.runs.record import versions
-from neurosieve.runs.results import Result, Run, draw, find_runs, load, write_run
+from neurosieve.runs.recording import recording
+from neurosieve.runs.results import Result, Run, find_runs, load
 from neurosieve.runs.summary import comparison_blocks
 
 __all__ = ["compare", "compare_runs", "main", "show"]
@@ -59,19 +59,18 @@ def compare_runs(*folders: str | Path, folder: Path, k: int = 100, reports: Sequ
     if (folder / "run.json").exists() and load(folder).command != "compare":
         raise ConfigError(f"`{folder}` holds a finished run, which is not written over: give another folder")
     runs = _runs(folders, k)
-    report = {
-        "command": "compare",
-        "k": k,
-        "behaviours": list(dict.fromkeys(behaviour for run in runs.values() for behaviour in run.behaviours)),
-        "warnings": [],
-        "counts": {"runs": len(runs)},
-        "config": {"folders": [str(run.folder) for run in runs.values()], "k": k},
-        "timings_seconds": {},
-        "versions": versions(),
-    }
-    written = write_run(folder, report, {"comparison": _pairs(runs, k), "runs": summaries(runs)})
-    draw(folder, build_all({name: {"_target_": f"report/{name}"} for name in reports}, "report"))
-    return written
+    tables = {"comparison": _pairs(runs, k), "runs": summaries(runs)}
+    drawn_by = build_all({name: {"_target_": f"report/{name}"} for name in reports}, "report")
+    (folder / "run.json").unlink(missing_ok=True)  # An earlier comparison gives way.
+    with recording("compare", folder, drawn_by) as comparison:
+        comparison.tables = tables
+        comparison.record = {
+            "k": k,
+            "behaviours": list(dict.fromkeys(behaviour for run in runs.values() for behaviour in run.behaviours)),
+            "counts": {"runs": len(runs)},
+            "config": {"folders": [str(run.folder) for run in runs.values()], "k": k},
+        }
+    return comparison.run
 
 
 def _runs(folders: Sequence[str | Path], k: int) -> Mapping[str, Result]:

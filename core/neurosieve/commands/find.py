@@ -1,46 +1,73 @@
 """`find`: from texts to a ranked, replicated table of neurons."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from neurosieve.commands.follow_ups import check_ahead, follow, follow_up_step, planned
+from neurosieve.config.choices import model_choice
+from neurosieve.config.command import Command, Fields, Group, Many, One
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError
+from neurosieve.generation.prompts import Prompt
+from neurosieve.generation.sampling import Sampling
+from neurosieve.generation.tracing import Generate
 from neurosieve.models.architectures import atlas_of
-from neurosieve.models.loading import LanguageModel
+from neurosieve.models.loading import LanguageModel, Model
 from neurosieve.pipeline.fresh_traces import validate_on_fresh_traces
-from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
+from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.ranking_run import run_ranking
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs
 from neurosieve.pipeline.rescoring import rescore
-from neurosieve.pipeline.settings import NO_STORE
+from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.streaming_run import run_streaming
-from neurosieve.registry import describe
+from neurosieve.pipeline.validation import Validation
+from neurosieve.runs.record import described
 from neurosieve.runs.results import Result, Run, draw
 from neurosieve.texts.selection import Selection
 
-__all__ = ["find", "from_config", "job_of", "main", "with_groups"]
+__all__ = ["COMMAND", "find", "job_of", "main"]
+
+_FRESH_TRACES = Group(
+    "validation",
+    Validation,
+    Generate,
+    {"problems": One("problems"), "prompt": Fields(Prompt), "sampling": Fields(Sampling)},
+)
+COMMAND = Command(
+    "find",
+    Find,
+    {
+        "model": Fields(Model),
+        "source": One("source"),
+        "detectors": Many("detector", needed=True),
+        "control": One("control"),
+        "selection": Fields(Selection),
+        "scorers": Many("scorer", needed=True),
+        "validate": _FRESH_TRACES,
+        "replicate_on": One("source", optional=True, group="source@replicate_on"),
+        "executor": One("executor"),
+        "reports": Many("report"),
+    },
+)
 
 
 def find(
-    model: Any = "gemma-3-270m",
-    source: str | Source | Iterable[Document] = "arithmetic",
-    detectors: Sequence[str] | Mapping[str, Detector] = ("backtracking",),
-    scorers: Sequence[str] | Mapping[str, Scorer[Any]] = ("auc", "cohens_d"),
+    model: Any = None,
+    source: str | Source | Iterable[Document] | None = None,
+    detectors: str | Sequence[str] | Mapping[str, Detector] | None = None,
+    scorers: str | Sequence[str] | Mapping[str, Scorer[Any]] | None = None,
     *,
-    control: str | Control = "distant",
-    selection: str | Selection = "onset",
+    control: str | Control | None = None,
+    selection: str | Selection | None = None,
     tokenizer: Any = None,
     validate: str | None = None,
     replicate_on: str | Source | Iterable[Document] | None = None,
-    reports: Sequence[str] | Mapping[str, Report] = (),
-    executor: str | Executor = "local",
+    reports: str | Sequence[str] | Mapping[str, Report] = (),
+    executor: str | Executor | None = None,
     folder: str | Path | None = None,
     **settings: Any,
 ) -> Result:
@@ -68,7 +95,7 @@ def find(
         ranking stands.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; the message says what to do next, and where the ranking is if it
+        NeurosieveError: it cannot be done; the message says what to do next, and where the ranking is if it
             was finished before.
     """
     job = job_of(
@@ -76,21 +103,32 @@ def find(
         source,
         detectors,
         scorers,
-        control,
-        selection,
-        tokenizer,
-        validate,
-        replicate_on,
-        reports,
-        executor,
+        control=control,
+        selection=selection,
+        tokenizer=tokenizer,
+        validate=validate,
+        replicate_on=replicate_on,
+        reports=reports,
+        executor=executor,
         **settings,
     )
-    return _run(job, Path(folder or f"runs/find/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"))
+    return _run(job, COMMAND.run_folder(folder))
 
 
-def from_config(config: Any, folder: Path) -> Result:
-    """Run what a composed config asks for, and leave the run in `folder`."""
-    return _run(job_from_config(config), folder)
+def job_of(
+    model: Any = None,
+    source: Any = None,
+    detectors: Any = None,
+    scorers: Any = None,
+    *,
+    tokenizer: Any = None,
+    reports: Any = (),
+    **more: Any,
+) -> Job:
+    """Return what the arguments of `find` ask for: presets by name, or what is handed over itself."""
+    given = {"source": source, "detectors": detectors, "scorers": scorers, "reports": reports}
+    choices = {name: more.pop(name) for name in COMMAND.parts if name in more}
+    return Job(**COMMAND.from_python({"model": model_choice(model, tokenizer), **given, **choices}, more))
 
 
 def _run(job: Job, folder: Path) -> Result:
@@ -98,48 +136,40 @@ def _run(job: Job, folder: Path) -> Result:
     if job.settings.store == NO_STORE:
         _check_ends_with_the_ranking(job)
     plans = planned(job.settings.follow_up, job.reports)
-    held = job.opened()
+    lm = job.opened()
     if plans:
-        atlas = atlas_of(held, job.settings.site)
+        atlas = atlas_of(lm, job.settings.site)
         layers = job.settings.layers or [site.layer for site in atlas.sites]
-        check_ahead(plans, PlannedRun(held.name, atlas, set(layers), list(job.detectors)))
-    if job.validation is not None:
-        job.validation.check_ahead(held.tokenizer)
+        check_ahead(plans, PlannedRun(lm.name, atlas, set(layers), list(job.detectors)))
+    if job.validate is not None:
+        job.validate.check_ahead(lm.tokenizer)
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
-    result = read(job, held, folder)
-    if job.validation is not None:
-        trial = partial(validate_on_fresh_traces, result, held, job, job.validation)
+    result = read(job, lm, folder)
+    if job.validate is not None:
+        trial = partial(validate_on_fresh_traces, result, lm, job, job.validate)
         result = follow_up_step(result, "validate=generated", trial)
         draw(folder, job.reports)
     if job.replicate_on is not None:
-        result = follow_up_step(result, "replicate_on", partial(_replicated, result, held, job))
+        result = follow_up_step(result, "replicate_on", partial(_replicated, result, lm, job, job.replicate_on))
         draw(folder, job.reports)
     if plans:
-        result = follow(plans, result, RunInputs(held, job.source, job.detectors, job.control))
+        result = follow(plans, result, RunInputs(lm, job.source, job.detectors, job.control))
         draw(folder, job.reports)
     return result
 
 
 def _check_ends_with_the_ranking(job: Job) -> None:
-    asked = {"follow_up": job.settings.follow_up, "validate": job.validation, "replicate_on": job.replicate_on}
-    going_on = [name for name, value in asked.items() if value]
+    requested = {"follow_up": job.settings.follow_up, "validate": job.validate, "replicate_on": job.replicate_on}
+    going_on = [name for name, value in requested.items() if value]
     if going_on:
         raise ConfigError(
             f"`{going_on[0]}` goes on from single positions, which `store=none` does not keep: leave out one of the two"
         )
 
 
-def _replicated(result: Result, held: LanguageModel, job: Job) -> Run:
-    other = job.replicate_on
-    assert other is not None
-    described = describe(other) if isinstance(other, Source) else "documents handed over"
-    origin = {"texts": "other texts", "source": described}
-    return rescore(result, held, other, job, result.folder / "replicate_on", origin)
-
-
-def with_groups(arguments: Sequence[str]) -> list[str]:
-    """Return command line arguments with `replicate_on=` as Hydra has it: the group of sources, once more."""
-    return [re.sub("^replicate_on=", "source@replicate_on=", one) for one in arguments]
+def _replicated(result: Result, lm: LanguageModel, job: Job, texts: Source | Iterable[Document]) -> Run:
+    origin = {"texts": "other texts", **described({"source": texts})}
+    return rescore(result, lm, texts, job, result.folder / "replicate_on", origin)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -149,9 +179,9 @@ def main(arguments: Sequence[str]) -> None:
     def task(config: Any, folder: Path) -> None:
         before = (folder / "run.json").exists()
         try:
-            from_config(config, folder)
+            _run(Job(**COMMAND.build(config)), folder)
         finally:  # What goes on from a ranking may fail, or be interrupted: the ranking stands.
             if not before and (folder / "run.json").exists():
                 show_run(Result(folder))
 
-    run_hydra("find", with_groups(arguments), SCHEMAS, task)
+    run_hydra(COMMAND, arguments, task)

@@ -2,15 +2,15 @@
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from omegaconf import open_dict
 
+from neurosieve.config.command import Command
 from neurosieve.config.composition import outside_the_job
-from neurosieve.config.configuration import composed, publish
+from neurosieve.config.configuration import publish
 from neurosieve.config.hydra_errors import explained
 from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, NeurosieveError, nearest
@@ -27,10 +27,19 @@ FOLLOWERS = ("analyze", "show", "ablate")
 class FollowUp(NamedTuple):
     """A command to follow a run, and its config."""
 
-    command: str
+    command: Command
     config: Any
     line: str
-    """As it was asked for."""
+    """The line of `follow_up` that asks for it."""
+
+    @property
+    def module(self) -> Any:
+        """The module of the command, which has `check_ahead` and `go_on`."""
+        return import_module(f"neurosieve.commands.{self.command.name}")
+
+    def parts(self) -> dict[str, Any]:
+        """Return what its config asks for, without what it takes from the run."""
+        return self.command.build(self.config, without=self.command.from_run)
 
 
 def planned(lines: Sequence[str], reports: Mapping[str, Report]) -> list[FollowUp]:
@@ -45,18 +54,16 @@ def planned(lines: Sequence[str], reports: Mapping[str, Report]) -> list[FollowU
     """
     plans = []
     for line in lines:
-        command, *overrides = shlex.split(line) or [""]
-        if command not in FOLLOWERS:
-            raise ConfigError(f"`follow_up` holds `{line}`, which cannot follow a run: {nearest(command, FOLLOWERS)}")
-        module = import_module(f"neurosieve.commands.{command}")
-        publish(module.SCHEMAS)
-        if command != "analyze":
-            overrides.append("run=that")
-        with outside_the_job(), explained(command, overrides):
-            config = composed(command, overrides)
-        if not any(one.startswith("reports") for one in overrides):
+        name, *overrides = shlex.split(line) or [""]
+        if name not in FOLLOWERS:
+            raise ConfigError(f"`follow_up` holds `{line}`, which cannot follow a run: {nearest(name, FOLLOWERS)}")
+        command: Command = import_module(f"neurosieve.commands.{name}").COMMAND
+        publish(command.schemas)
+        with outside_the_job(), explained(name, overrides):
+            config = command.compose(overrides)
+        if not any(override.startswith("reports") for override in overrides):
             with open_dict(config):
-                config.reports = {name: describe(report) for name, report in reports.items()}
+                config.reports = {key: describe(report) for key, report in reports.items()}
         plans.append(FollowUp(command, config, line))
     return plans
 
@@ -69,7 +76,7 @@ def check_ahead(plans: Sequence[FollowUp], ahead: PlannedRun) -> None:
     """
     for plan in plans:
         try:
-            import_module(f"neurosieve.commands.{plan.command}").check_ahead(plan.config, ahead)
+            plan.module.check_ahead(plan.parts(), ahead)
         except NeurosieveError as error:
             raise ConfigError(f"`follow_up` holds `{plan.line}`: {error}") from error
 
@@ -81,13 +88,12 @@ def follow(plans: Sequence[FollowUp], result: Result, inputs: RunInputs) -> Resu
         NeurosieveError: one of them went wrong otherwise; the message says that the run stands, and where.
     """
     for plan in plans:
-        folder = result.folder / plan.command / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
-        module = import_module(f"neurosieve.commands.{plan.command}")
-        result = follow_up_step(result, plan.line, partial(module.go_on, plan.config, result, inputs, folder))
+        folder = plan.command.run_folder(None, result.folder)
+        result = follow_up_step(result, plan.line, partial(plan.module.go_on, plan.parts(), result, inputs, folder))
     return result
 
 
-def follow_up_step(result: Result, asked: str, step: Callable[[], Run]) -> Result:
+def follow_up_step(result: Result, line: str, step: Callable[[], Run]) -> Result:
     """Go on from a finished run, and return it: it stands, whatever comes of the step.
 
     Where its texts do not hold what the step needs, that is one more finding about them, and a warning of the run.
@@ -98,11 +104,11 @@ def follow_up_step(result: Result, asked: str, step: Callable[[], Run]) -> Resul
     try:
         step()
     except DataError as error:
-        warned(result, f"`{asked}` came to nothing: {error}. NOTHING WAS TRIED: the ranking is as it was")
+        warned(result, f"`{line}` came to nothing: {error}. NOTHING WAS TRIED: the ranking is as it was")
         return Result(result.folder)
     except NeurosieveError as error:
         raise type(error)(
-            f"`{asked}` failed: {error} (the ranking before it is finished, and stands in `{result.folder}`: "
+            f"`{line}` failed: {error} (the ranking before it is finished, and stands in `{result.folder}`: "
             "`neurosieve show` and `neurosieve ablate` go on from there)"
         ) from error
     return result

@@ -1,24 +1,27 @@
-"""`plan`: what a run of `find` would go by and cost, before any weight is loaded."""
+"""`plan`: what a run of `find` would use and cost, before any weight is loaded."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neurosieve.commands.find import with_groups
+from neurosieve.commands import find
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.errors import ConfigError
-from neurosieve.pipeline.job import SCHEMAS, Job, job_from_config, job_of
+from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.planning import Plan, plan_run
 from neurosieve.pipeline.settings import NO_STORE
 from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
 from neurosieve.runs.tables import number
 from neurosieve.wording import plural
 
-__all__ = ["main", "plan"]
+__all__ = ["COMMAND", "main", "plan"]
+
+COMMAND = replace(find.COMMAND, name="plan", schema="find")
 
 
 def plan(*choices: Any, **more: Any) -> Plan:
-    """Return what `neurosieve.find` would go by and cost with the same arguments. No weights are loaded.
+    """Return what `neurosieve.find` would read and cost with the same arguments. No weights are loaded.
 
     Args:
         *choices: the model, source, detectors and scorers, as `neurosieve.find` takes them.
@@ -27,7 +30,7 @@ def plan(*choices: Any, **more: Any) -> Plan:
     Raises:
         NeurosieveError: the run could not be made; the message is that of the run.
     """
-    return _planned(job_of(*choices, **more))
+    return _planned(find.job_of(*choices, **more))
 
 
 def _planned(job: Job) -> Plan:
@@ -43,9 +46,9 @@ def main(arguments: Sequence[str]) -> None:
     """Run the command line of `plan`."""
 
     def task(config: Any, _: Path) -> None:
-        _show(_planned(job_from_config(config)))
+        _show(_planned(Job(**COMMAND.build(config))))
 
-    run_hydra("plan", with_groups(arguments), SCHEMAS, task)
+    run_hydra(COMMAND, arguments, task)
 
 
 def _show(plan: Plan) -> None:

@@ -29,10 +29,10 @@ def main(arguments: Sequence[str]) -> None:
         "neurosieve plugins", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print a JSON array of objects")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     columns = ("kind", "name", "origin", "help")
     rows = [{column: getattr(plugin, column) for column in columns} for plugin in installed()]
-    if asked.json:
+    if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     table = Table(*columns)

@@ -18,6 +18,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from neurosieve.config.renamed_keys import new_name
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.registry import TARGET, Registry, installed
 
@@ -82,8 +83,8 @@ def build(node: Any, kind: str, where: str, registry: Registry | None = None) ->
     """Return the plugin that a config node asks for.
 
     Args:
-        node: the node; its `_target_` is `<kind>/<name>`.
-        kind: the kind of plugin that is wanted here.
+        node: its `_target_` is `<kind>/<name>`.
+        kind: the kind of plugin that is wanted.
         where: the node's place in the config, for messages.
         registry: whose plugins; those installed, by default.
 
@@ -94,9 +95,9 @@ def build(node: Any, kind: str, where: str, registry: Registry | None = None) ->
     if not isinstance(node, DictConfig | dict) or TARGET not in node:
         raise ConfigError(f"`{where}` builds no {kind}: choose one by name, as in `{PLURAL.get(kind, kind)}=...`")
     refuse_foreign_targets(node, where, registry)
-    asked, _, name = str(node[TARGET]).partition("/")
-    if asked != kind:
-        raise ConfigError(f"`{where}` is a {asked}, where a {kind} is wanted")
+    given, _, name = str(node[TARGET]).partition("/")
+    if given != kind:
+        raise ConfigError(f"`{where}` is a {given}, where a {kind} is wanted")
     return as_object(registry.get(kind, name).cls, node, where)
 
 
@@ -115,13 +116,16 @@ def as_object(cls: type, node: Any, where: str) -> Any:
     Raises:
         ConfigError: a field has no value, or one that does not fit, or there is no such field.
     """
-    values: Any = _plain(node) if isinstance(node, DictConfig) else {name: _plain(one) for name, one in node.items()}
+    values: Any = (
+        _plain(node) if isinstance(node, DictConfig) else {name: _plain(value) for name, value in node.items()}
+    )
     hints = typing.get_type_hints(cls)
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
     values.pop(TARGET, None)
     for name, value in values.items():
         if name not in fields:
-            raise ConfigError(f"`{where}` has no field `{name}`: {nearest(str(name), fields)}")
+            hint = new_name(str(name), fields) or f"`{where}` has no field `{name}`: {nearest(str(name), fields)}"
+            raise ConfigError(hint)
         if value == MISSING:
             raise ConfigError(f"`{where}.{name}` has no value: give one with `{where}.{name}=...`")
     try:
@@ -141,7 +145,7 @@ def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry 
     for place, target in targets(node, where):
         if target not in known:
             raise ConfigError(
-                f"`{place}` is `{target}`, which is no registered plugin: a config builds registered plugins "
+                f"`{place}` is `{target}`, which is not a registered plugin: a config builds registered plugins "
                 f"and nothing else; {nearest(str(target), known)}"
             )
 
@@ -178,12 +182,12 @@ def _schema(cls: type, extra: Mapping[str, str]) -> Any:
         else:
             default = MISSING
         if isinstance(default, tuple | list):
-            made: Any = dataclasses.field(default_factory=partial(list[Any], default))
+            declared: Any = dataclasses.field(default_factory=partial(list[Any], default))
         elif isinstance(default, Mapping):
-            made = dataclasses.field(default_factory=partial(dict[Any, Any], default))
+            declared = dataclasses.field(default_factory=partial(dict[Any, Any], default))
         else:
-            made = dataclasses.field(default=default)
-        fields.append((field.name, _known_to_omegaconf(hints[field.name]), made))
+            declared = dataclasses.field(default=default)
+        fields.append((field.name, _known_to_omegaconf(hints[field.name]), declared))
     return dataclasses.make_dataclass(cls.__name__, fields)
 
 
@@ -196,7 +200,7 @@ def _known_to_omegaconf(hint: Any) -> Any:
         if len(known) == 1:
             return known[0] | None
         # OmegaConf has unions of plain values alone.
-        return Union[tuple(arguments)] if all(one in _PLAIN for one in known) else Any  # noqa: UP007
+        return Union[tuple(arguments)] if all(hint in _PLAIN for hint in known) else Any  # noqa: UP007
     if origin in (tuple, list, Sequence):
         return list[_known_to_omegaconf(arguments[0])] if arguments else list[Any]  # type: ignore[misc]
     if origin in (dict, Mapping):
@@ -216,7 +220,7 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
         plain = tuple(argument for argument in arguments if argument in _PLAIN)
         if several and plain:
             many = isinstance(value, list | tuple)
-            return tuple(_one_of(plain, one, where) for one in value) if many else _one_of(plain, value, where)
+            return tuple(_one_of(plain, item, where) for item in value) if many else _one_of(plain, value, where)
         for argument in arguments:
             if get_origin(argument) is tuple and isinstance(value, list | tuple):
                 return _fitting(value, argument, where)
@@ -224,7 +228,7 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, str):
         raise ConfigError(f"`{where}` is `{value}`, where a list is wanted: write [{value}]")
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_fitting(one, arguments[0], where) for one in value)
+        return tuple(_fitting(item, arguments[0], where) for item in value)
     return value
 
 

@@ -13,10 +13,11 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from neurosieve.config.command import Command
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
-from neurosieve.errors import ConfigError, NeurosieveError
+from neurosieve.errors import ConfigError, NeurosieveError, refusal
 
 __all__ = ["run_hydra", "sweep_begins"]
 
@@ -53,36 +54,36 @@ class _Job:
             refuse_foreign_targets(config)
             self._task(config, folder)
             _discard(folder)  # Unless it holds a run: a task may print something and leave none.
-        except NeurosieveError as error:
+        except (NeurosieveError, OSError) as raised:
             _discard(folder)
+            error = raised if isinstance(raised, NeurosieveError) else _of_the_system(raised)
             if self._sent:  # Launchers bring an Exception back, once the other jobs have ended; and nothing else.
-                raise
+                raise error from error.__cause__
             raise _JobFailed(error) from error
         except BaseException:  # Ctrl-C too: the folder goes, the error goes on.
             _discard(folder)
             raise
 
 
-def run_hydra(
-    command: str, arguments: Sequence[str], schemas: Mapping[str, type], task: Callable[[Any, Path], None]
-) -> None:
+def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, Path], None]) -> None:
     """Run `task` with each config that the arguments ask for, and the folder for its results.
 
     Raises:
         NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
     """
-    publish(schemas)
-    parsed = _parsed(command, arguments)
+    publish(command.schemas)
+    name, arguments = command.name, command.for_hydra(arguments)
+    parsed = _parsed(name, arguments)
     # Hydra wants all overrides in one piece: here, flags such as `-m` may stand anywhere among them.
-    arguments = [*(one for one in arguments if one not in parsed.overrides), *parsed.overrides]
+    arguments = [*(argument for argument in arguments if argument not in parsed.overrides), *parsed.overrides]
 
-    with explained(command, arguments), logs_checked(_discard):
-        refuse_foreign_hydra_targets(command, parsed)
+    with explained(name, arguments), logs_checked(_discard):
+        refuse_foreign_hydra_targets(name, parsed)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
-        sys.argv = [f"neurosieve {command}", *arguments]
+        sys.argv = [f"neurosieve {name}", *arguments]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
         try:
-            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=command)(_Job(task))()
+            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=name)(_Job(task))()
         except _JobFailed as failed:
             raise failed.error from failed.error.__cause__
         finally:
@@ -92,6 +93,13 @@ def run_hydra(
             sys.argv = argv
             if full is None:
                 del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _of_the_system(error: OSError) -> NeurosieveError:
+    """Return an error of the operating system as one of the user's: a full disk, a file that cannot be opened."""
+    failure = NeurosieveError(f"{refusal(error)}: see that the file is there, and that there is room and permission")
+    failure.__cause__ = error
+    return failure
 
 
 def sweep_begins(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -11,7 +12,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
-from neurosieve.errors import ConfigError, StoreError, nearest
+from neurosieve.config.renamed_keys import new_name
+from neurosieve.errors import ConfigError, StoreError, nearest, refusal
 
 __all__ = ["explained"]
 
@@ -35,12 +37,18 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             "\"source.path='a=b.json'\""
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
-        said = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
-        said = re.sub(r"\s+full_key: .*", "", said)  # The key is in the message already.
-        unknown = re.search(r"Could not override '([^']+)'", said)
+        message = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
+        absent = re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", message)
+        if absent and (hint := new_name(absent[1], _keys_of(command, []))):
+            raise ConfigError(hint) from error
+        message = re.sub(r"\s+full_key: .*", "", message)  # The key is in the message already.
+        unknown = re.search(r"Could not override '([^']+)'", message)
         if unknown:
-            others = [one for one in arguments if "=" in one and one.partition("=")[0] != unknown[1]]
-            keys = _keys(OmegaConf.to_container(whole_config(command, others, RunMode.MULTIRUN), resolve=False))
+            if hint := new_name(unknown[1], _keys_of(command, [])):
+                raise ConfigError(hint) from error
+            keys = _keys_of(
+                command, [given for given in arguments if "=" in given and given.partition("=")[0] != unknown[1]]
+            )
             if options := options_of(command, unknown[1]):
                 choice = f"+{unknown[1]}={options[0]}"
                 raise ConfigError(f"`{unknown[1]}` is chosen with a plus: `{choice}`") from error
@@ -49,15 +57,18 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
                     f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
                     f"`neurosieve {command} --cfg job` prints it all"
                 ) from error
-        raise ConfigError(f"{said}; `neurosieve {command} --help` shows what can be chosen") from error
+        raise ConfigError(f"{message}; `neurosieve {command} --help` shows what can be chosen") from error
     except ValueError as error:
         # Hydra's own, for a group that is null: whatever else is at fault goes on as it is.
-        nulls = [one.partition("=")[0] for one in arguments if re.fullmatch(r"[\w@/.]+=(null|Null|NULL|~)", one)]
+        nulls = [given.partition("=")[0] for given in arguments if re.fullmatch(r"[\w@/.]+=(null|Null|NULL|~)", given)]
         if not nulls or "Config group override must be" not in str(error):
             raise
         options = ", ".join(options_of(command, nulls[0].partition("@")[0]))
         raise ConfigError(f"`{nulls[0]}` is null, where one must be chosen: there are: {options}") from error
     except OSError as error:
+        # Hydra's own: it reads config files, and writes nothing but the run folder. A job's errors have their cause.
+        if str(error.filename).endswith((".yaml", ".yml")) and Path(error.filename).exists():
+            raise ConfigError(f"{refusal(error)}: it holds a part of the config") from error
         where = f"`{error.filename}`" if error.filename else "the run folder"
         raise StoreError(
             f"cannot write {where} ({error.strerror or error}): choose another place with `hydra.run.dir=<folder>`"
@@ -67,8 +78,12 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
 def _nearest_key(key: str, keys: list[str]) -> str:
     # Most keys are deep: compare first with those beside the one that was meant.
     parent = key.rpartition(".")[0]
-    beside = [one for one in keys if one.rpartition(".")[0] == parent]
-    return nearest(key, beside or [one for one in keys if "." not in one])
+    siblings = [known for known in keys if known.rpartition(".")[0] == parent]
+    return nearest(key, siblings or [known for known in keys if "." not in known])
+
+
+def _keys_of(command: str, overrides: Sequence[str]) -> list[str]:
+    return _keys(OmegaConf.to_container(whole_config(command, overrides, RunMode.MULTIRUN), resolve=False))
 
 
 def _keys(node: Any, prefix: str = "") -> list[str]:

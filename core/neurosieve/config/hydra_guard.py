@@ -45,8 +45,8 @@ def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
     for part in ("callbacks", "launcher", "sweeper", "hydra_logging", "job_logging"):
         _refuse_foreign(OmegaConf.select(config, f"hydra.{part}"), f"hydra.{part}")
     for name in _COMMANDS:
-        said = any(one.lstrip("+").startswith(f"hydra.launcher.{name}=") for one in parsed.overrides)
-        if OmegaConf.select(config, f"hydra.launcher.{name}") and not said:
+        overridden = any(given.lstrip("+").startswith(f"hydra.launcher.{name}=") for given in parsed.overrides)
+        if OmegaConf.select(config, f"hydra.launcher.{name}") and not overridden:
             raise ConfigError(
                 f"`hydra.launcher.{name}` is set by a config file: it is what a cluster runs, and is taken from the "
                 "command line alone"
@@ -56,8 +56,8 @@ def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
 def _refuse_foreign(node: Any, where: str) -> None:
     logs = where.endswith("logging")
     # Resolved: an interpolation must not bring in what is refused where it stands in so many words.
-    held = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
-    for place, target in targets(held, where, ("()", "class") if logs else ("_target_",)):
+    plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    for place, target in targets(plain, where, ("()", "class") if logs else ("_target_",)):
         if not (str(target) in _LOGGERS if logs else _is_hydras(str(target))):
             raise ConfigError(
                 f"`{place}` is `{target}`, which is neither Hydra's nor a Hydra plugin's: it is not built"
@@ -95,7 +95,7 @@ def _is_hydras(target: str) -> bool:
     if not target.startswith((_OURS, "hydra.", "hydra_plugins.")):
         return False
     try:
-        found = hydra.utils.get_object(target)
+        cls = hydra.utils.get_object(target)
     except Exception:  # Whatever the reason, what cannot be found is not Hydra's, and is refused by its name.
         return False
-    return isinstance(found, type) and issubclass(found, Callback | Plugin)
+    return isinstance(cls, type) and issubclass(cls, Callback | Plugin)

@@ -23,7 +23,7 @@ class Evidence:
     """Permutations of the labels that the ranking is compared with; 0 leaves the null out. All of them together cost a
     ranking by a mean, a rank or a histogram little more than a matrix product; a ranking by `average_precision` or
     `logistic_probe` costs as much again for each: ask for fewer."""
-    within_token_scorer: str | None = "auc_within_token"
+    within_token_scorer: str | None = None
     """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out."""
     test_top: Annotated[int, Ge(0)] = 100
     """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict; and among
@@ -38,7 +38,6 @@ class Evidence:
     """Fewer present positions of a behaviour than this in the ranking part are warned of."""
     min_documents: Annotated[int, Ge(0)] = 30
     """Fewer documents with a behaviour than this in the ranking part are warned of."""
-
     min_groups: Annotated[int, Ge(2)] = 10
     """A behaviour that shows in fewer held-out groups than this gets no interval and no verdict: resampling so few
     groups gives intervals that are far too narrow."""

@@ -83,7 +83,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             "null": ranking.null,
             "reading": vars(captured),
             "model": model_record(lm, atlas, sites, ranking.scores[rank_by].value.shape[1]),
-            "config": job.told(),
+            "config": job.record(),
             "hashes": {"positions": positions_hash(positions.table), "space": space.address},
         }
     return Result(folder)

@@ -1,4 +1,4 @@
-"""What `find` is told besides its plugins and its model."""
+"""Settings of `find`, besides its plugins and its model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NO_STORE = "none"
 
 @dataclass(frozen=True)
 class Find(Evidence):
-    """What `find` is told besides its plugins and its model."""
+    """Settings of `find`, besides its plugins and its model."""
 
     rank_by: str | None = None
     """The scorer that ranks; the first, by default."""
@@ -39,7 +39,7 @@ class Find(Evidence):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.site not in KINDS:
-            raise ConfigError(f"site is {self.site!r}, which is no kind of site: {nearest(str(self.site), KINDS)}")
+            raise ConfigError(f"site is {self.site!r}, which is not a kind of site: {nearest(str(self.site), KINDS)}")
 
 
 def check_handed_over(detectors: Mapping[str, Any], scorers: Mapping[str, Any], folder: Path) -> None:
@@ -51,10 +51,10 @@ def check_handed_over(detectors: Mapping[str, Any], scorers: Mapping[str, Any], 
     for given, kind, what in ((detectors, Detector, "detector"), (scorers, Scorer, "scorer")):
         if not given:
             raise ConfigError(f"no {what} is given: give at least one")
-        for name, one in given.items():
-            if not isinstance(one, kind):
+        for name, plugin in given.items():
+            if not isinstance(plugin, kind):
                 raise ConfigError(
-                    f"the {what} `{name}` is {one!r}, which is no {kind.__name__}: give an instance of one"
+                    f"the {what} `{name}` is {plugin!r}, which is not a {kind.__name__}: give an instance of one"
                 )
     if (folder / "run.json").exists():
         raise ConfigError(f"`{folder}` holds a finished run already, which is not written over: give another folder")

@@ -87,7 +87,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
             "reading": {name: counts[name] for name in ("forward_passes", "padding", "positions")}
             | {"tokens": counts["tokens_read"]},
             "model": model_record(lm, one_pass.atlas, one_pass.sites, scores[rank_by].value.shape[1]),
-            "config": job.told(),
+            "config": job.record(),
             "hashes": {"pass": address},
         }
     if one_pass.folder is not None:  # The run is finished: nothing is left to resume.

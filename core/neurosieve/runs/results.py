@@ -12,6 +12,7 @@ import pandas as pd
 from neurosieve.contracts import Report
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
+from neurosieve.registry import failures_of
 from neurosieve.runs.columns import KEYS
 from neurosieve.runs.folder import RECORD, RunFolder
 from neurosieve.runs.notebook import run_html
@@ -157,7 +158,8 @@ def draw(folder: Path, reports: Mapping[str, Report]) -> list[Path]:
     written = []
     for run in (folder, *parents):
         for name, report in reports.items():
-            files = list(report.write(run))
+            with failures_of(report, StoreError):
+                files = list(report.write(run))
             outside = [file for file in files if not file.absolute().is_relative_to(run.absolute())]
             if outside:
                 raise PluginError(f"the report `{name}` wrote `{outside[0]}`, outside `{run}`: mend it")

@@ -15,6 +15,7 @@ from tenacity import (
 
 from neurosieve.data import Document
 from neurosieve.errors import BrokenOffError, DataError
+from neurosieve.registry import failures_of
 from neurosieve.texts.spans import check_document
 
 __all__ = ["ResumableSource"]
@@ -64,8 +65,9 @@ class ResumableSource:
 
     def _next(self) -> Document | None:
         # A generator that has raised gives nothing more: it is stored only after it has given a document.
-        source, self._open = self._open or islice(iter(self._source), self.number, None), None
-        document = next(source, None)
+        with failures_of(self._source):
+            source, self._open = self._open or islice(iter(self._source), self.number, None), None
+            document = next(source, None)
         self._open = source
         if document is None:
             return None

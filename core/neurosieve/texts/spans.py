@@ -12,6 +12,7 @@ from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.fields import check_fields
+from neurosieve.registry import failures_of
 from neurosieve.wording import plural
 
 __all__ = [
@@ -81,7 +82,14 @@ def check_documents(documents: Iterable[Document]) -> Iterator[Document]:
         DataError: one of them is not a document, or two share an id.
     """
     seen: set[str] = set()
-    for document in documents:
+    end: Any = object()
+    with failures_of(documents):
+        remaining = iter(documents)
+    while True:
+        with failures_of(documents):
+            document: Any = next(remaining, end)
+        if document is end:
+            return
         check_document(document)
         if document.id in seen:
             raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
@@ -95,7 +103,8 @@ def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Spa
     Raises:
         DataError: one of them is not in the text.
     """
-    spans = sorted(detector.detect(document))
+    with failures_of(detector):
+        spans = sorted(detector.detect(document))
     for span in spans:
         if not 0 <= span.start < span.end <= len(document.text):
             raise DataError(

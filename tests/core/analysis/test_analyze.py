@@ -322,7 +322,7 @@ def test_a_run_of_find_is_analysed_by_its_own_texts_and_detectors(tmp_path):
 def test_a_run_of_texts_that_were_handed_over_wants_them_again(make_run):
     result = make_run("run", {"slip": {"auc": [0.5]}})
     held = json.loads((result.folder / "run.json").read_text())
-    held["config"] = {"source": "documents handed over", "detectors": {}}
+    held["config"] = {"source": "handed over", "detectors": {}}
     (result.folder / "run.json").write_text(json.dumps(held))
     with pytest.raises(ConfigError, match="were handed over in Python: hand them over again"):
         analyze_run(result.folder)

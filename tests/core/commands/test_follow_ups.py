@@ -224,5 +224,5 @@ def test_in_python_another_source_is_handed_over(here):
         "tiny", detectors=detectors, replicate_on=texts, interval_bootstraps=50, permutations=19, folder=here / "run"
     )
     [tried] = result.parts("rescore")
-    assert tried.run["config"]["source"] == "documents handed over"
+    assert tried.run["config"]["source"] == "handed over"
     assert tried.run["counts"]["documents"] == 30

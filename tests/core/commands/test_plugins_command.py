@@ -128,7 +128,7 @@ def test_fields_are_read_as_yaml(capsys: pytest.CaptureFixture[str]) -> None:
         (["detector/shouting"], "`detector/shouting` has no default for `letters`: add `letters=<value>`"),
         (["distant", "token=3"], "`distant` has no field `token`: did you mean `tokens`?"),
         (["distant", "tokens"], "`tokens` sets no field: write `field=value`"),
-        (["regex", "patterns=['a"], "a value is no YAML: while scanning a quoted scalar"),
+        (["regex", "patterns=['a"], "a value is not YAML: while scanning a quoted scalar"),
         (["distant", "tokens=0"], "`tokens` of the control `distant` is 0"),
     ],
 )

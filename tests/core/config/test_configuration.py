@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 
 from neurosieve import ConfigError, Detector, hookimpl
 from neurosieve.cli import main
+from neurosieve.commands.find import COMMAND
 from neurosieve.config.configuration import PLURAL, as_object, build, composed, publish, refuse_foreign_targets
-from neurosieve.pipeline.job import SCHEMAS
 from neurosieve.registry import Registry, describe, installed
 
 PLUGINS = {f"{plugin.kind}/{plugin.name}": plugin for plugin in installed()}
@@ -58,7 +58,7 @@ def published(monkeypatch):
     """Offer the detector of this file in Hydra's store, for one test."""
     store = ConfigStore.instance()
     monkeypatch.setattr(store, "repo", copy.deepcopy(store.repo))
-    publish(SCHEMAS)
+    publish(COMMAND.schemas)
     publish({}, REGISTRY)
 
 
@@ -75,7 +75,7 @@ COMMANDS = {"problems": "generate", "grader": "analyze", "intervention": "ablate
 def test_the_fields_of_every_plugin_compose_to_its_defaults(target):
     kind, name = target.split("/")
     group, command = PLURAL.get(kind), COMMANDS.get(kind, "find")
-    publish(import_module(f"neurosieve.commands.{command}").SCHEMAS)
+    publish(import_module(f"neurosieve.commands.{command}").COMMAND.schemas)
     config = composed(command, [f"{group}=[{name}]"] if group else [f"{kind}={name}"])
     node = config[group][name] if group else config[kind]
     assert node._target_ == target
@@ -224,12 +224,12 @@ def test_a_node_that_asks_for_nothing_builds_nothing(node):
 )
 def test_settings_that_make_no_sense_are_refused(schema, values, said):
     with pytest.raises(ConfigError, match=said):
-        as_object(SCHEMAS[schema], values, "here")
+        as_object(COMMAND.schemas[schema], values, "here")
 
 
 def test_settings_of_a_config_are_plain_values():
     config = OmegaConf.create({"layers": [2, 0], "more": {"a": [1]}})
-    found = as_object(SCHEMAS["find"], {"layers": config.layers, "source": config.more}, "here")
+    found = as_object(COMMAND.schemas["find"], {"layers": config.layers, "source": config.more}, "here")
     assert found.layers == (2, 0)
     assert found.source == {"a": [1]}
     assert type(found.source) is dict
@@ -262,7 +262,7 @@ def test_a_foreign_target_is_refused_by_name_wherever_it_hides(as_config, case):
     node, place = case
     with pytest.raises(ConfigError) as refused:
         refuse_foreign_targets(OmegaConf.create({"x": node}) if as_config else node)
-    assert f"`config{'.x' * as_config}{place}._target_` is `os.system`, which is no registered plugin" in str(
+    assert f"`config{'.x' * as_config}{place}._target_` is `os.system`, which is not a registered plugin" in str(
         refused.value
     )
 
@@ -274,7 +274,7 @@ def test_a_registered_target_is_welcome_anywhere(case):
 
 @pytest.mark.parametrize("target", ["${evil}", "${oc.env:HOME}", "builtins.eval", "", None, 3, "scorer/auc/more"])
 def test_a_target_that_is_no_name_of_a_plugin_is_refused(target):
-    with pytest.raises(ConfigError, match="no registered plugin"):
+    with pytest.raises(ConfigError, match="not a registered plugin"):
         refuse_foreign_targets(OmegaConf.create({"evil": "scorer/auc", "x": [{"_target_": target}]}))
 
 

@@ -6,12 +6,12 @@ import time
 import pytest
 
 from neurosieve import Prompt, generate
+from neurosieve.commands.find import COMMAND
 from neurosieve.config.configuration import build, composed, publish
 from neurosieve.generation.completion import complete
 from neurosieve.generation.requests import Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.models.loading import Model, open_model
-from neurosieve.pipeline.job import SCHEMAS
 from neurosieve_plugins.problems.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces
 
@@ -37,7 +37,7 @@ def test_shown_corrections_it_corrects_itself_and_stops_before_a_next_problem(ge
         folder=tmp_path / "run",
     )
     print(f"{run.run['counts']['tokens_made'] / (time.perf_counter() - began):.0f} tokens/s")
-    publish(SCHEMAS)
+    publish(COMMAND.schemas)
     detector = build(composed("find", []).detectors.backtracking, "detector", "detectors.backtracking")
     documents = list(Traces(str(run.folder / "traces.jsonl")))
     found = [

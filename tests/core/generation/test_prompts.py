@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from neurosieve import ConfigError, Prompt
-from neurosieve.commands.generate import SCHEMAS
+from neurosieve.commands.generate import COMMAND
 from neurosieve.config.configuration import as_object, composed, publish
 from neurosieve.models.tiny import tiny_model
 
@@ -20,7 +20,7 @@ NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system'
 
 
 def preset(name):
-    publish(SCHEMAS)
+    publish(COMMAND.schemas)
     return as_object(Prompt, composed("generate", [f"prompt={name}"]).prompt, "prompt")
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from neurosieve import ConfigError, DataError, Problem
-from neurosieve.commands.generate import SCHEMAS
+from neurosieve.commands.generate import COMMAND
 from neurosieve.config.configuration import build, composed, publish
 from neurosieve.testing import check_problems
 from neurosieve_plugins.problems.file import File
@@ -56,7 +56,7 @@ def test_fields_that_are_not_asked_for_are_kept_beside(file):
 def test_math_500_is_read_as_it_is():
     if not MATH500.is_file():
         pytest.skip("MATH-500 is not beside this checkout (../shared/data/math500)")
-    publish(SCHEMAS)
+    publish(COMMAND.schemas)
     config = composed("generate", ["problems=math500", f"problems.path={MATH500}"])
     problems = list(build(config.problems, "problems", "problems"))
     assert len(problems) == len({problem.text for problem in problems}) == 500

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from neurosieve import ConfigError, DataError, Problem
-from neurosieve.commands.generate import SCHEMAS
+from neurosieve.commands.generate import COMMAND
 from neurosieve.config.configuration import build, composed, publish
 from neurosieve.testing import check_problems
 from neurosieve_plugins.problems.huggingface import HuggingFace
@@ -46,7 +46,7 @@ def test_local_files_are_read_through_datasets(local, streaming):
 
 
 def test_the_preset_of_the_notebook_reads_records_as_those_of_its_data_set(local):
-    publish(SCHEMAS)
+    publish(COMMAND.schemas)
     preset = composed("generate", ["problems=math"]).problems
     assert preset.dataset == "fdyrd/math"
     there = [f"problems.dataset={local['dataset']}", f"problems.data_files=['{local['data_files'][0]}']"]

@@ -1,0 +1,215 @@
+"""A command, declared once: its settings and the parts of its config. The rest is derived from that.
+
+Derived are the Hydra schema, the objects that a composed config or a call in Python asks for, and the run folder.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.hydra_errors import explained
+from neurosieve.config.renamed_keys import refuse_renamed
+from neurosieve.errors import ConfigError
+
+__all__ = ["AS_CONFIG", "AsConfig", "Command", "Fields", "Group", "Many", "One"]
+
+
+class AsConfig:
+    """The default of an argument of which None has a meaning: take what `conf/<command>.yaml` says."""
+
+    def __repr__(self) -> str:
+        return "as the config says"
+
+
+AS_CONFIG = AsConfig()
+
+
+@dataclass(frozen=True)
+class One:
+    """One plugin of a kind."""
+
+    kind: str
+    optional: bool = False
+    """Whether there may be none."""
+    group: str = ""
+    """What chooses it on the command line, where that is not its key in the config."""
+    null: str = ""
+    """The preset that stands for none, where the config chooses one by default: Hydra takes no `null` there."""
+
+    def build(self, node: Any, where: str) -> Any:
+        """Return the plugin that a config node asks for."""
+        return None if node is None and self.optional else build(node, self.kind, where)
+
+
+@dataclass(frozen=True)
+class Many:
+    """Plugins of a kind, by name."""
+
+    kind: str
+    needed: bool = False
+    """Whether there must be at least one."""
+
+    def build(self, node: Any, where: str) -> dict[str, Any]:
+        """Return the plugins that a config node asks for.
+
+        Raises:
+            ConfigError: there must be one, and there is none.
+        """
+        if self.needed and not node:
+            raise ConfigError(
+                f"no {self.kind} is given: choose at least one, as in `{where}=[...]`; `neurosieve plugins` lists them"
+            )
+        return build_all(node, self.kind)
+
+
+@dataclass(frozen=True)
+class Fields:
+    """A dataclass whose fields presets fill in."""
+
+    cls: type
+
+    def build(self, node: Any, where: str) -> Any:
+        """Return the dataclass with the fields that a config node gives."""
+        return as_object(self.cls, node, where)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings and parts of their own that make one object; there may be none."""
+
+    name: str
+    """Of its schema."""
+    make: Callable[..., Any]
+    settings: type
+    parts: Mapping[str, One | Fields]
+
+    def build(self, node: Any, where: str) -> Any:
+        """Return the object that a config node asks for."""
+        if node is None:
+            return None
+        parts = {key: part.build(node[key], f"{where}.{key}") for key, part in self.parts.items()}
+        return self.make(**parts, settings=as_object(self.settings, _fields(self.settings, node), where))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its name, its settings, and the parts of its config."""
+
+    name: str
+    settings: type
+    """The dataclass whose fields are keys at the root of the config."""
+    parts: Mapping[str, One | Many | Fields | Group]
+    """What stands under the other keys."""
+    keys: Mapping[str, str | None] = field(default_factory=dict)
+    """Further keys, and their defaults."""
+    schema: str = ""
+    """The name of its schema, where that is not its own."""
+    from_run: Collection[str] = ()
+    """Parts that it takes from the run that it follows, where it is a follow-up."""
+
+    @property
+    def schemas(self) -> dict[str, type]:
+        """The schema of the whole config, and those of its parts, by name."""
+        schemas = {self.schema or self.name: _schema(self.settings, self.parts, self.keys)}
+        for part in self.parts.values():
+            if isinstance(part, Group):
+                schemas[part.name] = _schema(part.settings, part.parts, {})
+                schemas |= {_name(inner.cls): inner.cls for inner in part.parts.values() if isinstance(inner, Fields)}
+            elif isinstance(part, Fields):
+                schemas[_name(part.cls)] = part.cls
+        return schemas
+
+    def build(self, config: Any, without: Collection[str] = ()) -> dict[str, Any]:
+        """Return what a composed config asks for: its parts, but some, by key, and the settings under `settings`.
+
+        Raises:
+            ConfigError: something in it cannot be built.
+        """
+        refuse_renamed(config)
+        parts = {key: part.build(config[key], key) for key, part in self.parts.items() if key not in without}
+        return {**parts, "settings": as_object(self.settings, _fields(self.settings, config), self.name)}
+
+    def from_python(self, choices: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a call in Python asks for, as `build` does.
+
+        Args:
+            choices: for a part, the name of a preset, or names where there may be several; the object itself; some
+                fields of a dataclass; or None or `AS_CONFIG`, for what the command's config says.
+            settings: some fields of the settings.
+
+        Raises:
+            ConfigError: there is no such preset or field, or a value does not fit.
+        """
+        publish(self.schemas)
+        chosen = {key: choice for key, choice in choices.items() if _is_named(choice, self.parts[key])}
+        overrides = [f"{key}={_names(choice)}" for key, choice in chosen.items()]
+        with explained(self.name, overrides):
+            config = self.compose(overrides)
+        parts = {key: self._part(key, choices.get(key, AS_CONFIG), config) for key in self.parts}
+        values = {**_fields(self.settings, config), **settings}
+        return {**parts, "settings": as_object(self.settings, values, self.name)}
+
+    def compose(self, overrides: Sequence[str]) -> Any:
+        """Return the config under some overrides, as the command line composes it."""
+        return composed(self.name, self.for_hydra(overrides))
+
+    def for_hydra(self, arguments: Sequence[str]) -> list[str]:
+        """Return command line arguments as Hydra takes them: some keys are chosen from a group of another name."""
+        named = []
+        for argument in arguments:
+            key, sign, value = argument.partition("=")
+            part = self.parts.get(key)
+            if isinstance(part, One):
+                argument = f"{part.group or key}{sign}{part.null if value == 'null' and part.null else value}"
+            named.append(argument)
+        return named
+
+    def run_folder(self, given: str | Path | None, run: Path | None = None) -> Path:
+        """Return where a run is left: the folder that is given, or one named by the time, in that of another run."""
+        if given:
+            return Path(given)
+        now = datetime.now()
+        if run is not None:
+            return run / self.name / f"{now:%Y-%m-%d_%H-%M-%S-%f}"
+        return Path(f"runs/{self.name}/{now:%Y-%m-%d/%H-%M-%S-%f}")
+
+    def _part(self, key: str, choice: Any, config: Any) -> Any:
+        part = self.parts[key]
+        none = choice is None and isinstance(part, One) and part.optional
+        if isinstance(part, Fields) and isinstance(choice, Mapping):
+            return as_object(part.cls, {**config[key], **choice}, key)
+        if none or not (choice is None or choice is AS_CONFIG or _is_named(choice, part)):
+            return choice
+        return part.build(config[key], key)
+
+
+def _is_named(choice: Any, part: One | Many | Fields | Group) -> bool:
+    """Return whether a choice is the name of a preset, or names of several, and not the thing itself."""
+    many = isinstance(part, Many) and not isinstance(choice, Mapping) and choice is not None
+    return isinstance(choice, str) or (many and choice is not AS_CONFIG)
+
+
+def _names(choice: Any) -> str:
+    return choice if isinstance(choice, str) else f"[{','.join(choice)}]"
+
+
+def _name(cls: type) -> str:
+    return cls.__name__.lower()
+
+
+def _fields(cls: Any, config: Any) -> dict[str, Any]:
+    return {name: config[name] for name in cls.__dataclass_fields__}
+
+
+def _schema(settings: type, parts: Mapping[str, Any], keys: Mapping[str, str | None]) -> type:
+    """Return the settings as a dataclass with a field for each part and each further key."""
+    fields: list[Any] = [
+        (key, Any, field(default_factory=dict) if isinstance(part, Many) else field(default=None))
+        for key, part in parts.items()
+    ]
+    fields += [(key, str | None, field(default=default)) for key, default in keys.items()]
+    return dataclasses.make_dataclass(settings.__name__, fields, bases=(settings,), frozen=True)
