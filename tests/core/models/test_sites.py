@@ -157,7 +157,7 @@ def test_a_site_that_the_model_lacks_is_refused_before_its_weights_are_loaded(tm
 def test_a_kind_that_there_is_not_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match=r"site is 'resid_pots'.*did you mean `resid_post`"):
         Find(site="resid_pots")
-    with pytest.raises(ConfigError, match="no kind of site: there are: attn_z, mlp_out, mlp_post, resid_post"):
+    with pytest.raises(ConfigError, match="not a kind of site: there are: attn_z, mlp_out, mlp_post, resid_post"):
         Find(site="5")
 
 
