@@ -9,9 +9,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --e
 demo: .venv/demo-ready
 	$(BIN)/neurosieve find 'follow_up=[show,ablate]'
 
-# All tests. A file's stay together, so that what they share is made once. (`pytest` alone runs the quick ones.)
+# All tests, with the types and shapes of every call checked. A file's stay together, so that what they share is made
+# once. (`pytest` alone runs the quick ones, without these checks.)
 test: .venv/test-ready
-	$(BIN)/python -m pytest -m '' --numprocesses=auto --maxprocesses=8 --dist=loadfile --durations=10
+	$(BIN)/python -m pytest -m '' --numprocesses=auto --maxprocesses=8 --dist=loadfile --durations=10 \
+		--jaxtyping-packages=neurosieve,neurosieve_plugins,beartype.beartype
 
 lint: .venv/lint-ready
 	$(BIN)/ruff check .
