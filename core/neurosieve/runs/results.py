@@ -105,7 +105,6 @@ def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.Data
     """Write a run folder, each file whole or not at all; `run.json`, the last, says that the run is finished.
 
     Args:
-        folder: where to.
         run: what goes into `run.json`, besides its `format`; `command` says which command left it.
         tables: what goes into a Parquet file each, by name.
 
