@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-__all__ = ["BASELINES", "HELDOUT", "KEYS", "VERDICTS"]
+__all__ = ["BASELINES", "HELDOUT", "VERDICTS"]
 
-KEYS = ["behaviour", "layer", "neuron"]
-"""What a row of the table `neurons` is about."""
 HELDOUT = "_heldout"
 """Ends the name of a score on the held-out part."""
 VERDICTS: Mapping[str, str] = {

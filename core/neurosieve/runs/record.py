@@ -41,8 +41,6 @@ class Record(TypedDict, total=False):
     """The score at chance level, by scorer and behaviour."""
     null: dict[str, dict[str, Any]]
     """By behaviour: what permuted labels give."""
-    run: str
-    """The folder of the run that this one goes on from."""
     neurons: list[dict[str, Any]]
     """`show`: which neurons, with their ranks."""
     documents: list[dict[str, Any]]

@@ -13,7 +13,6 @@ from neurosieve.contracts import Report
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
 from neurosieve.registry import failures_of
-from neurosieve.runs.columns import KEYS
 from neurosieve.runs.folder import RECORD, RunFolder
 from neurosieve.runs.notebook import run_html
 from neurosieve.runs.record import FORMAT
@@ -78,7 +77,7 @@ class Result(Run):
             far = (table[scorer] - neutral).abs().sort_values(ascending=False, kind="stable")
             table = table.loc[far.index]
         table = pd.concat([table[table.behaviour == name].head(k) for name in self.behaviours])
-        first = [*KEYS, "rank", *([scorer] if scorer else [])]
+        first = ["behaviour", "layer", "neuron", "rank", *([scorer] if scorer else [])]
         return table[[*first, *(name for name in table if name not in first)]].reset_index(drop=True)
 
 

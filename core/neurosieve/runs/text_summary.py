@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
+from neurosieve.runs.blocks import Block, Cell, Note, Table
 from neurosieve.runs.folder import RunFolder
 from neurosieve.runs.tables import as_table, in_context
 from neurosieve.wording import plural
@@ -107,18 +107,15 @@ def _share_cell(row: Mapping[Any, Any], measure: str) -> Cell:
 
 
 def _confusion(table: pd.DataFrame) -> Table:
-    detectors = list(dict.fromkeys(table.detector))
     rows = []
     for label, of_label in table.groupby("label", sort=False):
-        of_detector = of_label.set_index("detector")
-        cells = [
-            Cell(f"{of_detector.detected[name]:,} ({of_detector.share[name]:.1%})", float(of_detector.share[name]))
-            for name in detectors
-        ]
-        sentences = int(of_detector.sentences.to_list()[0])
-        rows.append((Cell(str(label)), Cell(f"{sentences:,}", sentences), *cells))
-    headers = [Header("label"), Header("sentences", True), *(Header(name, True) for name in detectors)]
-    return Table(headers, rows, "the share of each label's sentences that each detector marks")
+        row: dict[str, Any] = {"label": label, "sentences": of_label.sentences.tolist()[0]}
+        for marked in of_label.to_dict("records"):
+            share = marked["share"]
+            row[f"by {marked['detector']}"] = Cell(f"{marked['detected']:,} ({share:.1%})", share)
+        rows.append(row)
+    titles = {"label": "label", "sentences": "sentences", **{f"by {name}": name for name in table.detector}}
+    return as_table(pd.DataFrame(rows), titles, "the share of each label's sentences that each detector marks")
 
 
 def analysis_blocks(run: RunFolder) -> Iterator[Block]:
@@ -149,13 +146,12 @@ def _measure(measure: str) -> str:
 
 
 def _by(summary: pd.DataFrame, caption: str) -> Table:
-    measures = list(dict.fromkeys(summary.measure))
-    headers = [Header(""), *(Header(_measure(measure), True) for measure in measures)]
-    rows = []
-    for value, of_value in summary.groupby("value", sort=False):
-        by_measure = {row["measure"]: row for row in of_value.to_dict("records")}
-        rows.append((Cell(str(value) or "(none)"), *(_share_of(by_measure[measure]) for measure in measures)))
-    return Table(headers, rows, caption)
+    rows = [
+        {"value": str(value) or "(none)", **{row["measure"]: _share_of(row) for row in of_value.to_dict("records")}}
+        for value, of_value in summary.groupby("value", sort=False)
+    ]
+    titles = {"value": "", **{measure: _measure(measure) for measure in summary.measure}}
+    return as_table(pd.DataFrame(rows), titles, caption)
 
 
 def _share_of(row: Mapping[Any, Any]) -> Cell:

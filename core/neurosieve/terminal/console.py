@@ -31,11 +31,9 @@ def show_blocks(blocks: Iterable[Block], out: Console) -> None:
     """Print blocks, a table with as many of its columns as fit."""
     for block in blocks:
         match block:
-            case Note(text=text, command=""):
-                out.print(Text(visible(text)))
             case Note(text=text, command=command):
                 # A command or a path is never broken: it is there to be copied.
-                out.print(Text(visible(f"{text} {command}")), soft_wrap=True)
+                out.print(Text(visible(f"{text} {command}" if command else text)), soft_wrap=bool(command))
             case Facts(facts=facts):
                 for name, value in facts:
                     out.print(Text(visible(f"{name}: {value}")))
