@@ -56,13 +56,9 @@ from .runs.blocks import Note as Note
 from .runs.blocks import Table as Table
 from .runs.columns import BASELINES as BASELINES
 from .runs.columns import VERDICTS as VERDICTS
-from .runs.columns import heldout as heldout
-from .runs.columns import minus_neutral as minus_neutral
-from .runs.columns import minus_neutral_heldout as minus_neutral_heldout
 from .runs.ranking_summary import evidence_blocks as evidence_blocks
 from .runs.ranking_summary import interval_title as interval_title
 from .runs.ranking_summary import ranking_table as ranking_table
-from .runs.ranking_summary import verdict_blocks as verdict_blocks
 from .runs.results import Result as Result
 from .runs.results import Run as Run
 from .runs.results import load as load

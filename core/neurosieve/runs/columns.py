@@ -2,50 +2,10 @@
 
 from collections.abc import Mapping
 
-__all__ = [
-    "BASELINES",
-    "HELDOUT",
-    "KEYS",
-    "MINUS_NEUTRAL",
-    "VERDICTS",
-    "heldout",
-    "minus_neutral",
-    "minus_neutral_heldout",
-    "prediction",
-]
+__all__ = ["BASELINES", "HELDOUT", "VERDICTS"]
 
-KEYS = ["behaviour", "layer", "neuron"]
-"""What a row of the table `neurons` is about."""
 HELDOUT = "_heldout"
 """Ends the name of a score on the held-out part."""
-MINUS_NEUTRAL = "_minus_neutral"
-"""Ends the name of a score less its value at chance level."""
-
-
-def heldout(scorer: str) -> str:
-    """Return the column of a score on the held-out part.
-
-    >>> heldout("auc"), minus_neutral("auc"), minus_neutral_heldout("auc"), prediction("beats_baselines")
-    ('auc_heldout', 'auc_minus_neutral', 'auc_minus_neutral_heldout', 'beats_baselines_prediction')
-    """
-    return scorer + HELDOUT
-
-
-def minus_neutral(scorer: str) -> str:
-    """Return the column of a score less its value at chance level."""
-    return scorer + MINUS_NEUTRAL
-
-
-def minus_neutral_heldout(scorer: str) -> str:
-    """Return the column of the same on the held-out part; `_low` and `_high` are the ends of its interval."""
-    return scorer + MINUS_NEUTRAL + HELDOUT
-
-
-def prediction(column: str) -> str:
-    """Return the column of the same at the token before each span."""
-    return column + "_prediction"
-
-
 VERDICTS: Mapping[str, str] = {
     "anticipates": "the neuron separates the behaviour from controls already at the token before it, also among "
     "positions with the same token there (the words before may do so too)",

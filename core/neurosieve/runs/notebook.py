@@ -1,6 +1,6 @@
 """How a run draws itself in a notebook: its blocks as HTML without JavaScript, and with every text escaped."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Note, Table
 from neurosieve.runs.folder import RunFolder
-from neurosieve.runs.ranking_summary import evidence_blocks, ranking_table, verdict_blocks
+from neurosieve.runs.ranking_summary import evidence_blocks, ranking_table
 from neurosieve.runs.summary import run_blocks
 from neurosieve.runs.tables import neuron_name
 from neurosieve.wording import visible
@@ -19,7 +19,7 @@ __all__ = ["run_html"]
 _BEST = 5
 _LINES = 8
 """So many rows of a table are drawn."""
-_WIDTH, _HEIGHT, _LEFT, _BELOW = 420, 130, 40, 24
+_WIDTH, _HEIGHT, _LEFT, _BELOW = 420.0, 130, 40.0, 24
 
 
 def run_html(run: RunFolder, below: Sequence[Path]) -> str:
@@ -30,34 +30,25 @@ def run_html(run: RunFolder, below: Sequence[Path]) -> str:
         body = "".join(_ranking(run, behaviour) for behaviour in run.run["behaviours"])
     else:
         counts = run.run.get("counts", {}).items()
-        facts = tuple((name, f"{value:,}") for name, value in counts if type(value) in (int, float))
+        facts = Facts(tuple((name, f"{value:,}") for name, value in counts if type(value) in (int, float)))
         names = f"<p>tables: {_text(', '.join(run.tables))}</p>" if run.tables else ""
-        body = _html([Facts(facts)]) + names + _html(run_blocks(run, _LINES))
-    return f"<div>{head}{body}{_foot(run, below)}</div>"
+        body = _block(facts) + names + "".join(map(_block, run_blocks(run, _LINES)))
+    page = run.folder / "report.html"
+    where = f"{_text(page)} shows it all" if page.is_file() else _text(run.folder)
+    parts = f"; it holds {_text(', '.join(str(part.relative_to(run.folder)) for part in below))}" if below else ""
+    return f"<div>{head}{body}<p><small>{where}{parts}</small></p></div>"
 
 
 def _text(value: object) -> str:
     return escape(visible(str(value)))
 
 
-def _foot(run: RunFolder, below: Sequence[Path]) -> str:
-    page = run.folder / "report.html"
-    where = f"{_text(page)} shows it all" if page.is_file() else _text(run.folder)
-    parts = f"; it holds {_text(', '.join(str(part.relative_to(run.folder)) for part in below))}" if below else ""
-    return f"<p><small>{where}{parts}</small></p>"
-
-
 def _ranking(run: RunFolder, behaviour: str) -> str:
     """Return the best neurons of a behaviour, as a drawing and as a table."""
     neurons, rank_by = run.table("neurons"), run.run["rank_by"]
     neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
-    drawing = _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral)
-    blocks = (*evidence_blocks(run, behaviour), *verdict_blocks(run, behaviour))
-    return drawing + _html([ranking_table(run, behaviour, _BEST), *blocks])
-
-
-def _html(blocks: Iterable[Block]) -> str:
-    return "".join(map(_block, blocks))
+    blocks = (ranking_table(run, behaviour, _BEST), *evidence_blocks(run, behaviour))
+    return _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral) + "".join(map(_block, blocks))
 
 
 def _block(block: Block) -> str:
@@ -85,8 +76,9 @@ def _drawing(neurons: pd.DataFrame, by: str, neutral: float | None) -> str:
     defined = neurons[np.isfinite(neurons[by])]
     if not len(defined):
         return ""
-    layers = sorted(defined.layer.unique().tolist())
-    low, high = float(defined[by].min()), float(defined[by].max())
+    ends = defined.groupby("layer")[by].agg(["min", "max"])
+    layers: list[int] = ends.index.tolist()
+    low, high = float(ends["min"].min()), float(ends["max"].max())
 
     def across(layer: int) -> float:
         return _LEFT + (layers.index(layer) + 0.5) * (_WIDTH - _LEFT) / len(layers)
@@ -94,21 +86,20 @@ def _drawing(neurons: pd.DataFrame, by: str, neutral: float | None) -> str:
     def down(score: float) -> float:
         return 8 + (high - score) / max(high - low, 1e-12) * (_HEIGHT - _BELOW - 16)
 
-    ends = defined.groupby("layer")[by].agg(["min", "max"])
+    def line(left: float, right: float, start: float, end: float, look: str) -> str:
+        place = f'x1="{left:.1f}" x2="{right:.1f}" y1="{down(start):.1f}" y2="{down(end):.1f}"'
+        return f'<line {place} stroke="currentColor" {look}/>'
+
     marks = [
-        f'<line x1="{across(layer):.1f}" x2="{across(layer):.1f}" y1="{down(ends.loc[layer, "min"]):.1f}" '
-        f'y2="{down(ends.loc[layer, "max"]):.1f}" stroke="currentColor" stroke-opacity="0.35" stroke-width="3"/>'
-        for layer in layers
+        line(across(layer), across(layer), lowest, highest, 'stroke-opacity="0.35" stroke-width="3"')
+        for layer, lowest, highest in ends.itertuples(name=None)
     ]
     if neutral is not None and low <= neutral <= high:
-        marks.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{down(neutral):.1f}" y2="{down(neutral):.1f}" '
-            'stroke="currentColor" stroke-opacity="0.5" stroke-dasharray="3 3"/>'
-        )
+        marks.append(line(_LEFT, _WIDTH, neutral, neutral, 'stroke-opacity="0.5" stroke-dasharray="3 3"'))
     marks += [
-        f'<circle cx="{across(line.layer):.1f}" cy="{down(line.score):.1f}" r="3.5" fill="#d9600f">'
-        f"<title>{neuron_name(line.layer, line.neuron)}: {line.score:.3f}</title></circle>"
-        for line in defined.head(_BEST * 2).rename(columns={by: "score"}).itertuples()
+        f'<circle cx="{across(layer):.1f}" cy="{down(score):.1f}" r="3.5" fill="#d9600f">'
+        f"<title>{neuron_name(layer, neuron)}: {score:.3f}</title></circle>"
+        for layer, neuron, score in defined.head(_BEST * 2)[["layer", "neuron", by]].itertuples(index=False, name=None)
     ]
     words = [
         (_LEFT - 4, down(high) + 4, "end", f"{high:.2f}"),
@@ -117,11 +108,11 @@ def _drawing(neurons: pd.DataFrame, by: str, neutral: float | None) -> str:
         (across(layers[-1]), _HEIGHT - 6, "middle", f"{layers[-1]}"),
         ((_LEFT + _WIDTH) / 2, _HEIGHT - 6, "middle", "layer"),
     ]
-    texts = "".join(
+    marks += [
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="currentColor">{word}</text>'
         for x, y, anchor, word in words
-    )
+    ]
     return (
         f'<svg role="img" aria-label="Lowest and highest {_text(by)} of each layer, and the best neurons" '
-        f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">{"".join(marks)}{texts}</svg>'
+        f'width="{_WIDTH:g}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH:g} {_HEIGHT}">{"".join(marks)}</svg>'
     )

@@ -1,33 +1,18 @@
 """What a ranking says: its best neurons, beside what chance and the text alone reach."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
-from neurosieve.runs.columns import (
-    BASELINES,
-    VERDICTS,
-    heldout,
-    minus_neutral,
-    minus_neutral_heldout,
-    prediction,
-)
+from neurosieve.runs.columns import BASELINES, VERDICTS
 from neurosieve.runs.folder import RunFolder
-from neurosieve.runs.tables import neuron_name, number, probability_cell, score, score_cell, word_cell
+from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
 from neurosieve.wording import plural
 
-__all__ = [
-    "evidence_blocks",
-    "interval_title",
-    "ranking_blocks",
-    "ranking_table",
-    "rescored_blocks",
-    "score_cells",
-    "verdict_blocks",
-]
+__all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]
 
 _LEVEL = 0.05
 _DOUBTS = {
@@ -39,39 +24,41 @@ _DOUBTS = {
 
 def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     """Yield the best `k` neurons of each behaviour, what they are compared with, and what was read."""
+    every = run.run["counts"]
     for behaviour in run.run["behaviours"]:
         yield ranking_table(run, behaviour, k)
         yield from evidence_blocks(run, behaviour)
-        yield from verdict_blocks(run, behaviour)
-        if (counts := run.run["counts"].get("behaviours", {}).get(behaviour)) and "documents" in run.run["counts"]:
-            yield Note(_material(counts, run.run["counts"]["documents"]))
+        if (counts := every.get("behaviours", {}).get(behaviour)) and "documents" in every:
+            text = (
+                f"{_spans(counts, every)}; ranked on {counts['ranking_present']:,} present and "
+                f"{counts['ranking_control']:,} control positions"
+            )
+            if tested := counts.get("heldout_present"):
+                text += f", tested on {tested:,} and {counts['heldout_control']:,} of held-out groups"
+            yield Note(text)
     if reading := run.run.get("reading"):
-        model = run.run["model"]
-        source = (
-            f"{reading['forward_passes']:,} forward passes, {reading['tokens']:,} tokens"
-            if reading["forward_passes"]
-            else "no forward pass: all from the store"
-        )
+        model, passes = run.run["model"], reading["forward_passes"]
+        how = f"{passes:,} forward passes, {reading['tokens']:,} tokens"
+        source = how if passes else "no forward pass: all from the store"
         yield Note(f"read with {model['name']} ({model['dtype']}, {model['device']}): {source}")
 
 
 def rescored_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     """Yield how the best `k` neurons of a ranking score on other texts."""
+    counts = run.run["counts"]
     for behaviour in run.run["behaviours"]:
         table = ranking_table(run, behaviour, k)
-        headers = [
-            header._replace(text="on these texts") if header.text == "held out" else header for header in table.headers
-        ]
+        headers = [header._replace(text=header.text.replace("held out", "on these texts")) for header in table.headers]
         yield Table(headers, table.rows, f"{behaviour}: the ranking on {run.run['config']['texts']}")
-        counts = run.run["counts"]["behaviours"][behaviour]
-        yield Note(
-            f"{plural(counts['spans'], 'span')} in {counts['documents_with']:,} of "
-            f"{plural(run.run['counts']['documents'], 'document')}"
-        )
+        yield Note(_spans(counts["behaviours"][behaviour], counts))
 
 
-def neurons_of(run: RunFolder, behaviour: str) -> pd.DataFrame:
-    """Return the ranking of one behaviour."""
+def _spans(of_behaviour: Mapping[str, int], counts: Mapping[str, Any]) -> str:
+    documents = plural(counts["documents"], "document")
+    return f"{plural(of_behaviour['spans'], 'span')} in {of_behaviour['documents_with']:,} of {documents}"
+
+
+def _neurons(run: RunFolder, behaviour: str) -> pd.DataFrame:
     neurons = run.table("neurons")
     return neurons[neurons.behaviour == behaviour]
 
@@ -83,83 +70,84 @@ def interval_title(run: RunFolder) -> str:
 
 def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     """Return the best `k` neurons with all that is known of them; what is known of no neuron has no column."""
-    neurons, rank_by = neurons_of(run, behaviour), run.run["rank_by"]
+    neurons, rank_by, scorers = _neurons(run, behaviour), run.run["rank_by"], run.run["scorers"]
+    known = {*scorers, *neurons.columns[neurons.notna().any()]}
     best = neurons.head(k)
-    known = {str(name) for name in neurons if neurons[name].notna().any()}
-    columns: list[tuple[Header, list[Cell]]] = [
-        (Header("rank", True), [Cell(str(rank), int(rank)) for rank in best["rank"]]),
-        (
-            Header("neuron"),
-            [
-                Cell(neuron_name(layer, neuron), layer * 1_000_000_000 + neuron)
-                for layer, neuron in zip(best.layer.tolist(), best.neuron.tolist(), strict=True)
-            ],
-        ),
-    ]
-
-    def add(name: str, title: str, cell: Any, detail: int = 0) -> None:
-        if name in known:
-            columns.append((Header(title, cell is not word_cell, detail), [cell(value) for value in best[name]]))
-
     if per_head := run.run.get("model", {}).get("neurons_per_head"):
-        for title, places in (("head", best.neuron // per_head), ("of head", best.neuron % per_head)):
-            columns.append((Header(title, True), [Cell(str(place), int(place)) for place in places]))
+        best = best.assign(head=best.neuron // per_head, of_head=best.neuron % per_head)
+        known |= {"head", "of_head"}
+    low = f"{rank_by}_minus_neutral_heldout_low"
+    rows = [
+        {**row, low: _interval_cell(row, rank_by), "verdict": _verdict_cell(row)} for row in best.to_dict("records")
+    ]
     # The scorer that ranks comes first, with all that is known of its scores.
-    columns.append((Header(rank_by, True), [score_cell(value) for value in best[rank_by]]))
-    add("p_fwer", "p_fwer", probability_cell)
-    add("q_fdr", "q_fdr", probability_cell, 1)
-    add(heldout(rank_by), "held out", score_cell)
-    rows = best.to_dict("records")
-    if f"{minus_neutral_heldout(rank_by)}_low" in known:
-        columns.append((Header(interval_title(run), detail=1), [score_cells(row, rank_by)[2] for row in rows]))
-    add("replicates", "replicates", word_cell, int("verdict" in known))
-    if "verdict" in known:
-        columns.append((Header("verdict"), [_verdict_cell(row) for row in rows]))
-    add("stability", "stability", score_cell, 1)
-    add("beats_baselines", "beats text", word_cell, 1)
-    for scorer in run.run["scorers"]:
+    columns: list[tuple[str, str, Callable[[Any], Cell], int]] = [
+        ("rank", "rank", _name_cell, 0),
+        ("layer", "layer", _name_cell, 0),
+        ("neuron", "neuron", _name_cell, 0),
+        ("head", "head", _name_cell, 0),
+        ("of_head", "of head", _name_cell, 0),
+        (rank_by, rank_by, score_cell, 0),
+        ("p_fwer", "p_fwer", probability_cell, 0),
+        ("q_fdr", "q_fdr", probability_cell, 1),
+        (f"{rank_by}_heldout", "held out", score_cell, 0),
+        (low, interval_title(run), word_cell, 1),
+        ("replicates", "replicates", word_cell, int("verdict" in known)),
+        ("verdict", "verdict", word_cell, 0),
+        ("stability", "stability", score_cell, 1),
+        ("beats_baselines", "beats text", word_cell, 1),
+    ]
+    for scorer in scorers:
         if scorer != rank_by:
-            columns.append((Header(scorer, True, 2), [score_cell(value) for value in best[scorer]]))
-            add(heldout(scorer), "held out", score_cell, 2)
+            columns += [(scorer, scorer, score_cell, 2), (f"{scorer}_heldout", "held out", score_cell, 2)]
+    columns = [column for column in columns if column[0] in known]
+    words = {"replicates", "verdict", "beats_baselines"}
+    headers = [Header(title, name not in words, detail) for name, title, _, detail in columns]
+    cells = [[cell(row[name]) for name, _, cell, _ in columns] for row in rows]
     caption = f"{behaviour}: the best {len(best):,} of {len(neurons):,} {run.site.neurons} by {rank_by}"
-    return Table([header for header, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)), caption)
+    return Table(headers, cells, caption)
+
+
+def _name_cell(number: Any) -> Cell:
+    return Cell(str(number), int(number))
+
+
+def _interval_cell(row: Mapping[Any, Any], scorer: str) -> Cell:
+    """Return the interval of a score on the held-out part."""
+    far = f"{scorer}_minus_neutral_heldout"
+    neutral = row.get(f"{scorer}_heldout", math.nan) - row.get(far, math.nan)
+    low, high = (neutral + row.get(f"{far}_{end}", math.nan) for end in ("low", "high"))
+    return Cell("–" if math.isnan(low) else f"{score(low)} to {score(high)}", float(low))
 
 
 def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
-    """Yield the best neuron beside what chance and the text alone reach, where either is known."""
-    neurons, rank_by = neurons_of(run, behaviour), run.run["rank_by"]
-    null, neutral = run.run.get("null", {}).get(behaviour), _neutral(run, behaviour)
+    """Yield the best neuron beside what chance and the text alone reach, where known, and what each verdict means."""
+    neurons, rank_by = _neurons(run, behaviour), run.run["rank_by"]
+    null = run.run.get("null", {}).get(behaviour)
+    neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
+    neutral = None if neutral is None or math.isnan(neutral) else neutral
     scored = neurons[neurons[rank_by].notna()]
     baselines = _baselines(run, behaviour)
     if len(scored) and (null or len(baselines)):
         best = scored.iloc[0].to_dict()
         name = f"{neuron_name(int(best['layer']), int(best['neuron']))}, the best neuron"
-        rows = [(Cell(name), *score_cells(best, rank_by))]
+        rows = [_compared(name, best, rank_by)]
         if null:
-            far = null["null_max_q95"]
             # On the side of the best neuron, so that the two can be compared.
-            sign = -1 if best.get(minus_neutral(rank_by), 0.0) < 0 else 1
-            level = (
-                Cell(f"{number(far)} from chance level", far) if neutral is None else score_cell(neutral + sign * far)
-            )
+            far = null["null_max_q95"]
+            level = (neutral or 0.0) + (-far if best.get(f"{rank_by}_minus_neutral", 0.0) < 0 else far)
+            cell = Cell(f"{number(far)} from chance level", far) if neutral is None else score_cell(level)
             chance = f"chance: the best of all, in 5 % of {plural(null['permutations'], 'permutation')}"
-            rows.append((Cell(chance), level, score_cell(None), Cell("–", math.nan)))
+            rows.append({"name": chance, "score": cell})
         rows += [
-            (Cell(f"the text alone: {BASELINES.get(row['baseline'], row['baseline'])}"), *score_cells(row, rank_by))
+            _compared(f"the text alone: {BASELINES.get(row['baseline'], row['baseline'])}", row, rank_by)
             for row in baselines.to_dict("records")
         ]
-        headers = (
-            Header("compared with"),
-            Header(rank_by, True),
-            Header("held out", True),
-            Header(interval_title(run)),
-        )
-        # What was not held out has no columns.
-        shown = [place for place in range(4) if place < 2 or any(row[place].text != "–" for row in rows)]
-        level_words = "" if neutral is None else f" (chance level: {number(neutral)})"
+        titles = {"name": "compared with", "score": rank_by, "held_out": "held out", "interval": interval_title(run)}
         others = " and ".join(["chance"] * bool(null) + ["the text alone"] * bool(len(baselines)))
+        level_words = "" if neutral is None else f" (chance level: {number(neutral)})"
         caption = f"{behaviour}: {rank_by} of the best neuron, beside {others}{level_words}"
-        yield Table([headers[place] for place in shown], [[row[place] for place in shown] for row in rows], caption)
+        yield as_table(pd.DataFrame(rows), titles, caption)
     if null:
         within = ", corrected over the neurons of this behaviour, not over the behaviours"
         yield Note(
@@ -167,8 +155,7 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
             f"{'its chance level' if neutral is None else number(neutral)} in 5 % of {null['permutations']:,} "
             f"permutations, and {number(null['null_max_median'])} or more in half of them; {null['p_fwer_05']:,} "
             f"neurons have a p_fwer of at most 0.05, {null['q_fdr_05']:,} a q_fdr of at most 0.05"
-            + within
-            * (len(run.run["behaviours"]) > 1)
+            f"{within if len(run.run['behaviours']) > 1 else ''}"
         )
     beats = neurons["beats_baselines"].dropna().tolist() if "beats_baselines" in neurons else []
     if beats:
@@ -177,11 +164,20 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
             f"{plural(len(beats), 'neuron')} beat the text alone: on the held-out part they are further from chance "
             "level than every line of it. Report a neuron only if it does"
         )
+    verdicts = neurons[neurons["verdict"].notna()] if "verdict" in neurons else neurons.head(0)
+    if len(verdicts):
+        counts = verdicts["verdict"].value_counts()
+        order = dict.fromkeys([*(name for name in VERDICTS if name in counts), *counts.index])
+        doubts = {_doubt(row) for row in verdicts.to_dict("records")}
+        facts = [(f"{name} ({counts[name]:,})", VERDICTS.get(name, "")) for name in order]
+        yield Facts((*facts, *((doubt, words) for doubt, words in _DOUBTS.items() if doubt in doubts)))
 
 
-def _neutral(run: RunFolder, behaviour: str) -> float | None:
-    neutral = run.run.get("neutral", {}).get(run.run["rank_by"], {}).get(behaviour)
-    return None if neutral is None or math.isnan(neutral) else neutral
+def _compared(name: str, row: Mapping[Any, Any], scorer: str) -> dict[str, Any]:
+    """Return a row of the evidence; what is unknown is None, so that a column of it is left out."""
+    interval, held_out = _interval_cell(row, scorer), score_cell(row.get(f"{scorer}_heldout"))
+    cells = {"score": score_cell(row.get(scorer)), "held_out": held_out, "interval": interval}
+    return {"name": name, **{column: cell for column, cell in cells.items() if cell.text != "–"}}
 
 
 def _baselines(run: RunFolder, behaviour: str) -> pd.DataFrame:
@@ -189,65 +185,22 @@ def _baselines(run: RunFolder, behaviour: str) -> pd.DataFrame:
     if "baselines" not in run.tables:
         return pd.DataFrame()
     table, rank_by = run.table("baselines"), run.run["rank_by"]
-    scored = table[[name for name in (rank_by, heldout(rank_by)) if name in table]].notna().any(axis=1)
+    scored = table[[name for name in (rank_by, f"{rank_by}_heldout") if name in table]].notna().any(axis=1)
     return table[(table.behaviour == behaviour) & scored]
 
 
-def score_cells(row: Mapping[Any, Any], scorer: str) -> tuple[Cell, Cell, Cell]:
-    """Return a score, its value on the held-out part, and the interval of that."""
-    distance = minus_neutral_heldout(scorer)
-    neutral = row.get(heldout(scorer), math.nan) - row.get(distance, math.nan)
-    low, high = (neutral + row.get(f"{distance}_{end}", math.nan) for end in ("low", "high"))
-    reach = "–" if math.isnan(low) else f"{score(low)} to {score(high)}"
-    return score_cell(row.get(scorer)), score_cell(row.get(heldout(scorer))), Cell(reach, float(low))
-
-
 def _verdict_cell(row: Mapping[Any, Any]) -> Cell:
-    if not isinstance(row["verdict"], str):
-        return word_cell(None)
-    return Cell(f"{row['verdict']} ({doubt})" if (doubt := _doubt(row)) else row["verdict"])
+    doubt = _doubt(row)
+    return Cell(f"{row['verdict']} ({doubt})") if doubt else word_cell(row.get("verdict"))
 
 
 def _doubt(row: Mapping[Any, Any]) -> str:
     """Return what speaks against a verdict."""
-    verdict = row["verdict"]
+    verdict, beats = row.get("verdict"), row.get("beats_baselines")
     if not isinstance(verdict, str):
         return ""
     if verdict != "not replicated" and row.get("p_fwer", math.nan) > _LEVEL:
         return "may be chance"
-    beats = row.get("beats_baselines")
     if verdict == "anticipates":
-        beats = row.get(prediction("beats_baselines"), beats)
+        beats = row.get("beats_baselines_prediction", beats)
     return "the text alone does as well" if verdict in ("anticipates", "behaviour") and beats is False else ""
-
-
-def verdict_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
-    """Yield what each verdict that occurs means, with how many neurons have it, and likewise the doubts."""
-    neurons = neurons_of(run, behaviour)
-    verdicts = neurons[neurons["verdict"].notna()] if "verdict" in neurons else neurons.head(0)
-    if len(verdicts):
-        counts = verdicts["verdict"].value_counts()
-        order = [
-            *(name for name in VERDICTS if name in counts),
-            *(name for name in counts.index if name not in VERDICTS),
-        ]
-        doubts = {_doubt(row) for row in verdicts.to_dict("records")}
-        yield Facts(
-            (
-                *((f"{name} ({counts[name]:,})", VERDICTS.get(name, "")) for name in order),
-                *((doubt, words) for doubt, words in _DOUBTS.items() if doubt in doubts),
-            )
-        )
-
-
-def _material(counts: Mapping[str, int], documents: int) -> str:
-    """Return what the ranking of a behaviour is computed from."""
-    tested = (
-        f", tested on {counts['heldout_present']:,} and {counts['heldout_control']:,} of held-out groups"
-        if counts.get("heldout_present")
-        else ""
-    )
-    return (
-        f"{plural(counts['spans'], 'span')} in {counts['documents_with']:,} of {plural(documents, 'document')}; ranked "
-        f"on {counts['ranking_present']:,} present and {counts['ranking_control']:,} control positions{tested}"
-    )

@@ -3,9 +3,7 @@
 import dataclasses
 import hashlib
 import platform
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, TypedDict
 
@@ -13,64 +11,13 @@ import pandas as pd
 
 from neurosieve.registry import describe, installed
 
-__all__ = [
-    "FORMAT",
-    "Record",
-    "Stopwatch",
-    "described",
-    "positions_hash",
-    "provenance",
-    "versions",
-]
+__all__ = ["FORMAT", "Record", "described", "positions_hash", "versions"]
 
 FORMAT = 2
 """The version of `run.json` and of the columns of the tables; a run of another version is never read."""
 
-_LIBRARIES = (
-    "neurosieve",
-    "torch",
-    "transformers",
-    "transformer-lens",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "datasets",
-    "hydra-core",
-)
-
-
-class NullRecord(TypedDict, total=False):
-    """What permuted labels give, for one behaviour."""
-
-    permutations: int
-    arrangements: int | None
-    null_max: float
-    null_max_median: float
-    null_max_q95: float
-    p_fwer_05: int
-    q_fdr_05: int
-
-
-class ModelRecord(TypedDict, total=False):
-    """The model, and what was read of it."""
-
-    name: str
-    weights: str
-    device: str
-    dtype: str
-    site: str
-    layers: list[int]
-    neurons_per_layer: int
-    neurons_per_head: int | None
-
-
-class VerdictRecord(TypedDict):
-    """What one dose of an edit gives."""
-
-    k: int
-    strength: float
-    verdict: str
-    sentence: str
+_LIBRARIES = ["neurosieve", "torch", "transformers", "transformer-lens", "numpy", "scipy", "scikit-learn"]
+_LIBRARIES += ["datasets", "hydra-core"]
 
 
 class Record(TypedDict, total=False):
@@ -85,16 +32,15 @@ class Record(TypedDict, total=False):
     versions: dict[str, str]
     hashes: dict[str, str]
     behaviours: list[str]
-    model: ModelRecord
+    model: dict[str, Any]
+    """Name, weights, device and dtype, and what was read: site, layers, neurons."""
     reading: dict[str, int]
     scorers: list[str]
     rank_by: str
     neutral: dict[str, dict[str, float | None]]
     """The score at chance level, by scorer and behaviour."""
-    null: dict[str, NullRecord]
-    """By behaviour."""
-    run: str
-    """The folder of the run that this one goes on from."""
+    null: dict[str, dict[str, Any]]
+    """By behaviour: what permuted labels give."""
     neurons: list[dict[str, Any]]
     """`show`: which neurons, with their ranks."""
     documents: list[dict[str, Any]]
@@ -103,21 +49,15 @@ class Record(TypedDict, total=False):
     intervention: dict[str, Any]
     measures: dict[str, str]
     """`ablate`: each measure, and what it is in words."""
-    verdicts: list[VerdictRecord]
-    negligible: dict[str, float]
+    verdicts: list[dict[str, Any]]
+    """`ablate`: what each dose gives; k, strength, verdict, sentence."""
     proof: dict[str, float]
-    matching: dict[str, Any]
     training: dict[str, Any]
     """`learn`: what the detector was trained and measured on."""
     output: str
     """`learn`: the detector's file."""
     k: int
     """`compare`: of how many best neurons."""
-
-
-def provenance(positions: pd.DataFrame, space: str) -> dict[str, Any]:
-    """Return versions, and hashes of the chosen positions and of the store's space that they were read from."""
-    return {"versions": versions(), "hashes": {"positions": positions_hash(positions), "space": space}}
 
 
 def versions() -> dict[str, str]:
@@ -129,20 +69,6 @@ def positions_hash(positions: pd.DataFrame) -> str:
     """Return what tells a table of positions from any other."""
     lines = pd.util.hash_pandas_object(positions, index=False).to_numpy()
     return hashlib.sha256(lines.tobytes()).hexdigest()
-
-
-class Stopwatch:
-    """The seconds that each stage of a run took."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Add the time that the block takes to the stage `name`."""
-        began = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
 
 
 def described(choices: Mapping[str, object]) -> dict[str, Any]:

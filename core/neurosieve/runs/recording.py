@@ -1,5 +1,6 @@
 """The frame that every command shares: it begins a run, times its stages, and writes and draws what comes of it."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pandas as pd
 from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError
 from neurosieve.registry import installed
-from neurosieve.runs.record import Stopwatch, versions
+from neurosieve.runs.record import versions
 from neurosieve.runs.results import Run, draw, load, write_run
 
 __all__ = ["Recording", "recording"]
@@ -20,8 +21,8 @@ __all__ = ["Recording", "recording"]
 class Recording:
     """A run in the making: what it will say of itself, and its tables."""
 
-    def __init__(self, command: str, folder: Path) -> None:
-        self.command, self.folder = command, folder
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.record: dict[str, Any] = {}
         """What goes into `run.json`, besides the command, warnings, counts, timings and versions."""
         self.tables: dict[str, pd.DataFrame] = {}
@@ -29,20 +30,15 @@ class Recording:
         self.counts: Counter[str] = Counter()
         """What was seen and what was left out; a mapping in `record["counts"]` is added to it."""
         self.announce = installed().announce
-        self._watch = Stopwatch()
-        self.stage = self._watch.stage
+        self.seconds: dict[str, float] = {}
+        """How long each stage took."""
 
-    def write(self) -> None:
-        """Write the run folder: `run.json` last, so that a folder without it holds no finished run."""
-        record = {
-            "command": self.command,
-            **self.record,
-            "warnings": self.warnings,
-            "counts": {**dict(sorted(self.counts.items())), **self.record.get("counts", {})},
-            "timings_seconds": self._watch.seconds,
-            "versions": versions(),
-        }
-        write_run(self.folder, record, self.tables)
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes to the stage `name`."""
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
 
     @property
     def run(self) -> Run:
@@ -52,12 +48,9 @@ class Recording:
 
 @contextmanager
 def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iterator[Recording]:
-    """Give a run to fill in; it is written, and drawn, when the block ends. After an error nothing is written.
+    """Give a run to fill in; it is written when the block ends, and drawn. After an error nothing is written.
 
-    Args:
-        command: which command makes the run.
-        folder: where to.
-        reports: draw the finished run, and the runs that it is part of.
+    The reports draw the finished run, and the runs that it is part of.
 
     Raises:
         ConfigError: the folder holds a finished run already.
@@ -67,9 +60,17 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
         raise ConfigError(
             f"`{folder}` holds a finished run already, and a run is never overwritten: give another folder"
         )
-    run = Recording(command, folder)
+    run = Recording(folder)
     run.announce("run_started", command=command, folder=folder)
     yield run
-    run.write()
+    record = {
+        "command": command,
+        **run.record,
+        "warnings": run.warnings,
+        "counts": {**dict(sorted(run.counts.items())), **run.record.get("counts", {})},
+        "timings_seconds": run.seconds,
+        "versions": versions(),
+    }
+    write_run(folder, record, run.tables)
     draw(folder, reports)
     run.announce("run_ended", command=command, folder=folder)

@@ -13,7 +13,6 @@ from neurosieve.contracts import Report
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
 from neurosieve.registry import failures_of
-from neurosieve.runs.columns import KEYS
 from neurosieve.runs.folder import RECORD, RunFolder
 from neurosieve.runs.notebook import run_html
 from neurosieve.runs.record import FORMAT
@@ -78,7 +77,7 @@ class Result(Run):
             far = (table[scorer] - neutral).abs().sort_values(ascending=False, kind="stable")
             table = table.loc[far.index]
         table = pd.concat([table[table.behaviour == name].head(k) for name in self.behaviours])
-        first = [*KEYS, "rank", *([scorer] if scorer else [])]
+        first = ["behaviour", "layer", "neuron", "rank", *([scorer] if scorer else [])]
         return table[[*first, *(name for name in table if name not in first)]].reset_index(drop=True)
 
 
@@ -105,7 +104,6 @@ def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.Data
     """Write a run folder, each file whole or not at all; `run.json`, the last, says that the run is finished.
 
     Args:
-        folder: where to.
         run: what goes into `run.json`, besides its `format`; `command` says which command left it.
         tables: what goes into a Parquet file each, by name.
 

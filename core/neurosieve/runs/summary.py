@@ -1,15 +1,14 @@
 """What a finished run of each command says, as blocks."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.folder import RunFolder
 from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
-from neurosieve.runs.tables import as_table, interval, neuron_name, number
+from neurosieve.runs.tables import as_table, in_context, interval, neuron_name, number
 from neurosieve.runs.text_summary import analysis_blocks, detection_blocks, generation_blocks, learning_blocks
 
 __all__ = ["comparison_blocks", "contexts_table", "pairs_table", "run_blocks", "runs_table"]
@@ -19,12 +18,7 @@ _RUNS_IN_FULL = 8
 
 
 def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
-    """Yield what a run of any command says, its warnings apart.
-
-    Args:
-        run: a finished run.
-        k: how many neurons of a ranking are listed.
-    """
+    """Yield what a run of any command says, its warnings apart; of a ranking the best `k` neurons."""
     match run.command:
         case "find":
             yield from ranking_blocks(run, k)
@@ -50,27 +44,20 @@ def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
 
 def contexts_table(contexts: pd.DataFrame) -> Table:
     """Return the places where one neuron is strongest, in their context."""
-    headers = (Header("activation", True), Header("where"), Header("document"))
-    rows = [
-        (
-            Cell(number(row["activation"]), float(row["activation"])),
-            Cell(row["text"], around=(row["before"], row["after"])),
-            Cell(row["document"]),
-        )
-        for row in contexts.sort_values("place").to_dict("records")
-    ]
     name = neuron_name(contexts.layer.tolist()[0], contexts.neuron.tolist()[0])
-    return Table(headers, rows, f"where {name} is strongest, one place a document")
+    titles = {"activation": "activation", "text": "where", "document": "document"}
+    return as_table(
+        in_context(contexts.sort_values("place")), titles, f"where {name} is strongest, one place a document"
+    )
 
 
 def _effects(run: RunFolder) -> Iterator[Block]:
     """Yield the effects of an edit, dose by dose, the verdicts, and the proof that the edit took place."""
     record, effects = run.run, run.table("effects")
     unedited = effects[effects.set == "unedited"].set_index("measure").value
-    verdicts: Sequence[Mapping[str, Any]] = record["verdicts"]
-    for k, strength in dict.fromkeys((verdict["k"], verdict["strength"]) for verdict in verdicts):
+    for k, strength in dict.fromkeys((verdict["k"], verdict["strength"]) for verdict in record["verdicts"]):
         yield _effect_table(run, effects[(effects.k == k) & (effects.strength == strength)], unedited, k, strength)
-        for verdict in verdicts:
+        for verdict in record["verdicts"]:
             if (verdict["k"], verdict["strength"]) == (k, strength):
                 yield Note(f"{verdict['sentence']}.", finding=True)
     proof = record["proof"]
@@ -81,16 +68,16 @@ def _effects(run: RunFolder) -> Iterator[Block]:
 
 
 def _effect_table(run: RunFolder, effects: pd.DataFrame, unedited: pd.Series, k: int, strength: float) -> Table:
-    titles = ("change", "95 % interval", "controls", "beyond them", "95 % interval", "p", "n", "groups")
-    levels = ("unedited", "edited") if len(unedited) else ()
+    titles = ["change", "95 % interval", "controls", "beyond them", "95 % interval", "p", "n", "groups"]
+    if len(unedited):
+        titles = ["unedited", "edited", *titles]
     rows = []
     for measure, of_measure in effects.groupby("measure", sort=False):
         [target] = of_measure[of_measure.set == "target"].to_dict("records")
         controls = of_measure[of_measure.set == "control"].change
         spread = f" ({interval(controls.min(), controls.max(), signed=True)})" if len(controls) > 1 else ""
-        values = (unedited.get(measure, math.nan), target["value"]) if len(unedited) else ()
         texts = (
-            *(number(value) for value in values),
+            *map(number, (unedited.get(measure, math.nan), target["value"]) if len(unedited) else ()),
             number(target["change"], signed=True),
             interval(target["change_low"], target["change_high"], signed=True),
             number(controls.mean(), signed=True) + spread,
@@ -104,7 +91,7 @@ def _effect_table(run: RunFolder, effects: pd.DataFrame, unedited: pd.Series, k:
     intervention = str(run.run["intervention"]["_target_"]).rpartition("/")[2]
     dose = f" at strength {strength:g}" if strength != 1 else ""
     caption = f"{run.run['behaviours'][0]}: {intervention} of {k:,} {run.site.neurons}{dose}"
-    return Table([Header("measure"), *(Header(title, True) for title in (*levels, *titles))], rows, caption)
+    return Table([Header("measure"), *(Header(title, True) for title in titles)], rows, caption)
 
 
 _RUN_TITLES = {
@@ -172,16 +159,10 @@ def pairs_table(pairs: pd.DataFrame, numbers: Mapping[str, int], caption: str) -
 
 def _matrix(pairs: pd.DataFrame, numbers: Mapping[str, int], caption: str) -> Table:
     """Return the overlap of each pair of runs: a row for one, a column for the other."""
-    overlap = {(row["run"], row["other"]): float(row["overlap"]) for row in pairs.to_dict("records")}
     names = list(numbers)
+    overlap = pairs.pivot(index="other", columns="run", values="overlap").reindex(index=names[1:], columns=names[:-1])
     rows = [
-        (
-            Cell(str(numbers[row])),
-            *(
-                Cell(f"{share:.2f}" if (share := overlap.get((column, row), math.nan)) == share else "")
-                for column in names[:-1]
-            ),
-        )
-        for row in names[1:]
+        (Cell(str(numbers[name])), *(Cell("" if math.isnan(share) else f"{share:.2f}") for share in shares))
+        for name, *shares in overlap.itertuples(name=None)
     ]
     return Table([Header("run"), *(Header(str(numbers[name]), True) for name in names[:-1])], rows, caption)

@@ -1,14 +1,25 @@
 """Numbers and tables of a run as people read them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from neurosieve.runs.blocks import Cell, Header, Table
 
-__all__ = ["as_table", "interval", "neuron_name", "number", "probability_cell", "score", "score_cell", "word_cell"]
+__all__ = [
+    "as_table",
+    "in_context",
+    "interval",
+    "neuron_name",
+    "number",
+    "probability_cell",
+    "score",
+    "score_cell",
+    "word_cell",
+]
 
 
 def number(value: Any, signed: bool = False) -> str:
@@ -65,49 +76,48 @@ def probability_cell(value: Any) -> Cell:
 
 
 def word_cell(value: Any) -> Cell:
-    """Return the cell of a word, or of a yes or no; undefined is a dash, and last."""
+    """Return the cell of a word, or of a yes or no; undefined is a dash, and last. A cell stays as it is."""
+    if isinstance(value, Cell):
+        return value
     if value is None or pd.isna(value):
         return Cell("–", "")
-    return Cell(value if isinstance(value, str) else "yes" if value else "no")
+    return Cell(("yes" if value else "no") if isinstance(value, bool | np.bool_) else str(value))
+
+
+def in_context(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the cell of each `text` in its place: what is `before` and `after` it is around it."""
+    rows = frame.to_dict("records")
+    return pd.DataFrame([{**row, "text": Cell(row["text"], around=(row["before"], row["after"]))} for row in rows])
 
 
 def as_table(
-    frame: pd.DataFrame, titles: Mapping[str, str], caption: str, shares: Iterable[str] = (), names: Iterable[str] = ()
+    frame: pd.DataFrame, titles: Mapping[str, str], caption: str, shares: Sequence[str] = (), names: Sequence[str] = ()
 ) -> Table:
     """Return some columns of a frame as a table.
 
     Args:
-        frame: the rows.
+        frame: the rows; a value that is a `Cell` already stays as it is.
         titles: the columns to show, and the heading of each; those that the frame lacks, or that are empty throughout,
             are left out.
         caption: what the table shows.
         shares: the columns to show in per cent.
         names: the columns whose numbers are names, such as that of a neuron, and not quantities.
     """
-    shares, names = set(shares), set(names)
     headers, columns = [], []
-    for name, title in titles.items():
-        if name not in frame or _empty(frame[name]):
-            continue
+    for name in [name for name in titles if name in frame]:
         column = frame[name]
+        if len(column) and (column.isna() | (column.astype(object) == "")).all():
+            continue
         numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        headers.append(Header(title, numeric))
-        columns.append(
-            [_quantity(value, name in shares, name in names) if numeric else _text(value) for value in column.tolist()]
-        )
+        cells = [_cell(value, numeric, name in shares, name in names) for value in column.tolist()]
+        headers.append(Header(titles[name], numeric or any(isinstance(cell.sort, int | float) for cell in cells)))
+        columns.append(cells)
     return Table(headers, list(zip(*columns, strict=True)), caption)
 
 
-def _empty(column: pd.Series) -> bool:
-    return len(column) > 0 and bool((column.isna() | (column.astype(object) == "")).all())
-
-
-def _quantity(value: Any, share: bool, name: bool) -> Cell:
-    if value is None or pd.isna(value):
+def _cell(value: Any, numeric: bool, share: bool, name: bool) -> Cell:
+    if not numeric:
+        return word_cell(value)
+    if pd.isna(value):
         return Cell("–", math.nan)
     return Cell(str(value) if name else f"{100 * value:.1f} %" if share else number(value), value)
-
-
-def _text(value: Any) -> Cell:
-    known = value is None or isinstance(value, bool) or pd.isna(value)
-    return word_cell(value) if known else Cell(str(value))

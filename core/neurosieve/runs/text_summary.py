@@ -7,20 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
+from neurosieve.runs.blocks import Block, Cell, Note, Table
 from neurosieve.runs.folder import RunFolder
-from neurosieve.runs.tables import as_table, word_cell
+from neurosieve.runs.tables import as_table, in_context
 from neurosieve.wording import plural
 
-__all__ = [
-    "agreement_table",
-    "analysis_blocks",
-    "detection_blocks",
-    "generation_blocks",
-    "learning_blocks",
-    "measure_name",
-    "spans_table",
-]
+__all__ = ["analysis_blocks", "detection_blocks", "generation_blocks", "learning_blocks", "spans_table"]
 
 _LONGEST = 200
 """Of a longer span, its beginning and its end are shown."""
@@ -39,7 +31,8 @@ def detection_blocks(run: RunFolder) -> Iterator[Block]:
             # Spread evenly over all spans.
             places = np.unique(np.linspace(0, len(marked) - 1, min(contexts, len(marked))).round().astype(int))
             some = f"{len(places):,} of {len(marked):,} spans, spread evenly"
-            shown = marked.iloc[places].assign(text=[_shortened(text) for text in marked.text.iloc[places]])
+            shown = marked.iloc[places]
+            shown = shown.assign(text=shown.text.map(_shortened))
             yield spans_table(shown, f"{behaviour}: {some if len(places) < len(marked) else 'all spans'}")
         if len(marked):
             table = phrases[phrases.behaviour == behaviour]
@@ -52,7 +45,7 @@ def detection_blocks(run: RunFolder) -> Iterator[Block]:
                 f"and not in {counts['documents_without']:,}"
             )
     if "agreement" in run.tables:
-        yield agreement_table(run.table("agreement"), "agreement with annotated sentences")
+        yield _agreement(run.table("agreement"), "agreement with annotated sentences")
         yield _confusion(run.table("confusion"))
         if "annotated_sentences" in record["counts"]:
             yield Note(
@@ -67,18 +60,10 @@ def _shortened(text: str) -> str:
 
 def spans_table(spans: pd.DataFrame, caption: str) -> Table:
     """Return spans in their context, with the behaviour of each where there are several."""
-    several = spans.behaviour.nunique() > 1
-    headers = (*[Header("behaviour")] * several, Header("document"), Header("start", True), Header("in context"))
-    rows = [
-        (
-            *[Cell(row["behaviour"])] * several,
-            Cell(row["document"]),
-            Cell(f"{row['start']:,}", row["start"]),
-            Cell(row["text"], around=(row["before"], row["after"])),
-        )
-        for row in spans.to_dict("records")
-    ]
-    return Table(headers, rows, caption)
+    titles = {"document": "document", "start": "start", "text": "in context"}
+    if spans.behaviour.nunique() > 1:
+        titles = {"behaviour": "behaviour"} | titles
+    return as_table(in_context(spans), titles, caption)
 
 
 def learning_blocks(run: RunFolder) -> Iterator[Block]:
@@ -89,7 +74,7 @@ def learning_blocks(run: RunFolder) -> Iterator[Block]:
         f"{record['behaviours'][0]}: {training['with_the_behaviour']:,} of {training['sentences']:,} annotated "
         f"sentences, {plural(training['documents'], 'document')} in {plural(training['groups'], 'group')}"
     )
-    yield agreement_table(run.table("agreement"), caption)
+    yield _agreement(run.table("agreement"), caption)
     yield Note(
         f"`{name}` is cross-validated: trained {training['folds']} times without a part of the groups, its threshold "
         "chosen without that part too, and measured on it"
@@ -101,20 +86,18 @@ def learning_blocks(run: RunFolder) -> Iterator[Block]:
     yield Note("use it:", f"neurosieve find detectors=[{name}] detectors.{name}.path={output}")
 
 
-def agreement_table(agreement: pd.DataFrame, caption: str) -> Table:
+def _agreement(agreement: pd.DataFrame, caption: str) -> Table:
     """Return precision, recall and F1 with their intervals, a row per detector and label."""
-    headers = [Header("detector"), Header("label")]
-    headers += [Header(title, True) for title in ("precision", "recall", "F1", "sentences with it")]
+    titles = {"detector": "detector", "label": "label", "precision": "precision", "recall": "recall", "f1": "F1"}
     rows = [
-        (
-            Cell(row["detector"]),
-            Cell(row["label"]),
-            *(_share_cell(row, measure) for measure in ("precision", "recall", "f1")),
-            Cell(f"{row['true_positive'] + row['false_negative']:,}", row["true_positive"] + row["false_negative"]),
-        )
+        {
+            **row,
+            **{measure: _share_cell(row, measure) for measure in ("precision", "recall", "f1")},
+            "positive": row["true_positive"] + row["false_negative"],
+        }
         for row in agreement.to_dict("records")
     ]
-    return Table(headers, rows, caption)
+    return as_table(pd.DataFrame(rows), titles | {"positive": "sentences with it"}, caption)
 
 
 def _share_cell(row: Mapping[Any, Any], measure: str) -> Cell:
@@ -124,23 +107,15 @@ def _share_cell(row: Mapping[Any, Any], measure: str) -> Cell:
 
 
 def _confusion(table: pd.DataFrame) -> Table:
-    detectors = list(dict.fromkeys(table.detector))
     rows = []
     for label, of_label in table.groupby("label", sort=False):
-        of_detector = of_label.set_index("detector")
-        cells = [
-            Cell(f"{of_detector.detected[name]:,} ({of_detector.share[name]:.1%})", float(of_detector.share[name]))
-            for name in detectors
-        ]
-        sentences = int(of_detector.sentences.to_list()[0])
-        rows.append((Cell(str(label)), Cell(f"{sentences:,}", sentences), *cells))
-    headers = [Header("label"), Header("sentences", True), *(Header(name, True) for name in detectors)]
-    return Table(headers, rows, "the share of each label's sentences that each detector marks")
-
-
-def measure_name(measure: str) -> str:
-    """Return what a measure of traces is called: `shows_waiting` is the behaviour."""
-    return _MEASURES.get(measure) or measure.removeprefix("shows_")
+        row: dict[str, Any] = {"label": label, "sentences": of_label.sentences.tolist()[0]}
+        for marked in of_label.to_dict("records"):
+            share = marked["share"]
+            row[f"by {marked['detector']}"] = Cell(f"{marked['detected']:,} ({share:.1%})", share)
+        rows.append(row)
+    titles = {"label": "label", "sentences": "sentences", **{f"by {name}": name for name in table.detector}}
+    return as_table(pd.DataFrame(rows), titles, "the share of each label's sentences that each detector marks")
 
 
 def analysis_blocks(run: RunFolder) -> Iterator[Block]:
@@ -148,16 +123,16 @@ def analysis_blocks(run: RunFolder) -> Iterator[Block]:
     counts, summary, traces, spans = run.run["counts"], *map(run.table, ("summary", "traces", "spans"))
     groups = f" of {plural(counts['groups'], 'problem')}" if "groups" in counts else ""
     rows = [
-        (
-            Cell(measure_name(row["measure"])),
-            *(Cell(f"{row[name]:,}", row[name]) for name in ("count", "n")),
-            Cell(f"{100 * row['share']:.2f} %", row["share"]),
-            Cell(f"{100 * row['low']:.2f} to {100 * row['high']:.2f} %", row["low"]),
-        )
+        {
+            **row,
+            "measure": _measure(row["measure"]),
+            "share": Cell(f"{100 * row['share']:.2f} %", row["share"]),
+            "interval": Cell(f"{100 * row['low']:.2f} to {100 * row['high']:.2f} %", row["low"]),
+        }
         for row in summary[summary.by == "overall"].to_dict("records")
     ]
-    headers = [Header(""), *(Header(title, True) for title in ("traces", "of", "share", "95 % interval"))]
-    yield Table(headers, rows, f"{plural(counts['documents'], 'trace')}{groups}")
+    titles = {"measure": "", "count": "traces", "n": "of", "share": "share", "interval": "95 % interval"}
+    yield as_table(pd.DataFrame(rows), titles, f"{plural(counts['documents'], 'trace')}{groups}")
     for by, part in summary[summary.by != "overall"].groupby("by", sort=False):
         yield _by(part, f"by {by}")
     for behaviour in run.run["behaviours"]:
@@ -166,14 +141,17 @@ def analysis_blocks(run: RunFolder) -> Iterator[Block]:
             yield _listed(showing, spans[spans.behaviour == behaviour], behaviour)
 
 
+def _measure(measure: str) -> str:
+    return _MEASURES.get(measure) or measure.removeprefix("shows_")
+
+
 def _by(summary: pd.DataFrame, caption: str) -> Table:
-    measures = list(dict.fromkeys(summary.measure))
-    headers = [Header(""), *(Header(measure_name(measure), True) for measure in measures)]
-    rows = []
-    for value, of_value in summary.groupby("value", sort=False):
-        by_measure = {row["measure"]: row for row in of_value.to_dict("records")}
-        rows.append((Cell(str(value) or "(none)"), *(_share_of(by_measure[measure]) for measure in measures)))
-    return Table(headers, rows, caption)
+    rows = [
+        {"value": str(value) or "(none)", **{row["measure"]: _share_of(row) for row in of_value.to_dict("records")}}
+        for value, of_value in summary.groupby("value", sort=False)
+    ]
+    titles = {"value": "", **{measure: _measure(measure) for measure in summary.measure}}
+    return as_table(pd.DataFrame(rows), titles, caption)
 
 
 def _share_of(row: Mapping[Any, Any]) -> Cell:
@@ -185,14 +163,13 @@ def _share_of(row: Mapping[Any, Any]) -> Cell:
 
 def _listed(traces: pd.DataFrame, spans: pd.DataFrame, behaviour: str) -> Table:
     more = f", the first {_LISTED} of them" if len(traces) > _LISTED else ""
-    rows = []
-    for trace in traces.head(_LISTED).itertuples():
-        labels = spans[spans.document == trace.id].label.value_counts(sort=False)
-        phrases = ", ".join(f"{label} ×{count}" if count > 1 else str(label) for label, count in labels.items())
-        known = [Cell(str(value)) for value in (trace.id, trace.level, trace.type)]
-        rows.append((*known, word_cell(trace.right), Cell(phrases)))
-    headers = [Header(title) for title in ("trace", "level", "type", "answer right", "phrases")]
-    return Table(headers, rows, f"{behaviour}: {plural(len(traces), 'trace')}{more}")
+    listed = traces.head(_LISTED)
+    phrases = []
+    for trace in listed.id:
+        labels = spans[spans.document == trace].label.value_counts(sort=False)
+        phrases.append(", ".join(f"{label} ×{count}" if count > 1 else str(label) for label, count in labels.items()))
+    titles = {"id": "trace", "level": "level", "type": "type", "right": "answer right", "phrases": "phrases"}
+    return as_table(listed.assign(phrases=phrases), titles, f"{behaviour}: {plural(len(traces), 'trace')}{more}")
 
 
 def generation_blocks(run: RunFolder) -> Iterator[Block]:

@@ -1,6 +1,7 @@
 """Blocks on a console: every text is shown as it is, and none of it is obeyed."""
 
 from collections.abc import Iterable
+from itertools import compress
 from typing import Any
 
 from rich.console import Console
@@ -30,11 +31,9 @@ def show_blocks(blocks: Iterable[Block], out: Console) -> None:
     """Print blocks, a table with as many of its columns as fit."""
     for block in blocks:
         match block:
-            case Note(text=text, command=""):
-                out.print(Text(visible(text)))
             case Note(text=text, command=command):
                 # A command or a path is never broken: it is there to be copied.
-                out.print(Text(visible(f"{text} {command}")), soft_wrap=True)
+                out.print(Text(visible(f"{text} {command}" if command else text)), soft_wrap=bool(command))
             case Facts(facts=facts):
                 for name, value in facts:
                     out.print(Text(visible(f"{name}: {value}")))
@@ -42,27 +41,21 @@ def show_blocks(blocks: Iterable[Block], out: Console) -> None:
                 out.print(_table(block, out.width))
 
 
-def _table(block: Table, width: int) -> RichTable:
-    """Return a table with all its columns, or with as many as fit."""
-    for detail in (2, 1, 0):
-        table = _with_columns(block, detail)
-        if Measurement.get(_WIDE, _WIDE.options, table).maximum <= width:
-            break
-    return table
-
-
 _WIDE = Console(width=10_000)
 
 
-def _with_columns(block: Table, detail: int) -> RichTable:
-    shown = [place for place, header in enumerate(block.headers) if header.detail <= detail]
+def _table(block: Table, width: int) -> RichTable:
+    """Return a table with all its columns, or with as many as fit."""
     several_lines = any(cell.around for row in block.rows for cell in row)
-    table = RichTable(title=Text(visible(block.caption)), title_justify="left", show_lines=several_lines)
-    for place in shown:
-        header = block.headers[place]
-        table.add_column(Text(visible(header.text)), justify="right" if header.number else "left", overflow="fold")
-    for row in block.rows:
-        table.add_row(*(_text(row[place]) for place in shown))
+    for detail in (2, 1, 0):
+        table = RichTable(title=Text(visible(block.caption)), title_justify="left", show_lines=several_lines)
+        shown = [header.detail <= detail for header in block.headers]
+        for header in compress(block.headers, shown):
+            table.add_column(Text(visible(header.text)), justify="right" if header.number else "left", overflow="fold")
+        for row in block.rows:
+            table.add_row(*map(_text, compress(row, shown)))
+        if Measurement.get(_WIDE, _WIDE.options, table).maximum <= width:
+            break
     return table
 
 

@@ -1,7 +1,8 @@
 """Neurons on text in a terminal: each token over a bar, as high as the neuron is strong there."""
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ _CONTEXTS = 5
 _STRONGEST = 6
 
 
-class _Cell(NamedTuple):
+class _Token(NamedTuple):
     """A token, or the piece of one that fits a line."""
 
     text: str
@@ -60,7 +61,7 @@ def _lines(neuron: dict[str, Any], tables: dict[str, pd.DataFrame], record: Reco
     if "promoted" in tables:
         for direction, rows in tables["promoted"].groupby("direction", sort=False):
             sign = {"promotes": "above", "suppresses": "below"}[str(direction)]
-            yield Text(f"  {sign} 0 promotes  ").append("  ".join(map(_token, rows.token)), style="italic")
+            yield Text(f"  {sign} 0 promotes  ").append("  ".join(map(_spaced, rows.token)), style="italic")
     if len(tables["contexts"]):
         which = {1: "highest", -1: "lowest", 0: "largest"}[neuron["direction"]]
         yield Text(f"  {which} of {neuron['tokens_searched']:,} tokens, one of a document:")
@@ -77,12 +78,10 @@ def _lines(neuron: dict[str, Any], tables: dict[str, pd.DataFrame], record: Reco
 def _distributions(table: pd.DataFrame) -> Iterator[Text]:
     several = table.behaviour.nunique() > 1
     for (behaviour, part), rows in table.groupby(["behaviour", "part"], sort=False):
-        by_label = {row.label: row for row in rows.itertuples()}
         quartiles = ", ".join(
-            f"{name} {by_label[label].median:.3f} ({by_label[label].q25:.3f} to {by_label[label].q75:.3f}) "
-            f"at {by_label[label].positions:,}"
-            for label, name in ((1, "present"), (0, "control"))
-            if label in by_label
+            f"{'present' if row.label else 'control'} {row.median:.3f} ({row.q25:.3f} to {row.q75:.3f}) "
+            f"at {row.positions:,}"
+            for row in rows.sort_values("label", ascending=False).itertuples()
         )
         auc = rows.auc.iloc[0]
         groups = {"ranking": "ranked on", "heldout": "held out"}[str(part)]
@@ -111,26 +110,22 @@ def _document(document: dict[str, Any], tokens: pd.DataFrame, largest: float, wi
         f"{document['tokens']:,}; a full bar is {largest:.3f}",
         style="bold dim",
     )
-    columns = (shown[name].tolist() for name in ("text", "activation", "behaviour_spans"))
-    cells = [_Cell(visible(text), activation, spans) for text, activation, spans in zip(*columns, strict=True)]
-    for line in _wrapped(cells, width - 4):
+    drawn = map(_Token, shown.text.map(visible), shown.activation, shown.behaviour_spans)
+    for line in _wrapped(drawn, width - 4):
         yield from _bars(line, largest)
     strong = strength[strength >= largest / 8].sort_values(ascending=False, kind="stable")
     best = tokens.loc[strong.index[:_STRONGEST]]
-    if best.empty:
-        return
-    yield Text("    strongest: ").append(
-        ", ".join(f"{_token(text)} {value:.3f}" for text, value in zip(best.text, best.activation, strict=True)),
-        style="dim",
-    )
+    if len(best):
+        values = (f"{_spaced(text)} {value:.3f}" for text, value in zip(best.text, best.activation, strict=True))
+        yield Text("    strongest: ").append(", ".join(values), style="dim")
 
 
-def _wrapped(cells: Sequence[_Cell], width: int) -> Iterator[list[_Cell]]:
+def _wrapped(tokens: Iterable[_Token], width: int) -> Iterator[list[_Token]]:
     """Yield lines of tokens; a token that is longer than a line is cut into pieces."""
-    line: list[_Cell] = []
-    for cell in cells:
-        for start in range(0, max(1, len(cell.text)), width // 2):  # A character takes two columns at most.
-            piece = cell._replace(text=cell.text[start : start + width // 2])
+    line: list[_Token] = []
+    for token in tokens:
+        for start in range(0, max(1, len(token.text)), width // 2):  # A character takes two columns at most.
+            piece = token._replace(text=token.text[start : start + width // 2])
             if line and sum(cell_len(placed.text) for placed in line) + cell_len(piece.text) > width:
                 yield line
                 line = []
@@ -138,15 +133,15 @@ def _wrapped(cells: Sequence[_Cell], width: int) -> Iterator[list[_Cell]]:
     yield line
 
 
-def _bars(line: Sequence[_Cell], largest: float) -> Iterator[Text]:
+def _bars(line: Sequence[_Token], largest: float) -> Iterator[Text]:
     text, bars, marks = Text("    "), Text("    "), Text("    ")
-    for cell in line:
-        share = 0.0 if math.isnan(cell.activation) or not largest else cell.activation / largest
-        text.append(cell.text, style=f"{_colour(share)}{' underline' if cell.spans else ''}".strip())
+    for token in line:
+        share = 0.0 if math.isnan(token.activation) or not largest else token.activation / largest
+        text.append(token.text, style=f"{_colour(share)}{' underline' if token.spans else ''}".strip())
         bar = (_HANGING if share < 0 else _BARS)[round(8 * abs(share))]
-        wide = cell_len(cell.text)
+        wide = cell_len(token.text)
         bars.append(bar * wide, style="cyan" if share < 0 else "red")
-        marks.append(("‾" if cell.spans else " ") * wide)
+        marks.append(("‾" if token.spans else " ") * wide)
     yield text
     if bars.plain.strip():
         yield bars
@@ -159,14 +154,10 @@ def _colour(share: float) -> str:
     # Shades would not do: what is pale on a light terminal is glaring on a dark one.
     if abs(share) < 1 / 8:
         return ""
-    if abs(share) < 1 / 2:
-        return "cyan" if share < 0 else "red"
-    return "bold black on cyan" if share < 0 else "bold white on red"
+    colour, word = ("cyan", "black") if share < 0 else ("red", "white")
+    return colour if abs(share) < 1 / 2 else f"bold {word} on {colour}"
 
 
-def _token(text: str) -> str:
+def _spaced(text: str) -> str:
     """Return a token so that the spaces around it can be seen."""
-    seen = visible(text)
-    inner = seen.strip(" ")
-    left, right = len(seen) - len(seen.lstrip(" ")), len(seen) - len(seen.rstrip(" "))
-    return "␣" * len(seen) if not inner else "␣" * left + inner + "␣" * right
+    return re.sub("^ +| +$", lambda spaces: "␣" * len(spaces[0]), visible(text))

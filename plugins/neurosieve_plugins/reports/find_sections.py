@@ -15,7 +15,6 @@ from neurosieve import (
     neuron_name,
     number,
     ranking_table,
-    verdict_blocks,
 )
 from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Section
 from neurosieve_plugins.reports.evidence import chance_of_replication, how_many, null_of
@@ -85,7 +84,6 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
         name: (
             how_many(run, name, neurons[neurons.behaviour == name], ranking),
             *evidence_blocks(run, name),
-            *verdict_blocks(run, name),
             *chance_of_replication(run, ranking),
             ranking_table(run, name, best),
         )

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from neurosieve import heldout, minus_neutral, minus_neutral_heldout, neuron_name
+from neurosieve import neuron_name
 
 __all__ = ["VERDICTS", "Ranked", "apart", "by_neuron", "placed", "ranked", "rounded", "thinned", "verdicts"]
 
@@ -51,8 +51,8 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: f
         neutral: the score at chance level, where it is known.
         chance: how far from it the best of all comes in 5 % of permutations, where there is a null.
     """
-    distance = minus_neutral_heldout(rank_by)
-    far = _column(neurons, minus_neutral(rank_by))
+    distance = f"{rank_by}_minus_neutral_heldout"
+    far = _column(neurons, f"{rank_by}_minus_neutral")
     sign = np.sign(far)
     ends = [sign * _column(neurons, f"{distance}_{end}") for end in ("low", "high")]
     verdict = neurons["replicates"] if "replicates" in neurons else pd.Series(pd.NA, neurons.index, dtype="boolean")
@@ -62,7 +62,7 @@ def ranked(neurons: pd.DataFrame, rank_by: str, neutral: float | None, chance: f
             "neuron": neurons.neuron,
             "rank": neurons["rank"],
             "score": _column(neurons, rank_by),
-            "held_out": _column(neurons, heldout(rank_by)),
+            "held_out": _column(neurons, f"{rank_by}_heldout"),
             "verdict": [
                 VERDICTS[2] if pd.isna(replicates) else VERDICTS[0 if replicates else 1] for replicates in verdict
             ],

@@ -270,8 +270,8 @@ def test_a_head_and_its_coordinate_stand_beside_each_head_output(ranked, capsys)
     show_run(ranked("attn_z"))
     said = capsys.readouterr().out
     assert "of head" in said
-    [line] = [one for one in said.splitlines() if one.replace("│", " ").split()[1:2] == ["L1N21"] and "best" not in one]
-    assert line.replace("│", " ").split()[1:4] == ["L1N21", "1", "5"]
+    [line] = [one for one in said.splitlines() if one.replace("│", " ").split()[1:3] == ["1", "21"]]
+    assert line.replace("│", " ").split()[1:5] == ["1", "21", "1", "5"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

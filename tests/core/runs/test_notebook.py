@@ -42,9 +42,9 @@ def test_a_ranking_shows_the_best_of_each_behaviour_and_whether_they_replicate(m
     run = make_run("one", {"a": {"auc": [0.3, -0.9, 0.8]}, "b": {"auc": [0.25, 0.2, -0.1]}})
     tree = ElementTree.fromstring(run._repr_html_())
     assert rows(tree) == [
-        [["1", "L0N1", "-0.900"], ["2", "L0N2", "0.800"], ["3", "L0N0", "0.300"]],
+        [["1", "0", "1", "-0.900"], ["2", "0", "2", "0.800"], ["3", "0", "0", "0.300"]],
         [["L0N1, the best neuron", "-0.900"], [CHANCE, "-0.250"]],
-        [["1", "L0N0", "0.250"], ["2", "L0N1", "0.200"], ["3", "L0N2", "-0.100"]],
+        [["1", "0", "0", "0.250"], ["2", "0", "1", "0.200"], ["3", "0", "2", "-0.100"]],
         [["L0N0, the best neuron", "0.250"], [CHANCE, "0.250"]],
     ]
     assert [len(list(drawing.iter("circle"))) for drawing in tree.iter("svg")] == [3, 3]
@@ -60,8 +60,8 @@ def test_a_ranking_shows_what_chance_does_beside_its_verdicts(make_run):
     tree = ElementTree.fromstring(run._repr_html_())
     neurons, evidence, verdicts = rows(tree)
     assert neurons == [
-        ["1", "L0N1", "-0.900", "0.010", "<0.001", "behaviour"],
-        ["2", "L0N0", "0.300", "1.000", "–", "–"],
+        ["1", "0", "1", "-0.900", "0.010", "<0.001", "behaviour"],
+        ["2", "0", "0", "0.300", "1.000", "–", "–"],
     ]
     assert evidence[1] == [CHANCE.replace("1,000", "99"), "-0.400"]
     assert verdicts == [["behaviour (1)", VERDICTS["behaviour"]]]

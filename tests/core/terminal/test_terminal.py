@@ -90,7 +90,7 @@ def test_what_chance_reaches_stands_below_the_best_neuron(shown):
     lines = shown(**KNOWN)
     chance, best = cells(lines, "chance:"), cells(lines, "1")
     assert chance[:2] == ["chance: the best of all, in 5 % of 1,000 permutations", "0.713"]
-    assert best[:5] == ["1", "L0N0", "0.900", "<0.001", "0.001"]
+    assert best[:6] == ["1", "0", "0", "0.900", "<0.001", "0.001"]
     assert cells(lines, "L0N0,")[:2] == ["L0N0, the best neuron", "0.900"]
     assert lines.index(next(line for line in lines if "L0N0, the best neuron" in line)) < lines.index(
         next(line for line in lines if line.startswith("│ chance:"))
@@ -113,7 +113,7 @@ def test_each_verdict_in_the_table_is_explained_once(shown):
 
 
 def test_what_is_unknown_is_a_dash_and_what_is_known_of_no_neuron_has_no_column(shown):
-    assert cells(shown(**KNOWN), "3")[4] == "–"
+    assert cells(shown(**KNOWN), "3")[5] == "–"
     bare = " ".join(shown(null=None, p_fwer=np.nan, q_fdr=np.nan, verdict=None))
     assert not [word for word in ("chance", "p_fwer", "q_fdr", "verdict") if word in bare]
     assert "replicates" in bare
@@ -150,11 +150,11 @@ def test_an_interval_is_called_as_sure_as_it_is(shown):
 
 def test_a_ranking_of_which_nothing_is_defined_reads_well(shown):
     lines = shown(scores=[np.nan] * 3, null=None, p_fwer=np.nan, q_fdr=np.nan, verdict=None)
-    assert cells(lines, "1")[2] == "–"
+    assert cells(lines, "1")[3] == "–"
 
 
 def test_an_older_run_that_knows_no_chance_is_shown(shown):
-    assert cells(shown(null=None, held_out=False), "1") == ["1", "L0N0", "0.900", "1.000"]
+    assert cells(shown(null=None, held_out=False), "1") == ["1", "0", "0", "0.900", "1.000"]
 
 
 def test_a_narrow_terminal_gets_what_matters_most(shown):
@@ -163,6 +163,7 @@ def test_a_narrow_terminal_gets_what_matters_most(shown):
     assert max(len(line) for line in lines if not line.startswith("run folder: ")) <= 80
     assert headings(lines, "rank") == [
         "rank",
+        "layer",
         "neuron",
         "auc",
         "p_fwer",
