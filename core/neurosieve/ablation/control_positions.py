@@ -57,7 +57,7 @@ class ControlPositions:
             )
         while True:
             if not space.has(self._keys, self._tokens).all():
-                lm = self._opened.held
+                lm = self._opened.lm
                 budget = batch_budget(self._opened.result.run["config"]["tokens_per_batch"], lm)
                 capture(lm, self._opened.atlas, space, self._opened.positions, budget, self._announce)
             try:

@@ -21,7 +21,7 @@ from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
 
-__all__ = ["PlannedRun", "Reopened", "RunInputs", "neurons_asked", "reopened", "result_of"]
+__all__ = ["PlannedRun", "Reopened", "RunInputs", "parse_neurons", "reopen", "result_of"]
 
 
 class PlannedRun(NamedTuple):
@@ -61,9 +61,9 @@ class RunInputs(NamedTuple):
     detectors: Mapping[str, Detector]
     control: Control
 
-    def reopened(self, result: Result, announce: Callable[..., None]) -> "Reopened":
+    def reopen(self, result: Result, announce: Callable[..., None]) -> "Reopened":
         """Return the run opened again, from these inputs."""
-        return reopened(
+        return reopen(
             result,
             model=self.model,
             documents=self.source,
@@ -78,7 +78,7 @@ class Reopened:
     """A run of `find` with its inputs."""
 
     result: Result
-    held: LanguageModel
+    lm: LanguageModel
     atlas: Atlas
     documents: tuple[LabelledDocument, ...]
     """Every document with text to read, with its spans."""
@@ -103,7 +103,7 @@ def result_of(run: Any) -> Result:
     return loaded
 
 
-def reopened(
+def reopen(
     run: Any,
     *,
     model: Any = None,
@@ -180,7 +180,7 @@ def _source_of(result: Result) -> Source:
     return source
 
 
-def neurons_asked(requested: Iterable[Any], atlas: Atlas, name: str) -> tuple[Neuron, ...]:
+def parse_neurons(requested: Iterable[Any], atlas: Atlas, name: str) -> tuple[Neuron, ...]:
     """Return the neurons that a list such as `[[3, 17], "L5N9"]` names.
 
     Raises:
