@@ -156,8 +156,7 @@ def _log_odds(features: csr_matrix, labels: npt.NDArray[np.int8], elsewhere: csr
     if len(np.unique(labels)) < 2 or not elsewhere.shape[0]:
         return np.full(elsewhere.shape[0], np.nan)
     fitted = LogisticRegression(C=1.0, solver="liblinear").fit(features, labels)
-    odds: npt.NDArray[np.float64] = fitted.decision_function(elsewhere)
-    return odds
+    return np.asarray(fitted.decision_function(elsewhere), dtype=np.float64)
 
 
 def _as_neuron(positions: Positions, part: _Part, odds: npt.NDArray[np.float64]) -> Batch | None:

@@ -82,7 +82,7 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
     record, table = run.run, run.neurons[run.neurons.behaviour == behaviour]
     counts, null = record["counts"]["behaviours"][behaviour], (record.get("null") or {}).get(behaviour) or {}
     best: Mapping[Any, Any] = table.iloc[0].to_dict() if len(table) else {}
-    tested = table["replicates"].notna() if "replicates" in table else pd.Series(dtype=bool)
+    replicates = table.get("replicates", pd.Series(dtype="boolean"))
     verdicts: Mapping[Any, int] = table["verdict"].value_counts().to_dict() if "verdict" in table else {}
     return {
         "run": name,
@@ -96,8 +96,8 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
         "best_minus_neutral": abs(best.get(f"{record['rank_by']}_minus_neutral", float("nan"))),
         "null_max_q95": null.get("null_max_q95", float("nan")),
         "p_fwer_05": null.get("p_fwer_05"),
-        "tested": int(tested.sum()),
-        "replicated": int(table.loc[tested.index[tested], "replicates"].sum()) if tested.any() else 0,
+        "tested": int(replicates.notna().sum()),
+        "replicated": int(replicates.sum()),
         **{f"verdict: {verdict}": int(verdicts.get(verdict, 0)) for verdict in VERDICTS if verdict != "replicated"},
     }
 

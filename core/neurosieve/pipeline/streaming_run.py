@@ -138,15 +138,12 @@ def _address(one_pass: Pass) -> str:
         "format": _FORMAT,
         "weights": one_pass.model.fingerprint,
         "dtype": str(one_pass.model.dtype),
-        "sites": one_pass.sites,
         "source": describe(one_pass.source),
         "detectors": {name: describe(detector) for name, detector in one_pass.detectors.items()},
         "control": describe(one_pass.control),
         "selection": vars(one_pass.selection),
         "statistics": [repr(statistic) for statistic in one_pass.statistics],
-        "seed": one_pass.seed,
-        "tokens_per_batch": one_pass.tokens_per_batch,
-        "shards": one_pass.shards,
+        **{name: getattr(one_pass, name) for name in ("sites", "seed", "tokens_per_batch", "shards")},
     }
     return content_address(inputs, default=repr)
 
