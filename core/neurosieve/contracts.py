@@ -110,7 +110,10 @@ class Statistic(ABC, Generic[S]):
 
 
 class Scorer(ABC, Generic[S]):
-    """Rates how well each neuron distinguishes presence from control."""
+    """Rates how well each neuron distinguishes presence from control.
+
+    A `batch` holds positions of one behaviour, in one column of labels; every one of them is compared.
+    """
 
     area: ClassVar[bool] = False
     """Whether the score is an AUC: 1 for a neuron that always fires more, 0 for its opposite, 0.5 at chance level."""
@@ -141,9 +144,6 @@ class Scorer(ABC, Generic[S]):
         """Return the score of `batch` as a function of sums over present positions, or None where it is not one.
 
         With it the permutation null is one matrix product; without it each column of labels is computed by itself.
-
-        Args:
-            batch: positions of one behaviour, in one column of labels; every one of them is compared.
         """
         return None
 
@@ -152,31 +152,22 @@ class Scorer(ABC, Generic[S]):
 
         They sum to that difference. Each is a product: its label minus the expected label, times the neuron's value
         there minus the expected value. nan where the score is undefined.
-
-        Args:
-            batch: positions of one behaviour, in one column of labels; every one of them is compared.
         """
         return None
 
     def resampled(self, batch: Batch, weights: Float[Tensor, "draws positions"]) -> Scores | None:
         """Return the scores of `batch` under each line of `weights`, as if each line were a behaviour of its own.
 
-        None where there is no fast way: positions are then repeated, draw by draw, which takes longer.
-
-        Args:
-            batch: positions of one behaviour, in one column of labels; every one of them is compared.
-            weights: how many times each position counts in each draw.
+        None where there is no fast way: positions are then repeated, draw by draw, which takes longer. `weights` is how
+        many times each position counts in each draw.
         """
         return None
 
     def interval(self, batch: Batch, confidence: float) -> Interval | None:
         """Return an interval of each neuron's score that allows for dependence among the positions of a group.
 
-        None where there is no formula: whole groups are then resampled, which takes longer.
-
-        Args:
-            batch: positions of one behaviour, in one column of labels; every one of them is compared.
-            confidence: how often such an interval holds the truth.
+        None where there is no formula: whole groups are then resampled, which takes longer. `confidence` is how often
+        such an interval holds the truth.
         """
         return None
 

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve.activations.capture import capture, keys_of
-from neurosieve.activations.store import DamagedShardError
+from neurosieve.activations.capture import Capture, capture, keys_of
+from neurosieve.activations.reading import read_complete
 from neurosieve.data import Site
-from neurosieve.errors import ConfigError, StoreError
+from neurosieve.errors import ConfigError
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.reopening import Reopened
 
@@ -17,7 +17,6 @@ __all__ = ["ControlPositions"]
 
 _POSITIONS = 4096
 """At most so many are used: the mean of so many is within a sixtieth of a standard deviation of that of all."""
-_DAMAGED_AT_MOST = 100
 
 
 class ControlPositions:
@@ -55,15 +54,12 @@ class ControlPositions:
                 f"layer {layer} was not read by `{self._opened.result.folder}`: take neurons of layers {read}, or run "
                 "`neurosieve find` with it"
             )
-        while True:
-            if not space.has(self._keys, self._tokens).all():
-                lm = self._opened.held
-                budget = batch_budget(self._opened.result.run["config"]["tokens_per_batch"], lm)
-                capture(lm, self._opened.atlas, space, self._opened.positions, budget, self._announce)
-            try:
-                return space.read(site, self._keys, self._tokens)
-            except DamagedShardError as damage:  # The shard is gone; what it held is read again.
-                if space.damaged > _DAMAGED_AT_MOST:
-                    raise StoreError(
-                        f"the store `{space.folder}` is damaged again and again, last in `{damage}`: check the disk"
-                    ) from damage
+
+        def fill() -> Capture:
+            if space.has(self._keys, self._tokens).all():
+                return Capture()
+            opened = self._opened
+            budget = batch_budget(opened.result.run["config"]["tokens_per_batch"], opened.lm)
+            return capture(opened.lm, opened.atlas, space, opened.positions, budget, self._announce)
+
+        return read_complete(space, fill, lambda: space.read(site, self._keys, self._tokens))[0]

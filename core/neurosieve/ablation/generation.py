@@ -40,7 +40,7 @@ def observe_generated(
     Raises:
         NeurosieveError: there is nothing to complete, or the model cannot be run or edited.
     """
-    lm, warnings = opened.held, list[str]()
+    lm, warnings = opened.lm, list[str]()
     tasks = _tasks(opened, behaviour, settings, writing, warnings)
     sampling = writing.sampling
     if writing.problems is not None:
@@ -81,7 +81,7 @@ def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing,
     documents = list(writing.documents)
     refuse_blind(opened.detectors[behaviour], behaviour, documents)
     if writing.problems is not None:
-        return tasks_of_problems(writing.problems, writing.prompt, opened.held.tokenizer, at_most, settings.seed)
+        return tasks_of_problems(writing.problems, writing.prompt, opened.lm.tokenizer, at_most, settings.seed)
     table = opened.positions.table
     groups: Set[str] = set(table.group[table.part == "heldout"])
     if not groups:

@@ -29,7 +29,7 @@ from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.models.architectures import model_record
-from neurosieve.pipeline.reopening import Reopened, neurons_asked
+from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.registry import describe
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
@@ -63,7 +63,7 @@ def ablate_neurons(
         behaviour = settings.behaviour or opened.result.behaviours[0]
         if behaviour not in opened.result.behaviours:
             raise ConfigError(f"the run has no behaviour `{behaviour}`: {nearest(behaviour, opened.result.behaviours)}")
-        listed = neurons_asked(settings.neurons, opened.atlas, opened.held.name)
+        listed = parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
         ks, strengths = settings.doses(len(listed))
         targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
         with run.stage("matching"):
@@ -98,7 +98,7 @@ def ablate_neurons(
             "proof": observed.proof._asdict(),
             "matching": _matching(sets),
             "counts": observed.counts | {"control_sets": len(sets)},
-            "model": model_record(opened.held, opened.atlas, opened.space.sites, opened.atlas.neurons),
+            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons),
             "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
         }
     return run.run

@@ -65,9 +65,9 @@ def observe_forced(
     tokens, warnings = measured_tokens(
         opened.documents, table, behaviour, settings.documents or 40, settings.positions, settings.seed, counts
     )
-    edits = Edits(opened.held, opened.atlas, *(condition.edit for condition in conditions))
-    budget = batch_budget(settings.tokens_per_batch, opened.held)
-    forced = teacher_forced(opened.held, tokens, edits, settings.seed, budget, announce)
+    edits = Edits(opened.lm, opened.atlas, *(condition.edit for condition in conditions))
+    budget = batch_budget(settings.tokens_per_batch, opened.lm)
+    forced = teacher_forced(opened.lm, tokens, edits, settings.seed, budget, announce)
     warnings += [
         f"the {intervention} edit of {condition.k:,} neurons changed nothing: they have these values already"
         for number, condition in enumerate(conditions)

@@ -17,7 +17,7 @@ from neurosieve.models.batches import Reader, TextBatch, pack_by_length
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.positions import Positions
 
-__all__ = ["Capture", "batches_at", "capture", "document_batches", "keys_of"]
+__all__ = ["Capture", "batch_of", "batches_at", "capture", "document_batches", "keys_of"]
 
 _BATCH_BYTES = 128 * 2**20
 _BATCH_POSITIONS = 1 << 15
@@ -101,36 +101,32 @@ def capture(
 
 
 def batches_at(
-    space: Space,
-    positions: Positions,
-    site: Site,
-    device: torch.device = _CPU,
-    rows: npt.NDArray[np.int64] | None = None,
-    neurons: Sequence[int] | None = None,
+    space: Space, positions: Positions, site: Site, device: torch.device = _CPU, neurons: Sequence[int] | None = None
 ) -> Iterator[Batch]:
-    """Yield positions at one site, in batches of bounded size, in the order of `positions`.
+    """Yield all positions at one site, in batches of bounded size: of some neurons, in their order, or of all.
 
     The activations are on `device`, and so are the states of the statistics that they are added to.
-
-    Args:
-        rows: the rows of `positions` to yield, in order; all by default.
-        neurons: the neurons to yield, in this order; all by default.
     """
     keys, tokens = keys_of(positions)
-    rows = np.arange(len(tokens)) if rows is None else rows
+    rows = np.arange(len(tokens))
     width = space.neurons if neurons is None else max(1, len(neurons))
     at_once = max(1, min(_BATCH_POSITIONS, _BATCH_BYTES // (4 * width)))
     for start in range(0, max(1, len(rows)), at_once):
         part = rows[start : start + at_once]
-        documents = positions.document_of_row[part]
-        yield Batch(
-            site,
-            space.read(site, keys[part], tokens[part], neurons).to(device),
-            torch.from_numpy(positions.labels[part]),
-            torch.from_numpy(documents),
-            torch.from_numpy(positions.groups[documents]),
-            torch.from_numpy(positions.token_ids[part]),
-        )
+        yield batch_of(site, space.read(site, keys[part], tokens[part], neurons).to(device), positions, part)
+
+
+def batch_of(
+    site: Site,
+    activations: torch.Tensor,
+    positions: Positions,
+    rows: npt.NDArray[np.int64],
+    columns: slice | list[int] = slice(None),
+) -> Batch:
+    """Return activations at some rows of `positions`, with some columns of their labels."""
+    documents = positions.document_of_row[rows]
+    of_rows = (positions.labels[rows][:, columns], documents, positions.groups[documents], positions.token_ids[rows])
+    return Batch(site, activations, *map(torch.from_numpy, of_rows))
 
 
 def document_batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:

@@ -35,14 +35,11 @@ def warn_of_other_stores(space: Space) -> list[str]:
 
 def _differences(record: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     """Return how another space differs, in what a user may not know of: layers and sites are chosen by name."""
-    parts = []
-    if record["format"] != own["format"]:
-        parts.append(
-            f"in the format {record['format']} of another version of neurosieve, where this one writes {own['format']}"
-        )
-    if record["dtype"] != own["dtype"]:
-        dtype, own_dtype = (str(what["dtype"]).removeprefix("torch.") for what in (record, own))
-        parts.append(f"in {dtype}, where this run reads {own_dtype}")
-    if record["weights"] != own["weights"]:
-        parts.append("by other weights than those it has now")
-    return ", and ".join(parts)
+    dtype, own_dtype = (str(space["dtype"]).removeprefix("torch.") for space in (record, own))
+    words = {
+        "format": f"in the format {record['format']} of another version of neurosieve, where this one writes "
+        f"{own['format']}",
+        "dtype": f"in {dtype}, where this run reads {own_dtype}",
+        "weights": "by other weights than those it has now",
+    }
+    return ", and ".join(difference for key, difference in words.items() if record[key] != own[key])

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
 
-from neurosieve.activations.capture import Capture, batches_at
+from neurosieve.activations.capture import Capture, batch_of, keys_of
 from neurosieve.activations.store import DamagedShardError, Space
 from neurosieve.data import Batch, Site
 from neurosieve.errors import StoreError
@@ -19,7 +18,6 @@ __all__ = ["labelled_batch", "labelled_batches", "open_space", "read_complete"]
 T = TypeVar("T")
 
 _DAMAGED_AT_MOST = 100
-_OF_POSITIONS = ("activations", "labels", "documents", "groups", "token_ids")
 
 
 def open_space(lm: LanguageModel, sites: Sequence[Site], store: str | None) -> Space:
@@ -66,6 +64,5 @@ def labelled_batch(
     `neurons` are those to return, in this order; all by default.
     """
     rows = np.flatnonzero(positions.labels[:, column] >= 0)
-    parts = list(batches_at(space, positions, site, rows=rows, neurons=neurons))
-    whole = {name: torch.cat([getattr(part, name) for part in parts]) for name in _OF_POSITIONS}
-    return Batch(site, **{**whole, "labels": whole["labels"][:, [column]]})
+    keys, tokens = keys_of(positions)
+    return batch_of(site, space.read(site, keys[rows], tokens[rows], neurons), positions, rows, [column])

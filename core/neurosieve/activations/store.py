@@ -79,16 +79,13 @@ class Space:
         self._shards: list[_Shard] = []
         self._documents: dict[bytes, int] = {}
         for path in sorted(self.folder.glob("*.safetensors")):
-            self._add(path)
+            try:
+                documents, tokens = self._load(path, "documents", "tokens")
+            except DamagedShardError:
+                self._remove(path)
+            else:
+                self._shards.append(_Shard(path, self._address(documents.numpy(), tokens.numpy())))
         self._index()
-
-    def _add(self, path: Path) -> None:
-        try:
-            documents, tokens = self._load(path, "documents", "tokens")
-        except DamagedShardError:
-            self._remove(path)
-        else:
-            self._shards.append(_Shard(path, self._address(documents.numpy(), tokens.numpy())))
 
     def _remove(self, path: Path) -> None:
         try:
@@ -106,10 +103,8 @@ class Space:
         # The positions of a document mostly stand together: one look-up for each stretch of them.
         changes = np.flatnonzero((documents[1:] != documents[:-1]).any(axis=1)) + 1
         starts = np.concatenate([np.zeros(min(1, len(documents)), dtype=np.int64), changes])
-        numbers = np.array(
-            [self._documents.setdefault(documents[start].tobytes(), len(self._documents)) for start in starts],
-            dtype=np.int64,
-        )
+        keys = (documents[start].tobytes() for start in starts)
+        numbers = np.array([self._documents.setdefault(key, len(self._documents)) for key in keys], dtype=np.int64)
         lengths = np.diff(starts, append=len(documents))
         return (np.repeat(numbers, lengths) << 32) | tokens.astype(np.int64)
 
@@ -128,8 +123,7 @@ class Space:
 
     def has(self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Return which positions were captured; `documents` are rows of `document_keys`."""
-        captured: npt.NDArray[np.bool_] = self._find(documents, tokens) >= 0
-        return captured
+        return np.asarray(self._find(documents, tokens) >= 0)
 
     def write(
         self, documents: npt.NDArray[np.uint8], tokens: npt.NDArray[np.int32], activations: Mapping[Site, Tensor]
@@ -214,37 +208,33 @@ class Space:
         return out if out is not None else torch.empty(0, self.neurons if chosen is None else len(chosen))
 
     def _load(self, path: Path, *names: str) -> list[Tensor]:
-        tensors = _load(path, *names, verify=not all((path, name) in self._verified for name in names))
-        self._verified.update((path, name) for name in names)
-        return tensors
+        """Return some tensors of a shard, whose checksums are compared once: that takes longer than most work on them.
+
+        Raises:
+            DamagedShardError: they are not what was written.
+        """
+        try:
+            with safe_open(path, framework="pt") as shard:
+                written = shard.metadata() or {}
+                tensors = {name: shard.get_tensor(name) for name in names}
+        except (SafetensorError, FileNotFoundError) as error:
+            raise DamagedShardError(path) from error
+        except OSError as error:
+            raise StoreError(
+                f"cannot read the shard `{path}` ({error.strerror or error}): make it readable, "
+                "or choose another place with `store=<folder>`"
+            ) from error
+        for name in names:
+            if (path, name) not in self._verified and written.get(name) != _checksum(tensors[name]):
+                raise DamagedShardError(path)
+            self._verified.add((path, name))
+        return list(tensors.values())
 
 
 def document_keys(token_ids: Sequence[npt.NDArray[np.integer[Any]]]) -> npt.NDArray[np.uint8]:
     """Return the address of each document, `[documents, 16]`: a hash of its token ids."""
     digests = [xxhash.xxh3_128_digest(np.ascontiguousarray(ids, dtype=np.int64).data) for ids in token_ids]
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
-
-
-def _load(path: Path, *names: str, verify: bool) -> list[Tensor]:
-    """Return some tensors of a shard; `verify` compares their checksums, which takes longer than most work on them.
-
-    Raises:
-        DamagedShardError: they are not what was written.
-    """
-    try:
-        with safe_open(path, framework="pt") as shard:
-            written = shard.metadata() or {}
-            tensors = [shard.get_tensor(name) for name in names]
-    except (SafetensorError, FileNotFoundError) as error:
-        raise DamagedShardError(path) from error
-    except OSError as error:
-        raise StoreError(
-            f"cannot read the shard `{path}` ({error.strerror or error}): make it readable, "
-            "or choose another place with `store=<folder>`"
-        ) from error
-    if verify and any(written.get(name) != _checksum(tensor) for name, tensor in zip(names, tensors, strict=True)):
-        raise DamagedShardError(path)
-    return tensors
 
 
 def _checksum(tensor: Tensor) -> str:

@@ -16,7 +16,7 @@ from neurosieve.contracts import Control, Detector, Grader, Intervention, Proble
 from neurosieve.data import Document, Problem
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
-from neurosieve.pipeline.reopening import PlannedRun, Reopened, RunInputs, neurons_asked, result_of
+from neurosieve.pipeline.reopening import PlannedRun, Reopened, RunInputs, parse_neurons, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result, Run
 
@@ -114,7 +114,7 @@ def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
     check_editable(ahead.atlas)
     settings: Ablate = parts["settings"]
     ahead.check_behaviour(settings.behaviour)
-    listed = neurons_asked(settings.neurons, ahead.atlas, ahead.model)
+    listed = parse_neurons(settings.neurons, ahead.atlas, ahead.model)
     ahead.check_layers(listed)
     ks, _ = settings.doses(len(listed))
     ahead.check_k(ks[-1])
@@ -122,7 +122,7 @@ def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
 
 def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: Path) -> Run:
     """Run a follow-up on a run that has just ended."""
-    return _ablated(parts, inputs.reopened(result, installed().announce), inputs.source, folder, {})
+    return _ablated(parts, inputs.reopen(result, installed().announce), inputs.source, folder, {})
 
 
 def _source(result: Result) -> Iterable[Document]:

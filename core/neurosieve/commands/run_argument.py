@@ -7,7 +7,7 @@ from neurosieve.config.choices import handed_over
 from neurosieve.contracts import Control, Detector
 from neurosieve.data import Document
 from neurosieve.errors import ConfigError
-from neurosieve.pipeline.reopening import Reopened, reopened, result_of
+from neurosieve.pipeline.reopening import Reopened, reopen, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result
 
@@ -41,7 +41,7 @@ def open_run(
 ) -> tuple[Reopened, dict[str, Any]]:
     """Return a run opened again, and what `run.json` says of what was handed over in Python for it."""
     given = {"model": model, "source": source}
-    opened = reopened(
+    opened = reopen(
         result,
         model=None if model is None else handed_over(model, tokenizer),
         documents=source,

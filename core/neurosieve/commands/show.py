@@ -10,7 +10,7 @@ from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Report, Source
 from neurosieve.data import Document
 from neurosieve.inspection.pipeline import Show, show_neurons
-from neurosieve.pipeline.reopening import PlannedRun, RunInputs, neurons_asked, result_of
+from neurosieve.pipeline.reopening import PlannedRun, RunInputs, parse_neurons, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result, Run
 
@@ -61,13 +61,13 @@ def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
     """Raise where a follow-up asks for what a run that is to come cannot have."""
     settings: Show = parts["settings"]
     ahead.check_behaviour(settings.behaviour)
-    if not neurons_asked(settings.neurons, ahead.atlas, ahead.model):
+    if not parse_neurons(settings.neurons, ahead.atlas, ahead.model):
         ahead.check_k(settings.k)
 
 
 def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: Path) -> Run:
     """Run a follow-up on a run that has just ended."""
-    return show_neurons(inputs.reopened(result, installed().announce), **parts, folder=folder, config={})
+    return show_neurons(inputs.reopen(result, installed().announce), **parts, folder=folder, config={})
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from scipy.sparse import csr_matrix
 
+from neurosieve.activations.capture import batch_of
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.evidence.intervals import clustered_interval
 from neurosieve.evidence.settings import Evidence
-from neurosieve.runs.columns import BASELINES
+from neurosieve.runs.columns import BASELINES, minus_neutral_heldout
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import columns_of, minus_neutral
 from neurosieve.texts.positions import PARTS, Positions
@@ -29,6 +30,8 @@ _FOLDS = 5
 class _Part(NamedTuple):
     """The rows of `Positions` that are compared for one behaviour in one part."""
 
+    column: int
+    """Of the labels."""
     rows: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int8]
     groups: npt.NDArray[np.int64]
@@ -48,12 +51,10 @@ def baseline_table(
     """
     features = _features(positions)
     return pd.DataFrame(
-        [
-            {"behaviour": behaviour, "baseline": name}
-            | _baseline(positions, features[name], behaviour, scorers, rank_by, settings)
-            for behaviour in positions.behaviours
-            for name in BASELINES
-        ]
+        {"behaviour": behaviour, "baseline": name}
+        | _baseline(positions, features[name], behaviour, scorers, rank_by, settings)
+        for behaviour in positions.behaviours
+        for name in BASELINES
     )
 
 
@@ -84,7 +85,6 @@ def _baseline(
     rank_by: str,
     settings: Evidence,
 ) -> dict[str, float]:
-    """Return the scores of one baseline of one behaviour."""
     scores: dict[str, float] = {}
     # Log-odds of different folds cannot be compared, nor does one neuron have a joint score.
     within_documents = {name: scorer for name, scorer in scorers.items() if not scorer.between_documents}
@@ -98,40 +98,31 @@ def _baseline(
         scores |= _scores(across_folds, within_documents, rank_by, suffix)
         scores |= _scores(new_groups, scorers, rank_by, f"{suffix}_heldout")
         if not place:
+            low, high, scorer, draws = np.nan, np.nan, scorers[rank_by], settings.interval_bootstraps
             enough = len(np.unique(held_out.groups[held_out.labels == 1])) >= settings.min_groups
-            scores |= _interval(new_groups if enough else None, scorers[rank_by], rank_by, settings)
+            if new_groups is not None and enough and not scorer.joint:
+                ends = clustered_interval(new_groups, scorer, settings.seed, draws, settings.confidence)
+                low, high = (float(end[0]) for end in ends)
+            scores |= {f"{minus_neutral_heldout(rank_by)}_low": low, f"{minus_neutral_heldout(rank_by)}_high": high}
     return scores
-
-
-def _interval(batch: Batch | None, scorer: Scorer[Any], rank_by: str, settings: Evidence) -> dict[str, float]:
-    """Return the held-out interval of a baseline; nan where there is none."""
-    low = high = np.nan
-    if batch is not None and not scorer.joint:
-        ends = clustered_interval(batch, scorer, settings.seed, settings.interval_bootstraps, settings.confidence)
-        low, high = (float(end[0]) for end in ends)
-    held_out = f"{rank_by}_minus_neutral_heldout"
-    return {f"{held_out}_low": low, f"{held_out}_high": high}
 
 
 def _part(positions: Positions, column: int) -> _Part:
     labels = positions.labels[:, column]
     rows = np.flatnonzero(labels >= 0)
-    return _Part(rows, labels[rows], positions.groups[positions.document_of_row[rows]])
+    return _Part(column, rows, labels[rows], positions.groups[positions.document_of_row[rows]])
 
 
 def _features(positions: Positions) -> dict[str, csr_matrix]:
     """Return the features of each baseline at every row of `positions`, as sparse columns of 0 and 1."""
-    documents, tokens = positions.document_of_row, positions.token_of_row
-    ids = positions.token_ids
-    relative = np.array([positions.documents[d].relative[t] for d, t in zip(documents, tokens, strict=True)])
+    documents = [positions.documents[number] for number in positions.document_of_row]
+    rows = list(zip(documents, positions.token_of_row, strict=True))
+    relative = np.array([document.relative[token] for document, token in rows])
     place = np.clip((np.nan_to_num(relative) * _PLACES).astype(np.int64), 0, _PLACES - 1)
-    before = [
-        np.unique(positions.documents[d].token_ids[max(0, t - _BEFORE) : t])
-        for d, t in zip(documents, tokens, strict=True)
-    ]
-    ends = np.arange(len(ids) + 1)
+    before = [np.unique(document.token_ids[max(0, token - _BEFORE) : token]) for document, token in rows]
+    ends = np.arange(len(rows) + 1)
     return {
-        "token": _ones(ends, ids),
+        "token": _ones(ends, positions.token_ids),
         "position": _ones(ends, place),
         "previous tokens": _ones(np.cumsum([0, *map(len, before)]), np.concatenate(before)),
     }
@@ -165,23 +156,14 @@ def _log_odds(features: csr_matrix, labels: npt.NDArray[np.int8], elsewhere: csr
     if len(np.unique(labels)) < 2 or not elsewhere.shape[0]:
         return np.full(elsewhere.shape[0], np.nan)
     fitted = LogisticRegression(C=1.0, solver="liblinear").fit(features, labels)
-    odds: npt.NDArray[np.float64] = fitted.decision_function(elsewhere)
-    return odds
+    return np.asarray(fitted.decision_function(elsewhere), dtype=np.float64)
 
 
 def _as_neuron(positions: Positions, part: _Part, odds: npt.NDArray[np.float64]) -> Batch | None:
     """Return log-odds as the activations of one neuron; None where they are undefined or a class is absent."""
     if not len(part.rows) or np.isnan(odds).any() or len(np.unique(part.labels)) < 2:
         return None
-    documents = positions.document_of_row[part.rows]
-    return Batch(
-        Site(0),
-        torch.from_numpy(odds).float()[:, None],
-        torch.from_numpy(part.labels)[:, None],
-        torch.from_numpy(documents),
-        torch.from_numpy(part.groups),
-        torch.from_numpy(positions.token_ids[part.rows]),
-    )
+    return batch_of(Site(0), torch.from_numpy(odds).float()[:, None], positions, part.rows, [part.column])
 
 
 def _scores(

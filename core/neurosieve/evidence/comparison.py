@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from neurosieve.runs.columns import VERDICTS
+from neurosieve.runs.columns import VERDICTS, minus_neutral
 from neurosieve.runs.results import Result
 
 __all__ = ["named", "pairs", "summaries"]
 
-_NEURON = ["layer", "neuron"]
 _LEVEL = 0.05
 
 
@@ -29,20 +28,16 @@ def named(runs: Sequence[Result]) -> dict[str, Result]:
 
 def summaries(runs: Mapping[str, Result]) -> pd.DataFrame:
     """Return a line per run and behaviour: what it read, its best neuron and its null, and how many replicate."""
-    return pd.DataFrame(
-        [_summary(name, run, behaviour) for name, run in runs.items() for behaviour in run.behaviours],
-    )
+    return pd.DataFrame(_summary(name, run, behaviour) for name, run in runs.items() for behaviour in run.behaviours)
 
 
 def pairs(runs: Mapping[str, Result], k: int) -> pd.DataFrame:
     """Return a line per behaviour and pair of runs that have it; `compare` documents its columns."""
     return pd.DataFrame(
-        [
-            {"behaviour": behaviour, "run": name, "other": other_name} | _agreement(run, other, behaviour, k)
-            for (name, run), (other_name, other) in combinations(runs.items(), 2)
-            for behaviour in run.behaviours
-            if behaviour in other.behaviours
-        ]
+        {"behaviour": behaviour, "run": name, "other": other_name} | _agreement(run, other, behaviour, k)
+        for (name, run), (other_name, other) in combinations(runs.items(), 2)
+        for behaviour in run.behaviours
+        if behaviour in other.behaviours
     )
 
 
@@ -50,10 +45,8 @@ def _agreement(first: Result, second: Result, behaviour: str, k: int) -> dict[st
     groups = [set(run.positions.group[run.positions.part == "ranking"]) for run in (first, second)]
     shared = {"groups": min(map(len, groups)), "groups_in_common": len(groups[0] & groups[1])}
     # Neurons of a model and of one fine-tuned from it correspond by place.
-    if (first.run["model"].get("neurons_per_layer"), first.site) != (
-        second.run["model"].get("neurons_per_layer"),
-        second.site,
-    ):
+    width, other_width = (run.run["model"].get("neurons_per_layer") for run in (first, second))
+    if (width, first.site) != (other_width, second.site):
         unknown = ("overlap", "rank_correlation", "replicated", "replicated_back")
         return dict.fromkeys(unknown, float("nan")) | shared
     ranked = _ranked(first, behaviour)
@@ -80,13 +73,8 @@ def _replicated(both: pd.DataFrame, of: str, by: str, k: int) -> float:
 def _ranked(run: Result, behaviour: str) -> pd.DataFrame:
     """Return `rank, effect, p` of each neuron of a behaviour that has a score, by layer and neuron."""
     table = run.neurons[run.neurons.behaviour == behaviour]
-    ranked = pd.DataFrame(
-        {
-            "rank": table["rank"],
-            "effect": table[f"{run.run['rank_by']}_minus_neutral"],
-            "p": table["p"] if "p" in table else float("nan"),
-        }
-    ).set_index(pd.MultiIndex.from_frame(table[_NEURON]))
+    effect, p = table[minus_neutral(run.run["rank_by"])], table.get("p", float("nan"))
+    ranked = table[["layer", "neuron", "rank"]].assign(effect=effect, p=p).set_index(["layer", "neuron"])
     return ranked[ranked.effect.notna()]
 
 
@@ -94,7 +82,7 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
     record, table = run.run, run.neurons[run.neurons.behaviour == behaviour]
     counts, null = record["counts"]["behaviours"][behaviour], (record.get("null") or {}).get(behaviour) or {}
     best: Mapping[Any, Any] = table.iloc[0].to_dict() if len(table) else {}
-    tested = table["replicates"].notna() if "replicates" in table else pd.Series(dtype=bool)
+    replicates = table.get("replicates", pd.Series(dtype="boolean"))
     verdicts: Mapping[Any, int] = table["verdict"].value_counts().to_dict() if "verdict" in table else {}
     return {
         "run": name,
@@ -108,8 +96,8 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
         "best_minus_neutral": abs(best.get(f"{record['rank_by']}_minus_neutral", float("nan"))),
         "null_max_q95": null.get("null_max_q95", float("nan")),
         "p_fwer_05": null.get("p_fwer_05"),
-        "tested": int(tested.sum()),
-        "replicated": int(table.loc[tested.index[tested], "replicates"].sum()) if tested.any() else 0,
+        "tested": int(replicates.notna().sum()),
+        "replicated": int(replicates.sum()),
         **{f"verdict: {verdict}": int(verdicts.get(verdict, 0)) for verdict in VERDICTS if verdict != "replicated"},
     }
 

@@ -64,8 +64,7 @@ def clustered_interval(
 
 def formula_interval(batch: Batch, scorer: Scorer[Any], confidence: float = 0.95) -> Intervals | None:
     """Return intervals by the scorer's own formula, None where it has none."""
-    interval = scorer.interval(batch, confidence)
-    if interval is None:
+    if (interval := scorer.interval(batch, confidence)) is None:
         return None
     neutral = float(torch.as_tensor(score_batch(batch, scorer).neutral).flatten()[0])
     low, high = (end.double().cpu().numpy() - neutral for end in interval)
@@ -104,6 +103,5 @@ def bootstrap_interval(
 
 def repeated(batch: Batch, rows: torch.Tensor, groups: torch.Tensor) -> Batch:
     """Return some positions of a batch, each as often as it is in `rows`, in the groups of these numbers."""
-    return Batch(
-        batch.site, batch.activations[rows], batch.labels[rows], batch.documents[rows], groups, batch.token_ids[rows]
-    )
+    documents, token_ids = batch.documents[rows], batch.token_ids[rows]
+    return Batch(batch.site, batch.activations[rows], batch.labels[rows], documents, groups, token_ids)

@@ -6,11 +6,10 @@ import pandas as pd
 from neurosieve.activations.reading import labelled_batch, labelled_batches
 from neurosieve.evidence.permutation import FEWEST, Null, arrangements_of, permutation_null
 from neurosieve.evidence.ranked import Ranked
+from neurosieve.runs.columns import KEYS
 from neurosieve.texts.selection import Selection
 
 __all__ = ["add_null"]
-
-_KEYS = ["behaviour", "layer", "neuron"]
 
 
 def add_null(
@@ -45,7 +44,7 @@ def add_null(
         tables.append(_table(behaviour, null, [site.layer for site in ranked.space.sites]))
     if not tables:
         return neurons.assign(p=np.nan, p_fwer=np.nan, q_fdr=np.nan), nulls, warnings
-    return neurons.merge(pd.concat(tables), on=_KEYS, how="left", validate="one_to_one"), nulls, warnings
+    return neurons.join(pd.concat(tables), on=KEYS, validate="one_to_one"), nulls, warnings
 
 
 def _refusal(behaviour: str, ranked: Ranked, selection: Selection, ways: float) -> str | None:
@@ -79,8 +78,6 @@ def _numbers(null: Null, draws: int, ways: float) -> dict[str, float | int | Non
 
 
 def _table(behaviour: str, null: Null, layers: list[int]) -> pd.DataFrame:
-    width = len(null.p) // len(layers)
-    table = pd.DataFrame({"p": null.p, "p_fwer": null.p_fwer, "q_fdr": null.q_fdr, "behaviour": behaviour})
-    table["layer"] = np.repeat(np.array(layers, dtype=np.int32), width)
-    table["neuron"] = np.tile(np.arange(width, dtype=np.int32), len(layers))
-    return table
+    indices = np.arange(len(null.p) // len(layers), dtype=np.int32)
+    keys = pd.MultiIndex.from_product([[behaviour], np.array(layers, dtype=np.int32), indices], names=KEYS)
+    return pd.DataFrame({"p": null.p, "p_fwer": null.p_fwer, "q_fdr": null.q_fdr}, index=keys)

@@ -116,24 +116,23 @@ def permutation_null(layers: Iterable[Batch], scorer: Scorer[Any], draws: int, s
     largest effect over all neurons is at least this neuron's; the added 1 is from Phipson and Smyth (2010). nan where a
     score is undefined. A scorer that is `between_documents` gets flips of whole groups in place of permutations.
 
-    Args:
-        layers: the positions of one behaviour at each layer, in one column of labels, a batch a layer.
-        scorer: computed on each permutation.
-        draws: how many permutations.
-        seed: draws them.
+    `layers` gives the positions of one behaviour at each layer, in one column of labels, a batch a layer.
     """
     largest = np.zeros(draws)
-    true_effects: list[npt.NDArray[np.float64]] = []
-    exceeded: list[npt.NDArray[np.int64]] = []
+    true_effects, exceeded = list[npt.NDArray[np.float64]](), list[npt.NDArray[np.int32]]()
+    # A multiple of 64, whole vectors of a processor: a product of any other width takes a quarter longer.
+    width = max(1, _SCORES_AT_ONCE // (draws + 1) // 64) * 64
     effects: _Effects | None = None
     for batch in layers:
         if effects is None:
-            drawn = _of_flips if scorer.between_documents else _of_labels
-            effects = drawn(batch, scorer, draws, np.random.default_rng(seed))
-        true, count, best = _layer(batch, effects, draws)
-        true_effects.append(true)
-        exceeded.append(count)
-        np.maximum(largest, best, out=largest)
+            effects_of = _of_flips if scorer.between_documents else _of_labels
+            effects = effects_of(batch, scorer, draws, np.random.default_rng(seed))
+        for start in range(0, batch.activations.shape[1], width):
+            values = effects(_some(batch, slice(start, start + width)))
+            true, drawn = values[0], values[1:]
+            true_effects.append(true.double().numpy())
+            exceeded.append((drawn >= true * (1 - _SAME)).sum(dim=0, dtype=torch.int32).numpy())
+            np.maximum(largest, drawn.nan_to_num_(0.0).amax(dim=1).double().numpy(), out=largest)
     observed = np.concatenate(true_effects)
     p = np.where(np.isnan(observed), np.nan, (1 + np.concatenate(exceeded)) / (draws + 1))
     # How many permutations have a largest effect that is at least as large, by one sort.
@@ -192,25 +191,6 @@ def _of_flips(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.rando
         return (signs @ sums).abs_()
 
     return effects
-
-
-def _layer(
-    batch: Batch, effects: _Effects, draws: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return the true effects of one layer's neurons, how many permutations reach them, and the largest of each."""
-    neurons = batch.activations.shape[1]
-    observed, exceeded = np.empty(neurons), np.empty(neurons, dtype=np.int64)
-    largest = np.zeros(draws)
-    # A multiple of 64, whole vectors of a processor: a product of any other width takes a quarter longer.
-    width = max(1, _SCORES_AT_ONCE // (draws + 1) // 64) * 64
-    for start in range(0, neurons, width):
-        chunk = slice(start, start + width)
-        values = effects(_some(batch, chunk))
-        true, drawn = values[0], values[1:]
-        observed[chunk] = true.double().numpy()
-        exceeded[chunk] = (drawn >= true * (1 - _SAME)).sum(dim=0, dtype=torch.int32).numpy()
-        np.maximum(largest, drawn.nan_to_num_(0.0).amax(dim=1).double().numpy(), out=largest)
-    return observed, exceeded, largest
 
 
 def _some(batch: Batch, neurons: slice) -> Batch:

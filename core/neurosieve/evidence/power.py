@@ -38,9 +38,7 @@ def noise_of_auc(labels: npt.NDArray[np.int8], strata: npt.NDArray[np.int64]) ->
 def noise_of_flips(batch: Batch, scorer: Scorer[Any]) -> float:
     """Return the standard deviation of a noise neuron's score as the sums of groups are flipped; nan where none is.
 
-    Args:
-        batch: the positions, with independent noise in place of activations.
-        scorer: one that is `between_documents`.
+    `batch` holds independent noise in place of activations, and `scorer` is `between_documents`.
     """
     shares = contributions_of(batch, scorer)
     names, number = torch.unique(batch.groups, return_inverse=True)
@@ -59,9 +57,6 @@ def minimum_detectable_auc(
     Args:
         noise: the standard deviation of a noise neuron's AUC under the null.
         arrangements: the logarithm of how many ways the null has.
-        neurons: how many are tested.
-        permutations: how many are drawn.
-        level: of how many runs.
     """
     if math.exp(min(700.0, arrangements)) < FEWEST or 1 / (permutations + 1) > level:
         return math.nan

@@ -17,15 +17,11 @@ class Ranked(NamedTuple):
     """What a ranking was made from."""
 
     space: Space
-    """Holds the activations."""
     positions: Positions
-    """Where they were read."""
     scorer: Scorer[Any]
-    """The scorer that ranked."""
+    """The scorer that ranked; `rank_by` is its name."""
     rank_by: str
-    """Its name."""
     settings: Evidence
-    """How many of the best neurons are tested, and how."""
     announce: Callable[..., None]
     """Receives the progress of each stage."""
 

@@ -11,6 +11,7 @@ from neurosieve.activations.reading import labelled_batch
 from neurosieve.data import Batch, Site
 from neurosieve.evidence.intervals import clustered_interval
 from neurosieve.evidence.ranked import Ranked
+from neurosieve.runs.columns import minus_neutral, minus_neutral_heldout
 
 __all__ = ["add_replication"]
 
@@ -24,10 +25,8 @@ def add_replication(
     it is missing for neurons below the best, and where there is no interval: for scorers that rate neurons jointly
     or are biased on noise, and for a behaviour that shows in too few held-out groups.
 
-    Args:
-        neurons: the ranking, with every score of the held-out groups in columns that end in `_heldout`.
-        ranked: what it was made from.
-        part: the part of the positions that is held out: `ranking` where all of them are other texts.
+    `neurons` has every score of the held-out groups in columns that end in `_heldout`. `part` is the part of the
+    positions that is held out: `ranking` where all of them are other texts.
     """
     settings, positions, rank_by = ranked.settings, ranked.positions, ranked.rank_by
     low, high = np.full(len(neurons), np.nan), np.full(len(neurons), np.nan)
@@ -41,33 +40,20 @@ def add_replication(
         if not len(best) or not ranked.enough_groups(column):
             continue
         best = best[np.argsort(neurons.layer.to_numpy()[best], kind="stable")]
-        low[best], high[best] = clustered_interval(
-            _held_out(ranked, column, neurons.iloc[best]),
-            ranked.scorer,
-            settings.seed,
-            settings.interval_bootstraps,
-            settings.confidence,
-        )
-    sign = np.sign(neurons[f"{rank_by}_minus_neutral"].to_numpy())
-    sign_heldout = np.sign(neurons[f"{rank_by}_minus_neutral_heldout"].to_numpy())
+        batch, draws = _held_out(ranked, column, neurons.iloc[best]), settings.interval_bootstraps
+        low[best], high[best] = clustered_interval(batch, ranked.scorer, settings.seed, draws, settings.confidence)
+    held_out = minus_neutral_heldout(rank_by)
+    sign, sign_heldout = (np.sign(neurons[name].to_numpy()) for name in (minus_neutral(rank_by), held_out))
     replicates = pd.array((sign == sign_heldout) & (sign * np.where(sign > 0, low, high) > 0), dtype="boolean")
     replicates[np.isnan(low)] = pd.NA
-    return neurons.assign(
-        **{
-            f"{rank_by}_minus_neutral_heldout_low": low,
-            f"{rank_by}_minus_neutral_heldout_high": high,
-            "replicates": replicates,
-        }
-    )
+    return neurons.assign(**{f"{held_out}_low": low, f"{held_out}_high": high, "replicates": replicates})
 
 
 def _held_out(ranked: Ranked, column: int, neurons: pd.DataFrame) -> Batch:
     """Return the positions of a column of labels at neurons of several layers, which are sorted by layer."""
-    space = ranked.space
+    space, positions, indices = ranked.space, ranked.positions, neurons.neuron
     layers = [
-        labelled_batch(
-            space, ranked.positions, column, Site(layer, space.kind), neurons.neuron[neurons.layer == layer].tolist()
-        )
+        labelled_batch(space, positions, column, Site(layer, space.kind), indices[neurons.layer == layer].tolist())
         for layer in neurons.layer.unique().tolist()
     ]
     return dataclasses.replace(layers[-1], activations=torch.cat([batch.activations for batch in layers], dim=1))

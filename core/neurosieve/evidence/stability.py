@@ -63,19 +63,15 @@ def stabilities(
 ) -> npt.NDArray[np.float64]:
     """Return, per layer and neuron, the share of draws in which it is among the `best`; ties are all among them.
 
-    Draws in which no neuron has a score are left out.
-
-    Args:
-        layers: the positions of one behaviour at each layer, in one column of labels, a batch a layer.
-        scorer: computed on each draw; it must not be joint.
-        best: how many neurons are the best.
-        draws: how many resamples of the groups.
-        seed: draws them.
+    Draws, which are resamples of whole groups, in which no neuron has a score are left out. `layers` gives the
+    positions of one behaviour at each layer, in one column of labels, a batch a layer. `scorer` must not be joint.
     """
     effects: list[torch.Tensor] = []
     weights: torch.Tensor | None = None
     for batch in layers:
-        weights = _drawn(batch, draws, seed) if weights is None else weights
+        if weights is None:  # How many times each position counts in each draw.
+            names, number = np.unique(batch.groups.numpy(), return_inverse=True)
+            weights = torch.from_numpy(resample_weights(len(names), draws, seed)[:, number].astype(np.float32))
         # An undefined score is below any other.
         effects.append(_signed_effects(batch, scorer, weights).abs().nan_to_num(-1.0).float())
     highest = torch.cat([layer.topk(min(best, layer.shape[1]), dim=1).values for layer in effects], dim=1)
@@ -84,13 +80,6 @@ def stabilities(
     among = [(layer >= highest[:, -1:]) & (layer >= 0) for layer in effects]
     share: npt.NDArray[np.float64] = torch.stack([layer[defined].double().mean(dim=0) for layer in among]).numpy()
     return share
-
-
-def _drawn(batch: Batch, draws: int, seed: int) -> torch.Tensor:
-    """Return how many times each position counts in each draw of as many groups as there are."""
-    names, number = np.unique(batch.groups.numpy(), return_inverse=True)
-    times = resample_weights(len(names), draws, seed)
-    return torch.from_numpy(times[:, number].astype(np.float32))
 
 
 def _signed_effects(batch: Batch, scorer: Scorer[Any], weights: torch.Tensor) -> torch.Tensor:

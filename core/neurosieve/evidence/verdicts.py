@@ -11,7 +11,6 @@ import torch
 
 from neurosieve.activations.reading import labelled_batch
 from neurosieve.contracts import Scorer
-from neurosieve.data import Batch
 from neurosieve.evidence.intervals import formula_interval
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.scoring.engine import score_batch
@@ -44,11 +43,9 @@ def add_verdicts(neurons: pd.DataFrame, ranked: Ranked, within: Scorer[Any]) -> 
     `within_token_low`, `within_token_high`: a neuron is called a token detector where it lies inside half of the
     neuron's effect among all positions. A neuron that anticipates has the same sign at the token before, in both parts.
 
-    Args:
-        neurons: the ranking. Where its scorer has no formula for an interval, there is a verdict only for the best
-            neurons, whose interval was resampled.
-        ranked: what it was made from, with the place `prediction` if neurons that anticipate are to be found.
-        within: compares presence with control among positions that hold the same token.
+    Where the ranking's scorer has no formula for an interval, there is a verdict only for the best neurons, whose
+    interval was resampled. `ranked` has the place `prediction` if neurons that anticipate are to be found; `within`
+    compares presence with control among positions that hold the same token.
     """
     places = ["", *(place for place in ranked.positions.places if place == "prediction")]
     intervals = {place: _Within(*(np.full(len(neurons), np.nan) for _ in _Within._fields)) for place in places}
@@ -81,18 +78,14 @@ def _fill(
             if not len(rows):
                 continue
             batch = labelled_batch(ranked.space, positions, column, site, neurons.neuron.to_numpy()[rows].tolist())
-            for cells, values in zip(interval, _within(batch, within, confidence, simultaneous), strict=True):
+            single, every = (formula_interval(batch, within, level) for level in (confidence, simultaneous))
+            if single is None or every is None:
+                continue
+            # Were all tokens the same, every pair would count.
+            same_token = dataclasses.replace(batch, token_ids=torch.zeros_like(batch.token_ids))
+            all_tokens = minus_neutral(score_batch(same_token, within))[0].double().cpu().numpy()
+            for cells, values in zip(interval, (*single, *every, all_tokens), strict=True):
                 cells[rows] = values
-
-
-def _within(batch: Batch, within: Scorer[Any], confidence: float, simultaneous: float) -> _Within:
-    single, every = (formula_interval(batch, within, level) for level in (confidence, simultaneous))
-    if single is None or every is None:
-        return _Within(*(np.full(batch.activations.shape[1], np.nan) for _ in _Within._fields))
-    # Were all tokens the same, every pair would count.
-    same_token = dataclasses.replace(batch, token_ids=torch.zeros_like(batch.token_ids))
-    all_tokens = minus_neutral(score_batch(same_token, within))[0].double().cpu().numpy()
-    return _Within(*single, *every, all_tokens)
 
 
 def _verdicts(neurons: pd.DataFrame, intervals: Mapping[str, _Within], rank_by: str) -> "pd.Series[Any]":

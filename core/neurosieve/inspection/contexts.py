@@ -59,7 +59,7 @@ def stored_places(opened: Reopened, neurons: Sequence[Neuron], warnings: list[st
         why = (
             f"{space.damaged} damaged shard(s) were removed"
             if space.damaged
-            else f"it was cleared, or the run was not in {str(opened.held.dtype).removeprefix('torch.')}"
+            else f"it was cleared, or the run was not in {str(opened.lm.dtype).removeprefix('torch.')}"
         )
         warnings.append(
             f"the store lacks {lacking:,} of the run's {len(positions.token_of_row):,} positions ({why}): contexts are "

@@ -18,7 +18,7 @@ from neurosieve.inspection.contexts import Places, contexts_table, directions, d
 from neurosieve.inspection.excerpts import Excerpt, choose_documents, excerpt, read_at, tokens_table
 from neurosieve.inspection.vocabulary import promoted_tokens
 from neurosieve.models.batches import batch_budget
-from neurosieve.pipeline.reopening import Reopened, neurons_asked
+from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
@@ -77,7 +77,7 @@ def show_neurons(
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    result, lm = opened.result, opened.held
+    result, lm = opened.result, opened.lm
     with recording("show", folder, reports) as run:
         if settings.behaviour is not None and settings.behaviour not in result.behaviours:
             raise ConfigError(
@@ -153,7 +153,7 @@ def _document_records(opened: Reopened, excerpts: Sequence[Excerpt]) -> list[dic
 
 def _neurons(opened: Reopened, settings: Show, behaviours: Sequence[str]) -> tuple[Neuron, ...]:
     if settings.neurons:
-        return neurons_asked(settings.neurons, opened.atlas, opened.held.name)
+        return parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
     neurons = []
     for behaviour in behaviours:
         best = opened.result.top(settings.k, behaviour)
@@ -184,7 +184,7 @@ def _documents(
         clash = [document.id for document in own if document.id in by_id]
         if clash:
             raise ConfigError(f"the run read a document of the name `{clash[0]}`, as yours would be called: give `ids`")
-        labelled = label_documents(own, opened.detectors, opened.held.tokenizer, opened.atlas.context, Counter())
+        labelled = label_documents(own, opened.detectors, opened.lm.tokenizer, opened.atlas.context, Counter())
         return [*(by_id[name] for name in dict.fromkeys(settings.ids)), *labelled]
     chosen: dict[str, LabelledDocument] = {}
     for behaviour in behaviours:

@@ -5,25 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
 from neurosieve.texts.positions import PARTS, Positions
-from neurosieve.texts.selection import Selection
 from neurosieve.wording import plural
 
-__all__ = ["cautions", "left_out", "not_shown", "too_few", "undefined"]
+__all__ = ["cautions", "counted", "left_out", "not_shown", "too_few", "undefined"]
 
 
 def cautions(
-    positions: Positions,
-    requested: Sequence[str],
-    selection: Selection,
-    counts: Counter[str],
-    numbers: Mapping[str, Mapping[str, int]],
-    context: int | None,
-    settings: Find,
+    job: Job, positions: Positions, counts: Counter[str], numbers: Mapping[str, Mapping[str, int]], context: int | None
 ) -> list[str]:
     """Return warnings about too few positions, and about what was left out."""
-    warnings = not_shown(requested, positions.behaviours, plural(counts["documents"], "document"))
+    selection, settings = job.selection, job.settings
+    warnings = not_shown(job.detectors, positions.behaviours, plural(counts["documents"], "document"))
     for behaviour in positions.behaviours:
         rows = positions.table[positions.table.behaviour == behaviour]
         present, controls = rows[rows.label == 1], rows[rows.label == 0]
@@ -60,12 +55,7 @@ def not_shown(requested: Iterable[str], behaviours: Sequence[str], where: str) -
 def too_few(behaviour: str, number: int, what: str, documents: int, settings: Find) -> list[str]:
     """Return a warning where a behaviour is ranked on few positions or documents.
 
-    Args:
-        behaviour: which.
-        number: of independent present positions.
-        what: these in words.
-        documents: how many hold them.
-        settings: how many are enough.
+    `number` is that of independent present positions, `what` these in words; `documents` is how many hold them.
     """
     if number >= settings.min_positions and documents >= settings.min_documents:
         return []
@@ -83,7 +73,12 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
         "spans_not_readable": "spans hold no token that can be read, and were left out",
         "positions_outside": "places to read were outside their texts, and were left out",
     }
-    return [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts[key]]
+    return counted(counts, reasons)
+
+
+def counted(counts: Counter[str], words: Mapping[str, str]) -> list[str]:
+    """Return each count that is not 0, with its words."""
+    return [f"{counts[name]:,} {what}" for name, what in words.items() if counts[name]]
 
 
 def undefined(neurons: pd.DataFrame, rank_by: str) -> list[str]:

@@ -30,13 +30,8 @@ class Checkpoint:
 
     def merge(self, other: "Checkpoint") -> "Checkpoint":
         """Return the sums of both, which share no document. May consume both."""
-        return Checkpoint(
-            self.states.merge(other.states),
-            self.documents + other.documents,
-            "",
-            self.ended and other.ended,
-            self.counts + other.counts,
-        )
+        states, documents = self.states.merge(other.states), self.documents + other.documents
+        return Checkpoint(states, documents, "", self.ended and other.ended, self.counts + other.counts)
 
     def save(self, path: Path) -> None:
         """Write it to a file, whole or not at all.

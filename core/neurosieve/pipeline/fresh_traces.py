@@ -25,15 +25,8 @@ def validate_on_fresh_traces(result: Result, lm: LanguageModel, job: Job, valida
     Raises:
         DataError: every problem took part in the ranking, or the behaviour shows in no trace; the traces are kept.
     """
-    traces = generate_traces(
-        lm,
-        validation.problems,
-        validation.prompt,
-        validation.sampling,
-        validation.settings,
-        {},
-        result.folder / "generate",
-    )
+    chosen = (validation.problems, validation.prompt, validation.sampling, validation.settings)
+    traces = generate_traces(lm, *chosen, {}, result.folder / "generate")
     path = traces.folder / TRACES
     origin = {"texts": "fresh traces", "traces": str(path), **traces.run["config"]}
     try:
@@ -50,10 +43,5 @@ def _documents(path: Path) -> Iterator[Document]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
-            yield Document(
-                record["problem_id"],
-                record["generated_cot"],
-                record["problem_text"],
-                record["completion_start"],
-                metadata=record,
-            )
+            text, start = record["generated_cot"], record["completion_start"]
+            yield Document(record["problem_id"], text, record["problem_text"], start, metadata=record)

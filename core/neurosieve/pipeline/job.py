@@ -7,8 +7,8 @@ from typing import Any
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
 from neurosieve.models.loading import LanguageModel, Model, open_model
-from neurosieve.pipeline.validation import Validation
 from neurosieve.pipeline.settings import Find, ranking_scorer
+from neurosieve.pipeline.validation import Validation
 from neurosieve.runs.record import described
 from neurosieve.texts.selection import Selection
 

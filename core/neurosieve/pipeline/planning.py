@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from scipy.special import ndtri
 
-from neurosieve.activations.capture import document_batches
+from neurosieve.activations.capture import batch_of, document_batches
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.evidence.permutation import arrangements_of
@@ -65,28 +65,27 @@ def plan_run(job: Job) -> Plan:
     Raises:
         NeurosieveError: the run could not be made; the message is that of the run.
     """
-    counts, settings, lm, behaviours = Counter[str](), job.settings, job.opened(), list(job.detectors)
+    counts, settings, lm = Counter[str](), job.settings, job.opened()
     scorer = job.ranking
     atlas = atlas_of(lm, settings.site)
     sites = sites_of(atlas, settings.layers, lm.name)
     documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
     if not documents:
         raise no_text(counts)
-    positions = choose_positions(documents, behaviours, job.control, job.selection, settings.seed, counts)
+    positions = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
     neurons = len(sites) * atlas.neurons
     numbers = count_positions(documents, positions)
-    lines: list[dict[str, Any]] = []
-    for behaviour in positions.behaviours:
-        lines.append({"behaviour": behaviour, **numbers[behaviour]})
-        if scorer.area and not job.selection.neighbours:
-            lines[-1] |= _detectable(positions, behaviour, scorer, neurons, settings)
+    behaviours = pd.DataFrame({"behaviour": behaviour, **numbers[behaviour]} for behaviour in positions.behaviours)
+    if scorer.area and not job.selection.neighbours:
+        detectable = (_detectable(positions, name, scorer, neurons, settings) for name in positions.behaviours)
+        behaviours = behaviours.join(pd.DataFrame(detectable))
     budget = batch_budget(settings.tokens_per_batch, lm)
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
     ends = positions.token_of_row[bounds[1:] - 1] + 1
     tokens = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]
     size = torch.empty((), dtype=lm.dtype).element_size()
     return Plan(
-        pd.DataFrame(lines),
+        behaviours,
         counts["documents"],
         len(positions.token_of_row),
         len(tokens),
@@ -94,7 +93,7 @@ def plan_run(job: Job) -> Plan:
         len(positions.token_of_row) * neurons * size,
         sum(tokens) * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(lm)),
         neurons,
-        tuple(cautions(positions, behaviours, job.selection, counts, numbers, atlas.context, settings)),
+        tuple(cautions(job, positions, counts, numbers, atlas.context)),
     )
 
 
@@ -109,25 +108,15 @@ def _detectable(
     deviations = -float(ndtri((1 - settings.confidence) / 2))
     # An interval compares positions of all documents.
     heldout = 0.5 + deviations * _spread(held_out, torch.zeros_like(held_out.documents), scorer)
-    return {
-        "minimum_detectable_auc": smallest,
-        "minimum_detectable_auc_heldout": heldout if heldout <= 1 else math.nan,
-    }
+    heldout = heldout if heldout <= 1 else math.nan
+    return {"minimum_detectable_auc": smallest, "minimum_detectable_auc_heldout": heldout}
 
 
 def _noise(positions: Positions, column: int) -> Batch:
     """Return the positions of one column of labels, with independent noise in place of activations."""
-    labels = torch.from_numpy(positions.labels[:, [column]])
-    rows = np.flatnonzero(labels[:, 0] >= 0)
-    documents = positions.document_of_row[rows]
-    return Batch(
-        Site(0),
-        torch.randn(len(rows), _NOISE, generator=torch.Generator().manual_seed(0)),
-        labels[rows],
-        torch.from_numpy(documents),
-        torch.from_numpy(positions.groups[documents]),
-        torch.from_numpy(positions.token_ids[rows]),
-    )
+    rows = np.flatnonzero(positions.labels[:, column] >= 0)
+    noise = torch.randn(len(rows), _NOISE, generator=torch.Generator().manual_seed(0))
+    return batch_of(Site(0), noise, positions, rows, [column])
 
 
 def _spread(noise: Batch, strata: torch.Tensor, scorer: Scorer[Any]) -> float:

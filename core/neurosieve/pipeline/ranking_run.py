@@ -1,8 +1,7 @@
 """From texts to a ranked, replicated table of neurons: the stages of `find`, in order."""
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from neurosieve.activations.other_stores import warn_of_other_stores
 from neurosieve.activations.reading import open_space, read_complete
 from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
-from neurosieve.data import Scores, Site
+from neurosieve.data import Site
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
 from neurosieve.evidence.null import add_null
 from neurosieve.evidence.ranked import Ranked
@@ -59,7 +58,12 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             atlas = atlas_of(lm, settings.site)
             sites = sites_of(atlas, settings.layers, lm.name)
         positions = _positions(job, lm, atlas, run)
-        run.warnings += _warnings_of_scorer(rank_by, job.scorers[rank_by])
+        ranked_by = job.scorers[rank_by]
+        if ranked_by.joint or not ranked_by.centred:
+            run.warnings.append(
+                f"`{rank_by}` gives no verdict on replication, because it is biased on noise, or scores neurons "
+                "jointly; rank by another scorer (`rank_by=auc`) for one"
+            )
         run.warnings += unsettled(settings, len(sites) * atlas.neurons)
         budget = batch_budget(settings.tokens_per_batch, lm)
         with run.stage("opening the store"):
@@ -70,19 +74,24 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             with run.stage("reading"):
                 return capture(lm, atlas, space, positions, budget, run.announce, job.executor)
 
-        ranked = Ranked(space, positions, job.scorers[rank_by], rank_by, settings, run.announce)
-        ranking, captured = read_complete(space, fill, lambda: _rank(job, lm, ranked, within, run))
-        run.warnings += _warnings_of_reading(space, captured, budget)
-        run.warnings += [*undefined(ranking.tables["neurons"], rank_by), *ranking.warnings]
-        run.tables |= ranking.tables
+        ranked = Ranked(space, positions, ranked_by, rank_by, settings, run.announce)
+        warnings, captured = read_complete(space, fill, lambda: _rank(job, lm, ranked, within, run))
+        if space.damaged:
+            run.warnings.append(
+                f"{space.damaged} damaged shard(s) of the store were removed, and what they held was captured again"
+            )
+        if captured.halvings:
+            run.warnings.append(
+                f"memory ran out {captured.halvings} time(s), and the batch was read in halves: "
+                f"a smaller `tokens_per_batch` than {budget:,} is faster"
+            )
+        run.warnings += [*undefined(run.tables["neurons"], rank_by), *warnings]
         run.record |= {
             "behaviours": list(positions.behaviours),
             "scorers": list(job.scorers),
             "rank_by": rank_by,
-            "neutral": neutral_values(ranking.scores, positions.behaviours),
-            "null": ranking.null,
             "reading": vars(captured),
-            "model": model_record(lm, atlas, sites, ranking.scores[rank_by].value.shape[1]),
+            "model": model_record(lm, atlas, sites, atlas.neurons),
             "config": job.record(),
             "hashes": {"positions": positions_hash(positions.table), "space": space.address},
         }
@@ -100,7 +109,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         positions = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
-    run.warnings += cautions(positions, behaviours, job.selection, counts, numbers, atlas.context, job.settings)
+    run.warnings += cautions(job, positions, counts, numbers, atlas.context)
     run.tables |= {
         "positions": positions.table,
         "extra_positions": positions.extra,
@@ -110,21 +119,16 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     return positions
 
 
-class _Ranking(NamedTuple):
-    """A ranking with the evidence for it."""
-
-    tables: dict[str, pd.DataFrame]
-    scores: Mapping[str, Scores]
-    """Of the first site, by scorer."""
-    null: dict[str, Any]
-    warnings: Sequence[str]
-
-
-def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | None, run: Recording) -> _Ranking:
-    """Score and rank the neurons, and test the best of them."""
+def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | None, run: Recording) -> list[str]:
+    """Score and rank the neurons, and test the best of them: `run` gains tables and records. Return warnings."""
     space, positions, rank_by = ranked.space, ranked.positions, ranked.rank_by
+    # On a GPU where there is one; other devices have no float64.
+    device = lm.device if lm.device.type == "cuda" else torch.device("cpu")
     with run.stage("scoring"):
-        scored = _score(space, positions, job.scorers, lm.device, run.announce)
+        scored = {}
+        for number, site in enumerate(space.sites, 1):
+            scored[site] = score(batches_at(space, positions, site, device), job.scorers)
+            run.announce("stage_progressed", stage="scoring", done=number, total=len(space.sites), unit="layers")
     with run.stage("ranking"):
         neurons = rank_neurons(scored, positions.behaviours, rank_by, positions.places)
     with run.stage("permuting"):
@@ -136,51 +140,13 @@ def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | Non
         if within:
             neurons = add_verdicts(neurons, ranked, within)
         baselines = baseline_table(positions, job.scorers, rank_by, job.settings)
-        tables = {
+        run.tables |= {
             "neurons": add_beats_baselines(neurons, baselines, rank_by),
             "baselines": baselines,
             "activations": _activations_of_the_best(neurons, space, positions),
         }
-    return _Ranking(tables, scored[space.sites[0]], null, warnings)
-
-
-def _warnings_of_scorer(rank_by: str, scorer: Scorer[Any]) -> list[str]:
-    if scorer.centred and not scorer.joint:
-        return []
-    return [
-        f"`{rank_by}` gives no verdict on replication, because it is biased on noise, or scores neurons jointly; rank "
-        "by another scorer (`rank_by=auc`) for one"
-    ]
-
-
-def _warnings_of_reading(space: Space, captured: Capture, budget: int) -> list[str]:
-    warnings = []
-    if space.damaged:
-        warnings.append(
-            f"{space.damaged} damaged shard(s) of the store were removed, and what they held was captured again"
-        )
-    if captured.halvings:
-        warnings.append(
-            f"memory ran out {captured.halvings} time(s), and the batch was read in halves: "
-            f"a smaller `tokens_per_batch` than {budget:,} is faster"
-        )
+    run.record |= {"neutral": neutral_values(scored[space.sites[0]], positions.behaviours), "null": null}
     return warnings
-
-
-def _score(
-    space: Space,
-    positions: Positions,
-    scorers: Mapping[str, Scorer[Any]],
-    device: torch.device,
-    announce: Callable[..., None],
-) -> dict[Site, dict[str, Scores]]:
-    # On a GPU where there is one; other devices have no float64.
-    device = device if device.type == "cuda" else torch.device("cpu")
-    scored = {}
-    for number, site in enumerate(space.sites, 1):
-        scored[site] = score(batches_at(space, positions, site, device), scorers)
-        announce("stage_progressed", stage="scoring", done=number, total=len(space.sites), unit="layers")
-    return scored
 
 
 def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Positions) -> pd.DataFrame:

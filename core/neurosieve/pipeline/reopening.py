@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from neurosieve.activations.reading import open_space
 from neurosieve.activations.store import Space
@@ -21,7 +21,7 @@ from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
 
-__all__ = ["PlannedRun", "Reopened", "RunInputs", "neurons_asked", "reopened", "result_of"]
+__all__ = ["PlannedRun", "Reopened", "RunInputs", "parse_neurons", "reopen", "result_of"]
 
 
 class PlannedRun(NamedTuple):
@@ -61,16 +61,10 @@ class RunInputs(NamedTuple):
     detectors: Mapping[str, Detector]
     control: Control
 
-    def reopened(self, result: Result, announce: Callable[..., None]) -> "Reopened":
+    def reopen(self, result: Result, announce: Callable[..., None]) -> "Reopened":
         """Return the run opened again, from these inputs."""
-        return reopened(
-            result,
-            model=self.model,
-            documents=self.source,
-            detectors=self.detectors,
-            control=self.control,
-            announce=announce,
-        )
+        model, documents, detectors, control = self
+        return reopen(result, model=model, documents=documents, detectors=detectors, control=control, announce=announce)
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Reopened:
     """A run of `find` with its inputs."""
 
     result: Result
-    held: LanguageModel
+    lm: LanguageModel
     atlas: Atlas
     documents: tuple[LabelledDocument, ...]
     """Every document with text to read, with its spans."""
@@ -103,7 +97,7 @@ def result_of(run: Any) -> Result:
     return loaded
 
 
-def reopened(
+def reopen(
     run: Any,
     *,
     model: Any = None,
@@ -130,15 +124,17 @@ def reopened(
             "`neurosieve find` with a store on some of its texts"
         )
     lm = _model_of(result, model)
-    source = _source_of(result) if documents is None else documents
-    detectors = detectors or {
-        name: build(node, "detector", f"detectors.{name}") for name, node in config["detectors"].items()
-    }
+    if documents is None:
+        if not isinstance(config["source"], dict):
+            raise ConfigError(f"the texts of `{result.folder}` were handed over in Python: hand them over again")
+        documents = cast(Source, build(config["source"], "source", "source"))
+    nodes = config["detectors"].items()
+    detectors = detectors or {name: build(node, "detector", f"detectors.{name}") for name, node in nodes}
     control = control or build(config["control"], "control", "control")
     selection = as_object(Selection, config["selection"], "selection")
     settings = as_object(Find, {name: config[name] for name in Find.__dataclass_fields__ if name in config}, "find")
     atlas = atlas_of(lm, settings.site)
-    labelled = label_all(source, detectors, lm, atlas.context, Counter(), announce or (lambda *_, **__: None))
+    labelled = label_all(documents, detectors, lm, atlas.context, Counter(), announce or (lambda *_, **__: None))
     if not labelled:
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
     positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
@@ -172,15 +168,7 @@ def _model_of(result: Result, model: Any) -> LanguageModel:
     return lm
 
 
-def _source_of(result: Result) -> Source:
-    config = result.run["config"]["source"]
-    if not isinstance(config, dict):
-        raise ConfigError(f"the texts of `{result.folder}` were handed over in Python: hand them over again")
-    source: Source = build(config, "source", "source")
-    return source
-
-
-def neurons_asked(requested: Iterable[Any], atlas: Atlas, name: str) -> tuple[Neuron, ...]:
+def parse_neurons(requested: Iterable[Any], atlas: Atlas, name: str) -> tuple[Neuron, ...]:
     """Return the neurons that a list such as `[[3, 17], "L5N9"]` names.
 
     Raises:

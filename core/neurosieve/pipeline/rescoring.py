@@ -16,9 +16,10 @@ from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.cautions import not_shown
+from neurosieve.pipeline.cautions import counted, not_shown
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.tables import count_positions, spans_table
+from neurosieve.runs.columns import HELDOUT, KEYS
 from neurosieve.runs.record import positions_hash
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result, Run
@@ -32,8 +33,6 @@ from neurosieve.wording import plural
 
 __all__ = ["rescore"]
 
-_KEYS = ["behaviour", "layer", "neuron"]
-
 
 def rescore(
     result: Result, lm: LanguageModel, documents: Iterable[Document], job: Job, folder: Path, origin: Mapping[str, Any]
@@ -45,13 +44,7 @@ def rescore(
     are those whose completion has the words of one that did. Documents that the run itself held out are kept, and
     counted: it was tested on them already.
 
-    Args:
-        result: the run that ranked.
-        lm: its model.
-        documents: the other texts.
-        job: the choices of the run; all positions are held out.
-        folder: where to.
-        origin: where the documents come from, for `run.json`.
+    `job` holds the choices of the run, and `origin` tells where the documents come from, for `run.json`.
 
     Raises:
         ConfigError: every document took part in the ranking, or every one with a behaviour was held out by the run.
@@ -80,11 +73,7 @@ def rescore(
 
         neurons, captured = read_complete(space, fill, read)
         run.warnings = _warnings(positions, excluded, job, run) + run.warnings
-        run.tables |= {
-            "neurons": neurons,
-            "positions": positions.table,
-            "spans": spans_table(labelled, positions),
-        }
+        run.tables |= {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}
         run.record |= {
             "run": str(result.folder),
             "behaviours": list(positions.behaviours),
@@ -108,12 +97,10 @@ def _new_documents(
     `run` gains counts, and warnings about documents that the run held out.
     """
     ranking, held_out = (_Known.of(result, part) for part in PARTS)
-    other_groups = []
-    for document in documents:
-        if group_key(document.group) in ranking.groups:
-            run.counts["documents_that_ranked"] += 1
-        else:
-            other_groups.append(document)
+    documents = list(documents)
+    other_groups = [document for document in documents if group_key(document.group) not in ranking.groups]
+    if ranked := len(documents) - len(other_groups):
+        run.counts["documents_that_ranked"] = ranked
     with run.stage("detecting"):
         labelled = []
         for new in label_documents(other_groups, job.detectors, lm.tokenizer, atlas.context, run.counts):
@@ -121,14 +108,11 @@ def _new_documents(
                 run.counts["documents_with_ranked_words"] += 1
             else:
                 labelled.append(new)
-    excluded = [
-        f"{run.counts[name]:,} {words}"
-        for name, words in (
-            ("documents_that_ranked", "documents answer problems that took part in the ranking"),
-            ("documents_with_ranked_words", "further documents have the very words of one that took part in it"),
-        )
-        if run.counts[name]
-    ]
+    reasons = {
+        "documents_that_ranked": "documents answer problems that took part in the ranking",
+        "documents_with_ranked_words": "further documents have the very words of one that took part in it",
+    }
+    excluded = counted(run.counts, reasons)
     if excluded and not labelled:
         raise ConfigError(
             f"every one of the documents took part in the ranking of `{result.folder}` ({' and '.join(excluded)}): to "
@@ -161,9 +145,8 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
     selection = dataclasses.replace(job.selection, held_out_fraction=0.0, extra_positions=())
     with run.stage("choosing positions"):
         try:
-            return choose_positions(
-                labelled, list(job.detectors), job.control, selection, job.settings.seed, run.counts
-            )
+            behaviours = list(job.detectors)
+            return choose_positions(labelled, behaviours, job.control, selection, job.settings.seed, run.counts)
         except DataError as error:
             if not excluded:
                 raise
@@ -192,12 +175,11 @@ class _Known(NamedTuple):
 
     @classmethod
     def of(cls, result: Result, part: str) -> "_Known":
-        groups = result.positions.group[result.positions.part == part]
-        words = None
-        if "texts" in result.tables:
-            texts = result.table("texts")
-            words = frozenset(texts.words[texts.part == part])
-        return cls(frozenset(map(group_key, groups)), words)
+        groups = frozenset(map(group_key, result.positions.group[result.positions.part == part]))
+        if "texts" not in result.tables:
+            return cls(groups, None)
+        texts = result.table("texts")
+        return cls(groups, frozenset(texts.words[texts.part == part]))
 
     def holds(self, document: TokenizedDocument) -> bool:
         """Return whether a document is among those that were read, by its words, or else by its group."""
@@ -208,7 +190,7 @@ class _Known(NamedTuple):
 
 def _joined(ranking: pd.DataFrame, scores: pd.DataFrame, behaviours: Iterable[str]) -> pd.DataFrame:
     """Return the ranking with the scores of other documents in place of those of the held-out groups."""
-    names = [name for name in scores if name not in (*_KEYS, "rank") and not str(name).endswith("_heldout")]
-    neurons = ranking[ranking.behaviour.isin(list(behaviours))][[*_KEYS, "rank", *names]]
-    renamed = scores[[*_KEYS, *names]].rename(columns={name: f"{name}_heldout" for name in names})
-    return neurons.merge(renamed, on=_KEYS, validate="one_to_one").reset_index(drop=True)
+    names = [name for name in scores if name not in (*KEYS, "rank") and not str(name).endswith(HELDOUT)]
+    neurons = ranking[ranking.behaviour.isin(list(behaviours))][[*KEYS, "rank", *names]]
+    renamed = scores[[*KEYS, *names]].rename(columns={name: f"{name}{HELDOUT}" for name in names})
+    return neurons.merge(renamed, on=KEYS, validate="one_to_one").reset_index(drop=True)

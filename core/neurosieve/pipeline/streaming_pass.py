@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,12 +81,8 @@ class Pass:
     """Holds the checkpoint of each shard, from which another run resumes; None where none can."""
 
     def __call__(self) -> Callable[[Iterable[int]], Iterator[Checkpoint]]:
-        """Return what reads, in this process."""
-        return self.checkpoints
-
-    def checkpoints(self, ranks: Iterable[int]) -> Iterator[Checkpoint]:
-        """Yield the sums of each of some shards."""
-        return map(self._read_shard, ranks)
+        """Return a function that yields the sums of each of some shards, in this process."""
+        return partial(map, self._read_shard)
 
     def _read_shard(self, rank: int) -> Checkpoint:
         file = self.folder and self.folder / f"{rank}-of-{self.shards}.safetensors"
@@ -94,9 +91,8 @@ class Pass:
             return sums
         saved, saving, announce = time.monotonic(), 0.0, installed().announce
         for gathered in self._gathered(documents, sums):
-            for batch in pack_by_length(
-                np.array([len(document.labels) for document in gathered]), self.tokens_per_batch
-            ):
+            lengths = np.array([len(document.labels) for document in gathered])
+            for batch in pack_by_length(lengths, self.tokens_per_batch):
                 self._add(sums, [gathered[number] for number in batch])
             sums.documents, sums.digest = documents.number, documents.digest
             announce("stage_progressed", stage="reading", done=sums.counts["tokens_read"], total=None, unit="tokens")
@@ -172,16 +168,14 @@ class Pass:
         sizes = [len(used) for used in tokens]
         first = sums.counts["documents_read"]
         documents = torch.from_numpy(np.repeat(np.arange(first, first + len(batch)), sizes))
-        groups = torch.from_numpy(np.repeat([_number(document.document.tokens.group) for document in batch], sizes))
-        token_ids = torch.from_numpy(
-            np.concatenate([document.ids[document.used] for document in batch]).astype(np.int64)
-        )
+        groups = torch.from_numpy(np.repeat([_number_of(document.document.tokens.group) for document in batch], sizes))
+        token_ids = np.concatenate([document.ids[document.used] for document in batch]).astype(np.int64)
 
         def take(site: Site, activations: Float[Tensor, "positions neurons"]) -> None:
             check_finite(self.model, {site: activations})
             # Tensors made in inference mode cannot be added to outside of it.
             with torch.inference_mode(False), torch.no_grad():
-                sums.states.update(Batch(site, activations, labels, documents, groups, token_ids))
+                sums.states.update(Batch(site, activations, labels, documents, groups, torch.from_numpy(token_ids)))
 
         try:
             stream_sites(self.model, self.atlas, self.sites, ids, tokens, take)
@@ -200,6 +194,6 @@ class Pass:
         installed().announce("batch_read", documents=len(batch), tokens=longest, positions=len(labels))
 
 
-def _number(group: str) -> int:
+def _number_of(group: str) -> int:
     """Return a number that stands for a group on every machine."""
     return xxhash.xxh3_64_intdigest(group.encode()) >> 1

@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.contracts import Executor, Scorer, Source
-from neurosieve.data import Scores, Site
 from neurosieve.disk import cache_folder, content_address
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.cautions import left_out, not_shown, too_few, undefined
+from neurosieve.pipeline.cautions import counted, left_out, not_shown, too_few, undefined
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find, check_handed_over, ranking_scorer
 from neurosieve.pipeline.streaming_pass import Pass
 from neurosieve.registry import describe, installed
+from neurosieve.runs.columns import minus_neutral_heldout
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
@@ -57,7 +57,22 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
     _check_streamable(job)
     with recording("find", folder, job.reports) as run:
         with run.stage("opening the model"):
-            one_pass = _pass_of(job, lm)
+            atlas = atlas_of(lm, job.settings.site)
+            workers = job.executor.workers
+            one_pass = Pass(
+                lm,
+                atlas,
+                sites_of(atlas, job.settings.layers, lm.name),
+                job.source,
+                dict(job.detectors),
+                job.control,
+                job.selection,
+                statistics_of(job.scorers.values()),
+                job.settings.seed,
+                batch_budget(job.settings.tokens_per_batch, lm),
+                shards=1 if workers == 1 else _SHARDS_PER_WORKER * workers,
+                folder=None,
+            )
         address = _address(one_pass)
         if isinstance(job.source, Source):
             one_pass = dataclasses.replace(one_pass, folder=cache_folder() / "passes" / address)
@@ -69,24 +84,25 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         with run.stage("scoring"):
             scored = {site: total.states.compute(site, job.scorers) for site in one_pass.sites}
         with run.stage("ranking"):
-            run.tables |= {
-                "neurons": _ranking(scored, requested, behaviours, rank_by),
-                "positions": pd.DataFrame(columns=_POSITIONS),
-            }
-        run.warnings += _cautions(behaviours, requested, counts, one_pass.atlas.context, job.settings)
-        run.warnings += undefined(run.tables["neurons"], rank_by)
+            neurons = rank_neurons(scored, requested, rank_by)
+            neurons = neurons[neurons.behaviour.isin(behaviours)].reset_index(drop=True)
+        # What needs single positions is empty.
+        empty: dict[str, Any] = {f"{minus_neutral_heldout(rank_by)}_{end}": np.nan for end in ("low", "high")}
+        empty["replicates"] = pd.array([pd.NA] * len(neurons), dtype="boolean")
+        run.tables |= {"neurons": neurons.assign(**empty), "positions": pd.DataFrame(columns=_POSITIONS)}
+        run.warnings += _cautions(behaviours, requested, counts, atlas.context, job.settings)
+        run.warnings += undefined(neurons, rank_by)
         run.counts.update({name: count for name, count in counts.items() if " " not in name})
-        scores = scored[one_pass.sites[0]]
         run.record |= {
             "behaviours": behaviours,
             "scorers": list(job.scorers),
             "rank_by": rank_by,
-            "neutral": neutral_values(scores, behaviours),
+            "neutral": neutral_values(scored[one_pass.sites[0]], behaviours),
             "null": {},
             "counts": {"behaviours": _counts_by_behaviour(counts, behaviours)},
             "reading": {name: counts[name] for name in ("forward_passes", "padding", "positions")}
             | {"tokens": counts["tokens_read"]},
-            "model": model_record(lm, one_pass.atlas, one_pass.sites, scores[rank_by].value.shape[1]),
+            "model": model_record(lm, atlas, one_pass.sites, atlas.neurons),
             "config": job.record(),
             "hashes": {"pass": address},
         }
@@ -116,41 +132,18 @@ def _check_streamable(job: Job) -> None:
         )
 
 
-def _pass_of(job: Job, lm: LanguageModel) -> Pass:
-    """Return the pass of a run, without a folder for checkpoints."""
-    settings, workers = job.settings, job.executor.workers
-    atlas = atlas_of(lm, settings.site)
-    return Pass(
-        lm,
-        atlas,
-        sites_of(atlas, settings.layers, lm.name),
-        job.source,
-        dict(job.detectors),
-        job.control,
-        job.selection,
-        statistics_of(job.scorers.values()),
-        settings.seed,
-        batch_budget(settings.tokens_per_batch, lm),
-        1 if workers == 1 else _SHARDS_PER_WORKER * workers,
-        None,
-    )
-
-
 def _address(one_pass: Pass) -> str:
     """Return a hash of all that the sums of a pass depend on."""
     inputs = {
         "format": _FORMAT,
         "weights": one_pass.model.fingerprint,
         "dtype": str(one_pass.model.dtype),
-        "sites": one_pass.sites,
         "source": describe(one_pass.source),
         "detectors": {name: describe(detector) for name, detector in one_pass.detectors.items()},
         "control": describe(one_pass.control),
         "selection": vars(one_pass.selection),
         "statistics": [repr(statistic) for statistic in one_pass.statistics],
-        "seed": one_pass.seed,
-        "tokens_per_batch": one_pass.tokens_per_batch,
-        "shards": one_pass.shards,
+        **{name: getattr(one_pass, name) for name in ("sites", "seed", "tokens_per_batch", "shards")},
     }
     return content_address(inputs, default=repr)
 
@@ -163,16 +156,6 @@ def _read(one_pass: Pass, executor: Executor, announce: Callable[..., None]) -> 
         if one_pass.shards > 1:
             announce("stage_progressed", stage="reading", done=number, total=one_pass.shards, unit="shards")
     return total
-
-
-def _ranking(
-    scored: dict[Site, dict[str, Scores]], requested: Sequence[str], behaviours: Sequence[str], rank_by: str
-) -> pd.DataFrame:
-    """Return the table of neurons, with empty columns for what needs single positions."""
-    neurons = rank_neurons(scored, requested, rank_by)
-    neurons = neurons[neurons.behaviour.isin(behaviours)].reset_index(drop=True)
-    interval = {f"{rank_by}_minus_neutral_heldout_{end}": np.nan for end in ("low", "high")}
-    return neurons.assign(**interval, replicates=pd.array([pd.NA] * len(neurons), dtype="boolean"))
 
 
 def _check_behaviours(
@@ -202,12 +185,11 @@ def _cautions(
     for name in behaviours:
         present, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
         warnings += too_few(name, present, plural(present, "present position"), documents, settings)
-    reasons = {
+    events = {
         "broken_off": "time(s) the texts broke off, and reading resumed from there",
         "texts_changed": "part(s) of a pass were begun anew: the texts are not those that it had read before",
     }
-    warnings += left_out(counts, context)
-    return warnings + [f"{counts[key]:,} {reason}" for key, reason in reasons.items() if counts[key]]
+    return [*warnings, *left_out(counts, context), *counted(counts, events)]
 
 
 def _counts_by_behaviour(counts: Counter[str], behaviours: Sequence[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Counts of positions and the table of spans."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,26 +14,25 @@ __all__ = ["count_positions", "spans_table"]
 
 def count_positions(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
     """Return, per behaviour, its documents and spans, and its positions in each part."""
-    table, part_of = positions.table, _part_of_group(positions)
-    numbers = {}
+    part_of, numbers = _part_of_group(positions), {}
     for behaviour in positions.behaviours:
-        rows = table[table.behaviour == behaviour]
+        rows = positions.table[positions.table.behaviour == behaviour]
+        spans = Counter[str]()
+        for document in documents:
+            spans[part_of.get(document.tokens.group, "")] += len(document.spans[behaviour])
         numbers[behaviour] = {
             "documents_with": sum(bool(document.spans[behaviour]) for document in documents),
-            "spans": sum(len(document.spans[behaviour]) for document in documents),
+            "spans": spans.total(),
         }
         for part in PARTS:
             of_part = rows[rows.part == part]
             present = of_part[of_part.label == 1]
-            spans = (
-                len(document.spans[behaviour]) for document in documents if part_of.get(document.tokens.group) == part
-            )
             numbers[behaviour] |= {
                 f"{part}_present": len(present),
-                f"{part}_control": int((of_part.label == 0).sum()),
+                f"{part}_control": len(of_part) - len(present),
                 f"{part}_documents_with": present.document.nunique(),
                 f"{part}_groups": of_part.group.nunique(),
-                f"{part}_spans": sum(spans),
+                f"{part}_spans": spans[part],
             }
     return numbers
 

@@ -53,11 +53,8 @@ class Moments(Statistic[MomentsState]):
 
     def empty(self, behaviours: int, neurons: int) -> MomentsState:
         """Return the summary of nothing, the identity of `merge`."""
-        return MomentsState(
-            positions=torch.zeros(2, behaviours, dtype=torch.int64),
-            mean=torch.zeros(2, behaviours, neurons, dtype=torch.float64),
-            m2=torch.zeros(2, behaviours, neurons, dtype=torch.float64),
-        )
+        mean, m2 = (torch.zeros(2, behaviours, neurons, dtype=torch.float64) for _ in ("mean", "m2"))
+        return MomentsState(torch.zeros(2, behaviours, dtype=torch.int64), mean, m2)
 
     def update(self, state: MomentsState, batch: Batch) -> MomentsState:
         """Return `state` with `batch` added, on the batch's device."""

@@ -24,10 +24,7 @@ def minus_neutral(scores: Scores) -> torch.Tensor:
 
 
 def rank_neurons(
-    scored: Mapping[Site, Mapping[str, Scores]],
-    behaviours: Sequence[str],
-    rank_by: str,
-    places: Sequence[str] = ("",),
+    scored: Mapping[Site, Mapping[str, Scores]], behaviours: Sequence[str], rank_by: str, places: Sequence[str] = ("",)
 ) -> pd.DataFrame:
     """Return a line per behaviour and neuron, by behaviour and rank: `behaviour, layer, neuron, rank`, then scores.
 
@@ -37,17 +34,12 @@ def rank_neurons(
     """
     tables = [_table(site, scores, behaviours, rank_by, places) for site, scores in scored.items()]
     together = pd.concat(tables, ignore_index=True)
-    order = {name: number for number, name in enumerate(behaviours)}
-    together["_behaviour"] = together.behaviour.map(order)
-    together["_effect"] = together[f"{rank_by}_minus_neutral"].abs()
-    together = together.sort_values(
-        ["_behaviour", "_effect", "layer", "neuron"],
-        ascending=[True, False, True, True],
-        na_position="last",
-        kind="stable",
-    )
+    together["_behaviour"] = together.behaviour.map({name: number for number, name in enumerate(behaviours)})
+    together["_effect"] = together[f"{rank_by}_minus_neutral"].abs()  # nan is last.
+    by = {"_behaviour": True, "_effect": False, "layer": True, "neuron": True}
+    together = together.sort_values(list(by), ascending=list(by.values()), kind="stable", ignore_index=True)
     together.insert(3, "rank", together.groupby("_behaviour", sort=False).cumcount() + 1)
-    return together.drop(columns=["_behaviour", "_effect"]).reset_index(drop=True)
+    return together.drop(columns=["_behaviour", "_effect"])
 
 
 def _table(
@@ -64,9 +56,8 @@ def _table(
     suffixes = [f"{place and '_'}{place}{suffix}" for place in places for suffix in ("", HELDOUT)]
     for number, suffix in enumerate(suffixes):
         block = slice(number * len(behaviours), (number + 1) * len(behaviours))
-        table |= {
-            f"{name}{suffix}": values[block].cpu().double().numpy().reshape(-1) for name, values in columns.items()
-        }
+        for name, values in columns.items():
+            table[f"{name}{suffix}"] = values[block].cpu().double().numpy().reshape(-1)
     return pd.DataFrame(table)
 
 

@@ -47,25 +47,16 @@ class Rows(Statistic[RowsState]):
 
     def empty(self, behaviours: int, neurons: int) -> RowsState:
         """Return the summary of nothing, the identity of `merge`."""
-        nothing = torch.empty(0, dtype=torch.int64)
-        return RowsState(
-            activations=torch.empty(0, neurons, dtype=torch.float32),
-            labels=torch.empty(0, behaviours, dtype=torch.int8),
-            documents=nothing,
-            groups=nothing,
-            token_ids=nothing,
-        )
+        activations = torch.empty(0, neurons, dtype=torch.float32)
+        labels = torch.empty(0, behaviours, dtype=torch.int8)
+        documents, groups, token_ids = (torch.empty(0, dtype=torch.int64) for _ in range(3))
+        return RowsState(activations, labels, documents, groups, token_ids)
 
     def update(self, state: RowsState, batch: Batch) -> RowsState:
         """Return `state` with the rows of `batch` added, on the batch's device."""
         device = batch.activations.device
-        rows = RowsState(
-            activations=batch.activations.float(),
-            labels=batch.labels.to(device),
-            documents=batch.documents.to(device, torch.int64),
-            groups=batch.groups.to(device, torch.int64),
-            token_ids=batch.token_ids.to(device, torch.int64),
-        )
+        numbers = (part.to(device, torch.int64) for part in (batch.documents, batch.groups, batch.token_ids))
+        rows = RowsState(batch.activations.float(), batch.labels.to(device), *numbers)
         return self.merge(RowsState(*(part.to(device) for part in state)), rows)
 
     def merge(self, left: RowsState, right: RowsState) -> RowsState:

@@ -32,8 +32,7 @@ class States:
     def update(self, batch: Batch) -> None:
         """Add a batch."""
         for number, statistic in enumerate(self.statistics):
-            state = self.at.get((batch.site, number))
-            if state is None:
+            if (state := self.at.get((batch.site, number))) is None:
                 state = statistic.empty(batch.labels.shape[1], batch.activations.shape[1])
             self.at[batch.site, number] = statistic.update(state, batch)
 
@@ -47,10 +46,8 @@ class States:
 
     def compute(self, site: Site, scorers: Mapping[str, Scorer[Any]]) -> dict[str, Scores]:
         """Return the scores of each scorer at one site."""
-        return {
-            name: scorer.compute(self.at[site, self.statistics.index(scorer.statistic)])
-            for name, scorer in scorers.items()
-        }
+        number = self.statistics.index
+        return {name: scorer.compute(self.at[site, number(scorer.statistic)]) for name, scorer in scorers.items()}
 
     @property
     def nbytes(self) -> int:
@@ -84,7 +81,5 @@ class States:
         for key, tensor in tensors.items():
             kind, layer, number, name = key.split(".", 3)
             fields.setdefault((Site(int(layer), kind), int(number)), {})[name] = tensor
-        states = {
-            (site, number): type(statistics[number].empty(1, 1))(**parts) for (site, number), parts in fields.items()
-        }
+        states = {key: type(statistics[key[1]].empty(1, 1))(**parts) for key, parts in fields.items()}
         return cls(statistics, states), metadata

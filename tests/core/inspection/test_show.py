@@ -122,7 +122,7 @@ def test_a_bridge_that_is_handed_over_shows_the_same(shown):
 
     from neurosieve.inspection.pipeline import Show, show_neurons
     from neurosieve.models.loading import hand_over
-    from neurosieve.pipeline.reopening import reopened
+    from neurosieve.pipeline.reopening import reopen
 
     expected = shown("plain", k=2)
     model, tokenizer = tiny_model()
@@ -133,7 +133,7 @@ def test_a_bridge_that_is_handed_over_shows_the_same(shown):
     bridge = TransformerBridge.boot_transformers("x", hf_model=model, tokenizer=tokenizer)
     held = hand_over(bridge)
     held.__dict__["fingerprint"] = fingerprint  # The bridge names the same weights otherwise.
-    opened = reopened(load(expected.run["run"]), model=held, documents=texts(), detectors=DETECTORS)
+    opened = reopen(load(expected.run["run"]), model=held, documents=texts(), detectors=DETECTORS)
     found = show_neurons(opened, Show(k=2), {}, expected.folder.parent / "bridged", {})
     for name in ("tokens", "promoted", "contexts"):
         pd.testing.assert_frame_equal(expected.table(name), found.table(name), rtol=1e-3, atol=1e-4)

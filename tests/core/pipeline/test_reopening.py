@@ -11,7 +11,7 @@ from neurosieve.data import Neuron
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
-from neurosieve.pipeline.reopening import neurons_asked, reopened
+from neurosieve.pipeline.reopening import parse_neurons, reopen
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def run(traces, tmp_path):
 
 def test_a_run_opens_again_with_its_positions_and_their_activations(run):
     result = run()
-    opened = reopened(result.folder)
+    opened = reopen(result.folder)
     pd.testing.assert_frame_equal(opened.positions.table.convert_dtypes(), result.positions.convert_dtypes())
     assert sum(len(one.spans["backtracking"]) for one in opened.documents) == len(result.table("spans"))
     best = result.top(1).iloc[0]
@@ -64,7 +64,7 @@ def test_texts_that_changed_since_are_refused(run, traces):
     try:
         traces.write_text(before.replace("5 apples", "five big apples"), encoding="utf-8")
         with pytest.raises(DataError, match="have changed since it was made"):
-            reopened(result)
+            reopen(result)
     finally:
         traces.write_text(before, encoding="utf-8")
 
@@ -72,7 +72,7 @@ def test_texts_that_changed_since_are_refused(run, traces):
 def test_another_models_run_is_refused(run):
     model, tokenizer = tiny_model(seed=1)
     with pytest.raises(ModelError, match="has other weights than `tiny`"):
-        reopened(run(), model=hand_over(model, tokenizer))
+        reopen(run(), model=hand_over(model, tokenizer))
 
 
 def test_what_was_handed_over_must_be_handed_over_again(run, tmp_path):
@@ -83,37 +83,37 @@ def test_what_was_handed_over_must_be_handed_over_again(run, tmp_path):
     settings = {"detectors": {"wait": Phrases(("wait",))}, "folder": tmp_path / "run", "store": str(tmp_path / "s")}
     result = find(model, texts, tokenizer=tokenizer, **settings)
     with pytest.raises(ConfigError, match=r"the model of .* was handed over"):
-        reopened(result)
+        reopen(result)
     with pytest.raises(ConfigError, match=r"the texts of .* were handed over"):
-        reopened(result, model=hand_over(model, tokenizer))
-    opened = reopened(result, model=hand_over(model, tokenizer), documents=texts)
+        reopen(result, model=hand_over(model, tokenizer))
+    opened = reopen(result, model=hand_over(model, tokenizer), documents=texts)
     assert [one.tokens.id for one in opened.documents] == [one.id for one in texts]
 
 
 def test_a_folder_that_is_no_run_of_find_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"holds no finished run: it lacks `run.json`"):
-        reopened(tmp_path)
+        reopen(tmp_path)
     with pytest.raises(DataError, match="is not a folder"):
-        reopened(tmp_path / "nothing")
+        reopen(tmp_path / "nothing")
     (tmp_path / "run.json").write_text('{"format": 2, "command": "analyze"}')
     with pytest.raises(DataError, match="is a run of `neurosieve analyze`: give one of `neurosieve find`"):
-        reopened(tmp_path)
+        reopen(tmp_path)
 
 
 def test_neurons_are_named_by_pairs_or_as_people_write_them():
     atlas = atlas_of(hand_over(*tiny_model()))
-    assert neurons_asked([[2, 17], "L0N5", "l2n17"], atlas, "tiny") == (Neuron(2, 17), Neuron(0, 5))
+    assert parse_neurons([[2, 17], "L0N5", "l2n17"], atlas, "tiny") == (Neuron(2, 17), Neuron(0, 5))
 
 
 @pytest.mark.parametrize("one", [[3, 0], [0, 128], [-1, 0], "L9N9"])
 def test_a_neuron_that_the_model_does_not_have_is_refused_with_those_it_has(one):
     atlas = atlas_of(hand_over(*tiny_model()))
     with pytest.raises(ConfigError, match="it has layers 0 to 2, each with MLP neurons 0 to 127"):
-        neurons_asked([one], atlas, "tiny")
+        parse_neurons([one], atlas, "tiny")
 
 
 @pytest.mark.parametrize("one", [[3], "neuron 7", "L3", 7, [1, 2, 3], ["a", "b"]])
 def test_what_names_no_neuron_is_refused(one):
     atlas = atlas_of(hand_over(*tiny_model()))
     with pytest.raises(ConfigError, match="names no neuron"):
-        neurons_asked([one], atlas, "tiny")
+        parse_neurons([one], atlas, "tiny")
