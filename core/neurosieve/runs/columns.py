@@ -2,10 +2,24 @@
 
 from collections.abc import Mapping
 
-__all__ = ["BASELINES", "HELDOUT", "VERDICTS"]
+__all__ = ["BASELINES", "HELDOUT", "KEYS", "VERDICTS", "minus_neutral", "minus_neutral_heldout"]
 
+KEYS = ["behaviour", "layer", "neuron"]
+"""What a row of the table `neurons` is about."""
 HELDOUT = "_heldout"
 """Ends the name of a score on the held-out part."""
+
+
+def minus_neutral(scorer: str) -> str:
+    """Return the column of a score less its value at chance level."""
+    return f"{scorer}_minus_neutral"
+
+
+def minus_neutral_heldout(scorer: str) -> str:
+    """Return the column of the same on the held-out part; `_low` and `_high` are the ends of its interval."""
+    return minus_neutral(scorer) + HELDOUT
+
+
 VERDICTS: Mapping[str, str] = {
     "anticipates": "the neuron separates the behaviour from controls already at the token before it, also among "
     "positions with the same token there (the words before may do so too)",
