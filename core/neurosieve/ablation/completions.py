@@ -17,9 +17,9 @@ from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.requests import Completion, Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
-from neurosieve.models.architectures import Atlas
 from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
+from neurosieve.pipeline.reopening import Reopened
 
 __all__ = ["Writer", "Writing", "likelihoods"]
 
@@ -40,23 +40,18 @@ class Writer:
 
     def __init__(
         self,
-        model: LanguageModel,
-        atlas: Atlas,
+        opened: Reopened,
         requests: Sequence[Request],
         sampling: Sampling,
         settings: Ablate,
         announce: Callable[..., None],
     ) -> None:
-        self.model, self.atlas, self.requests, self.sampling = model, atlas, requests, sampling
-        self.rows = settings.rows_per_batch or (16 if model.device.type == "cpu" else 64)
+        self.model, self.atlas, self.requests, self.sampling = opened.held, opened.atlas, requests, sampling
+        self.rows = settings.rows_per_batch or (16 if self.model.device.type == "cpu" else 64)
         self.announce = announce
         self.store = TraceStore(Path(settings.store) if settings.store else None)
-        self.proof: Proof | None = None
+        self.proof = Proof(0, 0, 0, 0.0)
         """Of all edits together."""
-
-    def unedited(self) -> list[Completion]:
-        """Return the completion of each request."""
-        return self._complete(None)
 
     def edited(self, condition: Condition) -> list[Completion]:
         """Return the completion of each request under an edit.
@@ -64,20 +59,19 @@ class Writer:
         Raises:
             ModelError: the edit did not take place.
         """
-        edits = Edits(self.model, self.atlas, condition.edit)
-        with edits:
+        with Edits(self.model, self.atlas, condition.edit) as edits:
             # Proved on a prompt before anything is kept: what a store holds already may need no run of the model.
             ids = prompt_tokens(self.model.tokenizer, self.requests[0].prompt)
             edits.begin([0], [0])
             with torch.inference_mode(), evaluation_mode(self.model.module):
                 self.model.module.base_model(input_ids=torch.tensor([ids], device=self.model.device), use_cache=False)
             edits.proof()
-            completions = self._complete(edits)
-        proof = edits.proof()
-        self.proof = proof if self.proof is None else self.proof.joined(proof)
+            completions = self.complete(edits)
+        self.proof = self.proof.joined(edits.proof())
         return completions
 
-    def _complete(self, edits: Edits | None) -> list[Completion]:
+    def complete(self, edits: Edits | None = None) -> list[Completion]:
+        """Return the completion of each request, unedited or under edits that are in place."""
         completions = complete(
             self.model,
             self.requests,

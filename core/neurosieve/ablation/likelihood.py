@@ -12,9 +12,9 @@ from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 
-__all__ = ["keeps_logits", "log_probabilities"]
+__all__ = ["LOGITS", "keeps_logits", "log_probabilities"]
 
-_LOGITS = 2**27
+LOGITS = 2**27
 """At most so many logits are held at once: half a gibibyte."""
 
 
@@ -43,7 +43,7 @@ def log_probabilities(model: LanguageModel, prompt: Sequence[int], completions: 
         ids[row, : len(completion)] = torch.tensor(completion, dtype=torch.int64)
         real[row, : len(completion)] = True
     vocabulary = int(model.config.get_text_config().vocab_size)
-    piece = max(1, _LOGITS // (len(completions) * vocabulary))
+    piece = max(1, LOGITS // (len(completions) * vocabulary))
     last = {"logits_to_keep": 1} if keeps_logits(module) else {}
     try:
         with torch.inference_mode(), memory_errors(), evaluation_mode(module):

@@ -454,7 +454,7 @@ def test_texts_without_prompts_cannot_be_gone_on_from(planted, tmp_path):
         ({"mode": "generated", "sampling": {"max_new_tokens": 0}}, ConfigError, "max_new_tokens is 0"),
         ({"mode": "generated", "problems": []}, DataError, "there are no problems"),
         ({"kk": 3}, ConfigError, "did you mean `k`"),
-        ({"source": texts(58)}, DataError, "the texts or the detectors .* are not what they were"),
+        ({"source": texts(58)}, DataError, "the texts or the detectors of .* have changed since it was made"),
         ({"source": None}, ConfigError, "were handed over in Python"),
     ],
 )
