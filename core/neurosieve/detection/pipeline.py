@@ -46,26 +46,22 @@ def detect_spans(
             found = detect_all(source, detectors, run.counts, run.announce)
         with run.stage("comparing"):
             _compare(run, found, detectors, settings)
-        numbers = {
-            name: {
-                "spans": sum(len(result.spans[name]) for result in found),
-                "documents_with": sum(bool(result.spans[name]) for result in found),
-                "documents_without": sum(not result.spans[name] for result in found),
-            }
-            for name in detectors
-        }
+        numbers = {}
+        for name in detectors:
+            spans = [len(result.spans[name]) for result in found]
+            shown = sum(map(bool, spans))
+            numbers[name] = {"spans": sum(spans), "documents_with": shown, "documents_without": len(found) - shown}
         run.warnings += [
             f"`{name}` shows nowhere in {plural(len(found), 'document')}"
-            for name in detectors
-            if not numbers[name]["spans"]
+            for name, number in numbers.items()
+            if not number["spans"]
         ]
         if run.counts["documents_empty"]:
             run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
-        choices = {"source": source, "detectors": detectors, "reports": reports}
         run.record |= {
             "behaviours": list(detectors),
             "counts": {"behaviours": numbers},
-            "config": described(choices) | vars(settings),
+            "config": described({"source": source, "detectors": detectors, "reports": reports}) | vars(settings),
         }
     return run.run
 
@@ -78,8 +74,7 @@ def _compare(
     labels = choose_labels(truth, settings.labels, "labels")
     run.tables["spans"] = spans_table(found, settings.around)
     run.tables["phrases"] = phrases_table(run.tables["spans"])
-    run.counts["annotated_sentences"] = len(truth.sentences)
-    run.counts["annotated_documents"] = int(truth.sentences["document"].nunique())
+    _, run.counts["annotated_documents"], run.counts["annotated_sentences"] = truth.size
     if not labels:
         return
     spans = {name: {result.document.id: result.spans[name] for result in found} for name in detectors}

@@ -1,5 +1,6 @@
 """From annotated texts to a trained detector in a file, and how good it is: the stages of `learn`, in order."""
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from neurosieve.detection.agreement import (
     mark_sentences,
 )
 from neurosieve.detection.cross_validation import CrossValidation, Learn, cross_validate, threshold_curve
-from neurosieve.detection.learner import Fitted, Learnable
+from neurosieve.detection.learner import Learnable
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.registry import installed
@@ -82,14 +83,21 @@ def train(
             "thresholds": points.iloc[:: max(1, len(points) // _POINTS)].reset_index(drop=True),
         }
         run.counts["annotated_documents"] = len(documents)
-        choices = {"source": source, "detectors": detectors, "reports": reports}
+        choices = described({"source": source, "detectors": detectors, "reports": reports})
         run.record |= {
             "behaviours": list(compared),
             "output": str(output),
             "training": training,
-            "config": {**described(choices), **vars(settings), "learner": name},
+            "config": {**choices, **vars(settings), "learner": name},
         }
-        _save(fitted, output, measured.threshold.value, training)
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(output, lambda path: fitted.save(path, measured.threshold.value, training))
+        except OSError as error:
+            raise StoreError(
+                f"cannot write the detector to `{output}` ({error.strerror or error}): choose another place, as "
+                "`output=<file>`"
+            ) from error
     return run.run
 
 
@@ -111,11 +119,7 @@ def _learner(requested: str | None) -> tuple[str, type[Learnable]]:
 
 
 def _check_output(name: str, learner: type[Learnable], output: Path) -> None:
-    """Raise where the detector's file would take the place of something else.
-
-    Raises:
-        ConfigError: it would.
-    """
+    """Raise a ConfigError where the detector's file would take the place of something else."""
     if output.is_dir():
         raise ConfigError(f"output is `{output}`, a folder: name a file, such as `{output}/detector.safetensors`")
     if output.exists():
@@ -149,20 +153,19 @@ def _check_labels(truth: Annotations, settings: Learn) -> None:
 
 def _training(truth: Annotations, measured: CrossValidation, settings: Learn, agreement: pd.Series) -> dict[str, Any]:
     """Return what the detector was trained on and how good it is, for `run.json` and the detector's file."""
+    groups, documents, sentences = truth.size
+    good = {name: float(agreement[name]) for name in ("precision", "recall", "f1")}
     return {
         "labels": list(settings.labels),
-        "documents": truth.sentences["document"].nunique(),
-        "groups": truth.sentences["group"].nunique(),
-        "sentences": len(truth.sentences),
+        "documents": documents,
+        "groups": groups,
+        "sentences": sentences,
         "with_the_behaviour": int(measured.sentences["present"].sum()),
         "folds": measured.sentences["fold"].nunique(),
         "seed": settings.seed,
         "wanted_precision": settings.precision,
         "threshold": measured.threshold.value,
-        **{
-            measure: None if pd.isna(agreement[measure]) else float(agreement[measure])
-            for measure in ("precision", "recall", "f1")
-        },
+        **{name: None if math.isnan(value) else value for name, value in good.items()},
     }
 
 
@@ -183,8 +186,7 @@ def _warnings(measured: CrossValidation, settings: Learn) -> list[str]:
             f"in {folds - measured.reached} of {folds} folds no threshold has the precision that is wanted, "
             f"{settings.precision:g}, on the other folds: the one with the highest was taken there"
         )
-    unrated = int((measured.sentences["chance"] == -float("inf")).sum())
-    if unrated:
+    if unrated := int((measured.sentences["chance"] == -math.inf).sum()):
         warnings.append(f"{unrated:,} annotated sentences hold no text that the detector rates, and were never marked")
     return warnings
 
@@ -203,19 +205,8 @@ def _folds(sentences: pd.DataFrame) -> pd.DataFrame:
                 "sentences": len(held_out),
                 "present": int(present.sum()),
                 "threshold": held_out["threshold"].iat[0],
-                "precision": right / detected.sum() if detected.any() else float("nan"),
+                "precision": right / detected.sum() if detected.any() else math.nan,
                 "recall": right / present.sum(),
             }
         )
     return pd.DataFrame(rows)
-
-
-def _save(fitted: Fitted, output: Path, threshold: float, training: Mapping[str, Any]) -> None:
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(output, lambda path: fitted.save(path, threshold, training))
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the detector to `{output}` ({error.strerror or error}): choose another place, as "
-            "`output=<file>`"
-        ) from error

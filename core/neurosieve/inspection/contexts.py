@@ -120,12 +120,8 @@ def directions(distribution: pd.DataFrame) -> dict[Neuron, int]:
     rows = distribution[(distribution.part == PARTS[0]) & distribution.auc.notna() & (distribution.auc != 0.5)]
     effect = rows.auc - 0.5
     rows = rows.assign(direction=np.where(effect > 0, 1, -1), effect=effect.abs()).sort_values("effect", kind="stable")
-    return {
-        Neuron(layer, index): direction
-        for layer, index, direction in zip(
-            rows.layer.tolist(), rows.neuron.tolist(), rows.direction.tolist(), strict=True
-        )
-    }
+    triples = rows[["layer", "neuron", "direction"]].to_numpy().tolist()
+    return {Neuron(layer, index): direction for layer, index, direction in triples}
 
 
 def contexts_table(
@@ -144,7 +140,7 @@ def contexts_table(
     """
     documents = [document for places in searched for document in places.documents]
     number_of = {document.id: number for number, document in enumerate(documents)}
-    tables, tokens = [], {}
+    rows, tokens = [], {}
     for neuron in neurons:
         activations = [_activations(places, neuron, number_of) for places in searched if neuron in places.activations]
         together = pd.concat(activations).dropna().drop_duplicates(["number", "token"])
@@ -161,14 +157,9 @@ def contexts_table(
             before, text = document.text[max(0, start - _CHARACTERS) : start], document.text[start:end]
             after = document.text[end : end + _CHARACTERS]
             chosen.setdefault((before, text), (document.id, token, activation, before, text, after))
-        table = pd.DataFrame(
-            list(chosen.values()), columns=["document", "token", "activation", "before", "text", "after"]
-        )
-        table.insert(0, "layer", neuron.layer)
-        table.insert(1, "neuron", neuron.neuron)
-        table.insert(2, "place", range(1, len(table) + 1))
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True), tokens
+        rows += [(*neuron, place, *context) for place, context in enumerate(chosen.values(), 1)]
+    columns = ["layer", "neuron", "place", "document", "token", "activation", "before", "text", "after"]
+    return pd.DataFrame(rows, columns=columns), tokens
 
 
 def _activations(places: Places, neuron: Neuron, number_of: Mapping[str, int]) -> pd.DataFrame:

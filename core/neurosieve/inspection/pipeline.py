@@ -161,7 +161,7 @@ def _neurons(opened: Reopened, settings: Show, behaviours: Sequence[str]) -> tup
             raise ConfigError(
                 f"k is {settings.k:,}, and the ranking of `{behaviour}` holds {len(best):,} neurons: give at most that"
             )
-        neurons += [Neuron(int(layer), int(index)) for layer, index in zip(best.layer, best.neuron, strict=True)]
+        neurons += [Neuron(*keys) for keys in best[["layer", "neuron"]].to_numpy().tolist()]
     return tuple(dict.fromkeys(neurons))
 
 
