@@ -42,11 +42,8 @@ class Measure:
 
     def joined(self, other: "Measure") -> "Measure":
         """Return this with the same measure of the same units under further conditions; neither has a p."""
-        return replace(
-            self,
-            numerator=np.concatenate([self.numerator, other.numerator]),
-            denominator=np.concatenate([self.denominator, other.denominator]),
-        )
+        numerator = np.concatenate([self.numerator, other.numerator])
+        return replace(self, numerator=numerator, denominator=np.concatenate([self.denominator, other.denominator]))
 
 
 @dataclass(frozen=True, eq=False)

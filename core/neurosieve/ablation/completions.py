@@ -21,7 +21,7 @@ from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.reopening import Reopened
 
-__all__ = ["Writer", "Writing", "likelihoods"]
+__all__ = ["Writing", "complete_each", "likelihoods"]
 
 
 class Writing(NamedTuple):
@@ -35,54 +35,42 @@ class Writing(NamedTuple):
     grader: Grader | None
 
 
-class Writer:
-    """Completes the same requests unedited and under edits."""
+def complete_each(
+    opened: Reopened,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    conditions: Sequence[Condition],
+    settings: Ablate,
+    announce: Callable[..., None],
+) -> tuple[list[list[Completion]], Proof, int]:
+    """Return the completions of the requests, unedited and then under each condition.
 
-    def __init__(
-        self,
-        opened: Reopened,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        settings: Ablate,
-        announce: Callable[..., None],
-    ) -> None:
-        self.model, self.atlas, self.requests, self.sampling = opened.held, opened.atlas, requests, sampling
-        self.rows = settings.rows_per_batch or (16 if self.model.device.type == "cpu" else 64)
-        self.announce = announce
-        self.store = TraceStore(Path(settings.store) if settings.store else None)
-        self.proof = Proof(0, 0, 0, 0.0)
-        """Of all edits together."""
+    With them come the proof of all edits, and how many completions the store held already.
 
-    def edited(self, condition: Condition) -> list[Completion]:
-        """Return the completion of each request under an edit.
+    Raises:
+        ModelError: an edit did not take place.
+    """
+    lm = opened.held
+    rows = settings.rows_per_batch or (16 if lm.device.type == "cpu" else 64)
+    store = TraceStore(Path(settings.store) if settings.store else None)
 
-        Raises:
-            ModelError: the edit did not take place.
-        """
-        with Edits(self.model, self.atlas, condition.edit) as edits:
+    def completions(edits: Edits | None = None) -> list[Completion]:
+        completed = complete(lm, requests, sampling, rows_per_batch=rows, announce=announce, edits=edits, traces=store)
+        by_id = {completion.request.id: completion for completion in completed}
+        return [by_id[request.id] for request in requests]
+
+    written, proof = [completions()], Proof(0, 0, 0, 0.0)
+    prompt = torch.tensor([prompt_tokens(lm.tokenizer, requests[0].prompt)], device=lm.device)
+    for condition in conditions:
+        with Edits(lm, opened.atlas, condition.edit) as edits:
             # Proved on a prompt before anything is kept: what a store holds already may need no run of the model.
-            ids = prompt_tokens(self.model.tokenizer, self.requests[0].prompt)
             edits.begin([0], [0])
-            with torch.inference_mode(), evaluation_mode(self.model.module):
-                self.model.module.base_model(input_ids=torch.tensor([ids], device=self.model.device), use_cache=False)
+            with torch.inference_mode(), evaluation_mode(lm.module):
+                lm.module.base_model(input_ids=prompt, use_cache=False)
             edits.proof()
-            completions = self.complete(edits)
-        self.proof = self.proof.joined(edits.proof())
-        return completions
-
-    def complete(self, edits: Edits | None = None) -> list[Completion]:
-        """Return the completion of each request, unedited or under edits that are in place."""
-        completions = complete(
-            self.model,
-            self.requests,
-            self.sampling,
-            rows_per_batch=self.rows,
-            announce=self.announce,
-            edits=edits,
-            traces=self.store,
-        )
-        by_id = {completion.request.id: completion for completion in completions}
-        return [by_id[request.id] for request in self.requests]
+            written.append(completions(edits))
+        proof = proof.joined(edits.proof())
+    return written, proof, store.found
 
 
 def likelihoods(

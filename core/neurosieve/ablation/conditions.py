@@ -13,10 +13,8 @@ from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError
 from neurosieve.runs.results import Result
 
-__all__ = ["FIRST_SETS", "Condition", "best_neurons", "columns_of", "conditions", "ranked_neurons", "rounds"]
+__all__ = ["Condition", "best_neurons", "columns_of", "conditions", "ranked_neurons"]
 
-FIRST_SETS = 3
-"""So many sets of controls are measured first: where one of them has as large an effect as the targets, no more are."""
 _BEST = 100
 """So many of the best neurons of a ranking are no controls, but at most a tenth of all: they may matter too."""
 
@@ -103,15 +101,3 @@ def conditions(
         for strength in strengths
         for number, members in sets.items()
     ]
-
-
-def rounds(requested: Sequence[Condition]) -> tuple[list[Condition], list[Condition]]:
-    """Return the conditions to measure first, and those to measure only if the targets beat all of the first.
-
-    A verdict that neurons matter needs them to beat every set. So to stop at a set that they do not beat does not
-    raise the chance of a false verdict.
-
-    Source: Besag and Clifford (1991), Sequential Monte Carlo p-values, Biometrika 78.
-    """
-    first = [condition for condition in requested if condition.control_set < FIRST_SETS]
-    return first, [condition for condition in requested if condition.control_set >= FIRST_SETS]

@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve.activations.capture import capture, keys_of
-from neurosieve.activations.store import DamagedShardError
+from neurosieve.activations.capture import Capture, capture, keys_of
+from neurosieve.activations.reading import read_complete
 from neurosieve.data import Site
-from neurosieve.errors import ConfigError, StoreError
+from neurosieve.errors import ConfigError
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.reopening import Reopened
 
@@ -17,28 +17,22 @@ __all__ = ["ControlPositions"]
 
 _POSITIONS = 4096
 """At most so many are used: the mean of so many is within a sixtieth of a standard deviation of that of all."""
-_DAMAGED_AT_MOST = 100
 
 
 class ControlPositions:
-    """The control positions of one behaviour in the ranking part of a run, or `at_most` of them drawn by seed.
+    """The control positions of one behaviour in the ranking part of a run; where there are many, some drawn by seed.
 
     Those of the held-out part are not used, so that an edit is measured on texts that are new to it.
     """
 
-    def __init__(
-        self, opened: Reopened, behaviour: str, seed: int, announce: Callable[..., None], at_most: int = _POSITIONS
-    ) -> None:
+    def __init__(self, opened: Reopened, behaviour: str, seed: int, announce: Callable[..., None]) -> None:
         self._opened, self._announce = opened, announce
         positions = opened.positions
         rows = np.flatnonzero(positions.labels[:, positions.behaviours.index(behaviour)] == 0)
-        if len(rows) > at_most:
-            rows = np.sort(np.random.default_rng(seed).choice(rows, size=at_most, replace=False))
+        if len(rows) > _POSITIONS:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, size=_POSITIONS, replace=False))
         keys, tokens = keys_of(positions)
         self._keys, self._tokens = keys[rows], tokens[rows]
-
-    def __len__(self) -> int:
-        return len(self._tokens)
 
     def at(self, layer: int) -> Float[Tensor, "controls neurons"]:
         """Return the activations of a layer there, from the store; what it lacks is read again.
@@ -55,15 +49,12 @@ class ControlPositions:
                 f"layer {layer} was not read by `{self._opened.result.folder}`: take neurons of layers {read}, or run "
                 "`neurosieve find` with it"
             )
-        while True:
-            if not space.has(self._keys, self._tokens).all():
-                lm = self._opened.held
-                budget = batch_budget(self._opened.result.run["config"]["tokens_per_batch"], lm)
-                capture(lm, self._opened.atlas, space, self._opened.positions, budget, self._announce)
-            try:
-                return space.read(site, self._keys, self._tokens)
-            except DamagedShardError as damage:  # The shard is gone; what it held is read again.
-                if space.damaged > _DAMAGED_AT_MOST:
-                    raise StoreError(
-                        f"the store `{space.folder}` is damaged again and again, last in `{damage}`: check the disk"
-                    ) from damage
+
+        def refill() -> Capture:
+            if space.has(self._keys, self._tokens).all():
+                return Capture()
+            lm = self._opened.held
+            budget = batch_budget(self._opened.result.run["config"]["tokens_per_batch"], lm)
+            return capture(lm, self._opened.atlas, space, self._opened.positions, budget, self._announce)
+
+        return read_complete(space, refill, lambda: space.read(site, self._keys, self._tokens))[0]

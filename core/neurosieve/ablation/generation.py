@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from neurosieve.ablation.comparison import Measure, Observed
-from neurosieve.ablation.completions import Writer, Writing, likelihoods
+from neurosieve.ablation.completions import Writing, complete_each, likelihoods
 from neurosieve.ablation.conditions import Condition, columns_of
 from neurosieve.ablation.effects import Estimate, sign_test
 from neurosieve.ablation.settings import Ablate
@@ -25,7 +25,7 @@ from neurosieve.texts.spans import detect_each
 
 __all__ = ["observe_generated"]
 
-Float = npt.NDArray[np.float64]
+Values = npt.NDArray[np.float64]
 
 
 def observe_generated(
@@ -50,28 +50,23 @@ def observe_generated(
     requests = [
         Request(f"{task.id}#{sample}", task.prompt, request_seed(settings.seed, sample)) for task, sample in pairs
     ]
-    writer = Writer(opened, requests, sampling, settings, announce)
-    written = [writer.complete(), *(writer.edited(condition) for condition in conditions)]
+    written, proof, from_the_store = complete_each(opened, requests, sampling, conditions, settings, announce)
     likelihood = likelihoods(opened.held, [task.prompt for task in tasks], settings.samples, written, announce)
     traces = [
-        _traces(opened, behaviour, pairs, completions, log_p, writing.grader, announce)
-        for completions, log_p in zip(written, likelihood, strict=True)
+        _traces(opened, behaviour, condition, pairs, completions, log_p, writing.grader, announce)
+        for condition, completions, log_p in zip((None, *conditions), written, likelihood, strict=True)
     ]
-    labelled = [
-        trace.assign(behaviour=behaviour, **columns_of(condition))
-        for trace, condition in zip(traces, (None, *conditions), strict=True)
-    ]
-    table = pd.concat(labelled, ignore_index=True)
+    table = pd.concat(traces, ignore_index=True)
     warnings += _warnings(traces, behaviour, sampling, settings, writing.grader)
     counts = {
         "prompts": len(tasks),
         "traces": len(table),
         "tokens": int(table.tokens.sum()),
-        "from_the_store": writer.store.found,
+        "from_the_store": from_the_store,
         "without_verdict": int(table.right.isna().sum()),
     }
     measures = list(_measures(traces, [task.group for task, _ in pairs]))
-    return Observed(measures, 1, {"traces": table}, writer.proof, 0.0, counts, warnings)
+    return Observed(measures, 1, {"traces": table}, proof, 0.0, counts, warnings)
 
 
 def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing, warnings: list[str]) -> list[Task]:
@@ -94,6 +89,7 @@ def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing,
 def _traces(
     opened: Reopened,
     behaviour: str,
+    condition: Condition | None,
     pairs: Sequence[tuple[Task, int]],
     completions: Sequence[Completion],
     log_p: Sequence[float],
@@ -120,6 +116,8 @@ def _traces(
             "truncated": [not completion.ended for completion in completions],
             "log_p": log_p,
             "text": [completion.text for completion in completions],
+            "behaviour": behaviour,
+            **columns_of(condition),
         }
     )
 
@@ -127,10 +125,10 @@ def _traces(
 def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator[Measure]:
     """Yield how often the behaviour shows, and then what the edits cost; the first of `traces` is unedited."""
 
-    def column(name: str) -> Float:
+    def column(name: str) -> Values:
         return np.array([trace[name].to_numpy(dtype=np.float64, na_value=np.nan) for trace in traces])
 
-    def measure(name: str, words: str, over: Float, under: Float | None = None, **more: Any) -> Measure:
+    def measure(name: str, words: str, over: Values, under: Values | None = None, **more: Any) -> Measure:
         under = np.ones_like(over) if under is None else under
         return Measure(name, words, more.pop("groups", groups), over[1:], under[1:], (over[0], under[0]), **more)
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from neurosieve.ablation.comparison import Comparison, Judgement, Observed
 from neurosieve.ablation.completions import Writing
-from neurosieve.ablation.conditions import Condition, best_neurons, conditions, ranked_neurons, rounds
+from neurosieve.ablation.conditions import Condition, best_neurons, conditions, ranked_neurons
 from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of
 from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.effects import FEW_SETS
@@ -31,6 +31,8 @@ from neurosieve.runs.results import Run
 
 __all__ = ["ablate_neurons"]
 
+_FIRST_SETS = 3
+"""So many sets of controls are measured first: where one of them has as large an effect as the targets, no more are."""
 _FAR = 2.0
 """Control neurons that fire more than so many times as often or as strongly as their targets are warned of."""
 
@@ -105,10 +107,17 @@ def _measure(
     writing: Writing,
     announce: Callable[..., None],
 ) -> tuple[Sequence[Condition], Observed]:
-    """Return the conditions that were measured, and what was measured: further control sets only where they matter."""
+    """Return the conditions that were measured, and what was measured: further control sets only where they matter.
+
+    A verdict that neurons matter needs them to beat every set. So to stop at a set that they do not beat does not
+    raise the chance of a false verdict.
+
+    Source: Besag and Clifford (1991), Sequential Monte Carlo p-values, Biometrika 78.
+    """
     if settings.mode == "generated":  # All traces are made together, as one experiment.
         return requested, observe_generated(opened, behaviour, requested, settings, writing, announce)
-    first, further = rounds(requested)
+    first = [condition for condition in requested if condition.control_set < _FIRST_SETS]
+    further = [condition for condition in requested if condition.control_set >= _FIRST_SETS]
     observed = observe_forced(opened, behaviour, first, settings, announce)
     judgements = _judgements(observed, _comparisons(observed, first, settings)) if further else []
     if all(judgement.verdict != FEW_SETS for judgement in judgements):

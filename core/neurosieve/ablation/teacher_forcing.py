@@ -47,11 +47,7 @@ class Forced:
 
 
 def observe_forced(
-    opened: Reopened,
-    behaviour: str,
-    conditions: Sequence[Condition],
-    settings: Ablate,
-    announce: Callable[..., None],
+    opened: Reopened, behaviour: str, conditions: Sequence[Condition], settings: Ablate, announce: Callable[..., None]
 ) -> Observed:
     """Measure the conditions on held-out texts.
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -19,7 +19,7 @@ from neurosieve.runs.recording import Recording
 from neurosieve.texts.spans import DetectedDocument
 from neurosieve.wording import plural
 
-__all__ = ["Analyze", "Interval", "summarize_traces", "wilson", "write_summary"]
+__all__ = ["Analyze", "summarize_traces", "wilson", "write_summary"]
 
 _BOX = "\\boxed"
 
@@ -46,24 +46,17 @@ class Analyze:
             raise ConfigError("truth_fields is empty: name at least one field, or switch grading off with grader=none")
 
 
-class Interval(NamedTuple):
-    """A confidence interval of a share; nan where there is nothing to take a share of."""
-
-    low: float
-    high: float
-
-
-def wilson(count: int, n: int, confidence: float = 0.95) -> Interval:
-    """Return Wilson's score interval of `count` in `n` independent trials.
+def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of `count` in `n` independent trials; nan where there is none.
 
     Source: Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
     """
     from scipy.stats import binomtest
 
     if n == 0:
-        return Interval(float("nan"), float("nan"))
-    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
-    return Interval(float(interval.low), float(interval.high))
+        return float("nan"), float("nan")
+    low, high = binomtest(count, n).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
 
 
 def summarize_traces(

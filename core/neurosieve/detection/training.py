@@ -18,7 +18,7 @@ from neurosieve.detection.agreement import (
     mark_sentences,
 )
 from neurosieve.detection.cross_validation import CrossValidation, Learn, cross_validate, threshold_curve
-from neurosieve.detection.learner import Learnable
+from neurosieve.detection.learner import Fitted, Learnable
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.registry import installed
@@ -90,14 +90,7 @@ def train(
             "training": training,
             "config": {**choices, **vars(settings), "learner": name},
         }
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(output, lambda path: fitted.save(path, measured.threshold.value, training))
-        except OSError as error:
-            raise StoreError(
-                f"cannot write the detector to `{output}` ({error.strerror or error}): choose another place, as "
-                "`output=<file>`"
-            ) from error
+        _save(fitted, output, measured.threshold.value, training)
     return run.run
 
 
@@ -193,20 +186,20 @@ def _warnings(measured: CrossValidation, settings: Learn) -> list[str]:
 
 def _folds(sentences: pd.DataFrame) -> pd.DataFrame:
     """Return a row per fold: what it held out, the threshold that marked it, and precision and recall."""
-    rows = []
-    for fold, held_out in sentences.groupby("fold"):
-        present, detected = held_out["present"], held_out["detected"]
-        right = int((present & detected).sum())
-        rows.append(
-            {
-                "fold": fold,
-                "groups": held_out["group"].nunique(),
-                "documents": held_out["document"].nunique(),
-                "sentences": len(held_out),
-                "present": int(present.sum()),
-                "threshold": held_out["threshold"].iat[0],
-                "precision": right / detected.sum() if detected.any() else math.nan,
-                "recall": right / present.sum(),
-            }
-        )
-    return pd.DataFrame(rows)
+    folds = sentences.assign(right=sentences["present"] & sentences["detected"]).groupby("fold")
+    right, detected, present = (folds[column].sum() for column in ("right", "detected", "present"))
+    counts = folds.agg(groups=("group", "nunique"), documents=("document", "nunique"), sentences=("document", "size"))
+    # Precision is nan where nothing is detected.
+    quality = {"threshold": folds["threshold"].first(), "precision": right / detected, "recall": right / present}
+    return counts.assign(present=present, **quality).reset_index()
+
+
+def _save(fitted: Fitted, output: Path, threshold: float, training: Mapping[str, Any]) -> None:
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(output, lambda path: fitted.save(path, threshold, training))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the detector to `{output}` ({error.strerror or error}): choose another place, as "
+            "`output=<file>`"
+        ) from error

@@ -170,7 +170,7 @@ def test_further_sets_of_controls_are_read_only_where_the_targets_beat_the_first
 
 def test_control_sets_that_are_read_later_are_what_they_are_at_once(edited, monkeypatch):
     apart = edited("apart", neurons=[list(CAUSE)], controls=19)
-    monkeypatch.setattr("neurosieve.ablation.conditions.FIRST_SETS", 19)
+    monkeypatch.setattr("neurosieve.ablation.pipeline._FIRST_SETS", 19)
     at_once = edited("at_once", neurons=[list(CAUSE)], controls=19)
     columns = ["set", "control_set", "measure"]
     one, other = (run.table("effects").sort_values(columns, ignore_index=True) for run in (apart, at_once))
