@@ -60,7 +60,7 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def summarize_traces(
-    run: Recording, found: Sequence[DetectedDocument], verdicts: Sequence[Verdict] | None, settings: Analyze
+    run: Recording, detected: Sequence[DetectedDocument], verdicts: Sequence[Verdict] | None, settings: Analyze
 ) -> None:
     """Add to a run what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
 
@@ -71,9 +71,9 @@ def summarize_traces(
     answer, where its prompt or its solution has one: that is the founding notebook's rule. Where neither has one, it is
     not known.
     """
-    behaviours = list(found[0].spans)
+    behaviours = list(detected[0].spans)
     rows = []
-    for number, (document, spans) in enumerate(found):
+    for number, (document, spans) in enumerate(detected):
         completion = document.text[document.completion_start :]
         verdict = verdicts[number] if verdicts is not None else Verdict(None)
         out, rule = _out_of_tokens(document, truth_of(document, settings.truth_fields))
@@ -101,7 +101,7 @@ def summarize_traces(
     span_rows = [
         (behaviour, document.id, *span, document.text[span.start : span.end], right)
         for behaviour in behaviours
-        for (document, spans), right in zip(found, traces.right, strict=True)
+        for (document, spans), right in zip(detected, traces.right, strict=True)
         for span in spans[behaviour]
     ]
     columns = ["behaviour", "document", "start", "end", "label", "text", "right"]

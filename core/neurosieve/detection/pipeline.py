@@ -43,16 +43,16 @@ def detect_spans(
         )
     with recording("detect", folder, reports) as run:
         with run.stage("detecting"):
-            found = detect_all(source, detectors, run.counts, run.announce)
+            detected = detect_all(source, detectors, run.counts, run.announce)
         with run.stage("comparing"):
-            _compare(run, found, detectors, settings)
+            _compare(run, detected, detectors, settings)
         numbers = {}
         for name in detectors:
-            spans = [len(result.spans[name]) for result in found]
+            spans = [len(result.spans[name]) for result in detected]
             shown = sum(map(bool, spans))
-            numbers[name] = {"spans": sum(spans), "documents_with": shown, "documents_without": len(found) - shown}
+            numbers[name] = {"spans": sum(spans), "documents_with": shown, "documents_without": len(detected) - shown}
         run.warnings += [
-            f"`{name}` shows nowhere in {plural(len(found), 'document')}"
+            f"`{name}` shows nowhere in {plural(len(detected), 'document')}"
             for name, number in numbers.items()
             if not number["spans"]
         ]
@@ -67,17 +67,17 @@ def detect_spans(
 
 
 def _compare(
-    run: Recording, found: Sequence[DetectedDocument], detectors: Mapping[str, Detector], settings: Detect
+    run: Recording, detected: Sequence[DetectedDocument], detectors: Mapping[str, Detector], settings: Detect
 ) -> None:
     """Add the tables of spans and, where documents are annotated, of agreement, with what to know of it."""
-    truth = annotations_of(result.document for result in found)
+    truth = annotations_of(result.document for result in detected)
     labels = choose_labels(truth, settings.labels, "labels")
-    run.tables["spans"] = spans_table(found, settings.around)
+    run.tables["spans"] = spans_table(detected, settings.around)
     run.tables["phrases"] = phrases_table(run.tables["spans"])
     _, run.counts["annotated_documents"], run.counts["annotated_sentences"] = truth.size
     if not labels:
         return
-    spans = {name: {result.document.id: result.spans[name] for result in found} for name in detectors}
+    spans = {name: {result.document.id: result.spans[name] for result in detected} for name in detectors}
     marks = {name: mark_sentences(truth.sentences, spans[name]) for name in detectors}
     compared = {label: (label,) for label in labels}
     run.tables["agreement"] = agreement_table(

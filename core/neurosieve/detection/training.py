@@ -55,19 +55,19 @@ def train(
         raise ConfigError(f"a detector to compare with is called `{name}`, as is the one that learns: rename it")
     with recording("learn", folder, reports) as run:
         with run.stage("detecting"):
-            found = detect_all(source, detectors, run.counts, run.announce)
-        truth = annotations_of(result.document for result in found)
+            detected = detect_all(source, detectors, run.counts, run.announce)
+        truth = annotations_of(result.document for result in detected)
         _check_labels(truth, settings)
         annotated = set(truth.sentences["document"])
-        documents = [result.document for result in found if result.document.id in annotated]
+        documents = [result.document for result in detected if result.document.id in annotated]
         with run.stage("cross-validating"):
             measured = cross_validate(learner, documents, truth, settings, run.announce)
         sentences, compared = measured.sentences, {" or ".join(settings.labels): settings.labels}
         with run.stage("comparing"):
             marks = {name: sentences["detected"].to_numpy()}
-            for other in detectors:
-                spans = {result.document.id: result.spans[other] for result in found}
-                marks[other] = mark_sentences(truth.sentences, spans)
+            for detector in detectors:
+                spans = {result.document.id: result.spans[detector] for result in detected}
+                marks[detector] = mark_sentences(truth.sentences, spans)
             run.tables["agreement"] = agreement_table(
                 truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups
             )
