@@ -79,8 +79,8 @@ def measured_tokens(
     counts["documents_held_out"], counts["documents_with"] = len(held_out), len(showing)
     chosen = spread(showing, documents, seed)
     if not any(document.id in controls for document in chosen):
-        others = [each.tokens for each in held_out if each.tokens.id in controls and not each.ranges[behaviour]]
-        chosen += spread(others, documents, seed)
+        without = [each.tokens for each in held_out if each.tokens.id in controls and not each.ranges[behaviour]]
+        chosen += spread(without, documents, seed)
     ranges = {document.tokens.id: document.ranges[behaviour] for document in held_out}
     measured: list[MeasuredToken] = []
     for document in chosen:

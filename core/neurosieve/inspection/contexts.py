@@ -162,4 +162,4 @@ def contexts_table(
             chosen.setdefault((before, text), (document.id, token, activation, before, text, after))
         rows += [(*neuron, place, *context) for place, context in enumerate(chosen.values(), 1)]
     columns = ["layer", "neuron", "place", "document", "token", "activation", "before", "text", "after"]
-    return pd.DataFrame(rows, columns=columns), tokens
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:3], int)), tokens
