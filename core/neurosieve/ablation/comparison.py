@@ -14,9 +14,9 @@ from numpy import ndarray
 from neurosieve.ablation.conditions import Condition, columns_of
 from neurosieve.ablation.effects import Estimate, Resamples, Verdict, average, chance_among, verdict_of
 from neurosieve.ablation.hooks import Proof
+from neurosieve.wording import plural
 
 __all__ = ["Comparison", "Judgement", "Measure", "Observed"]
-
 
 _COSTS = ("forward_passes", "tokens")
 """Counts that grow with each reading; all others are of the texts."""
@@ -42,11 +42,8 @@ class Measure:
 
     def joined(self, other: "Measure") -> "Measure":
         """Return this with the same measure of the same units under further conditions; neither has a p."""
-        return replace(
-            self,
-            numerator=np.concatenate([self.numerator, other.numerator]),
-            denominator=np.concatenate([self.denominator, other.denominator]),
-        )
+        numerator = np.concatenate([self.numerator, other.numerator])
+        return replace(self, numerator=numerator, denominator=np.concatenate([self.denominator, other.denominator]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +101,22 @@ class Comparison:
             for numerator, denominator in zip(measure.numerator, measure.denominator, strict=True)
         ]
         self.changes = [value if self.unedited is None else value - self.unedited for value in self.values]
-        self.p_controls = self._p_controls()
+        self._controls: dict[int, list[int]] = {
+            number: [
+                control
+                for control, (name, _, k, edit) in enumerate(conditions)
+                if name == "control" and (k, edit.strength) == (target.k, target.edit.strength)
+            ]
+            for number, target in enumerate(conditions)
+            if target.set == "target"
+        }
+        """The numbers of the control conditions of each dose, by the number of its condition on the targets."""
+        sets = [[number, *controls] for number, controls in self._controls.items()]
+        changes = np.array([[self.changes[number].value for number in numbers] for numbers in sets]).T
+        self.p_controls = dict(zip(self._controls, chance_among(changes).tolist(), strict=True))
         """By the number of each condition on the targets: how often a set of controls is as far from 0."""
 
-    def rows(self, intervention: str) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         """Yield a row of the table of effects for the unedited model, where it has a value, and for each condition.
 
         `change` is from the unedited model; `difference` is that of the targets from the mean of their control sets,
@@ -117,56 +126,38 @@ class Comparison:
         if self.unedited is not None:
             yield {**columns_of(None), "measure": self.measure.name, **_with_interval("value", self.unedited), **size}
         for number, condition in enumerate(self.conditions):
-            difference = None
-            if condition.set == "target":
-                difference = self.values[number] - average([self.values[other] for other in self._controls(condition)])
+            from_controls = {}
+            if controls := self._controls.get(number):
+                difference = self.values[number] - average([self.values[control] for control in controls])
+                from_controls = _with_interval("difference", difference)
             yield {
-                **columns_of(condition, intervention),
+                **columns_of(condition),
                 "measure": self.measure.name,
                 **_with_interval("value", self.values[number]),
                 **_with_interval("change", self.changes[number]),
                 "detectable": self.changes[number].detectable,
                 "p": math.nan if self.measure.p is None else self.measure.p[number],
-                **(_with_interval("difference", difference) if difference is not None else {}),
+                **from_controls,
                 "p_controls": self.p_controls.get(number, math.nan),
                 **size,
             }
 
     def judgements(self, negligible: float = 0.0) -> Iterator[Judgement]:
         """Yield the verdict on each dose; changes up to `negligible` count as none."""
-        for number, condition in enumerate(self.conditions):
-            if condition.set != "target":
-                continue
-            target = self.changes[number]
-            controls = [self.changes[other] for other in self._controls(condition)]
-            verdict = verdict_of(target, controls, self.p_controls[number], negligible)
+        for number, p in self.p_controls.items():
+            (_, _, k, edit), change = self.conditions[number], self.changes[number]
+            controls = [self.changes[control] for control in self._controls[number]]
+            verdict = verdict_of(change, controls, p, negligible)
             if self._never_shows:
                 verdict = "the behaviour never shows"
-            low, high = target.interval()
+            low, high = change.interval()
             interval = "" if math.isnan(low) else f" (95 % interval {low:+.3g} to {high:+.3g})"
-            of_controls = _changes_of_controls([control.value for control in controls], self.p_controls[number])
-            strength = f" at strength {condition.edit.strength:g}" if condition.edit.strength != 1 else ""
-            yield Judgement(
-                condition.k,
-                condition.edit.strength,
-                self.measure.name,
-                verdict,
-                f"{condition.k:,} neuron{'s' * (condition.k != 1)} edited{strength}: {self.measure.words} changes by "
-                f"{target.value:+.3g}{interval}, with {of_controls}: {verdict}",
+            strength = f" at strength {edit.strength:g}" if edit.strength != 1 else ""
+            sentence = (
+                f"{plural(k, 'neuron')} edited{strength}: {self.measure.words} changes by {change.value:+.3g}{interval}"
+                f", with {_changes_of_controls([control.value for control in controls], p)}: {verdict}"
             )
-
-    def _p_controls(self) -> dict[int, float]:
-        doses = [number for number, condition in enumerate(self.conditions) if condition.set == "target"]
-        sets = [[number, *self._controls(self.conditions[number])] for number in doses]
-        changes = np.array([[self.changes[number].value for number in numbers] for numbers in sets]).T
-        return dict(zip(doses, chance_among(changes).tolist(), strict=True))
-
-    def _controls(self, target: Condition) -> list[int]:
-        return [
-            number
-            for number, condition in enumerate(self.conditions)
-            if condition.set == "control" and (condition.k, condition.edit.strength) == (target.k, target.edit.strength)
-        ]
+            yield Judgement(k, edit.strength, self.measure.name, verdict, sentence)
 
 
 def _changes_of_controls(changes: Sequence[float], p: float) -> str:

@@ -17,11 +17,11 @@ from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.requests import Completion, Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
-from neurosieve.models.architectures import Atlas
 from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
+from neurosieve.pipeline.reopening import Reopened
 
-__all__ = ["Writer", "Writing", "likelihoods"]
+__all__ = ["Writing", "complete_each", "likelihoods"]
 
 
 class Writing(NamedTuple):
@@ -35,60 +35,42 @@ class Writing(NamedTuple):
     grader: Grader | None
 
 
-class Writer:
-    """Completes the same requests unedited and under edits."""
+def complete_each(
+    opened: Reopened,
+    requests: Sequence[Request],
+    sampling: Sampling,
+    conditions: Sequence[Condition],
+    settings: Ablate,
+    announce: Callable[..., None],
+) -> tuple[list[list[Completion]], Proof, int]:
+    """Return the completions of the requests, unedited and then under each condition.
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        atlas: Atlas,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        settings: Ablate,
-        announce: Callable[..., None],
-    ) -> None:
-        self.model, self.atlas, self.requests, self.sampling = model, atlas, requests, sampling
-        self.rows = settings.rows_per_batch or (16 if model.device.type == "cpu" else 64)
-        self.announce = announce
-        self.store = TraceStore(Path(settings.store) if settings.store else None)
-        self.proof: Proof | None = None
-        """Of all edits together."""
+    With them come the proof of all edits, and how many completions the store held already.
 
-    def unedited(self) -> list[Completion]:
-        """Return the completion of each request."""
-        return self._complete(None)
+    Raises:
+        ModelError: an edit did not take place.
+    """
+    lm = opened.lm
+    rows = settings.rows_per_batch or (16 if lm.device.type == "cpu" else 64)
+    store = TraceStore(Path(settings.store) if settings.store else None)
 
-    def edited(self, condition: Condition) -> list[Completion]:
-        """Return the completion of each request under an edit.
+    def completions(edits: Edits | None = None) -> list[Completion]:
+        completed = complete(lm, requests, sampling, rows_per_batch=rows, announce=announce, edits=edits, traces=store)
+        by_id = {completion.request.id: completion for completion in completed}
+        return [by_id[request.id] for request in requests]
 
-        Raises:
-            ModelError: the edit did not take place.
-        """
-        edits = Edits(self.model, self.atlas, condition.edit)
-        with edits:
+    written, proof = [completions()], Proof(0, 0, 0, 0.0)
+    prompt = torch.tensor([prompt_tokens(lm.tokenizer, requests[0].prompt)], device=lm.device)
+    for condition in conditions:
+        with Edits(lm, opened.atlas, condition.edit) as edits:
             # Proved on a prompt before anything is kept: what a store holds already may need no run of the model.
-            ids = prompt_tokens(self.model.tokenizer, self.requests[0].prompt)
             edits.begin([0], [0])
-            with torch.inference_mode(), evaluation_mode(self.model.module):
-                self.model.module.base_model(input_ids=torch.tensor([ids], device=self.model.device), use_cache=False)
+            with torch.inference_mode(), evaluation_mode(lm.module):
+                lm.module.base_model(input_ids=prompt, use_cache=False)
             edits.proof()
-            completions = self._complete(edits)
-        proof = edits.proof()
-        self.proof = proof if self.proof is None else self.proof.joined(proof)
-        return completions
-
-    def _complete(self, edits: Edits | None) -> list[Completion]:
-        completions = complete(
-            self.model,
-            self.requests,
-            self.sampling,
-            rows_per_batch=self.rows,
-            announce=self.announce,
-            edits=edits,
-            traces=self.store,
-        )
-        by_id = {completion.request.id: completion for completion in completions}
-        return [by_id[request.id] for request in self.requests]
+            written.append(completions(edits))
+        proof = proof.joined(edits.proof())
+    return written, proof, store.found
 
 
 def likelihoods(

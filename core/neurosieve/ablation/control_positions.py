@@ -20,24 +20,19 @@ _POSITIONS = 4096
 
 
 class ControlPositions:
-    """The control positions of one behaviour in the ranking part of a run, or `at_most` of them drawn by seed.
+    """The control positions of one behaviour in the ranking part of a run; where there are many, some drawn by seed.
 
     Those of the held-out part are not used, so that an edit is measured on texts that are new to it.
     """
 
-    def __init__(
-        self, opened: Reopened, behaviour: str, seed: int, announce: Callable[..., None], at_most: int = _POSITIONS
-    ) -> None:
+    def __init__(self, opened: Reopened, behaviour: str, seed: int, announce: Callable[..., None]) -> None:
         self._opened, self._announce = opened, announce
         positions = opened.positions
         rows = np.flatnonzero(positions.labels[:, positions.behaviours.index(behaviour)] == 0)
-        if len(rows) > at_most:
-            rows = np.sort(np.random.default_rng(seed).choice(rows, size=at_most, replace=False))
+        if len(rows) > _POSITIONS:
+            rows = np.sort(np.random.default_rng(seed).choice(rows, size=_POSITIONS, replace=False))
         keys, tokens = keys_of(positions)
         self._keys, self._tokens = keys[rows], tokens[rows]
-
-    def __len__(self) -> int:
-        return len(self._tokens)
 
     def at(self, layer: int) -> Float[Tensor, "controls neurons"]:
         """Return the activations of a layer there, from the store; what it lacks is read again.

@@ -31,6 +31,11 @@ class Edit:
     strength: float = 1.0
     """How much of it is made: 1 all of it, 0.5 goes half of the way."""
 
+    @property
+    def name(self) -> str:
+        """The name of the intervention."""
+        return str(describe(self.intervention)["_target_"]).rpartition("/")[2]
+
     @cached_property
     def address(self) -> str:
         """A hash of the edit, its content address."""

@@ -97,9 +97,7 @@ class Resamples:
         over, under = (np.bincount(self._group, values, self.groups) for values in (numerator, denominator))
         with np.errstate(invalid="ignore", divide="ignore"):  # Nothing by nothing is nan: undefined.
             return Estimate(
-                float(np.divide(over.sum(), under.sum())),
-                (self._weights @ over) / (self._weights @ under),
-                self.groups,
+                float(np.divide(over.sum(), under.sum())), (self._weights @ over) / (self._weights @ under), self.groups
             )
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from neurosieve.ablation.comparison import Measure, Observed
-from neurosieve.ablation.completions import Writer, Writing, likelihoods
+from neurosieve.ablation.completions import Writing, complete_each, likelihoods
 from neurosieve.ablation.conditions import Condition, columns_of
 from neurosieve.ablation.effects import Estimate, sign_test
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.analysis.grading import grade_documents, truth_of
 from neurosieve.contracts import Grader
-from neurosieve.data import Verdict
 from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
 from neurosieve.pipeline.reopening import Reopened
@@ -25,12 +25,13 @@ from neurosieve.texts.spans import detect_each
 
 __all__ = ["observe_generated"]
 
+Values = npt.NDArray[np.float64]
+
 
 def observe_generated(
     opened: Reopened,
     behaviour: str,
     conditions: Sequence[Condition],
-    intervention: str,
     settings: Ablate,
     writing: Writing,
     announce: Callable[..., None],
@@ -40,7 +41,7 @@ def observe_generated(
     Raises:
         NeurosieveError: there is nothing to complete, or the model cannot be run or edited.
     """
-    lm, warnings = opened.lm, list[str]()
+    warnings = list[str]()
     tasks = _tasks(opened, behaviour, settings, writing, warnings)
     sampling = writing.sampling
     if writing.problems is not None:
@@ -49,31 +50,23 @@ def observe_generated(
     requests = [
         Request(f"{task.id}#{sample}", task.prompt, request_seed(settings.seed, sample)) for task, sample in pairs
     ]
-    writer = Writer(lm, opened.atlas, requests, sampling, settings, announce)
-    written = [writer.unedited(), *(writer.edited(condition) for condition in conditions)]
-    likelihood = likelihoods(lm, [task.prompt for task in tasks], settings.samples, written, announce)
-    traces = []
-    for completions, log_p in zip(written, likelihood, strict=True):
-        spans, verdicts = _spans_and_verdicts(opened, behaviour, pairs, completions, writing.grader, announce)
-        traces.append(_traces(pairs, completions, spans, verdicts, log_p))
-    table = pd.concat(
-        [
-            trace.assign(behaviour=behaviour, **columns_of(condition, intervention))
-            for trace, condition in zip(traces, (None, *conditions), strict=True)
-        ],
-        ignore_index=True,
-    )
+    written, proof, from_the_store = complete_each(opened, requests, sampling, conditions, settings, announce)
+    likelihood = likelihoods(opened.lm, [task.prompt for task in tasks], settings.samples, written, announce)
+    traces = [
+        _traces(opened, behaviour, condition, pairs, completions, log_p, writing.grader, announce)
+        for condition, completions, log_p in zip((None, *conditions), written, likelihood, strict=True)
+    ]
+    table = pd.concat(traces, ignore_index=True)
     warnings += _warnings(traces, behaviour, sampling, settings, writing.grader)
     counts = {
         "prompts": len(tasks),
         "traces": len(table),
         "tokens": int(table.tokens.sum()),
-        "from_the_store": writer.store.found,
+        "from_the_store": from_the_store,
         "without_verdict": int(table.right.isna().sum()),
     }
-    assert writer.proof is not None, "there is at least one condition"
     measures = list(_measures(traces, [task.group for task, _ in pairs]))
-    return Observed(measures, 1, {"traces": table}, writer.proof, 0.0, counts, warnings)
+    return Observed(measures, 1, {"traces": table}, proof, 0.0, counts, warnings)
 
 
 def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing, warnings: list[str]) -> list[Task]:
@@ -93,33 +86,25 @@ def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing,
     return tasks_of_documents(documents, groups, at_most, settings.seed)
 
 
-def _spans_and_verdicts(
+def _traces(
     opened: Reopened,
     behaviour: str,
+    condition: Condition | None,
     pairs: Sequence[tuple[Task, int]],
     completions: Sequence[Completion],
+    log_p: Sequence[float],
     grader: Grader | None,
     announce: Callable[..., None],
-) -> tuple[list[int], list[Verdict]]:
-    """Return how many spans each completion has, and whether it is right."""
+) -> pd.DataFrame:
+    """Return a row for each completion under one condition: its spans of the behaviour, and whether it is right."""
     documents = [
         task.completed(completion.text, sample) for (task, sample), completion in zip(pairs, completions, strict=True)
     ]
     results = detect_each(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
     spans = [len(result.spans[behaviour]) for result in results]
-    if grader is None or not any(truth_of(document) for document in documents):
-        return spans, [Verdict(None, reason="nothing was graded")] * len(documents)
-    return spans, grade_documents(documents, grader, announce=announce)
-
-
-def _traces(
-    pairs: Sequence[tuple[Task, int]],
-    completions: Sequence[Completion],
-    spans: Sequence[int],
-    verdicts: Sequence[Verdict],
-    log_p: Sequence[float],
-) -> pd.DataFrame:
-    """Return a row for each trace under one condition."""
+    right: list[bool | None] = [None] * len(documents)
+    if grader is not None and any(map(truth_of, documents)):
+        right = [verdict.right for verdict in grade_documents(documents, grader, announce=announce)]
     return pd.DataFrame(
         {
             "problem": [task.id for task, _ in pairs],
@@ -127,10 +112,12 @@ def _traces(
             "sample": [sample for _, sample in pairs],
             "tokens": [len(completion.token_ids) for completion in completions],
             "spans": spans,
-            "right": pd.array([verdict.right for verdict in verdicts], dtype="boolean"),
+            "right": pd.array(right, dtype="boolean"),
             "truncated": [not completion.ended for completion in completions],
             "log_p": log_p,
             "text": [completion.text for completion in completions],
+            "behaviour": behaviour,
+            **columns_of(condition),
         }
     )
 
@@ -138,19 +125,12 @@ def _traces(
 def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator[Measure]:
     """Yield how often the behaviour shows, and then what the edits cost; the first of `traces` is unedited."""
 
-    def column(name: str) -> npt.NDArray[np.float64]:
+    def column(name: str) -> Values:
         return np.array([trace[name].to_numpy(dtype=np.float64, na_value=np.nan) for trace in traces])
 
-    def measure(
-        name: str,
-        words: str,
-        numerator: npt.NDArray[np.float64],
-        denominator: npt.NDArray[np.float64] | None = None,
-        **more: Any,
-    ) -> Measure:
-        under = np.ones_like(numerator) if denominator is None else denominator
-        of_groups = more.pop("groups", groups)
-        return Measure(name, words, of_groups, numerator[1:], under[1:], (numerator[0], under[0]), **more)
+    def measure(name: str, words: str, over: Values, under: Values | None = None, **more: Any) -> Measure:
+        under = np.ones_like(over) if under is None else under
+        return Measure(name, words, more.pop("groups", groups), over[1:], under[1:], (over[0], under[0]), **more)
 
     spans, tokens = column("spans"), column("tokens")
     shown = (spans > 0).astype(np.float64)
@@ -161,8 +141,7 @@ def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator
     right = column("right")
     known = np.asarray(np.isfinite(right).all(axis=0))  # What could not be graded once has no pair.
     if known.any():
-        known_groups = [group for group, is_known in zip(groups, known.tolist(), strict=True) if is_known]
-        right = right[:, known]
+        known_groups, right = list(compress(groups, known.tolist())), right[:, known]
         p = [sign_test(edited - right[0], known_groups) for edited in right[1:]]
         yield measure("right", "the share of right answers", right, groups=known_groups, p=p)
     yield measure("truncated", "the share of traces that ran out of tokens", column("truncated"))
@@ -177,8 +156,7 @@ def _warnings(
 ) -> list[str]:
     """Return what a reader of the effects must know first."""
     warnings, unedited = [], traces[0]
-    shown = int((unedited.spans > 0).sum())
-    if not shown:
+    if not unedited.spans.any():
         warnings.append(
             f"`{behaviour}` shows in none of {len(unedited):,} unedited traces, so no edit can make it rarer: "
             "give prompts that bring it about, as `problems=arithmetic prompt=corrections` does"

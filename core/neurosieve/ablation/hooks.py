@@ -39,12 +39,8 @@ class Proof(NamedTuple):
 
     def joined(self, other: "Proof") -> "Proof":
         """Return the proof of both together."""
-        return Proof(
-            self.calls + other.calls,
-            self.values + other.values,
-            self.changed + other.changed,
-            max(self.largest_deviation, other.largest_deviation),
-        )
+        calls, values, changed = self.calls + other.calls, self.values + other.values, self.changed + other.changed
+        return Proof(calls, values, changed, max(self.largest_deviation, other.largest_deviation))
 
 
 def check_editable(atlas: Atlas) -> None:
@@ -68,15 +64,6 @@ class _Target(NamedTuple):
     controls: Float[Tensor, "controls neurons"]
 
 
-class _EditedRows(NamedTuple):
-    """What one edit did in one call of a site."""
-
-    number: int
-    rows: Int[Tensor, "rows"]
-    columns: Int[Tensor, "neurons"]
-    wanted: Float[Tensor, "rows positions neurons"]
-
-
 class _Tally:
     """Counts so far of one edit in one layer. They stay on the device: to read a number would wait for it."""
 
@@ -97,7 +84,7 @@ class Edits:
             raise ValueError("an edit names at least one neuron")
         check_editable(atlas)
         self.edits = edits
-        addresses = [edit.address for edit in edits] + list(address_part(atlas.kind).values())
+        addresses = [*(edit.address for edit in edits), *address_part(atlas.kind).values()]
         self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
         """A hash of the edits, their content address."""
         self._model, self._atlas = model, atlas
@@ -113,7 +100,8 @@ class Edits:
         self._rows: dict[int, Tensor] = {}
         self._seeds, self._first, self._column = np.empty(0, np.uint64), np.empty(0, np.int64), 0
         self._editable, self._draws = torch.empty(0, 0, dtype=torch.bool), torch.empty(0, 0)
-        self._running: dict[int, tuple[Tensor, list[_EditedRows]]] = {}
+        self._running: dict[int, tuple[Tensor, list[tuple[int, Tensor, Tensor, Tensor]]]] = {}
+        """By layer: the unedited activations; and for each edit its number, rows, columns and wanted activations."""
         self._calls = dict.fromkeys(self._targets, 0)
         self._stray: dict[int, Tensor] = {}
         self._tallies: dict[tuple[int, int], _Tally] = {}
@@ -130,9 +118,7 @@ class Edits:
         self._seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
         self._first, self._column = np.array(first, dtype=np.int64), 0
         self._rows = {
-            number: torch.tensor(
-                [row for row, edit in enumerate(edit_of_row) if edit == number], device=self._model.device
-            )
+            number: torch.tensor([row for row, edit in enumerate(edit_of_row) if edit == number]).to(self._model.device)
             for number in sorted({number for number in edit_of_row if number is not None})
         }
 
@@ -227,7 +213,7 @@ class Edits:
             wanted = self.edits[number].of(before, Reference(target.controls, draws[rows]))
             wanted = torch.where(editable[rows][..., None], wanted, before)
             out[rows[:, None, None], positions[None, :, None], target.columns] = wanted
-            edited_rows.append(_EditedRows(number, rows, target.columns, wanted))
+            edited_rows.append((number, rows, target.columns, wanted))
             tally = self._tallies.setdefault((number, layer), _Tally(device))
             # Not in place: a tensor made in inference mode may not be changed outside of it.
             tally.values = tally.values + editable[rows].sum() * len(target.columns)

@@ -12,9 +12,9 @@ from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 
-__all__ = ["keeps_logits", "log_probabilities"]
+__all__ = ["LOGITS", "keeps_logits", "log_probabilities"]
 
-_LOGITS = 2**27
+LOGITS = 2**27
 """At most so many logits are held at once: half a gibibyte."""
 
 
@@ -37,13 +37,11 @@ def log_probabilities(model: LanguageModel, prompt: Sequence[int], completions: 
         return [0.0] * len(completions)
     module, device = model.module, model.device
     # Padded on the right and causal: no token sees the padding.
-    ids = torch.zeros(len(completions), longest, dtype=torch.int64)
-    real = torch.zeros(len(completions), longest, dtype=torch.bool)
-    for row, completion in enumerate(completions):
-        ids[row, : len(completion)] = torch.tensor(completion, dtype=torch.int64)
-        real[row, : len(completion)] = True
+    rows = [torch.tensor(completion, dtype=torch.int64) for completion in completions]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    real = torch.arange(longest) < torch.tensor([[len(row)] for row in rows])
     vocabulary = int(model.config.get_text_config().vocab_size)
-    piece = max(1, _LOGITS // (len(completions) * vocabulary))
+    piece = max(1, LOGITS // (len(completions) * vocabulary))
     last = {"logits_to_keep": 1} if keeps_logits(module) else {}
     try:
         with torch.inference_mode(), memory_errors(), evaluation_mode(module):

@@ -1,7 +1,7 @@
 """Where in the held-out texts an effect is measured: at the onsets of a behaviour, and elsewhere for its cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -79,18 +79,12 @@ def measured_tokens(
     counts["documents_held_out"], counts["documents_with"] = len(held_out), len(showing)
     chosen = spread(showing, documents, seed)
     if not any(document.id in controls for document in chosen):
-        others = [each.tokens for each in held_out if each.tokens.id in controls and not each.ranges[behaviour]]
-        chosen += spread(others, documents, seed)
+        without = [each.tokens for each in held_out if each.tokens.id in controls and not each.ranges[behaviour]]
+        chosen += spread(without, documents, seed)
     ranges = {document.tokens.id: document.ranges[behaviour] for document in held_out}
     measured: list[MeasuredToken] = []
     for document in chosen:
-        end = int(np.flatnonzero(document.usable)[-1]) + 1  # The model's context may end before the text does.
-        onsets = {span.start: span for span in reversed(ranges[document.id])}
-        readable = {token: span for token, span in sorted(onsets.items()) if 0 < token < end}
-        counts["onsets_left_out"] += len(onsets) - len(readable)
-        for token, span in readable.items():
-            further = range(token + 1, min(span.stop, token + 1 + _FURTHER, end))
-            measured.append(MeasuredToken(document, token, 1, further))
+        measured += _onsets(document, ranges[document.id], counts)
         usable = [token for token in controls.get(document.id, ()) if token > 0]
         drawn = generator_of(seed, document.id).permutation(usable)[:positions]
         measured += [MeasuredToken(document, int(token), 0, range(0)) for token in sorted(drawn)]
@@ -105,6 +99,16 @@ def measured_tokens(
     if not counts["controls"]:
         warnings.append(f"no held-out document has a control position of `{behaviour}`: nothing is known of the cost")
     return measured, warnings
+
+
+def _onsets(document: TokenizedDocument, spans: Sequence[range], counts: Counter[str]) -> Iterator[MeasuredToken]:
+    """Yield the onsets that have a token before them and that the model can read; `counts` gains those left out."""
+    end = int(np.flatnonzero(document.usable)[-1]) + 1  # The model's context may end before the text does.
+    onsets = {span.start: span for span in reversed(spans)}
+    readable = {token: span for token, span in sorted(onsets.items()) if 0 < token < end}
+    counts["onsets_left_out"] += len(onsets) - len(readable)
+    for token, span in readable.items():
+        yield MeasuredToken(document, token, 1, range(token + 1, min(span.stop, token + 1 + _FURTHER, end)))
 
 
 def spread(items: Iterable[T], at_most: int, seed: int) -> list[T]:

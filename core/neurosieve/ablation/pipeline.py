@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,8 @@ import pandas as pd
 
 from neurosieve.ablation.comparison import Comparison, Judgement, Observed
 from neurosieve.ablation.completions import Writing
-from neurosieve.ablation.conditions import (
-    Condition,
-    best_neurons,
-    conditions,
-    control_sets,
-    ranked_neurons,
-    rounds,
-)
-from neurosieve.ablation.control_neurons import Match
+from neurosieve.ablation.conditions import Condition, best_neurons, conditions, ranked_neurons
+from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of
 from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.effects import FEW_SETS
 from neurosieve.ablation.generation import observe_generated
@@ -37,6 +31,8 @@ from neurosieve.runs.results import Run
 
 __all__ = ["ablate_neurons"]
 
+_FIRST_SETS = 3
+"""So many sets of controls are measured first: where one of them has as large an effect as the targets, no more are."""
 _FAR = 2.0
 """Control neurons that fire more than so many times as often or as strongly as their targets are warned of."""
 
@@ -58,7 +54,6 @@ def ablate_neurons(
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
     check_editable(opened.atlas)
-    name = str(describe(intervention)["_target_"]).rpartition("/")[2]
     with recording("ablate", folder, reports) as run:
         behaviour = settings.behaviour or opened.result.behaviours[0]
         if behaviour not in opened.result.behaviours:
@@ -70,20 +65,20 @@ def ablate_neurons(
             at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
             layers = [site.layer for site in opened.space.sites]
             best = best_neurons(opened.result, behaviour)
-            sets = control_sets(targets, at_controls, layers, best, settings.control_sets, settings.seed)
+            firing = cache(lambda layer: firing_of(at_controls.at(layer)))
+            sets = draw_controls(targets, layers, firing, best, settings.control_sets, settings.seed)
             requested = conditions(intervention, targets, sets, at_controls, ks, strengths)
         with run.stage("measuring"):
-            measured, observed = _measure(opened, behaviour, requested, name, settings, writing, run.announce)
+            measured, observed = _measure(opened, behaviour, requested, settings, writing, run.announce)
         sets = sets[: 1 + max(condition.control_set for condition in measured)]
         with run.stage("comparing"):
             comparisons = _comparisons(observed, measured, settings)
-            rows = [row for comparison in comparisons for row in comparison.rows(name)]
-            run.tables["effects"] = pd.DataFrame(
-                [{"mode": settings.mode, "behaviour": behaviour, **row} for row in rows]
-            )
-            verdicts = [judgement._asdict() for judgement in _judgements(observed, measured, settings)]
-        run.tables |= {"neurons": _neurons(targets, sets), **observed.tables}
-        run.warnings += _warnings(sets, comparisons[0], settings.min_groups) + observed.warnings
+            what = {"mode": settings.mode, "behaviour": behaviour}
+            rows = [what | row for comparison in comparisons for row in comparison.rows()]
+            verdicts = [judgement._asdict() for judgement in _judgements(observed, comparisons)]
+        run.tables |= {"effects": pd.DataFrame(rows), "neurons": _neurons(targets, sets), **observed.tables}
+        matching = _matching(sets)
+        run.warnings += _warnings(matching, sets, comparisons[0], settings.min_groups) + observed.warnings
         choices = {"intervention": intervention, "reports": reports}
         if settings.mode == "generated":
             choices |= {key: getattr(writing, key) for key in ("problems", "prompt", "sampling", "grader")}
@@ -96,7 +91,7 @@ def ablate_neurons(
             "verdicts": verdicts,
             "negligible": observed.negligible,
             "proof": observed.proof._asdict(),
-            "matching": _matching(sets),
+            "matching": matching,
             "counts": observed.counts | {"control_sets": len(sets)},
             "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons),
             "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
@@ -108,23 +103,27 @@ def _measure(
     opened: Reopened,
     behaviour: str,
     requested: Sequence[Condition],
-    intervention: str,
     settings: Ablate,
     writing: Writing,
     announce: Callable[..., None],
 ) -> tuple[Sequence[Condition], Observed]:
-    """Return the conditions that were measured, and what was measured: further control sets only where they matter."""
+    """Return the conditions that were measured, and what was measured: further control sets only where they matter.
+
+    A verdict that neurons matter needs them to beat every set. So to stop at a set that they do not beat does not
+    raise the chance of a false verdict.
+
+    Source: Besag and Clifford (1991), Sequential Monte Carlo p-values, Biometrika 78.
+    """
     if settings.mode == "generated":  # All traces are made together, as one experiment.
-        return requested, observe_generated(opened, behaviour, requested, intervention, settings, writing, announce)
-
-    def observe(some: Sequence[Condition]) -> Observed:
-        return observe_forced(opened, behaviour, some, intervention, settings, announce)
-
-    first, further = rounds(requested)
-    observed = observe(first)
-    if further and any(judgement.verdict == FEW_SETS for judgement in _judgements(observed, first, settings)):
-        return [*first, *further], observed.joined(observe(further))
-    return first, observed
+        return requested, observe_generated(opened, behaviour, requested, settings, writing, announce)
+    first = [condition for condition in requested if condition.control_set < _FIRST_SETS]
+    further = [condition for condition in requested if condition.control_set >= _FIRST_SETS]
+    observed = observe_forced(opened, behaviour, first, settings, announce)
+    judgements = _judgements(observed, _comparisons(observed, first, settings)) if further else []
+    if all(judgement.verdict != FEW_SETS for judgement in judgements):
+        return first, observed
+    more = observe_forced(opened, behaviour, further, settings, announce)
+    return [*first, *further], observed.joined(more)
 
 
 def _comparisons(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Comparison]:
@@ -134,17 +133,16 @@ def _comparisons(observed: Observed, conditions: Sequence[Condition], settings: 
     ]
 
 
-def _judgements(observed: Observed, conditions: Sequence[Condition], settings: Ablate) -> list[Judgement]:
-    comparisons = _comparisons(observed, conditions, settings)[: observed.with_verdict]
-    return [judgement for comparison in comparisons for judgement in comparison.judgements(observed.negligible)]
+def _judgements(observed: Observed, comparisons: Sequence[Comparison]) -> list[Judgement]:
+    judged = comparisons[: observed.with_verdict]
+    return [judgement for comparison in judged for judgement in comparison.judgements(observed.negligible)]
 
 
 def _neurons(targets: Sequence[Neuron], sets: Sequence[Sequence[Match]]) -> pd.DataFrame:
     """Return a row for each neuron that was edited; `place` 1 is edited whatever `k` is."""
-    rows = [("target", -1, *neuron, place, np.nan) for place, neuron in enumerate(targets, 1)]
-    rows += [
-        ("control", number, *match.neuron, place, match.ratio)
-        for number, matches in enumerate(sets)
+    rows = [
+        ("target" if number < 0 else "control", number, *match.neuron, place, match.ratio)
+        for number, matches in enumerate([[Match(neuron, np.nan, False) for neuron in targets], *sets], -1)
         for place, match in enumerate(matches, 1)
     ]
     return pd.DataFrame(rows, columns=["set", "control_set", "layer", "neuron", "place", "ratio"])
@@ -156,9 +154,11 @@ def _matching(sets: Sequence[Sequence[Match]]) -> dict[str, Any]:
     return {"sets": len(sets), "worst_ratio": max(ratios), "median_ratio": float(np.median(ratios)), "wide": wide}
 
 
-def _warnings(sets: Sequence[Sequence[Match]], comparison: Comparison, min_groups: int) -> list[str]:
+def _warnings(
+    matching: Mapping[str, Any], sets: Sequence[Sequence[Match]], comparison: Comparison, min_groups: int
+) -> list[str]:
     """Return what a reader of the effects must know first."""
-    warnings, matching = [], _matching(sets)
+    warnings = []
     if matching["worst_ratio"] > _FAR:
         far = sum(match.ratio > _FAR for matches in sets for match in matches)
         warnings.append(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from torch import Tensor
 from neurosieve.ablation.comparison import Measure, Observed
 from neurosieve.ablation.conditions import Condition, columns_of
 from neurosieve.ablation.hooks import Edits
-from neurosieve.ablation.likelihood import keeps_logits
+from neurosieve.ablation.likelihood import LOGITS, keeps_logits
 from neurosieve.ablation.measured_tokens import MeasuredToken, generator_of, measured_tokens
 from neurosieve.ablation.settings import Ablate
 from neurosieve.errors import ModelError
@@ -27,8 +28,6 @@ __all__ = ["Forced", "observe_forced", "teacher_forced"]
 
 _NEGLIGIBLE = 1e-4
 """A smaller change of a log-probability, in nats, counts as none: the model's arithmetic may round as much."""
-_LOGITS = 2**27
-"""At most so many logits are held at once: half a gibibyte."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,7 @@ class Forced:
 
 
 def observe_forced(
-    opened: Reopened,
-    behaviour: str,
-    conditions: Sequence[Condition],
-    intervention: str,
-    settings: Ablate,
-    announce: Callable[..., None],
+    opened: Reopened, behaviour: str, conditions: Sequence[Condition], settings: Ablate, announce: Callable[..., None]
 ) -> Observed:
     """Measure the conditions on held-out texts.
 
@@ -69,7 +63,7 @@ def observe_forced(
     budget = batch_budget(settings.tokens_per_batch, opened.lm)
     forced = teacher_forced(opened.lm, tokens, edits, settings.seed, budget, announce)
     warnings += [
-        f"the {intervention} edit of {condition.k:,} neurons changed nothing: they have these values already"
+        f"the {condition.edit.name} edit of {condition.k:,} neurons changed nothing: they have these values already"
         for number, condition in enumerate(conditions)
         if condition.set == "target" and not edits.changed(number)
     ]
@@ -77,15 +71,8 @@ def observe_forced(
     measures = list(_measures(forced, tokens))
     # What a neuron does at the onset itself is too late for the onset, and shows in the rest of the span.
     with_verdict = sum(measure.name in ("log_p_onset", "log_p_rest") for measure in measures)
-    return Observed(
-        measures,
-        with_verdict,
-        {"onsets": _table(forced, tokens, conditions, intervention, behaviour)},
-        edits.proof(),
-        _NEGLIGIBLE,
-        dict(counts),
-        warnings,
-    )
+    tables = {"onsets": _table(forced, tokens, conditions, behaviour)}
+    return Observed(measures, with_verdict, tables, edits.proof(), _NEGLIGIBLE, dict(counts), warnings)
 
 
 def _measures(forced: Forced, tokens: Sequence[MeasuredToken]) -> Iterator[Measure]:
@@ -97,16 +84,12 @@ def _measures(forced: Forced, tokens: Sequence[MeasuredToken]) -> Iterator[Measu
         ("log_p_control", "the log-probability of the token at control positions", forced.change, ~onset),
     ):
         if units.any():
-            groups = [token.document.group for token, chosen in zip(tokens, units, strict=True) if chosen]
+            groups = [token.document.group for token in compress(tokens, units)]
             yield Measure(name, words, groups, values[:, units], np.ones_like(values[:, units]))
 
 
 def _table(
-    forced: Forced,
-    tokens: Sequence[MeasuredToken],
-    conditions: Sequence[Condition],
-    intervention: str,
-    behaviour: str,
+    forced: Forced, tokens: Sequence[MeasuredToken], conditions: Sequence[Condition], behaviour: str
 ) -> pd.DataFrame:
     """Return a row for each condition and measured token."""
     where = pd.DataFrame(
@@ -124,7 +107,7 @@ def _table(
     )
     tables = [
         where.assign(
-            **columns_of(condition, intervention),
+            **columns_of(condition),
             log_p_unedited=forced.log_p,
             log_p=forced.log_p + forced.change[number],
             log_p_rest_change=forced.rest[number],
@@ -185,7 +168,7 @@ class _Reader:
         """Yield the numbers of some edits, and what they did to the tokens of one document, until all are done."""
         needed = sorted({token for each in measured for token in (each.token, *each.further)})
         length = needed[-1]  # A token is expected at the one before it: nothing after that is read.
-        rows = min(budget // length, _LOGITS // (len(needed) * self.vocabulary))
+        rows = min(budget // length, LOGITS // (len(needed) * self.vocabulary))
         numbers, size = list(range(len(self.edits.edits))), max(1, rows - 1)
         yield from in_halves(
             [numbers[start : start + size] for start in range(0, len(numbers), size)],
@@ -215,15 +198,11 @@ class _Reader:
         column_of = {token: column for column, token in enumerate(needed)}
         columns = [column_of[each.token] for each in measured]
         change = log_p[1:] - log_p[0]
-        rest = [
-            change[:, [column_of[token] for token in each.further]].mean(axis=1)
-            if each.further
-            else np.full(len(batch), np.nan)
-            for each in measured
-        ]
-        return Forced(
-            log_p[0, columns], change[:, columns], np.stack(rest, axis=1), kl[1:, columns], 1, rows * len(ids[0])
-        )
+        rest = np.full((len(batch), len(measured)), np.nan)
+        for number, each in enumerate(measured):
+            if each.further:
+                rest[:, number] = change[:, [column_of[token] for token in each.further]].mean(axis=1)
+        return Forced(log_p[0, columns], change[:, columns], rest, kl[1:, columns], 1, rows * len(ids[0]))
 
 
 def _compare(logits: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,7 +43,7 @@ def read_complete(space: Space, capture: Callable[[], Capture], read: Callable[[
             if space.damaged > _DAMAGED_AT_MOST:
                 raise StoreError(
                     f"the store `{space.folder}` is damaged again and again, last in `{damage}`: check the disk, or "
-                    "choose another place with `store=<folder>`"
+                    "give `neurosieve find` another `store=<folder>`"
                 ) from damage
 
 

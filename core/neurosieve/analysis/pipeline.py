@@ -24,38 +24,24 @@ def analyze_traces(
     settings: Analyze,
     folder: Path,
 ) -> Run:
-    """Detect, grade and count, and leave the run in `folder`.
-
-    Args:
-        source: the traces.
-        detectors: find where behaviours show, by the name of the behaviour.
-        grader: says whether an answer is right; None grades nothing.
-        reports: draw the run.
-        settings: where a trace holds what.
-        folder: where to.
+    """Detect, grade (unless `grader` is None) and count, and write the run to `folder`.
 
     Raises:
-        NeurosieveError: what is asked cannot be done; nothing is left in `folder`.
+        NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
     with recording("analyze", folder, reports) as run:
         with run.stage("detecting"):
             traces = detect_all(source, detectors, Counter(), run.announce)
         documents, verdicts = [trace.document for trace in traces], None
-        # What was asked for by name must be there; a grader that stands by default may find nothing to do.
+        # A field that the user names must be there; by the default fields there may be nothing to grade.
         if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):
             run.warnings.append(f"nothing was graded: {reason}")
         elif grader is not None:
             with run.stage("grading"):
                 verdicts = grade_documents(documents, grader, settings.truth_fields, run.announce)
         with run.stage("counting"):
-            analysis = summarize_traces(traces, verdicts, settings)
-        write_summary(analysis.summary, folder / "summary.json")
-        run.warnings += analysis.warnings
+            summarize_traces(run, traces, verdicts, settings)
+        write_summary(run.tables["summary"], folder / "summary.json")
         choices = {"source": source, "detectors": detectors, "grader": grader, "reports": reports}
-        run.record = {
-            "behaviours": list(detectors),
-            "counts": analysis.counts,
-            "config": {**described(choices), **vars(settings)},
-        }
-        run.tables = {"traces": analysis.traces, "spans": analysis.spans, "summary": analysis.summary}
+        run.record |= {"behaviours": list(detectors), "config": described(choices) | vars(settings)}
     return run.run

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -15,10 +15,11 @@ from neurosieve.data import Document, Verdict
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError
 from neurosieve.fields import check_fields
+from neurosieve.runs.recording import Recording
 from neurosieve.texts.spans import DetectedDocument
 from neurosieve.wording import plural
 
-__all__ = ["Analysis", "Analyze", "Interval", "summarize_traces", "wilson", "write_summary"]
+__all__ = ["Analyze", "summarize_traces", "wilson", "write_summary"]
 
 _BOX = "\\boxed"
 
@@ -45,61 +46,46 @@ class Analyze:
             raise ConfigError("truth_fields is empty: name at least one field, or switch grading off with grader=none")
 
 
-class Analysis(NamedTuple):
-    """The tables of a run of `analyze`."""
-
-    traces: pd.DataFrame
-    """A row per trace."""
-    spans: pd.DataFrame
-    """A row per behaviour and span."""
-    summary: pd.DataFrame
-    """A row per measure: overall, by level, by type and by whether the answer is right."""
-    counts: dict[str, Any]
-    warnings: list[str]
-
-
-class Interval(NamedTuple):
-    """A confidence interval of a share; nan where there is nothing to take a share of."""
-
-    low: float
-    high: float
-
-
-def wilson(count: int, n: int, confidence: float = 0.95) -> Interval:
-    """Return Wilson's score interval of `count` in `n` independent trials.
+def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of `count` in `n` independent trials; nan where there is none.
 
     Source: Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.
     """
     from scipy.stats import binomtest
 
     if n == 0:
-        return Interval(float("nan"), float("nan"))
-    interval = binomtest(count, n).proportion_ci(confidence, method="wilson")
-    return Interval(float(interval.low), float(interval.high))
+        return float("nan"), float("nan")
+    low, high = binomtest(count, n).proportion_ci(confidence, method="wilson")
+    return float(low), float(high)
 
 
 def summarize_traces(
-    found: Sequence[DetectedDocument], verdicts: Sequence[Verdict] | None, settings: Analyze
-) -> Analysis:
-    """Return what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
+    run: Recording, detected: Sequence[DetectedDocument], verdicts: Sequence[Verdict] | None, settings: Analyze
+) -> None:
+    """Add to a run what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
+
+    The table `traces` has a row per trace, `spans` one per behaviour and span, and `summary` one per measure: overall,
+    by level, by type and by whether the answer is right.
 
     Where the metadata of a document says whether it `ended`, that counts. Any other was cut off if it begins no boxed
     answer, where its prompt or its solution has one: that is the founding notebook's rule. Where neither has one, it is
     not known.
     """
-    behaviours = list(found[0].spans)
+    behaviours = list(detected[0].spans)
     rows = []
-    for number, (document, spans) in enumerate(found):
+    for number, (document, spans) in enumerate(detected):
         completion = document.text[document.completion_start :]
         verdict = verdicts[number] if verdicts is not None else Verdict(None)
         out, rule = _out_of_tokens(document, truth_of(document, settings.truth_fields))
+        fields = (settings.level_field, settings.type_field)
+        level, kind = ("" if (value := document.metadata.get(field)) is None else str(value) for field in fields)
         tokens = document.metadata.get("tokens")
         rows.append(
             {
                 "id": document.id,
                 "group": document.group,
-                "level": _metadata(document, settings.level_field),
-                "type": _metadata(document, settings.type_field),
+                "level": level,
+                "type": kind,
                 "answer": verdict.answer,
                 "right": verdict.right,
                 "reason": verdict.reason,
@@ -115,13 +101,14 @@ def summarize_traces(
     span_rows = [
         (behaviour, document.id, *span, document.text[span.start : span.end], right)
         for behaviour in behaviours
-        for (document, spans), right in zip(found, traces.right, strict=True)
+        for (document, spans), right in zip(detected, traces.right, strict=True)
         for span in spans[behaviour]
     ]
     columns = ["behaviour", "document", "start", "end", "label", "text", "right"]
-    table, graded = pd.DataFrame(span_rows, columns=columns).astype({"right": "boolean"}), verdicts is not None
-    counts, warnings = _counts(traces, behaviours, graded), _warnings(traces, behaviours, graded)
-    return Analysis(traces, table, _summary(traces, behaviours), counts, warnings)
+    spans_table, graded = pd.DataFrame(span_rows, columns=columns).astype({"right": "boolean"}), verdicts is not None
+    run.tables |= {"traces": traces, "spans": spans_table, "summary": _summary(traces, behaviours)}
+    run.record["counts"] = _counts(traces, behaviours, graded)
+    run.warnings += _warnings(traces, behaviours, graded)
 
 
 def write_summary(summary: pd.DataFrame, path: Path) -> None:
@@ -129,11 +116,6 @@ def write_summary(summary: pd.DataFrame, path: Path) -> None:
     text = json.dumps(json.loads(summary.to_json(orient="records", double_precision=15)), indent=1, ensure_ascii=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
-
-
-def _metadata(document: Document, field: str) -> str:
-    value = document.metadata.get(field)
-    return "" if value is None else str(value)
 
 
 def _out_of_tokens(document: Document, truth: str) -> tuple[bool | None, str]:
@@ -146,18 +128,13 @@ def _out_of_tokens(document: Document, truth: str) -> tuple[bool | None, str]:
     return None, ""
 
 
-def _measures(traces: pd.DataFrame, behaviours: Sequence[str]) -> dict[str, pd.Series]:
-    """Return what is true or not of each trace; what is known of no trace is left out."""
-    measures = {name: traces[name] for name in ("right", "thought_ended", "out_of_tokens")}
-    shown = {f"shows_{behaviour}": traces[f"{behaviour}_spans"] > 0 for behaviour in behaviours}
-    return {name: values for name, values in {**measures, **shown}.items() if values.notna().any()}
-
-
 def _summary(traces: pd.DataFrame, behaviours: Sequence[str]) -> pd.DataFrame:
+    measures = {name: traces[name] for name in ("right", "thought_ended", "out_of_tokens")}
+    measures |= {f"shows_{behaviour}": traces[f"{behaviour}_spans"] > 0 for behaviour in behaviours}
     rows = []
     for by, value, chosen in _parts(traces):
-        for measure, values in _measures(traces, behaviours).items():
-            if by == "answer" and measure == "right":
+        for measure, values in measures.items():
+            if values.isna().all() or (by == "answer" and measure == "right"):
                 continue
             known = values[chosen].dropna()
             n, count = len(known), int(known.sum())
@@ -185,21 +162,18 @@ def _natural(value: str) -> list[tuple[int, str]]:
 
 
 def _counts(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> dict[str, Any]:
-    known_by = traces.ended_known_by
+    known_by = traces.ended_known_by.value_counts()
     return {
         "documents": len(traces),
         "groups": traces.group.nunique(),
         "graded": int(traces.right.notna().sum()),
         "without_verdict": int(traces.right.isna().sum()) if graded else 0,
-        "ended_by_record": int((known_by == "record").sum()),
-        "ended_by_answer": int((known_by == "answer").sum()),
-        "ended_unknown": int((known_by == "").sum()),
+        "ended_by_record": int(known_by.get("record", 0)),
+        "ended_by_answer": int(known_by.get("answer", 0)),
+        "ended_unknown": int(known_by.get("", 0)),
         "behaviours": {
-            behaviour: {
-                "documents_with": int((traces[f"{behaviour}_spans"] > 0).sum()),
-                "spans": int(traces[f"{behaviour}_spans"].sum()),
-            }
-            for behaviour in behaviours
+            behaviour: {"documents_with": int((spans > 0).sum()), "spans": int(spans.sum())}
+            for behaviour, spans in ((name, traces[f"{name}_spans"]) for name in behaviours)
         },
     }
 
@@ -208,7 +182,7 @@ def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> 
     """Return what a reader of the shares must know first."""
     warnings, total = [], len(traces)
     sizes = traces.group.value_counts()
-    if (several := int((sizes > 1).sum())) > 0:
+    if several := int((sizes > 1).sum()):
         warnings.append(
             f"there are several traces of {several:,} of {plural(len(sizes), 'problem')}, which are not independent: "
             "the intervals treat them as independent, and are too narrow"
@@ -225,12 +199,10 @@ def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> 
     if len(by_answer):
         out = by_answer.out_of_tokens.astype(bool)
         closed, never = int((out & by_answer.thought_ended).sum()), int((~out & ~by_answer.thought_ended).sum())
-        odd = f" ({closed:,} of these ended their thought, and {never:,} of the others never did)" * (
-            closed + never > 0
-        )
+        odd = f" ({closed:,} of these ended their thought, and {never:,} of the others never did)"
         warnings.append(
             f"{len(by_answer):,} of {total:,} traces do not say whether they `ended`: those of them that begin no "
-            f"boxed answer are taken to have run out of tokens, {int(out.sum()):,} in all{odd}"
+            f"boxed answer are taken to have run out of tokens, {int(out.sum()):,} in all{odd * (closed + never > 0)}"
         )
     warnings += [
         f"`{behaviour}` shows nowhere in {plural(total, 'document')}"

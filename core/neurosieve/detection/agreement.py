@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ class Annotations:
     shows: npt.NDArray[np.bool_]
     """Which sentence bears which label: sentences by labels."""
 
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """How many groups, documents and sentences are annotated."""
+        return self.sentences["group"].nunique(), self.sentences["document"].nunique(), len(self.sentences)
+
     def any_of(self, labels: Iterable[str]) -> Marks:
         """Return which sentences bear at least one of some labels."""
         columns = [self.labels.index(label) for label in labels]
@@ -48,13 +54,11 @@ def annotations_of(documents: Iterable[Document]) -> Annotations:
     """Return the annotated sentences in the completions of some documents."""
     rows, label_sets = [], []
     for document in documents:
-        by_bounds: dict[tuple[int, int], list[str]] = {}
-        for span in sorted(document.annotations):
-            if span.start >= document.completion_start:
-                by_bounds.setdefault((span.start, span.end), []).append(span.label)
-        for (start, end), labels in by_bounds.items():
-            rows.append((document.id, document.group, start, end, ",".join(dict.fromkeys(labels))))
-            label_sets.append(set(labels))
+        spans = sorted(span for span in document.annotations if span.start >= document.completion_start)
+        for (start, end), same in groupby(spans, key=lambda span: (span.start, span.end)):
+            labels = list(dict.fromkeys(span.label for span in same))
+            rows.append((document.id, document.group, start, end, ",".join(labels)))
+            label_sets.append(labels)
     counts = pd.Series([label for labels in label_sets for label in sorted(labels)], dtype=object).value_counts()
     known = tuple(counts.index)
     shows = np.array([[label in labels for label in known] for labels in label_sets], dtype=bool)
@@ -99,9 +103,8 @@ def rate_sentences(
     highest = np.full(len(sentences), -np.inf)
     starts, ends = sentences["start"].to_numpy(), sentences["end"].to_numpy()
     for document, rows in sentences.groupby("document", sort=False).indices.items():
-        rated_spans = ratings.get(str(document), ())
-        span_starts, span_ends = (np.array([span[side] for span, _ in rated_spans], dtype=int) for side in (0, 1))
-        chances = np.array([chance for _, chance in rated_spans], dtype=float)
+        rated = [(span.start, span.end, chance) for span, chance in ratings.get(str(document), ())]
+        span_starts, span_ends, chances = np.array(rated, dtype=float).reshape(-1, 3).T
         for row in rows:
             overlap = (span_starts < ends[row]) & (span_ends > starts[row])
             highest[row] = chances[overlap].max(initial=-np.inf)
@@ -151,13 +154,13 @@ def agreement_table(
 
 def confusion_table(truth: Annotations, marks: Mapping[str, Marks]) -> pd.DataFrame:
     """Return, per detector and label, how many of its sentences are marked: `detected`, and their `share`."""
-    rows = []
-    for detector, marked in marks.items():
-        for column, label in enumerate(truth.labels):
-            shows = truth.shows[:, column]
-            sentences, detected = int(shows.sum()), int((marked & shows).sum())
-            rows.append((detector, label, sentences, detected, detected / sentences))
-    return pd.DataFrame(rows, columns=["detector", "label", "sentences", "detected", "share"])
+    rows = [
+        (detector, label, int(shows.sum()), int((marked & shows).sum()))
+        for detector, marked in marks.items()
+        for label, shows in zip(truth.labels, truth.shows.T, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["detector", "label", "sentences", "detected"])
+    return table.assign(share=table.detected / table.sentences)
 
 
 def agreement_warnings(
@@ -165,7 +168,7 @@ def agreement_warnings(
 ) -> list[str]:
     """Return what a reader of the agreement must know first."""
     warnings = []
-    groups, annotated = truth.sentences["group"].nunique(), truth.sentences["document"].nunique()
+    groups, annotated, _ = truth.size
     if groups < min_groups:
         warnings.append(f"{groups} groups are annotated: with fewer than {min_groups} there is no interval")
     if annotated < documents:
@@ -185,12 +188,11 @@ def count_outside(truth: Annotations, spans: Mapping[str, Sequence[Span]]) -> in
     """Return how many spans of the annotated documents overlap no annotated sentence."""
     annotated = set(truth.sentences["document"])
     places = pd.DataFrame(
-        [(name, span.start, span.end) for name, found in spans.items() if name in annotated for span in found],
+        [(name, span.start, span.end) for name in annotated for span in spans[name]],
         columns=["document", "start", "end"],
     )
-    sentences: dict[str, list[Span]] = {}
-    for document, start, end in truth.sentences[["document", "start", "end"]].itertuples(index=False):
-        sentences.setdefault(document, []).append(Span(start, end))
+    by_document = truth.sentences.groupby("document")[["start", "end"]]
+    sentences = {str(name): [Span(*ends) for ends in rows.to_numpy().tolist()] for name, rows in by_document}
     return int((~mark_sentences(places, sentences)).sum())
 
 

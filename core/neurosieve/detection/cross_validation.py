@@ -96,9 +96,8 @@ def cross_validate(
     left_out = [*((fold,) for fold in folds), *combinations(folds, 2)]
     ratings: dict[tuple[int, ...], npt.NDArray[np.float64]] = {}
     for number, without in enumerate(left_out, 1):
-        training, held_out = list[Document](), list[Document]()
-        for document in documents:
-            (held_out if fold_of[document.group] in without else training).append(document)
+        held_out = [document for document in documents if fold_of[document.group] in without]
+        training = [document for document in documents if fold_of[document.group] not in without]
         fitted = detector.fit(training, settings.labels)
         rated = {document.id: list(fitted.rate(document)) for document in held_out}
         ratings[without] = rate_sentences(truth.sentences, rated)
@@ -115,11 +114,8 @@ def cross_validate(
     sentences = truth.sentences.assign(
         fold=fold_of_sentence, present=present, chance=chance, threshold=values, detected=chance >= values
     )
-    return CrossValidation(
-        sentences,
-        choose_threshold(chance, present, settings.precision),
-        sum(threshold.reached for threshold in thresholds),
-    )
+    threshold = choose_threshold(chance, present, settings.precision)
+    return CrossValidation(sentences, threshold, sum(chosen.reached for chosen in thresholds))
 
 
 def choose_threshold(

@@ -22,10 +22,7 @@ class Fitted(ABC):
     def save(self, path: Path, threshold: float, about: Mapping[str, Any]) -> None:
         """Write it to a file, whole; its detector will mark what is rated `threshold` or higher.
 
-        Args:
-            path: the file.
-            threshold: from 0 to 1.
-            about: what it was learned from, as JSON has it, to be kept in the file for whoever looks.
+        `about` says what it was learned from, as JSON has it; the file keeps it for whoever looks.
         """
 
 

@@ -43,46 +43,41 @@ def detect_spans(
         )
     with recording("detect", folder, reports) as run:
         with run.stage("detecting"):
-            found = detect_all(source, detectors, run.counts, run.announce)
+            detected = detect_all(source, detectors, run.counts, run.announce)
         with run.stage("comparing"):
-            _compare(run, found, detectors, settings)
-        numbers = {
-            name: {
-                "spans": sum(len(result.spans[name]) for result in found),
-                "documents_with": sum(bool(result.spans[name]) for result in found),
-                "documents_without": sum(not result.spans[name] for result in found),
-            }
-            for name in detectors
-        }
+            _compare(run, detected, detectors, settings)
+        numbers = {}
+        for name in detectors:
+            spans = [len(result.spans[name]) for result in detected]
+            shown = sum(map(bool, spans))
+            numbers[name] = {"spans": sum(spans), "documents_with": shown, "documents_without": len(detected) - shown}
         run.warnings += [
-            f"`{name}` shows nowhere in {plural(len(found), 'document')}"
-            for name in detectors
-            if not numbers[name]["spans"]
+            f"`{name}` shows nowhere in {plural(len(detected), 'document')}"
+            for name, number in numbers.items()
+            if not number["spans"]
         ]
         if run.counts["documents_empty"]:
             run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
-        choices = {"source": source, "detectors": detectors, "reports": reports}
         run.record |= {
             "behaviours": list(detectors),
             "counts": {"behaviours": numbers},
-            "config": described(choices) | vars(settings),
+            "config": described({"source": source, "detectors": detectors, "reports": reports}) | vars(settings),
         }
     return run.run
 
 
 def _compare(
-    run: Recording, found: Sequence[DetectedDocument], detectors: Mapping[str, Detector], settings: Detect
+    run: Recording, detected: Sequence[DetectedDocument], detectors: Mapping[str, Detector], settings: Detect
 ) -> None:
     """Add the tables of spans and, where documents are annotated, of agreement, with what to know of it."""
-    truth = annotations_of(result.document for result in found)
+    truth = annotations_of(result.document for result in detected)
     labels = choose_labels(truth, settings.labels, "labels")
-    run.tables["spans"] = spans_table(found, settings.around)
+    run.tables["spans"] = spans_table(detected, settings.around)
     run.tables["phrases"] = phrases_table(run.tables["spans"])
-    run.counts["annotated_sentences"] = len(truth.sentences)
-    run.counts["annotated_documents"] = int(truth.sentences["document"].nunique())
+    _, run.counts["annotated_documents"], run.counts["annotated_sentences"] = truth.size
     if not labels:
         return
-    spans = {name: {result.document.id: result.spans[name] for result in found} for name in detectors}
+    spans = {name: {result.document.id: result.spans[name] for result in detected} for name in detectors}
     marks = {name: mark_sentences(truth.sentences, spans[name]) for name in detectors}
     compared = {label: (label,) for label in labels}
     run.tables["agreement"] = agreement_table(

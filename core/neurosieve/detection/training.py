@@ -1,5 +1,6 @@
 """From annotated texts to a trained detector in a file, and how good it is: the stages of `learn`, in order."""
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,19 @@ def train(
         raise ConfigError(f"a detector to compare with is called `{name}`, as is the one that learns: rename it")
     with recording("learn", folder, reports) as run:
         with run.stage("detecting"):
-            found = detect_all(source, detectors, run.counts, run.announce)
-        truth = annotations_of(result.document for result in found)
+            detected = detect_all(source, detectors, run.counts, run.announce)
+        truth = annotations_of(result.document for result in detected)
         _check_labels(truth, settings)
         annotated = set(truth.sentences["document"])
-        documents = [result.document for result in found if result.document.id in annotated]
+        documents = [result.document for result in detected if result.document.id in annotated]
         with run.stage("cross-validating"):
             measured = cross_validate(learner, documents, truth, settings, run.announce)
         sentences, compared = measured.sentences, {" or ".join(settings.labels): settings.labels}
         with run.stage("comparing"):
             marks = {name: sentences["detected"].to_numpy()}
-            for other in detectors:
-                spans = {result.document.id: result.spans[other] for result in found}
-                marks[other] = mark_sentences(truth.sentences, spans)
+            for detector in detectors:
+                spans = {result.document.id: result.spans[detector] for result in detected}
+                marks[detector] = mark_sentences(truth.sentences, spans)
             run.tables["agreement"] = agreement_table(
                 truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups
             )
@@ -82,12 +83,12 @@ def train(
             "thresholds": points.iloc[:: max(1, len(points) // _POINTS)].reset_index(drop=True),
         }
         run.counts["annotated_documents"] = len(documents)
-        choices = {"source": source, "detectors": detectors, "reports": reports}
+        choices = described({"source": source, "detectors": detectors, "reports": reports})
         run.record |= {
             "behaviours": list(compared),
             "output": str(output),
             "training": training,
-            "config": {**described(choices), **vars(settings), "learner": name},
+            "config": {**choices, **vars(settings), "learner": name},
         }
         _save(fitted, output, measured.threshold.value, training)
     return run.run
@@ -111,11 +112,7 @@ def _learner(requested: str | None) -> tuple[str, type[Learnable]]:
 
 
 def _check_output(name: str, learner: type[Learnable], output: Path) -> None:
-    """Raise where the detector's file would take the place of something else.
-
-    Raises:
-        ConfigError: it would.
-    """
+    """Raise a ConfigError where the detector's file would take the place of something else."""
     if output.is_dir():
         raise ConfigError(f"output is `{output}`, a folder: name a file, such as `{output}/detector.safetensors`")
     if output.exists():
@@ -149,20 +146,19 @@ def _check_labels(truth: Annotations, settings: Learn) -> None:
 
 def _training(truth: Annotations, measured: CrossValidation, settings: Learn, agreement: pd.Series) -> dict[str, Any]:
     """Return what the detector was trained on and how good it is, for `run.json` and the detector's file."""
+    groups, documents, sentences = truth.size
+    good = {name: float(agreement[name]) for name in ("precision", "recall", "f1")}
     return {
         "labels": list(settings.labels),
-        "documents": truth.sentences["document"].nunique(),
-        "groups": truth.sentences["group"].nunique(),
-        "sentences": len(truth.sentences),
+        "documents": documents,
+        "groups": groups,
+        "sentences": sentences,
         "with_the_behaviour": int(measured.sentences["present"].sum()),
         "folds": measured.sentences["fold"].nunique(),
         "seed": settings.seed,
         "wanted_precision": settings.precision,
         "threshold": measured.threshold.value,
-        **{
-            measure: None if pd.isna(agreement[measure]) else float(agreement[measure])
-            for measure in ("precision", "recall", "f1")
-        },
+        **{name: None if math.isnan(value) else value for name, value in good.items()},
     }
 
 
@@ -183,31 +179,19 @@ def _warnings(measured: CrossValidation, settings: Learn) -> list[str]:
             f"in {folds - measured.reached} of {folds} folds no threshold has the precision that is wanted, "
             f"{settings.precision:g}, on the other folds: the one with the highest was taken there"
         )
-    unrated = int((measured.sentences["chance"] == -float("inf")).sum())
-    if unrated:
+    if unrated := int((measured.sentences["chance"] == -math.inf).sum()):
         warnings.append(f"{unrated:,} annotated sentences hold no text that the detector rates, and were never marked")
     return warnings
 
 
 def _folds(sentences: pd.DataFrame) -> pd.DataFrame:
     """Return a row per fold: what it held out, the threshold that marked it, and precision and recall."""
-    rows = []
-    for fold, held_out in sentences.groupby("fold"):
-        present, detected = held_out["present"], held_out["detected"]
-        right = int((present & detected).sum())
-        rows.append(
-            {
-                "fold": fold,
-                "groups": held_out["group"].nunique(),
-                "documents": held_out["document"].nunique(),
-                "sentences": len(held_out),
-                "present": int(present.sum()),
-                "threshold": held_out["threshold"].iat[0],
-                "precision": right / detected.sum() if detected.any() else float("nan"),
-                "recall": right / present.sum(),
-            }
-        )
-    return pd.DataFrame(rows)
+    folds = sentences.assign(right=sentences["present"] & sentences["detected"]).groupby("fold")
+    right, detected, present = (folds[column].sum() for column in ("right", "detected", "present"))
+    counts = folds.agg(groups=("group", "nunique"), documents=("document", "nunique"), sentences=("document", "size"))
+    # Precision is nan where nothing is detected.
+    quality = {"threshold": folds["threshold"].first(), "precision": right / detected, "recall": right / present}
+    return counts.assign(present=present, **quality).reset_index()
 
 
 def _save(fitted: Fitted, output: Path, threshold: float, training: Mapping[str, Any]) -> None:

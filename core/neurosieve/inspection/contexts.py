@@ -1,6 +1,7 @@
 """What a finished run stored of some neurons: how each behaviour changes them, and where they are strongest."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -79,26 +80,23 @@ def distribution_table(
     are not known have no row.
     """
     rows = []
-    kept = opened.result.table("activations") if "activations" in opened.result.tables else None
-    for behaviour in behaviours:
-        for neuron in neurons:
-            for number, part in enumerate(PARTS):
-                if neuron in places.activations:
-                    column = number * len(opened.positions.behaviours) + opened.positions.behaviours.index(behaviour)
-                    labels, values = opened.positions.labels[:, column], places.activations[neuron]
-                elif kept is not None:
-                    chosen = kept[(kept.behaviour == behaviour) & (kept.part == part)]
-                    chosen = chosen[(chosen.layer == neuron.layer) & (chosen.neuron == neuron.neuron)]
-                    labels, values = chosen.label.to_numpy(), chosen.activation.to_numpy()
-                else:
-                    continue
-                present, control = (values[labels == label].astype(np.float64) for label in (1, 0))
-                auc = _auc(present, control)
-                for label, of_label in ((1, present), (0, control)):
-                    if len(of_label):
-                        quantiles = np.quantile(of_label, list(_QUANTILES.values())).tolist()
-                        summary = (len(of_label), float(of_label.mean()), *quantiles, auc)
-                        rows.append((behaviour, *neuron, part, label, *summary))
+    best = opened.result.table("activations") if "activations" in opened.result.tables else None
+    for behaviour, neuron, (number, part) in product(behaviours, neurons, enumerate(PARTS)):
+        if neuron in places.activations:
+            column = number * len(opened.positions.behaviours) + opened.positions.behaviours.index(behaviour)
+            labels, values = opened.positions.labels[:, column], places.activations[neuron]
+        elif best is not None:
+            chosen = best[(best.behaviour == behaviour) & (best.part == part)]
+            chosen = chosen[(chosen.layer == neuron.layer) & (chosen.neuron == neuron.neuron)]
+            labels, values = chosen.label.to_numpy(), chosen.activation.to_numpy()
+        else:
+            continue
+        present, control = (values[labels == label].astype(np.float64) for label in (1, 0))
+        auc = _auc(present, control)
+        for label, of_label in ((1, present), (0, control)):
+            if len(of_label):
+                quantiles = np.quantile(of_label, list(_QUANTILES.values())).tolist()
+                rows.append((behaviour, *neuron, part, label, len(of_label), float(of_label.mean()), *quantiles, auc))
     columns = ["behaviour", "layer", "neuron", "part", "label", "positions", "mean", *_QUANTILES, "auc"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -120,12 +118,8 @@ def directions(distribution: pd.DataFrame) -> dict[Neuron, int]:
     rows = distribution[(distribution.part == PARTS[0]) & distribution.auc.notna() & (distribution.auc != 0.5)]
     effect = rows.auc - 0.5
     rows = rows.assign(direction=np.where(effect > 0, 1, -1), effect=effect.abs()).sort_values("effect", kind="stable")
-    return {
-        Neuron(layer, index): direction
-        for layer, index, direction in zip(
-            rows.layer.tolist(), rows.neuron.tolist(), rows.direction.tolist(), strict=True
-        )
-    }
+    triples = rows[["layer", "neuron", "direction"]].to_numpy().tolist()
+    return {Neuron(layer, index): direction for layer, index, direction in triples}
 
 
 def contexts_table(
@@ -144,10 +138,15 @@ def contexts_table(
     """
     documents = [document for places in searched for document in places.documents]
     number_of = {document.id: number for number, document in enumerate(documents)}
-    tables, tokens = [], {}
+    numbers = [np.array([number_of[item.id] for item in places.documents])[places.document] for places in searched]
+    rows, tokens = [], {}
     for neuron in neurons:
-        activations = [_activations(places, neuron, number_of) for places in searched if neuron in places.activations]
-        together = pd.concat(activations).dropna().drop_duplicates(["number", "token"])
+        tables = [
+            pd.DataFrame({"number": number, "token": places.token, "activation": places.activations[neuron]})
+            for places, number in zip(searched, numbers, strict=True)
+            if neuron in places.activations
+        ]
+        together = pd.concat(tables).dropna().drop_duplicates(["number", "token"])
         tokens[neuron] = len(together)
         sign = direction.get(neuron, 0)
         together["strength"] = together.activation * sign if sign else together.activation.abs()
@@ -161,18 +160,6 @@ def contexts_table(
             before, text = document.text[max(0, start - _CHARACTERS) : start], document.text[start:end]
             after = document.text[end : end + _CHARACTERS]
             chosen.setdefault((before, text), (document.id, token, activation, before, text, after))
-        table = pd.DataFrame(
-            list(chosen.values()), columns=["document", "token", "activation", "before", "text", "after"]
-        )
-        table.insert(0, "layer", neuron.layer)
-        table.insert(1, "neuron", neuron.neuron)
-        table.insert(2, "place", range(1, len(table) + 1))
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True), tokens
-
-
-def _activations(places: Places, neuron: Neuron, number_of: Mapping[str, int]) -> pd.DataFrame:
-    numbers = np.array([number_of[document.id] for document in places.documents])
-    return pd.DataFrame(
-        {"number": numbers[places.document], "token": places.token, "activation": places.activations[neuron]}
-    )
+        rows += [(*neuron, place, *context) for place, context in enumerate(chosen.values(), 1)]
+    columns = ["layer", "neuron", "place", "document", "token", "activation", "before", "text", "after"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[:3], int)), tokens

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from jaxtyping import Float
 
-from neurosieve.data import Neuron, Site, TokenizedDocument
+from neurosieve.data import Neuron, Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.hooks import read
@@ -133,13 +133,15 @@ def tokens_table(
     """
     tables = []
     for (document, tokens, _), values in zip(excerpts, activations, strict=True):
+        # A text begins where the last one ended.
+        bounds = [int(document.tokens.starts[tokens[0]]), *document.tokens.ends[tokens].tolist()]
         rows = pd.DataFrame(
             {
                 "document": document.tokens.id,
                 "token": tokens,
                 "start": document.tokens.starts[tokens],
                 "end": document.tokens.ends[tokens],
-                "text": _texts(document.tokens, tokens),
+                "text": [document.tokens.text[start:end] for start, end in pairwise(bounds)],
                 "behaviour_spans": [_covering(document, behaviours, token) for token in tokens.tolist()],
             }
         )
@@ -148,11 +150,6 @@ def tokens_table(
             for place, neuron in enumerate(neurons)
         ]
     return pd.concat(tables, ignore_index=True)
-
-
-def _texts(document: TokenizedDocument, tokens: npt.NDArray[np.int64]) -> list[str]:
-    bounds = [int(document.starts[tokens[0]]), *document.ends[tokens].tolist()]
-    return [document.text[start:end] for start, end in pairwise(bounds)]
 
 
 def _covering(document: LabelledDocument, behaviours: Sequence[str], token: int) -> str:

@@ -85,9 +85,10 @@ def show_neurons(
             )
         behaviours = result.behaviours if settings.behaviour is None else [settings.behaviour]
         neurons = _neurons(opened, settings, behaviours)
+        parts = dict(zip(opened.positions.table.group, opened.positions.table.part, strict=True))
         excerpts = [
             excerpt(document, behaviours, settings.tokens, opened.atlas.context)
-            for document in _documents(opened, settings, behaviours, run.warnings)
+            for document in _documents(opened, settings, behaviours, parts, run.warnings)
         ]
         run.warnings += _cut_documents(excerpts, settings)
         budget = batch_budget(settings.tokens_per_batch, lm)
@@ -115,7 +116,7 @@ def show_neurons(
             "behaviours": behaviours,
             "rank_by": result.run["rank_by"],
             "neurons": [_neuron_record(opened, neuron, direction, searched) for neuron in neurons],
-            "documents": _document_records(opened, excerpts),
+            "documents": _document_records(excerpts, parts),
             "model": result.run["model"] | {"dtype": str(lm.dtype).removeprefix("torch."), "device": str(lm.device)},
             "config": {"run": str(result.folder), **vars(settings), **described({"reports": reports}), **config},
         }
@@ -137,8 +138,7 @@ def _neuron_record(
     }
 
 
-def _document_records(opened: Reopened, excerpts: Sequence[Excerpt]) -> list[dict[str, Any]]:
-    parts = _parts(opened)
+def _document_records(excerpts: Sequence[Excerpt], parts: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "document": document.tokens.id,
@@ -161,12 +161,12 @@ def _neurons(opened: Reopened, settings: Show, behaviours: Sequence[str]) -> tup
             raise ConfigError(
                 f"k is {settings.k:,}, and the ranking of `{behaviour}` holds {len(best):,} neurons: give at most that"
             )
-        neurons += [Neuron(int(layer), int(index)) for layer, index in zip(best.layer, best.neuron, strict=True)]
+        neurons += [Neuron(*keys) for keys in best[["layer", "neuron"]].to_numpy().tolist()]
     return tuple(dict.fromkeys(neurons))
 
 
 def _documents(
-    opened: Reopened, settings: Show, behaviours: Sequence[str], warnings: list[str]
+    opened: Reopened, settings: Show, behaviours: Sequence[str], parts: Mapping[str, str], warnings: list[str]
 ) -> list[LabelledDocument]:
     """Return the requested documents: by id, the user's own, or some that show each behaviour."""
     by_id = {document.tokens.id: document for document in opened.documents}
@@ -188,7 +188,7 @@ def _documents(
         return [*(by_id[name] for name in dict.fromkeys(settings.ids)), *labelled]
     chosen: dict[str, LabelledDocument] = {}
     for behaviour in behaviours:
-        drawn = choose_documents(opened.documents, behaviour, settings.documents, _parts(opened), settings.seed)
+        drawn = choose_documents(opened.documents, behaviour, settings.documents, parts, settings.seed)
         if len(drawn) < settings.documents:
             warnings.append(f"`{behaviour}` shows in only {len(drawn):,} documents: all are shown")
         chosen |= {document.tokens.id: document for document in drawn}
@@ -222,8 +222,3 @@ def _places(
         np.concatenate([excerpt.tokens for excerpt in excerpts]),
         {neuron: together[:, place] for place, neuron in enumerate(neurons)},
     )
-
-
-def _parts(opened: Reopened) -> dict[str, str]:
-    table = opened.positions.table
-    return dict(zip(table.group, table.part, strict=True))

@@ -170,7 +170,7 @@ def test_further_sets_of_controls_are_read_only_where_the_targets_beat_the_first
 
 def test_control_sets_that_are_read_later_are_what_they_are_at_once(edited, monkeypatch):
     apart = edited("apart", neurons=[list(CAUSE)], controls=19)
-    monkeypatch.setattr("neurosieve.ablation.conditions.FIRST_SETS", 19)
+    monkeypatch.setattr("neurosieve.ablation.pipeline._FIRST_SETS", 19)
     at_once = edited("at_once", neurons=[list(CAUSE)], controls=19)
     columns = ["set", "control_set", "measure"]
     one, other = (run.table("effects").sort_values(columns, ignore_index=True) for run in (apart, at_once))
@@ -454,7 +454,7 @@ def test_texts_without_prompts_cannot_be_gone_on_from(planted, tmp_path):
         ({"mode": "generated", "sampling": {"max_new_tokens": 0}}, ConfigError, "max_new_tokens is 0"),
         ({"mode": "generated", "problems": []}, DataError, "there are no problems"),
         ({"kk": 3}, ConfigError, "did you mean `k`"),
-        ({"source": texts(58)}, DataError, "the texts or the detectors .* have changed since it was made"),
+        ({"source": texts(58)}, DataError, "the texts or the detectors of .* have changed since it was made"),
         ({"source": None}, ConfigError, "were handed over in Python"),
     ],
 )

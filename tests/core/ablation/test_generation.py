@@ -57,7 +57,7 @@ def plainly(held, prompt, completion):
 @pytest.mark.parametrize("piece", [1, 4, 100])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_log_probability_of_completions_is_that_of_plain_passes(name, piece, monkeypatch):
-    monkeypatch.setattr(likelihood_module, "_LOGITS", piece * 4 * 461)
+    monkeypatch.setattr(likelihood_module, "LOGITS", piece * 4 * 461)
     held = opened(name)
     prompt, completions = ids(11, 0), [ids(length, length) for length in (13, 1, 0, 6)]
     found = log_probabilities(held, prompt, completions)
