@@ -70,6 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra shows tracebacks under this variable, and so do we.
             raise
         # An OSError that comes here is the file system's: a full disk, a folder that cannot be written.
-        message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else error
+        message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else str(error)
         print(f"neurosieve: {message}", file=sys.stderr)
         sys.exit(2)

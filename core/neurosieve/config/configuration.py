@@ -22,16 +22,7 @@ from neurosieve.config.renamed_keys import new_name
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.registry import TARGET, Registry, installed
 
-__all__ = [
-    "CONF",
-    "as_object",
-    "build",
-    "build_all",
-    "composed",
-    "publish",
-    "refuse_foreign_targets",
-    "targets",
-]
+__all__ = ["CONF", "as_object", "build", "build_all", "composed", "publish", "refuse_foreign_targets", "targets"]
 
 CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
