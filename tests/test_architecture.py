@@ -149,13 +149,13 @@ ALSO_COLUMNS = {"mean", "text", "traces", "phrases", "auc", "learned"}
 """Names of plugins that are names of tables, of columns, and of keys of `run.json` too."""
 
 
-@pytest.mark.xfail(reason="`matched` of ablation.matching, and testing.runs", strict=True)
 def test_no_file_of_core_names_a_bundled_plugin() -> None:
     bundled = {plugin.name for plugin in installed() if plugin.origin == "neurosieve"} - ALSO_COLUMNS
     named = [
         f"{name} names `{text}`"
         for name, tree in CORE_MODULES.items()
-        if room(name) not in ("registry", "config", "commands", "cli")
+        # The made-up runs of `testing` hold the columns that real scorers would fill.
+        if room(name) not in ("registry", "config", "commands", "cli", "testing")
         for text in strings(tree)
         if text in bundled
     ]

@@ -63,20 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         gc.freeze()  # What was imported stays, and need not be looked through.
         command.main(rest)
     except KeyboardInterrupt:
-        print(
-            "neurosieve: interrupted; what was captured is in the store, and the same command goes on from there",
-            file=sys.stderr,
-        )
+        message = "interrupted; what was captured is in the store, and the same command goes on from there"
+        print(f"neurosieve: {message}", file=sys.stderr)
         sys.exit(130)
-    except OSError as error:
-        # What is left here is the file system's: a full disk, a folder that cannot be written.
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+    except (NeurosieveError, OSError) as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra shows tracebacks under this variable, and so do we.
             raise
-        print(f"neurosieve: {refusal(error)}: choose another place", file=sys.stderr)
-        sys.exit(2)
-    except NeurosieveError as error:
-        # Hydra shows tracebacks under this variable, and so do we.
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        print(f"neurosieve: {error}", file=sys.stderr)
+        # An OSError that comes here is the file system's: a full disk, a folder that cannot be written.
+        message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else str(error)
+        print(f"neurosieve: {message}", file=sys.stderr)
         sys.exit(2)

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,12 +38,9 @@ def content_address(value: object, default: Callable[[Any], str] | None = None) 
 
 
 def computed_once(shelf: str, inputs: object, compute: Callable[[], Any]) -> Any:
-    """Return what `compute` gives, a JSON value: from the cache folder if it was computed before.
+    """Return what `compute` gives, a JSON value: from the folder `shelf` of the cache if it was computed before.
 
-    Args:
-        shelf: a folder of the cache.
-        inputs: all that the value depends on.
-        compute: gives the value.
+    `inputs` is all that the value depends on.
     """
     path = cache_folder() / shelf / f"{content_address(inputs, default=str)}.json"
     with suppress(OSError, ValueError):  # A value that is missing, or cut off, is computed again.
@@ -63,12 +59,9 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     Raises:
         StoreError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
+    temporary = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise _explained(target, error) from error
-    try:
+        temporary.mkdir(0o700, parents=True)
         yield temporary
         try:
             temporary.rename(target)
@@ -76,7 +69,10 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             if not target.is_dir():  # Otherwise another run wrote the same meanwhile.
                 raise
     except OSError as error:
-        raise _explained(target, error) from error
+        raise StoreError(
+            f"cannot write `{target}` ({error.strerror or error}; {free_bytes(target.parent) / 2**30:.1f} GiB free "
+            "there): make room, or choose another place"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -85,10 +81,3 @@ def free_bytes(folder: Path) -> int:
     """Return how much room there is on the disk of a folder, which may not exist."""
     absolute = folder.absolute()
     return shutil.disk_usage(next(place for place in (absolute, *absolute.parents) if place.exists())).free
-
-
-def _explained(target: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"cannot write `{target}` ({error.strerror or error}; {free_bytes(target.parent) / 2**30:.1f} GiB free there): "
-        "make room, or choose another place"
-    )

@@ -16,11 +16,8 @@ __all__ = ["check_fields"]
 def check_fields(settings: Any, where: str = "") -> None:
     """Raise unless every field of a dataclass holds what its type allows; to be called from `__post_init__`.
 
-    Bounds are written as annotations, `seed: Annotated[int, Ge(0)] = 0`, which pydantic reads.
-
-    Args:
-        settings: the dataclass.
-        where: what its fields are called in a config, such as `selection.`.
+    Bounds are written as annotations, `seed: Annotated[int, Ge(0)] = 0`, which pydantic reads. `where` is what stands
+    before a field's name in a config, such as `selection.`.
 
     Raises:
         ConfigError: a field does not; the message names it, what it holds, and what it may hold.

@@ -31,19 +31,8 @@ __all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "failures_of", "
 TARGET = "_target_"
 """The key of a config node that says what it builds: `<kind>/<name>`."""
 
-KINDS: Mapping[str, type] = MappingProxyType(
-    {
-        "source": Source,
-        "detector": Detector,
-        "control": Control,
-        "scorer": Scorer,
-        "problems": Problems,
-        "grader": Grader,
-        "intervention": Intervention,
-        "executor": Executor,
-        "report": Report,
-    }
-)
+_CONTRACTS = (Source, Detector, Control, Scorer, Problems, Grader, Intervention, Executor, Report)
+KINDS: Mapping[str, type] = MappingProxyType({contract.__name__.lower(): contract for contract in _CONTRACTS})
 """Each kind of plugin, and the contract that it keeps. Its hook is `register_<kind>s`, or `register_problems`."""
 
 
@@ -141,17 +130,6 @@ def _check(kind: str, name: str, cls: object, origin: str) -> None:
     raise PluginError(f"the {kind} `{name}` of `{origin}` {problem}")
 
 
-def _load(entry_point: EntryPoint) -> object:
-    origin = _origin(entry_point)
-    try:
-        return entry_point.load()
-    except Exception as error:
-        raise PluginError(
-            f"the plugin package `{origin}` cannot be imported ({type(error).__name__}: {error}): "
-            f"mend it, or `pip uninstall {origin}`"
-        ) from error
-
-
 def _origin(entry_point: EntryPoint) -> str:
     return entry_point.dist.name if entry_point.dist is not None else entry_point.value
 
@@ -162,22 +140,23 @@ def installed() -> Registry:
     modules: dict[str, object] = {}
     for entry_point in sorted(entry_points(group="neurosieve"), key=lambda point: (_origin(point), point.name)):
         name = _origin(entry_point)
-        # A distribution may have several entry points: pluggy wants a name of its own for each.
-        modules[name if name not in modules else f"{name}:{entry_point.name}"] = _load(entry_point)
+        try:  # A distribution may have several entry points: pluggy wants a name of its own for each.
+            modules[name if name not in modules else f"{name}:{entry_point.name}"] = entry_point.load()
+        except Exception as error:
+            raise PluginError(
+                f"the plugin package `{name}` cannot be imported ({type(error).__name__}: {error}): "
+                f"mend it, or `pip uninstall {name}`"
+            ) from error
     return Registry(modules)
 
 
 def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
     """Return the config node that builds `plugin` again."""
-    known = {entry.cls: entry for entry in registry or installed()}
-    entry: Plugin | None = known.get(type(plugin))
-    target = f"{entry.kind}/{entry.name}" if entry else f"{type(plugin).__module__}.{type(plugin).__qualname__}"
-    fields = (
-        {f.name: getattr(plugin, f.name) for f in dataclasses.fields(plugin)}
-        if dataclasses.is_dataclass(plugin)
-        else {}
-    )
-    return {TARGET: target, **fields}
+    cls: type = type(plugin)
+    entry = next((entry for entry in registry or installed() if entry.cls is cls), None)
+    target = f"{entry.kind}/{entry.name}" if entry else f"{cls.__module__}.{cls.__qualname__}"
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return {TARGET: target, **{field.name: getattr(plugin, field.name) for field in fields}}
 
 
 @contextmanager
@@ -195,8 +174,8 @@ def failures_of(plugin: object, raised: type[NeurosieveError] = DataError) -> It
         raise
     except OSError as error:
         named = plugin.source if isinstance(plugin, _Shard) else plugin
-        kind = next((kind for kind, contract in KINDS.items() if isinstance(named, contract)), None)
-        if kind is None:
+        kind = next((kind for kind, contract in KINDS.items() if isinstance(named, contract)), "")
+        if not kind:
             raise raised(f"{refusal(error)}: check the texts that were handed over") from error
         name = str(describe(named)[TARGET]).rpartition("/")[2].rpartition(".")[2]
         raise raised(f"{refusal(error)}: the {kind} `{name}` failed; check the file and the {kind}'s fields") from error

@@ -59,16 +59,13 @@ def ablate(
     Args:
         run: what `find` gave, or its folder.
         model: what was handed over to the run in Python must be handed over again, as it was to `find`; so for
-            `source`, `detectors` and `control`.
+            `source` (its texts), `detectors` and `control`.
         intervention: a preset (`zero`), or what is done to the neurons.
         problems: where text is generated, a preset, a `Problems`, or problems; the prompts of the held-out texts of
             the run, by default.
         prompt: a preset (`corrections`), or a `Prompt`, to put around the problems.
         sampling: a `Sampling`, or some of its fields.
         grader: a preset, or what says whether an answer is right; None where nothing does.
-        source: the texts of the run.
-        detectors: of the run.
-        control: of the run.
         tokenizer: of a loaded model that knows none.
         reports: presets, or what draws the run by name.
         folder: where the run is left; `<folder of the run>/ablate/<time>` by default.
@@ -81,28 +78,17 @@ def ablate(
         NeurosieveError: it cannot be done; the message says what to do next.
     """
     result = result_of(run)
-    choices = {
-        "intervention": intervention,
-        "problems": problems,
-        "prompt": prompt,
-        "sampling": sampling,
-        "grader": grader,
-        "reports": reports,
-    }
-    parts = COMMAND.from_python(choices, settings)
+    choices = {"intervention": intervention, "problems": problems, "prompt": prompt, "sampling": sampling}
+    parts = COMMAND.from_python({**choices, "grader": grader, "reports": reports}, settings)
     if source is not None and not isinstance(source, Source):
         source = list(source)  # They are gone through again where their prompts are.
     opened, handed_over = open_run(result, model, tokenizer, source, detectors, control)
-    texts = _source(result) if source is None else source
-    return _ablated(parts, opened, texts, COMMAND.run_folder(folder, result.folder), handed_over)
+    source = _source(result) if source is None else source
+    return _ablated(parts, opened, source, COMMAND.run_folder(folder, result.folder), handed_over)
 
 
 def _ablated(
-    parts: Mapping[str, Any],
-    opened: Reopened,
-    source: Iterable[Document],
-    folder: Path,
-    handed_over: Mapping[str, Any],
+    parts: Mapping[str, Any], opened: Reopened, source: Iterable[Document], folder: Path, handed_over: Mapping[str, Any]
 ) -> Run:
     writing = Writing(source, parts["problems"], parts["prompt"], parts["sampling"], parts["grader"])
     intervention, settings, reports = parts["intervention"], parts["settings"], parts["reports"]
@@ -116,8 +102,7 @@ def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
     ahead.check_behaviour(settings.behaviour)
     listed = parse_neurons(settings.neurons, ahead.atlas, ahead.model)
     ahead.check_layers(listed)
-    ks, _ = settings.doses(len(listed))
-    ahead.check_k(ks[-1])
+    ahead.check_k(settings.doses(len(listed))[0][-1])
 
 
 def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: Path) -> Run:

@@ -76,16 +76,12 @@ def analyze_run(
     folder: str | Path | None = None,
     **settings: Any,
 ) -> Run:
-    """Analyze the texts of a finished run of `find`, by its own source and detectors.
+    """Analyze the texts of a finished run of `find`, by its own source and detectors; the rest is as for `analyze`.
 
     Args:
         run: what `find` gave, or its folder.
-        documents: the texts, if they were handed over to the run in Python.
-        detectors: likewise.
-        grader: as for `analyze`.
-        reports: as for `analyze`.
+        documents: the texts, if they were handed over to the run in Python; so for `detectors`.
         folder: where the run is left; `<folder of the run>/analyze` by default.
-        **settings: the fields of `Analyze`.
 
     Raises:
         NeurosieveError: it cannot be done; the message says what to do next.
@@ -133,13 +129,13 @@ def _show(config: Any) -> None:
 
     parts = COMMAND.build(config)
     settings, detectors, grader = parts["settings"], parts["detectors"], parts["grader"]
-    others = []
+    ids = []
     for document in check_documents(parts["source"]):
         if document.id == config.show:
             [trace] = detect_each([document], detectors, Counter(), installed().announce)
             verdict = None if grader is None else verdict_on(document, grader, settings.truth_fields)
             console().print(trace_shown(document, trace.spans, verdict), soft_wrap=True)
             return
-        others.append(document.id)
-    hint = textwrap.shorten(nearest(str(config.show), others), 300, placeholder=" …")
+        ids.append(document.id)
+    hint = textwrap.shorten(nearest(str(config.show), ids), 300, placeholder=" …")
     raise ConfigError(f"the source has no trace `{config.show}`: {hint}")

@@ -38,10 +38,12 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     captures = sorted(path.parent for path in (options.store or cache_folder() / "captures").glob("*/space.json"))
     traces = sorted(path.parent for path in (options.store or cache_folder() / "traces").glob("*/traces.json"))
-    models = [] if options.store else sorted(path for path in (cache_folder() / "models").glob("*") if path.is_dir())
-    passes = [] if options.store else sorted(path for path in (cache_folder() / "passes").glob("*") if path.is_dir())
+    folders = {"captures": captures, "traces": traces}
+    if not options.store:
+        for kind, name in (("model", "models"), ("pass", "passes")):
+            folders[kind] = sorted(path for path in (cache_folder() / name).glob("*") if path.is_dir())
+    everything = [path for paths in folders.values() for path in paths]
     if options.clear:
-        everything = captures + traces + models + passes
         known = {path.name: [path] for path in everything}
         known |= {"captures": captures, "traces": traces, "all": everything}
         if options.clear not in known:
@@ -53,17 +55,14 @@ def main(arguments: Sequence[str]) -> None:
         return
     table = Table("kind", "address", "of", "layers", "dtype")
     table.add_column("MiB", justify="right")
-    for kind, folders, about in (("captures", captures, "space.json"), ("traces", traces, "traces.json")):
-        for path in folders:
-            table.add_row(kind, path.name, *_description(path / about), f"{_size(path) / 2**20:,.1f}")
-    for kind, folders in (("model", models), ("pass", passes)):
-        for path in folders:
-            table.add_row(kind, path.name, "", "", "", f"{_size(path) / 2**20:,.1f}")
+    about = {"captures": "space.json", "traces": "traces.json"}
+    for kind, paths in folders.items():
+        for path in paths:
+            description = _description(path / about[kind]) if kind in about else ("", "", "")
+            table.add_row(kind, path.name, *description, f"{_size(path) / 2**20:,.1f}")
     console().print(table)
-    console().print(
-        f"{sum(map(_size, captures + traces + models + passes)) / 2**20:,.1f} MiB in {options.store or cache_folder()}",
-        soft_wrap=True,
-    )
+    total = sum(map(_size, everything))
+    console().print(f"{total / 2**20:,.1f} MiB in {options.store or cache_folder()}", soft_wrap=True)
 
 
 def _description(about: Path) -> tuple[str, str, str]:

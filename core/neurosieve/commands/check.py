@@ -51,10 +51,8 @@ def main(arguments: Sequence[str]) -> None:
             broken += 1
         else:
             console.print(f"[green]kept[/]    {promise}", highlight=False)
-    verdict = (
-        f"breaks {broken} of {len(CHECKS[kind])} promises" if broken else f"keeps all {len(CHECKS[kind])} promises"
-    )
-    console.print(f"the {kind} {escape(repr(plugin))} {verdict}", highlight=False)
+    verdict = f"breaks {broken} of" if broken else "keeps all"
+    console.print(f"the {kind} {escape(repr(plugin))} {verdict} {len(CHECKS[kind])} promises", highlight=False)
     if broken:
         sys.exit(1)
 
@@ -76,9 +74,8 @@ def _plugin(wanted: str, settings: Sequence[str]) -> tuple[str, Any]:
     if len(entries) > 1:
         raise ConfigError(f"there are {' and '.join(f'`{entry.kind}/{entry.name}`' for entry in entries)}: say which")
     [entry] = entries
-    for setting in settings:
-        if "=" not in setting:
-            raise ConfigError(f"`{setting}` sets no field: write `field=value`")
+    if without_sign := [setting for setting in settings if "=" not in setting]:
+        raise ConfigError(f"`{without_sign[0]}` sets no field: write `field=value`")
     try:
         values = OmegaConf.from_dotlist(list(settings))
     except YAMLError as error:

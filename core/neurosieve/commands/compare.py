@@ -80,21 +80,20 @@ def _runs(folders: Sequence[str | Path], k: int) -> Mapping[str, Result]:
         if not Path(folder).is_dir():
             raise DataError(f"there is no folder `{folder}`: give a multirun folder, or several run folders")
     # One that was given twice, also by a folder above it, is one run.
-    found = {run.folder.resolve(): run for folder in folders for run in find_runs(folder)}
-    runs = list(found.values())
+    runs = {run.folder.resolve(): run for folder in folders for run in find_runs(folder)}
     if len(runs) < 2:
         raise DataError(
             f"there {'is one finished run' if runs else 'is no finished run'} in {', '.join(map(str, folders))}: "
             "give a multirun folder, or several run folders"
         )
-    return named(runs)
+    return named(list(runs.values()))
 
 
 def _pairs(runs: Mapping[str, Result], k: int) -> pd.DataFrame:
-    found = pairs(runs, k)
-    if found.empty:
+    table = pairs(runs, k)
+    if table.empty:
         raise DataError("no two of these runs looked for a behaviour of the same name: there is nothing to compare")
-    return found
+    return table
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -105,8 +104,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="run folders, or folders that hold some")
     parser.add_argument("-k", type=int, default=100, help="of how many best neurons (default: 100)")
     parser.add_argument("--output", type=Path, help="a folder to leave the tables in, with a page and figures")
-    asked = parser.parse_args(arguments)
-    show(asked.folders, asked.k, asked.output)
+    options = parser.parse_args(arguments)
+    show(options.folders, options.k, options.output)
 
 
 def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> None:

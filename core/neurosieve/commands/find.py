@@ -32,10 +32,7 @@ from neurosieve.texts.selection import Selection
 __all__ = ["COMMAND", "find", "job_of", "main"]
 
 _FRESH_TRACES = Group(
-    "validation",
-    Validation,
-    Generate,
-    {"problems": One("problems"), "prompt": Fields(Prompt), "sampling": Fields(Sampling)},
+    Validation, Generate, {"problems": One("problems"), "prompt": Fields(Prompt), "sampling": Fields(Sampling)}
 )
 COMMAND = Command(
     "find",
@@ -98,37 +95,17 @@ def find(
         NeurosieveError: it cannot be done; the message says what to do next, and where the ranking is if it
             was finished before.
     """
-    job = job_of(
-        model,
-        source,
-        detectors,
-        scorers,
-        control=control,
-        selection=selection,
-        tokenizer=tokenizer,
-        validate=validate,
-        replicate_on=replicate_on,
-        reports=reports,
-        executor=executor,
-        **settings,
-    )
-    return _run(job, COMMAND.run_folder(folder))
+    choices: dict[str, Any] = {"control": control, "selection": selection, "executor": executor, "reports": reports}
+    choices |= {"tokenizer": tokenizer, "validate": validate, "replicate_on": replicate_on}
+    return _run(job_of(model, source, detectors, scorers, **choices, **settings), COMMAND.run_folder(folder))
 
 
-def job_of(
-    model: Any = None,
-    source: Any = None,
-    detectors: Any = None,
-    scorers: Any = None,
-    *,
-    tokenizer: Any = None,
-    reports: Any = (),
-    **more: Any,
-) -> Job:
+def job_of(model: Any = None, source: Any = None, detectors: Any = None, scorers: Any = None, **more: Any) -> Job:
     """Return what the arguments of `find` ask for: presets by name, or what is handed over itself."""
-    given = {"source": source, "detectors": detectors, "scorers": scorers, "reports": reports}
-    choices = {name: more.pop(name) for name in COMMAND.parts if name in more}
-    return Job(**COMMAND.from_python({"model": model_choice(model, tokenizer), **given, **choices}, more))
+    choices = {"source": source, "detectors": detectors, "scorers": scorers, "reports": ()}
+    choices["model"] = model_choice(model, more.pop("tokenizer", None))
+    choices |= {name: more.pop(name) for name in COMMAND.parts if name in more}
+    return Job(**COMMAND.from_python(choices, more))
 
 
 def _run(job: Job, folder: Path) -> Result:
@@ -146,8 +123,8 @@ def _run(job: Job, folder: Path) -> Result:
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
     if job.validate is not None:
-        trial = partial(validate_on_fresh_traces, result, lm, job, job.validate)
-        result = follow_up_step(result, "validate=generated", trial)
+        step = partial(validate_on_fresh_traces, result, lm, job, job.validate)
+        result = follow_up_step(result, "validate=generated", step)
         draw(folder, job.reports)
     if job.replicate_on is not None:
         result = follow_up_step(result, "replicate_on", partial(_replicated, result, lm, job, job.replicate_on))
@@ -160,10 +137,9 @@ def _run(job: Job, folder: Path) -> Result:
 
 def _check_ends_with_the_ranking(job: Job) -> None:
     requested = {"follow_up": job.settings.follow_up, "validate": job.validate, "replicate_on": job.replicate_on}
-    going_on = [name for name, value in requested.items() if value]
-    if going_on:
+    if name := next((name for name, value in requested.items() if value), ""):
         raise ConfigError(
-            f"`{going_on[0]}` goes on from single positions, which `store=none` does not keep: leave out one of the two"
+            f"`{name}` goes on from single positions, which `store=none` does not keep: leave out one of the two"
         )
 
 

@@ -45,9 +45,7 @@ class FollowUp(NamedTuple):
 def planned(lines: Sequence[str], reports: Mapping[str, Report]) -> list[FollowUp]:
     """Return what some lines such as `ablate k=[1,10]` ask for, checked before anything is run.
 
-    Args:
-        lines: each a command and its overrides, as on the command line.
-        reports: what draws them, unless a line says otherwise.
+    `reports` draw them, unless a line says otherwise.
 
     Raises:
         ConfigError: there is no such command to follow a run, or it has no such option.
@@ -82,11 +80,7 @@ def check_ahead(plans: Sequence[FollowUp], ahead: PlannedRun) -> None:
 
 
 def follow(plans: Sequence[FollowUp], result: Result, inputs: RunInputs) -> Result:
-    """Run each follow-up on a finished run, and return the run, with a warning for each that its texts do not allow.
-
-    Raises:
-        NeurosieveError: one of them went wrong otherwise; the message says that the run stands, and where.
-    """
+    """Run each follow-up on a finished run, as a `follow_up_step`, and return the run."""
     for plan in plans:
         folder = plan.command.run_folder(None, result.folder)
         result = follow_up_step(result, plan.line, partial(plan.module.go_on, plan.parts(), result, inputs, folder))

@@ -60,13 +60,8 @@ def generate(
     Raises:
         NeurosieveError: it cannot be done; the message says what to do next.
     """
-    choices = {
-        "model": model_choice(model, tokenizer),
-        "problems": problems,
-        "prompt": prompt,
-        "sampling": sampling,
-        "reports": reports,
-    }
+    choices = {"problems": problems, "prompt": prompt, "sampling": sampling, "reports": reports}
+    choices["model"] = model_choice(model, tokenizer)
     return generate_traces(**COMMAND.from_python(choices, settings), folder=COMMAND.run_folder(folder))
 
 

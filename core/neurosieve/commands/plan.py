@@ -1,6 +1,6 @@
 """`plan`: what a run of `find` would use and cost, before any weight is loaded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from neurosieve.errors import ConfigError
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.planning import Plan, plan_run
 from neurosieve.pipeline.settings import NO_STORE
-from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
+from neurosieve.runs.blocks import Cell, Header, Note, Table
 from neurosieve.runs.tables import number
 from neurosieve.wording import plural
 
@@ -54,11 +54,6 @@ def main(arguments: Sequence[str]) -> None:
 def _show(plan: Plan) -> None:
     from neurosieve.terminal.console import console, show_blocks, show_warnings
 
-    show_warnings(plan.warnings, out := console())
-    show_blocks(_blocks(plan), out)
-
-
-def _blocks(plan: Plan) -> Iterator[Block]:
     table = plan.behaviours
     headers = [Header(""), *(Header(behaviour, True) for behaviour in table.behaviour)]
     rows = [
@@ -66,13 +61,14 @@ def _blocks(plan: Plan) -> Iterator[Block]:
         for name, words in _LINES.items()
         if name in table
     ]
-    yield Table(headers, rows, f"what {plural(plan.neurons, 'neuron')} would be ranked by")
-    yield Note(
+    note = (
         f"reads {plural(plan.positions, 'position')} of {plural(plan.documents, 'document')} in "
         f"{plural(plan.forward_passes, 'forward pass', 'forward passes')}, {plural(plan.tokens, 'token')}, unless the "
         f"store holds them: about {_time(plan.seconds)} of reading on this machine, and {plan.bytes / 2**20:,.0f} MiB "
         "of disk"
     )
+    show_warnings(plan.warnings, out := console())
+    show_blocks([Table(headers, rows, f"what {plural(plan.neurons, 'neuron')} would be ranked by"), Note(note)], out)
 
 
 _LINES = {

@@ -36,10 +36,7 @@ def show(
     Args:
         run: what `find` gave, or its folder.
         model: what was handed over to the run in Python must be handed over again, as it was to `find`; so for
-            `source`, `detectors` and `control`.
-        source: the texts of the run.
-        detectors: of the run.
-        control: of the run.
+            `source` (its texts), `detectors` and `control`.
         tokenizer: of a loaded model that knows none.
         reports: presets, or what draws the run by name.
         folder: where the run is left; `<folder of the run>/show/<time>` by default.

@@ -4,7 +4,7 @@ Derived are the Hydra schema, the objects that a composed config or a call in Py
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -81,9 +81,8 @@ class Fields:
 class Group:
     """Settings and parts of their own that make one object; there may be none."""
 
-    name: str
-    """Of its schema."""
-    make: Callable[..., Any]
+    cls: type
+    """Makes the object; its name in lower case is that of the schema."""
     settings: type
     parts: Mapping[str, One | Fields]
 
@@ -92,7 +91,7 @@ class Group:
         if node is None:
             return None
         parts = {key: part.build(node[key], f"{where}.{key}") for key, part in self.parts.items()}
-        return self.make(**parts, settings=as_object(self.settings, _fields(self.settings, node), where))
+        return self.cls(**parts, settings=as_object(self.settings, _fields(self.settings, node), where))
 
 
 @dataclass(frozen=True)
@@ -117,10 +116,9 @@ class Command:
         schemas = {self.schema or self.name: _schema(self.settings, self.parts, self.keys)}
         for part in self.parts.values():
             if isinstance(part, Group):
-                schemas[part.name] = _schema(part.settings, part.parts, {})
-                schemas |= {_name(inner.cls): inner.cls for inner in part.parts.values() if isinstance(inner, Fields)}
-            elif isinstance(part, Fields):
-                schemas[_name(part.cls)] = part.cls
+                schemas[part.cls.__name__.lower()] = _schema(part.settings, part.parts, {})
+            inner = part.parts.values() if isinstance(part, Group) else [part]
+            schemas |= {fields.cls.__name__.lower(): fields.cls for fields in inner if isinstance(fields, Fields)}
         return schemas
 
     def build(self, config: Any, without: Collection[str] = ()) -> dict[str, Any]:
@@ -145,8 +143,11 @@ class Command:
             ConfigError: there is no such preset or field, or a value does not fit.
         """
         publish(self.schemas)
-        chosen = {key: choice for key, choice in choices.items() if _is_named(choice, self.parts[key])}
-        overrides = [f"{key}={_names(choice)}" for key, choice in chosen.items()]
+        overrides = [
+            f"{key}={choice}" if isinstance(choice, str) else f"{key}=[{','.join(choice)}]"
+            for key, choice in choices.items()
+            if _is_named(choice, self.parts[key])
+        ]
         with explained(self.name, overrides):
             config = self.compose(overrides)
         parts = {key: self._part(key, choices.get(key, AS_CONFIG), config) for key in self.parts}
@@ -162,8 +163,7 @@ class Command:
         named = []
         for argument in arguments:
             key, sign, value = argument.partition("=")
-            part = self.parts.get(key)
-            if isinstance(part, One):
+            if isinstance(part := self.parts.get(key), One):
                 argument = f"{part.group or key}{sign}{part.null if value == 'null' and part.null else value}"
             named.append(argument)
         return named
@@ -172,16 +172,15 @@ class Command:
         """Return where a run is left: the folder that is given, or one named by the time, in that of another run."""
         if given:
             return Path(given)
-        now = datetime.now()
         if run is not None:
-            return run / self.name / f"{now:%Y-%m-%d_%H-%M-%S-%f}"
-        return Path(f"runs/{self.name}/{now:%Y-%m-%d/%H-%M-%S-%f}")
+            return run / self.name / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
+        return Path(f"runs/{self.name}/{datetime.now():%Y-%m-%d/%H-%M-%S-%f}")
 
     def _part(self, key: str, choice: Any, config: Any) -> Any:
         part = self.parts[key]
-        none = choice is None and isinstance(part, One) and part.optional
         if isinstance(part, Fields) and isinstance(choice, Mapping):
             return as_object(part.cls, {**config[key], **choice}, key)
+        none = choice is None and isinstance(part, One) and part.optional
         if none or not (choice is None or choice is AS_CONFIG or _is_named(choice, part)):
             return choice
         return part.build(config[key], key)
@@ -191,14 +190,6 @@ def _is_named(choice: Any, part: One | Many | Fields | Group) -> bool:
     """Return whether a choice is the name of a preset, or names of several, and not the thing itself."""
     many = isinstance(part, Many) and not isinstance(choice, Mapping) and choice is not None
     return isinstance(choice, str) or (many and choice is not AS_CONFIG)
-
-
-def _names(choice: Any) -> str:
-    return choice if isinstance(choice, str) else f"[{','.join(choice)}]"
-
-
-def _name(cls: type) -> str:
-    return cls.__name__.lower()
 
 
 def _fields(cls: Any, config: Any) -> dict[str, Any]:

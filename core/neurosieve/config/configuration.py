@@ -22,16 +22,7 @@ from neurosieve.config.renamed_keys import new_name
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.registry import TARGET, Registry, installed
 
-__all__ = [
-    "CONF",
-    "as_object",
-    "build",
-    "build_all",
-    "composed",
-    "publish",
-    "refuse_foreign_targets",
-    "targets",
-]
+__all__ = ["CONF", "as_object", "build", "build_all", "composed", "publish", "refuse_foreign_targets", "targets"]
 
 CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
@@ -42,9 +33,7 @@ _PLAIN = (str, int, float, bool)
 def publish(schemas: Mapping[str, type], registry: Registry | None = None) -> None:
     """Offer every plugin's fields as Hydra configs, along with the config folders that plugin packages bring.
 
-    Args:
-        schemas: further dataclasses whose fields presets fill in, as `/schema@_here_: <name>`.
-        registry: whose plugins; those installed, by default.
+    `schemas` are further dataclasses whose fields presets fill in, as `/schema@_here_: <name>`.
     """
     registry = registry or installed()
     store = ConfigStore.instance()
@@ -52,12 +41,9 @@ def publish(schemas: Mapping[str, type], registry: Registry | None = None) -> No
         store.store(group="schema", name=name, node=_schema(cls, {}))
     for plugin in registry:
         node = _schema(plugin.cls, {TARGET: f"{plugin.kind}/{plugin.name}"})
-        store.store(group=plugin.kind, name=plugin.name, node=node, provider=plugin.origin)
-        if plugin.kind in PLURAL:
-            group = PLURAL[plugin.kind]
-            store.store(
-                group=group, name=plugin.name, node=node, package=f"{group}.{plugin.name}", provider=plugin.origin
-            )
+        store.store(plugin.name, node, plugin.kind, provider=plugin.origin)
+        if group := PLURAL.get(plugin.kind):
+            store.store(plugin.name, node, group, f"{group}.{plugin.name}", plugin.origin)
     Plugins.instance().register(_PluginConfigs)
 
 
@@ -80,13 +66,7 @@ def composed(command: str, overrides: Sequence[str]) -> DictConfig:
 
 
 def build(node: Any, kind: str, where: str, registry: Registry | None = None) -> Any:
-    """Return the plugin that a config node asks for.
-
-    Args:
-        node: its `_target_` is `<kind>/<name>`.
-        kind: the kind of plugin that is wanted.
-        where: the node's place in the config, for messages.
-        registry: whose plugins; those installed, by default.
+    """Return the plugin that a config node asks for; `where` is the node's place in the config, for messages.
 
     Raises:
         ConfigError: the node asks for anything but a registered plugin of this kind, or its fields do not fit.
@@ -116,16 +96,14 @@ def as_object(cls: type, node: Any, where: str) -> Any:
     Raises:
         ConfigError: a field has no value, or one that does not fit, or there is no such field.
     """
-    values: Any = (
-        _plain(node) if isinstance(node, DictConfig) else {name: _plain(value) for name, value in node.items()}
-    )
+    values = _plain(node) if isinstance(node, DictConfig) else {name: _plain(value) for name, value in node.items()}
     hints = typing.get_type_hints(cls)
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
     values.pop(TARGET, None)
     for name, value in values.items():
         if name not in fields:
-            hint = new_name(str(name), fields) or f"`{where}` has no field `{name}`: {nearest(str(name), fields)}"
-            raise ConfigError(hint)
+            unknown = f"`{where}` has no field `{name}`: {nearest(str(name), fields)}"
+            raise ConfigError(new_name(str(name), fields) or unknown)
         if value == MISSING:
             raise ConfigError(f"`{where}.{name}` has no value: give one with `{where}.{name}=...`")
     try:
@@ -175,16 +153,12 @@ def _schema(cls: type, extra: Mapping[str, str]) -> Any:
     for field in dataclasses.fields(cls):
         if not field.init:
             continue
-        if field.default is not dataclasses.MISSING:
-            default = field.default
-        elif field.default_factory is not dataclasses.MISSING:
+        default = MISSING if field.default is dataclasses.MISSING else field.default
+        if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        else:
-            default = MISSING
-        if isinstance(default, tuple | list):
-            declared: Any = dataclasses.field(default_factory=partial(list[Any], default))
-        elif isinstance(default, Mapping):
-            declared = dataclasses.field(default_factory=partial(dict[Any, Any], default))
+        if isinstance(default, tuple | list | Mapping):
+            kind: type = dict if isinstance(default, Mapping) else list
+            declared: Any = dataclasses.field(default_factory=partial(kind, default))
         else:
             declared = dataclasses.field(default=default)
         fields.append((field.name, _known_to_omegaconf(hints[field.name]), declared))
@@ -210,26 +184,20 @@ def _known_to_omegaconf(hint: Any) -> Any:
 
 def _fitting(value: Any, hint: Any, where: str) -> Any:
     """Return a value from a config as the field that it fills wants it: lists become tuples, choices are checked."""
-    origin, arguments = get_origin(hint), get_args(hint)
+    origin, arguments, many = get_origin(hint), get_args(hint), isinstance(value, list | tuple)
     if origin is Literal and value not in arguments:
         raise ConfigError(f"`{where}` is `{value}`: {nearest(str(value), map(str, arguments))}")
     if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        several = any(get_origin(argument) is tuple for argument in arguments)
+        lists = [argument for argument in arguments if get_origin(argument) is tuple]
         plain = tuple(argument for argument in arguments if argument in _PLAIN)
-        if several and plain:
-            many = isinstance(value, list | tuple)
+        if value is None or not lists:
+            return value
+        if plain:
             return tuple(_one_of(plain, item, where) for item in value) if many else _one_of(plain, value, where)
-        for argument in arguments:
-            if get_origin(argument) is tuple and isinstance(value, list | tuple):
-                return _fitting(value, argument, where)
-        return value
+        return _fitting(value, lists[0], where) if many else value
     if origin is tuple and isinstance(value, str):
         raise ConfigError(f"`{where}` is `{value}`, where a list is wanted: write [{value}]")
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_fitting(item, arguments[0], where) for item in value)
-    return value
+    return tuple(_fitting(item, arguments[0], where) for item in value) if origin is tuple and many else value
 
 
 def _one_of(plain: tuple[type, ...], value: Any, where: str) -> Any:

@@ -56,10 +56,13 @@ class _Job:
             _discard(folder)  # Unless it holds a run: a task may print something and leave none.
         except (NeurosieveError, OSError) as raised:
             _discard(folder)
-            error = raised if isinstance(raised, NeurosieveError) else _of_the_system(raised)
+            error, cause = raised, raised.__cause__
+            if isinstance(error, OSError):  # A full disk, or a file that cannot be opened.
+                advice = "see that the file is there, and that there is room and permission"
+                error, cause = NeurosieveError(f"{refusal(error)}: {advice}"), raised
             if self._sent:  # Launchers bring an Exception back, once the other jobs have ended; and nothing else.
-                raise error from error.__cause__
-            raise _JobFailed(error) from error
+                raise error from cause
+            raise _JobFailed(error) from cause
         except BaseException:  # Ctrl-C too: the folder goes, the error goes on.
             _discard(folder)
             raise
@@ -85,7 +88,7 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
         try:
             hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=name)(_Job(task))()
         except _JobFailed as failed:
-            raise failed.error from failed.error.__cause__
+            raise failed.error from failed.__cause__
         finally:
             for sweep in _sweeps:
                 _discard(sweep)
@@ -93,13 +96,6 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
             sys.argv = argv
             if full is None:
                 del os.environ["HYDRA_FULL_ERROR"]
-
-
-def _of_the_system(error: OSError) -> NeurosieveError:
-    """Return an error of the operating system as one of the user's: a full disk, a file that cannot be opened."""
-    failure = NeurosieveError(f"{refusal(error)}: see that the file is there, and that there is room and permission")
-    failure.__cause__ = error
-    return failure
 
 
 def sweep_begins(folder: Path) -> None:

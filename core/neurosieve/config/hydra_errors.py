@@ -26,9 +26,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
     except MissingConfigException as error:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if not group:
-            raise ConfigError(
-                f"there is no config `{choice}`: take `neurosieve {command}` without --config-name"
-            ) from error
+            advice = f"take `neurosieve {command}` without --config-name"
+            raise ConfigError(f"there is no config `{choice}`: {advice}") from error
         options = error.options or options_of(command, group)
         raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
     except OverrideParseException as error:
@@ -38,24 +37,22 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
         message = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
-        absent = re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", message)
+        unknown = re.search(r"Could not override '([^']+)'", message)
+        absent = unknown or re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", message)
         if absent and (hint := new_name(absent[1], _keys_of(command, []))):
             raise ConfigError(hint) from error
         message = re.sub(r"\s+full_key: .*", "", message)  # The key is in the message already.
-        unknown = re.search(r"Could not override '([^']+)'", message)
         if unknown:
-            if hint := new_name(unknown[1], _keys_of(command, [])):
-                raise ConfigError(hint) from error
-            keys = _keys_of(
-                command, [given for given in arguments if "=" in given and given.partition("=")[0] != unknown[1]]
-            )
-            if options := options_of(command, unknown[1]):
-                choice = f"+{unknown[1]}={options[0]}"
-                raise ConfigError(f"`{unknown[1]}` is chosen with a plus: `{choice}`") from error
-            if unknown[1] not in keys:  # Else it is there, and the value is at fault.
+            key = unknown[1]
+            if options := options_of(command, key):
+                raise ConfigError(f"`{key}` is chosen with a plus: `+{key}={options[0]}`") from error
+            keys = _keys_of(command, [given for given in arguments if "=" in given and given.partition("=")[0] != key])
+            if key not in keys:  # Else it is there, and the value is at fault.
+                # Most keys are deep: compare first with those beside the one that was meant.
+                siblings = [known for known in keys if known.rpartition(".")[0] == key.rpartition(".")[0]]
+                hint = nearest(key, siblings or [known for known in keys if "." not in known])
                 raise ConfigError(
-                    f"the config has no `{unknown[1]}`: {_nearest_key(unknown[1], keys)}; "
-                    f"`neurosieve {command} --cfg job` prints it all"
+                    f"the config has no `{key}`: {hint}; `neurosieve {command} --cfg job` prints it all"
                 ) from error
         raise ConfigError(f"{message}; `neurosieve {command} --help` shows what can be chosen") from error
     except ValueError as error:
@@ -73,13 +70,6 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         raise StoreError(
             f"cannot write {where} ({error.strerror or error}): choose another place with `hydra.run.dir=<folder>`"
         ) from error
-
-
-def _nearest_key(key: str, keys: list[str]) -> str:
-    # Most keys are deep: compare first with those beside the one that was meant.
-    parent = key.rpartition(".")[0]
-    siblings = [known for known in keys if known.rpartition(".")[0] == parent]
-    return nearest(key, siblings or [known for known in keys if "." not in known])
 
 
 def _keys_of(command: str, overrides: Sequence[str]) -> list[str]:

@@ -31,9 +31,8 @@ _SELECTION = "selection"
 def new_name(key: str, known: Collection[str]) -> str | None:
     """Return what an unknown key is called now, as a message; None where it never was one.
 
-    Args:
-        key: its full path in the config, such as `selection.ratio`.
-        known: the full paths of the keys that there are. The new one must be among them, beside the old.
+    `key` is its full path in the config. `known` are those of the keys that there are: the new one must be among them,
+    beside the old.
 
     >>> new_name("selection.ratio", ["seed", "selection.controls_per_position"])
     '`selection.ratio` is now `selection.controls_per_position`: control positions for each present position'

@@ -26,10 +26,10 @@ _ENOUGH_MARKED = 10
 class Learn:
     """Settings of `learn`."""
 
+    learner: str
+    """The registered detector that learns."""
     label: str | tuple[str, ...] = ()
     """The annotated label that is the behaviour, or several that are together."""
-    learner: str | None = None
-    """The registered detector that learns; the bundled one, by default."""
     precision: Annotated[float, Gt(0), Le(1)] | None = 0.6
     """How many of the marked sentences are to be right, as a share; null for the threshold with the best F1."""
     output: str | None = None

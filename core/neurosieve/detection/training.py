@@ -47,7 +47,7 @@ def train(
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    name, learner = _learner(settings.learner)
+    name, learner = settings.learner, _learner(settings.learner)
     output = Path(settings.output).expanduser() if settings.output else folder / "detector.safetensors"
     _check_output(name, learner, output)
     check_detectors(detectors)
@@ -88,27 +88,23 @@ def train(
             "behaviours": list(compared),
             "output": str(output),
             "training": training,
-            "config": {**choices, **vars(settings), "learner": name},
+            "config": {**choices, **vars(settings)},
         }
         _save(fitted, output, measured.threshold.value, training)
     return run.run
 
 
-def _learner(requested: str | None) -> tuple[str, type[Learnable]]:
-    """Return the name and the class of the requested detector, or of the bundled one that learns.
+def _learner(name: str) -> type[Learnable]:
+    """Return the class of a detector that learns.
 
     Raises:
         ConfigError: there is no such detector, or it cannot learn.
     """
-    registry = installed()
-    learners = [plugin for plugin in registry if issubclass(plugin.cls, Learnable)]
-    bundled = (plugin.name for plugin in learners if plugin.origin == "neurosieve")
-    name = next(bundled, "") if requested is None else requested
-    cls = registry.get("detector", name).cls
+    cls = installed().get("detector", name).cls
     if not issubclass(cls, Learnable):
-        names = ", ".join(plugin.name for plugin in learners) or "none"
+        names = ", ".join(plugin.name for plugin in installed() if issubclass(plugin.cls, Learnable)) or "none"
         raise ConfigError(f"the detector `{name}` cannot learn from annotations; these can: {names}")
-    return name, cls
+    return cls
 
 
 def _check_output(name: str, learner: type[Learnable], output: Path) -> None:

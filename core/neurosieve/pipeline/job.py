@@ -6,8 +6,9 @@ from typing import Any
 
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
 from neurosieve.data import Document
+from neurosieve.errors import ConfigError, nearest
 from neurosieve.models.loading import LanguageModel, Model, open_model
-from neurosieve.pipeline.settings import Find, ranking_scorer
+from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.validation import Validation
 from neurosieve.runs.record import described
 from neurosieve.texts.selection import Selection
@@ -35,14 +36,25 @@ class Job:
         """Return the model, whose weights are loaded when they are first needed."""
         return self.model if isinstance(self.model, LanguageModel) else open_model(self.model)
 
-    @property
-    def ranking(self) -> Scorer[Any]:
-        """The scorer that ranks.
+    def check(self) -> None:
+        """Raise ConfigError unless there are detectors and scorers, and each is such."""
+        for plugins, kind in ((self.detectors, Detector), (self.scorers, Scorer)):
+            what = kind.__name__.lower()
+            if not plugins:
+                raise ConfigError(f"no {what} is given: give at least one")
+            for name, plugin in plugins.items():
+                if not isinstance(plugin, kind):
+                    raise ConfigError(
+                        f"the {what} `{name}` is {plugin!r}, which is not a {kind.__name__}: give an instance of one"
+                    )
 
-        Raises:
-            ConfigError: it is not among the scorers.
-        """
-        return self.scorers[ranking_scorer(self.settings, self.scorers)]
+    @property
+    def rank_by(self) -> str:
+        """The name of the scorer that ranks; ConfigError where it is not among the scorers."""
+        name = self.settings.rank_by or next(iter(self.scorers))
+        if name not in self.scorers:
+            raise ConfigError(f"rank_by is `{name}`, which is not among the scorers: {nearest(name, self.scorers)}")
+        return name
 
     def record(self) -> dict[str, Any]:
         """Return what `run.json` says of all that was chosen for the ranking: what makes the same run again."""

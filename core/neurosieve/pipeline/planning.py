@@ -66,7 +66,7 @@ def plan_run(job: Job) -> Plan:
         NeurosieveError: the run could not be made; the message is that of the run.
     """
     counts, settings, lm = Counter[str](), job.settings, job.opened()
-    scorer = job.ranking
+    scorer = job.scorers[job.rank_by]
     atlas = atlas_of(lm, settings.site)
     sites = sites_of(atlas, settings.layers, lm.name)
     documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)

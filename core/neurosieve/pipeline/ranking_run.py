@@ -25,7 +25,6 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
 from neurosieve.pipeline.detecting import label_all, no_text
 from neurosieve.pipeline.job import Job
-from neurosieve.pipeline.settings import check_handed_over, ranking_scorer
 from neurosieve.pipeline.tables import count_positions, spans_table
 from neurosieve.registry import installed
 from neurosieve.runs.record import positions_hash
@@ -49,9 +48,9 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    check_handed_over(job.detectors, job.scorers, folder)
+    job.check()
     with recording("find", folder, job.reports) as run:
-        rank_by, settings = ranking_scorer(job.settings, job.scorers), job.settings
+        rank_by, settings = job.rank_by, job.settings
         name = settings.within_token_scorer
         within: Scorer[Any] | None = installed().get("scorer", name).cls() if name else None
         with run.stage("opening the model"):

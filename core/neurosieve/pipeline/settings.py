@@ -1,18 +1,15 @@
 """Settings of `find`, besides its plugins and its model."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import Ge
 
-from neurosieve.contracts import Detector, Scorer
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.evidence.settings import Evidence
 from neurosieve.models.sites import KINDS
 
-__all__ = ["NO_STORE", "Find", "check_handed_over", "ranking_scorer"]
+__all__ = ["NO_STORE", "Find"]
 
 NO_STORE = "none"
 
@@ -40,33 +37,3 @@ class Find(Evidence):
         super().__post_init__()
         if self.site not in KINDS:
             raise ConfigError(f"site is {self.site!r}, which is not a kind of site: {nearest(str(self.site), KINDS)}")
-
-
-def check_handed_over(detectors: Mapping[str, Any], scorers: Mapping[str, Any], folder: Path) -> None:
-    """Raise unless detectors and scorers are such, and the folder is free for a run.
-
-    Raises:
-        ConfigError: they are not, or it is not.
-    """
-    for given, kind, what in ((detectors, Detector, "detector"), (scorers, Scorer, "scorer")):
-        if not given:
-            raise ConfigError(f"no {what} is given: give at least one")
-        for name, plugin in given.items():
-            if not isinstance(plugin, kind):
-                raise ConfigError(
-                    f"the {what} `{name}` is {plugin!r}, which is not a {kind.__name__}: give an instance of one"
-                )
-    if (folder / "run.json").exists():
-        raise ConfigError(f"`{folder}` holds a finished run already, which is not written over: give another folder")
-
-
-def ranking_scorer(settings: Find, scorers: Mapping[str, Scorer[Any]]) -> str:
-    """Return the name of the scorer that ranks.
-
-    Raises:
-        ConfigError: it is not among the scorers.
-    """
-    rank_by = settings.rank_by or next(iter(scorers))
-    if rank_by not in scorers:
-        raise ConfigError(f"rank_by is `{rank_by}`, which is not among the scorers: {nearest(rank_by, scorers)}")
-    return rank_by

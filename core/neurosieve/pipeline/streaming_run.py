@@ -19,7 +19,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import counted, left_out, not_shown, too_few, undefined
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.pipeline.job import Job
-from neurosieve.pipeline.settings import Find, check_handed_over, ranking_scorer
+from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.streaming_pass import Pass
 from neurosieve.registry import describe, installed
 from neurosieve.runs.columns import minus_neutral_heldout
@@ -52,8 +52,8 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    check_handed_over(job.detectors, job.scorers, folder)
-    rank_by = ranking_scorer(job.settings, job.scorers)
+    job.check()
+    rank_by = job.rank_by
     _check_streamable(job)
     with recording("find", folder, job.reports) as run:
         with run.stage("opening the model"):

@@ -119,7 +119,7 @@ class Remembering(Learnable):
 
 def measured(source, detector=Remembering, **settings):
     truth = annotations_of(source)
-    return cross_validate(detector, source, truth, Learn(label="doubt", **settings), lambda *_, **__: None)
+    return cross_validate(detector, source, truth, Learn("learned", "doubt", **settings), lambda *_, **__: None)
 
 
 def test_what_is_measured_is_nothing_that_was_learned_by_heart():
