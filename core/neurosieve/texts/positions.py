@@ -96,17 +96,9 @@ def assemble(
             "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
         }
     )
-    return Positions(
-        table[table.place == ""].drop(columns="place").reset_index(drop=True),
-        table[table.place != ""].reset_index(drop=True),
-        tuple(used),
-        groups,
-        rows[:, 0],
-        rows[:, 1],
-        labels,
-        behaviours,
-        places,
-    )
+    own = table[table.place == ""].drop(columns="place").reset_index(drop=True)
+    extra = table[table.place != ""].reset_index(drop=True)
+    return Positions(own, extra, tuple(used), groups, rows[:, 0], rows[:, 1], labels, behaviours, places)
 
 
 def _as_objects(names: Sequence[str]) -> "pd.Series[Any]":

@@ -109,11 +109,7 @@ def choose_positions(
 
 
 def _positions_of(
-    behaviour: str,
-    documents: Sequence[LabelledDocument],
-    control: Control,
-    selection: Selection,
-    counts: Counter[str],
+    behaviour: str, documents: Sequence[LabelledDocument], control: Control, selection: Selection, counts: Counter[str]
 ) -> list[tuple[str, int, int, int]]:
     """Return a line per present and per control position: behaviour, number of the document, token, label."""
     onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
@@ -131,7 +127,6 @@ def _positions_of(
     typical = max(1, round(ratio * total / len(positive)))
     anchors = _anchors(behaviour, documents, positive, present if selection.at in ("span", "context") else onsets)
     lines = [(behaviour, number, token, 1) for number in positive for token in sorted(present[number])]
-    controls = 0
     for number in sorted(positive + _negatives(documents, onsets, selection)):
         tokens, spans = documents[number].tokens, documents[number].ranges[behaviour]
         chosen = control.choose(
@@ -142,10 +137,8 @@ def _positions_of(
         )
         covered = {token for span in spans for token in span} | present[number]
         places = {int(anchor) + offset for anchor in chosen for offset in _offsets(selection)}
-        read = sorted(token for token in places - covered if _usable(tokens, token))
-        lines += [(behaviour, number, token, 0) for token in read]
-        controls += len(read)
-    if not controls:
+        lines += [(behaviour, number, token, 0) for token in sorted(places - covered) if _usable(tokens, token)]
+    if len(lines) == total:
         raise DataError(
             f"`{behaviour}` has {total:,} positions where it shows and none to compare with: "
             "give texts in which it does not always show, or another control (`control=distant control.tokens=2`)"
@@ -154,19 +147,13 @@ def _positions_of(
 
 
 def _anchors(
-    behaviour: str,
-    documents: Sequence[LabelledDocument],
-    positive: Sequence[int],
-    tokens: Sequence[Collection[int]],
+    behaviour: str, documents: Sequence[LabelledDocument], positive: Sequence[int], tokens: Sequence[Collection[int]]
 ) -> Present:
     """Return the words and places that controls are matched on: those that are read, of the whole span or its onset."""
     anchors = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
-    return Present(
-        here=(),
-        onsets=(),
-        anchor_token_ids=np.array([document.token_ids[token] for document, token in anchors]),
-        anchor_relative=np.array([document.relative[token] for document, token in anchors]),
-    )
+    token_ids = np.array([document.token_ids[token] for document, token in anchors])
+    relative = np.array([document.relative[token] for document, token in anchors])
+    return Present(here=(), onsets=(), anchor_token_ids=token_ids, anchor_relative=relative)
 
 
 def _negatives(
