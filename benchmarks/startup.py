@@ -41,7 +41,7 @@ def until_first_pass(file: str, *arguments: str) -> None:
 
     def opens(self: LanguageModel, *given: Any, **named: Any) -> None:
         opened(self, *given, **named)
-        load = self.load
+        load = self._load
 
         def loads() -> Any:
             from transformers import AutoModelForCausalLM
@@ -62,7 +62,7 @@ def until_first_pass(file: str, *arguments: str) -> None:
             torch.nn.modules.module.register_module_forward_pre_hook(first_pass)
             return module
 
-        self.load = loads
+        self._load = loads
 
     LanguageModel.__init__ = opens
     main(["find", *arguments])

@@ -37,11 +37,8 @@ class Edits(Protocol):
         """What tells these edits from any others."""
 
     def begin(self, seeds: Sequence[int], first: Sequence[int]) -> None:
-        """Prepare for a batch.
-
-        Args:
-            seeds: a number for each row, which its prompt and its seed alone decide.
-            first: the first column of each row that holds a token of the text; rows are padded on the left.
+        """Prepare for a batch, given a number for each row, which its prompt and its seed alone decide, and the first
+        column of each row that holds a token of the text: rows are padded on the left.
         """
 
 

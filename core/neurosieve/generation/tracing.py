@@ -73,7 +73,8 @@ def generate_traces(
         with run.stage("opening the model"):
             lm = model if isinstance(model, LanguageModel) else open_model(model)
         with run.stage("generating"):
-            records = _make_traces(lm, problems, prompt, sampling, settings, run)
+            chosen = choose_problems(problems, settings.n, settings.levels, settings.types, settings.seed)
+            records = _make_traces(lm, chosen, prompt, sampling, settings, run)
         choices = {"model": model, "problems": problems, "prompt": prompt, "sampling": sampling, "reports": reports}
         run.record |= {"model": lm.record(), "config": described(choices) | asdict(settings)}
         text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
@@ -89,15 +90,9 @@ def generate_traces(
 
 
 def _make_traces(
-    lm: LanguageModel,
-    problems: Iterable[Problem],
-    prompt: Prompt,
-    sampling: Sampling,
-    settings: Generate,
-    run: Recording,
+    lm: LanguageModel, chosen: list[Problem], prompt: Prompt, sampling: Sampling, settings: Generate, run: Recording
 ) -> list[dict[str, Any]]:
     """Return the traces that a model makes of some problems, in their order; counts and warnings go to the run."""
-    chosen = choose_problems(problems, settings.n, settings.levels, settings.types, settings.seed)
     requests: dict[str, tuple[Request, Problem, int]] = {}
     for problem in chosen:
         text = prompt.text(problem.text, lm.tokenizer)
@@ -123,16 +118,14 @@ def _make_traces(
     tokens = sum(len(completion.token_ids) for completion in completions.values())
     ended = sum(completion.ended for completion in completions.values())
     run.counts.update(
-        {
-            "problems": len(chosen),
-            "traces": len(completions),
-            "tokens": tokens,
-            "ended": ended,
-            "out_of_tokens": len(completions) - ended,
-            "tokens_made": tokens - store.found_tokens,
-            "from_the_store": store.found,
-            "torn_lines": store.torn,
-        }
+        problems=len(chosen),
+        traces=len(completions),
+        tokens=tokens,
+        ended=ended,
+        out_of_tokens=len(completions) - ended,
+        tokens_made=tokens - store.found_tokens,
+        from_the_store=store.found,
+        torn_lines=store.torn,
     )
     run.warnings += _cautions(chosen, run.counts, sampling)
     return [

@@ -65,29 +65,35 @@ class Model:
         return device, getattr(torch, default if self.dtype == "auto" else self.dtype)
 
 
-@dataclass(eq=False, repr=False)
 class LanguageModel:
     """A language model whose weights are loaded when they are first needed."""
 
-    name: str
-    config: Any
-    tokenizer: Any
-    hash_weights: Callable[[], str]
-    load: Callable[[], Any]
-    dtype: torch.dtype
-    device: torch.device
-    bridge: Any = None
-    """The TransformerBridge that the user gave, if any; it is read through its own hooks."""
-    origin: Mapping[str, Any] | None = None
-    """What another engine needs to load the same: `model`, `revision`, `trust_remote_code`; None if the user loaded
-    it."""
     opened_as: Model | None = None
     """What opens the same model in another process; None if the user loaded it."""
 
-    def __post_init__(self) -> None:
-        if not getattr(self.tokenizer, "is_fast", False):
+    def __init__(
+        self,
+        name: str,
+        config: Any,
+        tokenizer: Any,
+        hash_weights: Callable[[], str],
+        load: Callable[[], Any],
+        dtype: torch.dtype,
+        device: torch.device,
+        bridge: Any = None,
+        origin: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name, self.config, self.tokenizer = name, config, tokenizer
+        self.dtype, self.device = dtype, device
+        self.bridge = bridge
+        """The TransformerBridge that the user gave, if any; it is read through its own hooks."""
+        self.origin = origin
+        """What another engine needs to load the same: `model`, `revision`, `trust_remote_code`; None if the user loaded
+        it."""
+        self._hash_weights, self._load = hash_weights, load
+        if not getattr(tokenizer, "is_fast", False):
             raise ModelError(
-                f"the tokenizer of `{self.name}` is a slow one, which does not give the characters of each token: "
+                f"the tokenizer of `{name}` is a slow one, which does not give the characters of each token: "
                 "convert it to a fast tokenizer (`tokenizer.json`)"
             )
 
@@ -103,12 +109,12 @@ class LanguageModel:
     @cached_property
     def fingerprint(self) -> str:
         """A hash that identifies the weights."""
-        return self.hash_weights()
+        return self._hash_weights()
 
     @cached_property
     def module(self) -> Any:
         """The Hugging Face model, loaded, in evaluation mode, on its device."""
-        return self.load()
+        return self._load()
 
     @property
     def dtype_name(self) -> str:

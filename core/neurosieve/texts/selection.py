@@ -67,13 +67,9 @@ def choose_positions(
     seed: int,
     counts: Counter[str],
 ) -> Positions:
-    """Choose where to read and what to hold out.
+    """Choose where to read, what to compare with, and what to hold out: `seed` draws the split.
 
-    Args:
-        behaviours: their names, each a column of labels; a behaviour that shows nowhere is left out.
-        control: chooses the positions to compare with.
-        seed: draws the split.
-        counts: how many positions were left out, and why, is added to it.
+    A behaviour that shows nowhere is left out. How many positions were left out, and why, is added to `counts`.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
@@ -94,7 +90,6 @@ def choose_positions(
     columns = ["place", "behaviour", "number", "token", "label"]
     part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed)
     # The ranking's own positions alone decide the split: documents that only another place would add are left out.
-    split = set(part)
     for place in places:
         elsewhere, ignored = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
         for behaviour in shown:
@@ -103,7 +98,7 @@ def choose_positions(
             except NeurosieveError:  # There is nothing to read, or nothing to compare with: its scores are nan.
                 counts[f"{place}_unread"] += 1
                 continue
-            lines += [(place, *line) for line in extra if ordered[line[1]].tokens.group in split]
+            lines += [(place, *line) for line in extra if ordered[line[1]].tokens.group in part]
     chosen = pd.DataFrame(lines, columns=columns)
     return assemble(chosen, ordered, part, tuple(shown), ("", *places))
 
