@@ -3,8 +3,15 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-import tenacity
 import xxhash
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from neurosieve.data import Document
 from neurosieve.errors import BrokenOffError, DataError
@@ -37,11 +44,10 @@ class ResumableSource:
         self.interruptions = 0
 
     def __iter__(self) -> Iterator[Document]:
-        wait = tenacity.wait_exponential(self._first_wait, max=_LONGEST_WAIT)
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_TEMPORARY),
-            stop=tenacity.stop_after_attempt(self._tries),
-            wait=wait + tenacity.wait_random(0, self._first_wait),
+        retrying = Retrying(
+            retry=retry_if_exception_type(_TEMPORARY),
+            stop=stop_after_attempt(self._tries),
+            wait=wait_exponential(self._first_wait, max=_LONGEST_WAIT) + wait_random(0, self._first_wait),
             before_sleep=self._count_interruption,
             reraise=True,
         )
@@ -70,5 +76,5 @@ class ResumableSource:
         self.digest = xxhash.xxh3_64_hexdigest(f"{self.digest}\0{document.id}\0{document.text}".encode())
         return document
 
-    def _count_interruption(self, _: tenacity.RetryCallState) -> None:
+    def _count_interruption(self, _: RetryCallState) -> None:
         self.interruptions += 1
