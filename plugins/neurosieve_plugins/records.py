@@ -2,28 +2,23 @@
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from neurosieve import ConfigError, DataError, Document, Problem, Span
+from neurosieve import DataError, Span
 
 __all__ = [
     "Record",
-    "check_field_names",
-    "id_of",
     "kind_of",
     "name_of",
-    "other_fields",
     "record_of",
     "same_fields",
     "spans_of",
     "text_of",
     "value_of",
-    "without_duplicates",
 ]
 
 T = TypeVar("T")
-Item = TypeVar("Item", Document, Problem)
 
 
 class Record(NamedTuple):
@@ -33,56 +28,14 @@ class Record(NamedTuple):
     number: int
     """Its number in its file, from 1."""
     where: str
+    prefix: str = ""
+    """What goes before its id, where several files are read."""
 
 
 def same_fields(cls: type[T], plugin: object) -> T:
     """Return a dataclass whose fields have the values of the plugin's fields of the same names."""
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]  # A dataclass.
     return cls(**{name: getattr(plugin, name) for name in names if hasattr(plugin, name)})
-
-
-def check_field_names(layout: object) -> None:
-    """Raise where a layout names a field by a blank.
-
-    Raises:
-        ConfigError: it does.
-    """
-    for name, value in vars(layout).items():
-        if value is not None and not value.strip():
-            hint = "" if name == "text_field" else ", or set it to null"
-            raise ConfigError(f"`{name}` is empty: give the name of a field of the records{hint}")
-
-
-def without_duplicates(items: Iterable[tuple[Record, Item]]) -> Iterator[Item]:
-    """Yield what records make.
-
-    Raises:
-        DataError: two of them share an id.
-    """
-    seen: dict[str, str] = {}
-    for record, item in items:
-        if item.id in seen:
-            raise DataError(
-                f"{record.where} has the id `{item.id}`, which {seen[item.id]} has too: "
-                "give each record an id of its own, or set `id_field` to null to number the records"
-            )
-        seen[item.id] = record.where
-        yield item
-
-
-def id_of(record: Record, field: str | None) -> str:
-    """Return the id that `field` of a record holds, or its number where that is None.
-
-    Raises:
-        DataError: the field holds no name.
-    """
-    return str(record.number) if field is None else name_of(record, "id_field", field)
-
-
-def other_fields(record: Record, layout: object) -> dict[str, Any]:
-    """Return the fields of a record that a layout does not name."""
-    named = vars(layout).values()
-    return {name: value for name, value in record.fields.items() if name not in named}
 
 
 def record_of(value: Any, number: int, where: str) -> Record:
@@ -165,18 +118,11 @@ def name_of(record: Record, setting: str, field: str) -> str:
 
 
 def spans_of(
-    record: Record,
-    field: str,
-    length: int | None = None,
-    start: str = "start",
-    end: str = "end",
-    label: str = "label",
+    record: Record, field: str, length: int | None = None, start: str = "start", end: str = "end", label: str = "label"
 ) -> tuple[Span, ...]:
     """Return the spans that `field` of a record lists, each an object with a start, an end and perhaps a label.
 
     Args:
-        record: the record.
-        field: its field that holds the list.
         length: how many characters the text has that the spans lie in; None if that is not known.
         start: the field of a span with its first character.
         end: the field of a span with the character behind its last.

@@ -40,9 +40,8 @@ def complete(
     if edits is not None and backend == "vllm":
         raise ConfigError("vLLM runs a model that cannot be edited: take `backend=transformers`")
     tokens = {prompt: prompt_tokens(model.tokenizer, prompt) for prompt in {request.prompt for request in requests}}
-    rows = [
-        Row(request, tokens[request.prompt], trace_key(tokens[request.prompt], request.seed)) for request in requests
-    ]
+    prompts = [(request, tokens[request.prompt]) for request in requests]
+    rows = [Row(request, prompt, trace_key(prompt, request.seed)) for request, prompt in prompts]
     _check_prompts(model, rows)
     space = traces.space(_made_with(model, sampling, edits, backend), model.name) if traces is not None else None
     missing = []
@@ -61,12 +60,13 @@ def complete(
         return Completion(row.request, *stored)
 
     try:
-        if missing and backend == "vllm":
+        if not missing:
+            return
+        if backend == "vllm" or _learns_positions(model.module):
             _check_lengths(model, missing, sampling)
+        if backend == "vllm":
             yield from complete_with_vllm(model, missing, sampling, rows_per_batch, finish, announce)
-        elif missing:
-            if _learns_positions(model.module):
-                _check_lengths(model, missing, sampling)
+        else:
             yield from complete_with_transformers(model, missing, sampling, rows_per_batch, finish, announce, edits)
     finally:
         if space is not None:
@@ -91,8 +91,7 @@ def _text(tokenizer: Any, prompt: Sequence[int], tokens: Sequence[int], stop: Se
     # Decoded behind its prompt: some tokenizers drop the space that a text begins with.
     before, whole = decode(prompt), decode([*prompt, *tokens])
     text = whole[len(before) :] if whole.startswith(before) else decode(tokens)
-    stops = [place for stopping in stop if (place := text.find(stopping)) >= 0]
-    if stops:
+    if stops := [place for stopping in stop if (place := text.find(stopping)) >= 0]:
         return text[: min(stops)]
     return text if ended else text.rstrip("\ufffd")  # A character whose last bytes did not come.
 

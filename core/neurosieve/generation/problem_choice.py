@@ -37,10 +37,8 @@ def choose_problems(
     if not by_id:
         raise DataError("there are no problems: check where they come from")
     every = by_id.values()
-    wanted = {"level": _names(every, "level", levels), "type": _names(every, "type", types)}
-    matching = [
-        problem for problem in every if all(getattr(problem, field) in names for field, names in wanted.items())
-    ]
+    wanted_levels, wanted_types = _names(every, "level", levels), _names(every, "type", types)
+    matching = [problem for problem in every if problem.level in wanted_levels and problem.type in wanted_types]
     if not matching:
         raise ConfigError(f"no problem is of levels {list(levels)} and of types {list(types)} at once: widen either")
     if n is None:

@@ -76,11 +76,11 @@ class Prompt:
                 "the prompt is a chat, and the model's tokenizer has no chat template: take a model that was trained "
                 "to chat, or another prompt, such as `prompt=notebook`"
             )
-        messages = [] if self.system is None else [{"role": "system", "content": self.system}]
+        turns = [] if self.system is None else [("system", self.system)]
         for example in self.examples:
-            messages.append({"role": "user", "content": self._question(example["problem"])})
-            messages.append({"role": "assistant", "content": example["completion"]})
-        messages.append({"role": "user", "content": self._question(problem)})
+            turns += [("user", self._question(example["problem"])), ("assistant", example["completion"])]
+        turns.append(("user", self._question(problem)))
+        messages = [{"role": role, "content": content} for role, content in turns]
         try:
             text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         except TemplateError as error:

@@ -37,11 +37,8 @@ class Edits(Protocol):
         """What tells these edits from any others."""
 
     def begin(self, seeds: Sequence[int], first: Sequence[int]) -> None:
-        """Prepare for a batch.
-
-        Args:
-            seeds: a number for each row, which its prompt and its seed alone decide.
-            first: the first column of each row that holds a token of the text; rows are padded on the left.
+        """Prepare for a batch, given a number for each row, which its prompt and its seed alone decide, and the first
+        column of each row that holds a token of the text: rows are padded on the left.
         """
 
 
@@ -56,8 +53,8 @@ class Row(NamedTuple):
 
     @property
     def seed(self) -> int:
-        """What decides the row's draws. Two prompts of the same seed draw otherwise."""
-        return _seed_of_hash(self.key)
+        """What decides the row's draws, 60 bits. Two prompts of the same seed draw otherwise."""
+        return int(self.key[:15], 16)
 
 
 Finish = Callable[[Row, Sequence[int], bool], Completion]
@@ -66,9 +63,4 @@ Finish = Callable[[Row, Sequence[int], bool], Completion]
 
 def request_seed(seed: int, sample: int) -> int:
     """Return what decides the draws of a sample: no two samples of any two seeds share it."""
-    return _seed_of_hash(hashlib.sha256(f"{seed}/{sample}".encode()).hexdigest())
-
-
-def _seed_of_hash(digest: str) -> int:
-    """Return the first 60 bits of a hash."""
-    return int(digest[:15], 16)
+    return int(hashlib.sha256(f"{seed}/{sample}".encode()).hexdigest()[:15], 16)

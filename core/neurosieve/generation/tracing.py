@@ -1,11 +1,10 @@
 """From problems to traces: the stages of `generate`, in order."""
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
@@ -22,10 +21,10 @@ from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
 from neurosieve.models.loading import LanguageModel, Model, open_model
 from neurosieve.runs.record import described
-from neurosieve.runs.recording import recording
+from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
 
-__all__ = ["TRACES", "Generate", "Traces", "generate_traces", "make_traces"]
+__all__ = ["TRACES", "Generate", "generate_traces"]
 
 TRACES = "traces.jsonl"
 """The file of a run with its traces, one a line."""
@@ -56,74 +55,6 @@ class Generate:
         check_fields(self)
 
 
-class Traces(NamedTuple):
-    """Traces, in the order of their problems."""
-
-    records: list[dict[str, Any]]
-    """One for each, in the founding schema."""
-    problems: list[Problem]
-    counts: dict[str, int]
-    warnings: list[str]
-
-
-def make_traces(
-    model: LanguageModel,
-    problems: Iterable[Problem],
-    prompt: Prompt,
-    sampling: Sampling,
-    settings: Generate,
-    announce: Callable[..., None],
-) -> Traces:
-    """Return the traces that a model makes of some problems.
-
-    Raises:
-        NeurosieveError: the settings cannot be met; what was finished is kept.
-    """
-    chosen = choose_problems(problems, settings.n, settings.levels, settings.types, settings.seed)
-    requests = {}
-    for problem in chosen:
-        text = prompt.text(problem.text, model.tokenizer)
-        for sample in range(settings.samples):
-            identity = problem.id if sample == 0 else f"{problem.id}#{sample}"
-            if identity in requests:
-                raise ConfigError(
-                    f"sample {sample} of the problem `{problem.id}` would be called `{identity}`, as another problem "
-                    "is: rename that problem"
-                )
-            request = Request(identity, text, request_seed(settings.seed, sample))
-            requests[identity] = (request, problem, sample)
-    store = TraceStore(Path(settings.store) if settings.store else None)
-    completions = {
-        completion.request.id: completion
-        for completion in complete(
-            model,
-            [request for request, _, _ in requests.values()],
-            replace(sampling, stop=(*sampling.stop, *prompt.stop)),
-            rows_per_batch=settings.rows_per_batch or (16 if model.device.type == "cpu" else 64),
-            announce=announce,
-            traces=store,
-            backend=settings.backend,
-        )
-    }
-    tokens = sum(len(completion.token_ids) for completion in completions.values())
-    ended = sum(completion.ended for completion in completions.values())
-    counts = {
-        "problems": len(chosen),
-        "traces": len(completions),
-        "tokens": tokens,
-        "ended": ended,
-        "out_of_tokens": len(completions) - ended,
-        "tokens_made": tokens - store.found_tokens,
-        "from_the_store": store.found,
-        "torn_lines": store.torn,
-    }
-    records = [
-        _record(problem, completions[identity], model.name, settings.seed, sample)
-        for identity, (_, problem, sample) in requests.items()
-    ]
-    return Traces(records, chosen, counts, _cautions(chosen, counts, sampling))
-
-
 def generate_traces(
     model: Model | LanguageModel,
     problems: Problems | Iterable[Problem],
@@ -136,18 +67,17 @@ def generate_traces(
     """Make traces of problems, and leave the run in `folder`.
 
     Raises:
-        NeurosieveError: the settings cannot be met; nothing is left in `folder`.
+        NeurosieveError: the settings cannot be met; what was finished is kept, and nothing is left in `folder`.
     """
     with recording("generate", folder, reports) as run:
         with run.stage("opening the model"):
             lm = model if isinstance(model, LanguageModel) else open_model(model)
         with run.stage("generating"):
-            traces = make_traces(lm, problems, prompt, sampling, settings, run.announce)
-        run.warnings += traces.warnings
-        run.counts.update(traces.counts)
+            chosen = choose_problems(problems, settings.n, settings.levels, settings.types, settings.seed)
+            records = _make_traces(lm, chosen, prompt, sampling, settings, run)
         choices = {"model": model, "problems": problems, "prompt": prompt, "sampling": sampling, "reports": reports}
         run.record |= {"model": lm.record(), "config": described(choices) | asdict(settings)}
-        text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in traces.records)
+        text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             atomic_write(folder / TRACES, lambda path: path.write_text(text, encoding="utf-8"))
@@ -159,10 +89,54 @@ def generate_traces(
     return run.run
 
 
+def _make_traces(
+    lm: LanguageModel, chosen: list[Problem], prompt: Prompt, sampling: Sampling, settings: Generate, run: Recording
+) -> list[dict[str, Any]]:
+    """Return the traces that a model makes of some problems, in their order; counts and warnings go to the run."""
+    requests: dict[str, tuple[Request, Problem, int]] = {}
+    for problem in chosen:
+        text = prompt.text(problem.text, lm.tokenizer)
+        for sample in range(settings.samples):
+            identity = problem.id if sample == 0 else f"{problem.id}#{sample}"
+            if identity in requests:
+                raise ConfigError(
+                    f"sample {sample} of the problem `{problem.id}` would be called `{identity}`, as another problem "
+                    "is: rename that problem"
+                )
+            requests[identity] = Request(identity, text, request_seed(settings.seed, sample)), problem, sample
+    store = TraceStore(Path(settings.store) if settings.store else None)
+    made = complete(
+        lm,
+        [request for request, _, _ in requests.values()],
+        replace(sampling, stop=(*sampling.stop, *prompt.stop)),
+        rows_per_batch=settings.rows_per_batch or (16 if lm.device.type == "cpu" else 64),
+        announce=run.announce,
+        traces=store,
+        backend=settings.backend,
+    )
+    completions = {completion.request.id: completion for completion in made}
+    tokens = sum(len(completion.token_ids) for completion in completions.values())
+    ended = sum(completion.ended for completion in completions.values())
+    run.counts.update(
+        problems=len(chosen),
+        traces=len(completions),
+        tokens=tokens,
+        ended=ended,
+        out_of_tokens=len(completions) - ended,
+        tokens_made=tokens - store.found_tokens,
+        from_the_store=store.found,
+        torn_lines=store.torn,
+    )
+    run.warnings += _cautions(chosen, run.counts, sampling)
+    return [
+        _record(problem, completions[identity], lm.name, settings.seed, sample)
+        for identity, (_, problem, sample) in requests.items()
+    ]
+
+
 def _record(problem: Problem, completion: Completion, model: str, seed: int, sample: int) -> dict[str, Any]:
     """Return a trace in the founding schema, with what else is known of it."""
-    prompt = completion.request.prompt
-    solution = problem.solution
+    prompt, solution = completion.request.prompt, problem.solution
     if problem.answer is not None and "\\boxed" not in solution:
         solution = f"{solution}\n\\boxed{{{problem.answer}}}".lstrip()  # Where readers of this schema look for it.
     return {
@@ -186,8 +160,8 @@ def _record(problem: Problem, completion: Completion, model: str, seed: int, sam
 def _cautions(problems: Iterable[Problem], counts: Mapping[str, int], sampling: Sampling) -> list[str]:
     """Return what a reader of the traces must know first."""
     warnings = []
-    texts = Counter(problem.text for problem in problems)
-    if repeated := sum(count - 1 for count in texts.values()):
+    texts = [problem.text for problem in problems]
+    if repeated := len(texts) - len(set(texts)):
         warnings.append(f"{repeated:,} problems have the text of another: their traces are the same")
     if counts["out_of_tokens"] > counts["traces"] / 2:
         warnings.append(

@@ -29,8 +29,7 @@ def complete_with_vllm(
     """
     by_id = {str(number): row for number, row in enumerate(rows)}
     engine = _engine(model, by_id, sampling, rows_at_once)
-    lengths = dict.fromkeys(by_id, 0)
-    total = len(rows) * sampling.max_new_tokens
+    lengths, total = dict.fromkeys(by_id, 0), len(rows) * sampling.max_new_tokens
     while engine.has_unfinished_requests():
         ended = []
         for output in engine.step():
@@ -40,9 +39,8 @@ def complete_with_vllm(
                 total -= sampling.max_new_tokens - len(sample.token_ids)
                 stopped = sample.finish_reason == "stop"
                 # A token that ended the text is the last of its tokens; a text that ended it is `stop_reason`.
-                tokens = list(sample.token_ids)
-                if stopped and not isinstance(sample.stop_reason, str):
-                    tokens = tokens[:-1]
+                by_token = stopped and not isinstance(sample.stop_reason, str)
+                tokens = list(sample.token_ids)[: -1 if by_token else None]
                 ended.append(finish(by_id[output.request_id], tokens, stopped))
         announce("stage_progressed", stage="generating", done=sum(lengths.values()), total=total, unit="tokens")
         yield from ended

@@ -105,13 +105,13 @@ def _from_transformer_lens(model: LanguageModel, kind: str) -> Atlas:
     by_number = "pos_embed" in adapter.component_mapping
     norm, final = blocks.submodules.get(what.norm_after), adapter.component_mapping.get("ln_final")
     return Atlas(
-        tuple(".".join(filter(None, (blocks.name, str(layer), within))) for layer in layers),
-        prod(widths),
-        model.config.max_position_embeddings if by_number else None,
-        () if norm is None else tuple(f"{blocks.name}.{layer}.{norm.name}" for layer in layers),
-        None if final is None else final.name,
-        kind,
-        widths[-1] if len(widths) > 1 else None,
+        modules=tuple(".".join(filter(None, (blocks.name, str(layer), within))) for layer in layers),
+        neurons=prod(widths),
+        context=model.config.max_position_embeddings if by_number else None,
+        norms_after=() if norm is None else tuple(f"{blocks.name}.{layer}.{norm.name}" for layer in layers),
+        final_norm=None if final is None else final.name,
+        kind=kind,
+        head=widths[-1] if len(widths) > 1 else None,
     )
 
 

@@ -28,8 +28,6 @@ class TextBatch(NamedTuple):
 
 
 class _BatchResult(NamedTuple):
-    """What came of a batch."""
-
     activations: dict[Site, Tensor]
     documents: int
     passes: int
@@ -66,27 +64,21 @@ class Reader:
             ids, tokens = [batch.token_ids[number] for number in numbers], [batch.tokens[number] for number in numbers]
             return start_reading(self.model, self.atlas, self.sites, ids, tokens)
 
-        pieces = list(
-            in_halves(
-                [range(len(batch.documents))],
-                start,
-                self.model.device,
-                lambda number: (
-                    f"document `{batch.documents[number]}`, {len(batch.token_ids[number]):,} tokens, does not fit into "
-                    f"the memory of {self.model.device}: leave it out, or take a smaller dtype or model"
-                ),
+        def too_large(number: int) -> str:
+            return (
+                f"document `{batch.documents[number]}`, {len(batch.token_ids[number]):,} tokens, does not fit into "
+                f"the memory of {self.model.device}: leave it out, or take a smaller dtype or model"
             )
-        )
+
+        pieces = list(in_halves([range(len(batch.documents))], start, self.model.device, too_large))
         tokens = sum(len(numbers) * max(len(batch.token_ids[number]) for number in numbers) for numbers, _ in pieces)
         padding = tokens - sum(map(len, batch.token_ids))
 
         def finish() -> _BatchResult:
             parts = [wait() for _, wait in pieces]
-            whole = (
-                parts[0]
-                if len(parts) == 1
-                else {site: torch.cat([part[site] for part in parts]) for site in self.sites}
-            )
+            whole = parts[0]
+            if len(parts) > 1:
+                whole = {site: torch.cat([part[site] for part in parts]) for site in self.sites}
             # Each halving makes one piece more.
             return _BatchResult(whole, len(batch.documents), len(pieces), tokens, padding, len(pieces) - 1)
 

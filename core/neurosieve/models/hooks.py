@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,27 +19,22 @@ from neurosieve.models.memory import memory_errors
 
 __all__ = ["check_finite", "evaluation_mode", "read", "start_reading", "stream_sites"]
 
+TokenIds = Sequence[npt.NDArray[np.integer[Any]]]
+"""The token ids of each document, from its first token to the last that must be read."""
+Tokens = Sequence[npt.NDArray[np.int64]]
+"""Which tokens of each document are read."""
+Activations = dict[Site, Float[Tensor, "positions neurons"]]
+
 
 class _LastSiteReadError(Exception):
     """Raised inside the forward pass once the last site was read: nothing above it is computed."""
 
 
-def read(
-    model: LanguageModel,
-    atlas: Atlas,
-    sites: Sequence[Site],
-    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
-    tokens: Sequence[npt.NDArray[np.int64]],
-) -> dict[Site, Float[Tensor, "positions neurons"]]:
+def read(model: LanguageModel, atlas: Atlas, sites: Sequence[Site], token_ids: TokenIds, tokens: Tokens) -> Activations:
     """Return the activations of some tokens of some documents, in one forward pass.
 
-    Args:
-        model: its weights are loaded now if they were not yet.
-        token_ids: the ids of each document, from its first token to the last that must be read.
-        tokens: which tokens of each document to return.
-
-    Returns:
-        For each site the activations on the CPU, in the model's dtype, document by document in the order of `tokens`.
+    They are on the CPU, in the model's dtype, document by document in the order of `tokens`. The model's weights are
+    loaded now if they were not yet.
 
     Raises:
         ModelError: a site holds NaN or infinite activations, or is not what the atlas says.
@@ -48,12 +44,8 @@ def read(
 
 
 def start_reading(
-    model: LanguageModel,
-    atlas: Atlas,
-    sites: Sequence[Site],
-    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
-    tokens: Sequence[npt.NDArray[np.int64]],
-) -> Callable[[], dict[Site, Float[Tensor, "positions neurons"]]]:
+    model: LanguageModel, atlas: Atlas, sites: Sequence[Site], token_ids: TokenIds, tokens: Tokens
+) -> Callable[[], Activations]:
     """Start to `read`, and return what gives the activations: on a GPU, calling it waits until they have arrived."""
     layers: dict[Site, int] = {}
     # One block for all sites: many that outlive the forward pass would leave the heap full of holes.
@@ -70,7 +62,7 @@ def start_reading(
     with memory_errors():
         copy, wait = _copy_to_cpu(block)
 
-    def finish() -> dict[Site, Float[Tensor, "positions neurons"]]:
+    def finish() -> Activations:
         wait()
         activations = {site: copy[layers[site]] for site in sites}
         check_finite(model, activations)
@@ -83,8 +75,8 @@ def stream_sites(
     model: LanguageModel,
     atlas: Atlas,
     sites: Sequence[Site],
-    token_ids: Sequence[npt.NDArray[np.integer[Any]]],
-    tokens: Sequence[npt.NDArray[np.int64]],
+    token_ids: TokenIds,
+    tokens: Tokens,
     take: Callable[[Site, Float[Tensor, "positions neurons"]], None],
 ) -> None:
     """Give the activations of some tokens to `take`, site by site as the forward pass reaches it, on its device.
@@ -145,32 +137,25 @@ def _copy_to_cpu(block: Tensor) -> tuple[Tensor, Callable[[], None]]:
 def _hooked(
     model: LanguageModel, atlas: Atlas, sites: Sequence[Site], keep: Callable[[Site, Tensor], None]
 ) -> Iterator[None]:
-    if model.bridge is not None:
-
-        def listener(site: Site) -> Callable[..., None]:
-            def listen(activations: Tensor, hook: Any) -> None:  # The name `hook` is TransformerLens's.
-                keep(site, activations)
-
-            return listen
-
-        with model.bridge.hooks(fwd_hooks=[(atlas.hook(site.layer), listener(site)) for site in sites]):
+    if model.bridge is not None:  # The names of a hook's arguments are TransformerLens's.
+        listeners = [(atlas.hook(site.layer), lambda value, hook, site=site: keep(site, value)) for site in sites]
+        with model.bridge.hooks(fwd_hooks=listeners):
             yield
         return
 
-    def entering(site: Site) -> Callable[[Any, tuple[Any, ...]], None]:
-        return lambda _, arguments: keep(site, arguments[0])
+    def entering(_: Any, arguments: tuple[Any, ...], *, site: Site) -> None:
+        keep(site, arguments[0])
 
-    def leaving(site: Site) -> Callable[[Any, Any, Any], None]:
-        # Some layers give more than the residual stream.
-        return lambda _, __, left: keep(site, left[0] if isinstance(left, tuple) else left)
+    def leaving(_: Any, __: Any, left: Any, *, site: Site) -> None:
+        keep(site, left[0] if isinstance(left, tuple) else left)  # Some layers give more than the residual stream.
 
     with ExitStack() as hooks:
         for site in sites:
             module = atlas.module(model, site.layer)
             hook = (
-                module.register_forward_pre_hook(entering(site))
+                module.register_forward_pre_hook(partial(entering, site=site))
                 if atlas.what.enters
-                else module.register_forward_hook(leaving(site))
+                else module.register_forward_hook(partial(leaving, site=site))
             )
             hooks.callback(hook.remove)
         yield

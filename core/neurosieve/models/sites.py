@@ -16,13 +16,13 @@ class Kind(NamedTuple):
     and where it is edited. If not it is what leaves a module, as wide as the residual stream and in its terms."""
     width: tuple[str, ...]
     """The numbers of TransformerLens's config whose product is its width; with two, it is in heads of the second."""
-    norm_after: str | None
-    """TransformerLens's name of the norm that what it writes passes on its way to the residual stream, in the
-    architectures that have one."""
     neurons: str
     """What its neurons, the coordinates, are called."""
     lacking: str
     """Why a model may not have it, for messages."""
+    norm_after: str | None = None
+    """TransformerLens's name of the norm that what it writes passes on its way to the residual stream, in the
+    architectures that have one."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -30,33 +30,27 @@ KINDS: Mapping[str, Kind] = {
         "mlp.hook_post",
         True,
         ("d_mlp",),
-        "ln2_post",
         "MLP neurons",
         "its layers keep no plain MLP with one down projection (a mixture of experts, perhaps)",
+        "ln2_post",
     ),
     "mlp_out": Kind(
         "hook_mlp_out",
         False,
         ("d_model",),
-        None,
         "MLP output dimensions",
         "what its MLPs add to the residual stream is the output of no module",
     ),
     "resid_post": Kind(
-        "hook_resid_post",
-        False,
-        ("d_model",),
-        None,
-        "residual stream dimensions",
-        "its layers pass on no residual stream",
+        "hook_resid_post", False, ("d_model",), "residual stream dimensions", "its layers pass on no residual stream"
     ),
     "attn_z": Kind(
         "attn.hook_z",
         True,
         ("n_heads", "d_head"),
-        "ln1_post",
         "attention head outputs",
         "its layers keep no plain attention with one output projection",
+        "ln1_post",
     ),
 }
 """`mlp_post`: what enters the down projection of the MLP, after the nonlinearity. `mlp_out`: what the MLP adds to the

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neurosieve.contracts import Detector
 from neurosieve.data import Document, Span, TokenizedDocument
-from neurosieve.texts.spans import check_documents, spans_of
+from neurosieve.texts.spans import Detectors, check_documents, spans_of
 
 __all__ = ["LabelledDocument", "label_document", "label_documents", "token_range", "tokenize"]
 
@@ -27,11 +26,7 @@ class LabelledDocument:
 
 
 def label_documents(
-    documents: Iterable[Document],
-    detectors: Mapping[str, Detector],
-    tokenizer: Any,
-    context: int | None,
-    counts: Counter[str],
+    documents: Iterable[Document], detectors: Detectors, tokenizer: Any, context: int | None, counts: Counter[str]
 ) -> Iterator[LabelledDocument]:
     """Yield each document with its tokens and spans; what was seen and what was left out is added to `counts`.
 
@@ -45,7 +40,7 @@ def label_documents(
 
 
 def label_document(
-    document: Document, detectors: Mapping[str, Detector], tokenizer: Any, context: int | None, counts: Counter[str]
+    document: Document, detectors: Detectors, tokenizer: Any, context: int | None, counts: Counter[str]
 ) -> LabelledDocument | None:
     """Return a document with its tokens and spans, or None if it has no token to read; `counts` as above.
 
@@ -60,20 +55,19 @@ def label_document(
     if not tokens.usable.any():
         counts["documents_empty"] += 1
         return None
-    spans: dict[str, list[Span]] = {}
-    ranges: dict[str, list[range]] = {}
+    spans: dict[str, list[Span]] = {behaviour: [] for behaviour in detectors}
+    ranges: dict[str, list[range]] = {behaviour: [] for behaviour in detectors}
     for behaviour, detector in detectors.items():
-        spans[behaviour], ranges[behaviour] = [], []
         for span in spans_of(behaviour, detector, document):
             if span.start < document.completion_start:
                 counts["spans_in_prompt"] += 1
                 continue
             covered = token_range(tokens, span)
-            if not any(tokens.usable[token] for token in covered):
+            if any(tokens.usable[token] for token in covered):
+                spans[behaviour].append(span)
+                ranges[behaviour].append(covered)
+            else:
                 counts["spans_not_readable"] += 1
-                continue
-            spans[behaviour].append(span)
-            ranges[behaviour].append(covered)
     return LabelledDocument(tokens, spans, ranges)
 
 

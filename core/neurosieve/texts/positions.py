@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,10 +62,8 @@ def assemble(
 ) -> Positions:
     """Return chosen positions in the order of documents and tokens.
 
-    Args:
-        chosen: a line per position, `place, behaviour, number, token, label`; `number` is that of its document in
-            `documents`.
-        part: the part of each group, as a number.
+    `chosen` has a line per position, `place, behaviour, number, token, label`; `number` is that of its document in
+    `documents`. `part` is the part of each group, as a number.
     """
     numbers = np.unique(chosen.number)
     used = [documents[number].tokens for number in numbers]
@@ -82,33 +79,21 @@ def assemble(
     of_line = [used[number] for number in chosen.document_number]
     starts = [int(document.starts[token]) for document, token in zip(of_line, chosen.token, strict=True)]
     ends = [int(document.ends[token]) for document, token in zip(of_line, chosen.token, strict=True)]
-    table = pd.DataFrame(
-        {
-            "place": _as_objects(chosen.place.tolist()),
-            "behaviour": _as_objects(chosen.behaviour.tolist()),
-            "document": _as_objects([document.id for document in of_line]),
-            "group": _as_objects([document.group for document in of_line]),
-            "part": _as_objects([PARTS[number] for number in part_of]),
-            "token": chosen.token.to_numpy(),
-            "label": chosen.label.to_numpy(np.int8),
-            "start": starts,
-            "end": ends,
-            "text": [d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
-        }
+    names = {
+        "place": chosen.place.tolist(),
+        "behaviour": chosen.behaviour.tolist(),
+        "document": [document.id for document in of_line],
+        "group": [document.group for document in of_line],
+        "part": [PARTS[number] for number in part_of],
+    }
+    # Names, many of them the same, are columns of objects: a column of strings would copy each of them.
+    table = pd.DataFrame({name: pd.Series(column, dtype=object) for name, column in names.items()}).assign(
+        token=chosen.token.to_numpy(),
+        label=chosen.label.to_numpy(np.int8),
+        start=starts,
+        end=ends,
+        text=[d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
     )
-    return Positions(
-        table[table.place == ""].drop(columns="place").reset_index(drop=True),
-        table[table.place != ""].reset_index(drop=True),
-        tuple(used),
-        groups,
-        rows[:, 0],
-        rows[:, 1],
-        labels,
-        behaviours,
-        places,
-    )
-
-
-def _as_objects(names: Sequence[str]) -> "pd.Series[Any]":
-    """Return names, many of them the same, as a column of objects: a column of strings would copy each of them."""
-    return pd.Series(names, dtype=object)
+    own = table[table.place == ""].drop(columns="place").reset_index(drop=True)
+    extra = table[table.place != ""].reset_index(drop=True)
+    return Positions(own, extra, tuple(used), groups, rows[:, 0], rows[:, 1], labels, behaviours, places)

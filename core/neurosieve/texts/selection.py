@@ -67,13 +67,9 @@ def choose_positions(
     seed: int,
     counts: Counter[str],
 ) -> Positions:
-    """Choose where to read and what to hold out.
+    """Choose where to read, what to compare with, and what to hold out: `seed` draws the split.
 
-    Args:
-        behaviours: their names, each a column of labels; a behaviour that shows nowhere is left out.
-        control: chooses the positions to compare with.
-        seed: draws the split.
-        counts: how many positions were left out, and why, is added to it.
+    A behaviour that shows nowhere is left out. How many positions were left out, and why, is added to `counts`.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
@@ -94,7 +90,6 @@ def choose_positions(
     columns = ["place", "behaviour", "number", "token", "label"]
     part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed)
     # The ranking's own positions alone decide the split: documents that only another place would add are left out.
-    split = set(part)
     for place in places:
         elsewhere, ignored = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
         for behaviour in shown:
@@ -103,17 +98,13 @@ def choose_positions(
             except NeurosieveError:  # There is nothing to read, or nothing to compare with: its scores are nan.
                 counts[f"{place}_unread"] += 1
                 continue
-            lines += [(place, *line) for line in extra if ordered[line[1]].tokens.group in split]
+            lines += [(place, *line) for line in extra if ordered[line[1]].tokens.group in part]
     chosen = pd.DataFrame(lines, columns=columns)
     return assemble(chosen, ordered, part, tuple(shown), ("", *places))
 
 
 def _positions_of(
-    behaviour: str,
-    documents: Sequence[LabelledDocument],
-    control: Control,
-    selection: Selection,
-    counts: Counter[str],
+    behaviour: str, documents: Sequence[LabelledDocument], control: Control, selection: Selection, counts: Counter[str]
 ) -> list[tuple[str, int, int, int]]:
     """Return a line per present and per control position: behaviour, number of the document, token, label."""
     onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
@@ -131,7 +122,6 @@ def _positions_of(
     typical = max(1, round(ratio * total / len(positive)))
     anchors = _anchors(behaviour, documents, positive, present if selection.at in ("span", "context") else onsets)
     lines = [(behaviour, number, token, 1) for number in positive for token in sorted(present[number])]
-    controls = 0
     for number in sorted(positive + _negatives(documents, onsets, selection)):
         tokens, spans = documents[number].tokens, documents[number].ranges[behaviour]
         chosen = control.choose(
@@ -142,10 +132,8 @@ def _positions_of(
         )
         covered = {token for span in spans for token in span} | present[number]
         places = {int(anchor) + offset for anchor in chosen for offset in _offsets(selection)}
-        read = sorted(token for token in places - covered if _usable(tokens, token))
-        lines += [(behaviour, number, token, 0) for token in read]
-        controls += len(read)
-    if not controls:
+        lines += [(behaviour, number, token, 0) for token in sorted(places - covered) if _usable(tokens, token)]
+    if len(lines) == total:
         raise DataError(
             f"`{behaviour}` has {total:,} positions where it shows and none to compare with: "
             "give texts in which it does not always show, or another control (`control=distant control.tokens=2`)"
@@ -154,19 +142,13 @@ def _positions_of(
 
 
 def _anchors(
-    behaviour: str,
-    documents: Sequence[LabelledDocument],
-    positive: Sequence[int],
-    tokens: Sequence[Collection[int]],
+    behaviour: str, documents: Sequence[LabelledDocument], positive: Sequence[int], tokens: Sequence[Collection[int]]
 ) -> Present:
     """Return the words and places that controls are matched on: those that are read, of the whole span or its onset."""
     anchors = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
-    return Present(
-        here=(),
-        onsets=(),
-        anchor_token_ids=np.array([document.token_ids[token] for document, token in anchors]),
-        anchor_relative=np.array([document.relative[token] for document, token in anchors]),
-    )
+    token_ids = np.array([document.token_ids[token] for document, token in anchors])
+    relative = np.array([document.relative[token] for document, token in anchors])
+    return Present(here=(), onsets=(), anchor_token_ids=token_ids, anchor_relative=relative)
 
 
 def _negatives(

@@ -18,6 +18,7 @@ from neurosieve.wording import plural
 __all__ = [
     "Detect",
     "DetectedDocument",
+    "Detectors",
     "check_detectors",
     "check_document",
     "check_documents",
@@ -27,6 +28,9 @@ __all__ = [
     "spans_of",
     "spans_table",
 ]
+
+Detectors = Mapping[str, Detector]
+"""The detector of each behaviour, by name."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class DetectedDocument(NamedTuple):
     """The spans of each behaviour in the completion, in the order of the text."""
 
 
-def check_detectors(detectors: Mapping[str, Detector]) -> None:
+def check_detectors(detectors: Detectors) -> None:
     """Raise ConfigError unless each is a Detector."""
     for name, detector in detectors.items():
         if not isinstance(detector, Detector):
@@ -82,19 +86,13 @@ def check_documents(documents: Iterable[Document]) -> Iterator[Document]:
         DataError: one of them is not a document, or two share an id.
     """
     seen: set[str] = set()
-    end: Any = object()
     with failures_of(documents):
-        remaining = iter(documents)
-    while True:
-        with failures_of(documents):
-            document: Any = next(remaining, end)
-        if document is end:
-            return
-        check_document(document)
-        if document.id in seen:
-            raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
-        seen.add(document.id)
-        yield document
+        for document in documents:
+            check_document(document)
+            if document.id in seen:
+                raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
+            seen.add(document.id)
+            yield document
 
 
 def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Span]:
@@ -115,10 +113,7 @@ def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Spa
 
 
 def detect_each(
-    documents: Iterable[Document],
-    detectors: Mapping[str, Detector],
-    counts: Counter[str],
-    announce: Callable[..., None],
+    documents: Iterable[Document], detectors: Detectors, counts: Counter[str], announce: Callable[..., None]
 ) -> Iterator[DetectedDocument]:
     """Yield each document with its spans; what was seen and what was left out is added to `counts`.
 
@@ -141,10 +136,7 @@ def detect_each(
 
 
 def detect_all(
-    documents: Iterable[Document],
-    detectors: Mapping[str, Detector],
-    counts: Counter[str],
-    announce: Callable[..., None],
+    documents: Iterable[Document], detectors: Detectors, counts: Counter[str], announce: Callable[..., None]
 ) -> list[DetectedDocument]:
     """Return every document with its spans, as `detect_each` yields them.
 
@@ -160,32 +152,22 @@ def detect_all(
 def spans_table(detected: Sequence[DetectedDocument], around: int) -> pd.DataFrame:
     """Return a line per behaviour and span, `behaviour, document, group, start, end, label, text, before, after`."""
     behaviours = detected[0].spans if detected else ()
-    lines = [
-        (
-            behaviour,
-            document.id,
-            document.group,
-            *span,
-            document.text[span.start : span.end],
-            document.text[max(0, span.start - around) : span.start],
-            document.text[span.end : span.end + around],
-        )
-        for behaviour in behaviours
-        for document, spans in detected
-        for span in spans[behaviour]
-    ]
+    lines = []
+    for behaviour in behaviours:
+        for document, spans in detected:
+            for start, end, label in spans[behaviour]:
+                text, before = document.text[start:end], document.text[max(0, start - around) : start]
+                after = document.text[end : end + around]
+                lines.append((behaviour, document.id, document.group, start, end, label, text, before, after))
     columns = ["behaviour", "document", "group", "start", "end", "label", "text", "before", "after"]
     return pd.DataFrame(lines, columns=columns)
 
 
 def phrases_table(spans: pd.DataFrame) -> pd.DataFrame:
     """Return how often each phrase was found, `behaviour, label, spans, documents`, the most frequent first."""
-    counted = spans.groupby(["behaviour", "label"], sort=False)["document"].agg(["size", "nunique"]).reset_index()
-    counted.columns = pd.Index(["behaviour", "label", "spans", "documents"])
-    order = {behaviour: place for place, behaviour in enumerate(spans["behaviour"].unique())}
-    return counted.sort_values(
-        ["behaviour", "spans", "label"],
-        ascending=[True, False, True],
-        key=lambda column: column.map(order) if column.name == "behaviour" else column,
-        ignore_index=True,
+    counted = spans.groupby(["behaviour", "label"], sort=False).agg(
+        spans=("document", "size"), documents=("document", "nunique")
     )
+    ranked = counted.sort_values(["spans", "label"], ascending=[False, True]).reset_index()
+    order = {behaviour: place for place, behaviour in enumerate(spans["behaviour"].unique())}
+    return ranked.sort_values("behaviour", key=lambda names: names.map(order), kind="stable", ignore_index=True)

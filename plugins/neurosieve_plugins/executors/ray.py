@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
-from neurosieve import ConfigError, Executor, ExecutorError
+from annotated_types import Ge
+
+from neurosieve import ConfigError, Executor, ExecutorError, check_fields
 
 __all__ = ["Ray"]
 
@@ -25,22 +27,19 @@ _log = logging.getLogger(__name__)
 class Ray(Executor):
     """In worker processes of Ray (extra `ray`), on this machine or a cluster; each opens the model for itself."""
 
-    workers: int = 2
+    workers: Annotated[int, Ge(1)] = 2
     """How many processes."""
-    cpus: int = 1
+    cpus: Annotated[int, Ge(1)] = 1
     """The processor cores, and threads, of each."""
-    gpus: float = 0.0
+    gpus: Annotated[float, Ge(0)] = 0.0
     """The GPUs of each: 1 for one worker a GPU."""
     address: str | None = None
     """The cluster, as `ray.init` takes it: `auto`, `ray://head:10001`; null starts Ray on this machine alone."""
-    retries: int = 3
+    retries: Annotated[int, Ge(0)] = 3
     """How often a unit of work is done again when its worker died, before that is an error."""
 
     def __post_init__(self) -> None:
-        for name, least in (("workers", 1), ("cpus", 1), ("gpus", 0), ("retries", 0)):
-            value = getattr(self, name)
-            if not value >= least:
-                raise ConfigError(f"`{name}` of the executor `ray` is {value}: it must be at least {least}")
+        check_fields(self, "the executor `ray`: ")
 
     def map(
         self, prepare: Callable[[], Callable[[Iterable[Any]], Iterator[Any]]], units: Iterable[Any]

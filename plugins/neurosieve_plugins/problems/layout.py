@@ -1,25 +1,16 @@
 """How a record makes a problem."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from neurosieve import DataError, Problem
-from neurosieve_plugins.records import (
-    Record,
-    check_field_names,
-    id_of,
-    kind_of,
-    other_fields,
-    text_of,
-    value_of,
-    without_duplicates,
-)
+from neurosieve_plugins.layout import Layout
+from neurosieve_plugins.records import Record, kind_of, text_of, value_of
 
 __all__ = ["ProblemLayout"]
 
 
 @dataclass(frozen=True)
-class ProblemLayout:
+class ProblemLayout(Layout[Problem]):
     """Which field of a record holds what, and how a problem is made of them."""
 
     text_field: str
@@ -29,36 +20,21 @@ class ProblemLayout:
     type_field: str | None
     id_field: str | None
 
-    def __post_init__(self) -> None:
-        check_field_names(self)
-
-    def problems(self, records: Iterable[Record]) -> Iterator[Problem]:
-        """Yield the problem of each record.
-
-        Raises:
-            DataError: a record makes no problem, or two of them share an id.
-        """
-        return without_duplicates((record, self.problem(record)) for record in records)
-
-    def problem(self, record: Record) -> Problem:
+    def item(self, record: Record) -> Problem:
         """Return the problem that a record makes.
 
         Raises:
             DataError: the record lacks a field, or holds something else in it.
         """
-        text = text_of(record, "text_field", self.text_field)
-        if not text.strip():
-            raise DataError(
-                f"{record.where} has no problem, for its `{self.text_field}` is blank: leave the record out"
-            )
+        text = self.text(record, "problem")
         return Problem(
-            id=id_of(record, self.id_field),
+            id=self.id(record),
             text=text,
             answer=_text(record, "answer_field", self.answer_field),
             level=_level(record, self.level_field),
             type=_text(record, "type_field", self.type_field) or "",
             solution=_text(record, "solution_field", self.solution_field) or "",
-            metadata=other_fields(record, self),
+            metadata=self.other_fields(record),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from neurosieve import ConfigError, Document, Source
 from neurosieve_plugins.dataset_records import DatasetRecords
 from neurosieve_plugins.records import same_fields
-from neurosieve_plugins.sources.layout import Layout
+from neurosieve_plugins.sources.layout import DocumentLayout
 
 __all__ = ["HuggingFace"]
 
@@ -73,13 +73,13 @@ class HuggingFace(Source):
         return same_fields(DatasetRecords, self)
 
     @property
-    def _layout(self) -> Layout:
-        return same_fields(Layout, self)
+    def _layout(self) -> DocumentLayout:
+        return same_fields(DocumentLayout, self)
 
     def __iter__(self) -> Iterator[Document]:
         if self.streaming:  # There may be any number of records: to remember each id would fill the memory.
-            return (self._layout.document(record) for record in self._records)
-        return self._layout.documents(("", record) for record in self._records)
+            return map(self._layout.item, self._records)
+        return self._layout.items(self._records)
 
     def shard(self, rank: int, world_size: int) -> Source:
         """Return a part: of whole files, where a stream has enough of them and its records have ids of their own."""

@@ -1,26 +1,16 @@
 """How a record makes a document."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from neurosieve import ConfigError, DataError, Document, Span
-from neurosieve_plugins.records import (
-    Record,
-    check_field_names,
-    id_of,
-    kind_of,
-    name_of,
-    other_fields,
-    spans_of,
-    text_of,
-    without_duplicates,
-)
+from neurosieve_plugins.layout import Layout
+from neurosieve_plugins.records import Record, kind_of, name_of, spans_of, text_of
 
-__all__ = ["Layout"]
+__all__ = ["DocumentLayout"]
 
 
 @dataclass(frozen=True)
-class Layout:
+class DocumentLayout(Layout[Document]):
     """Which field of a record holds what, and how a document is made of them."""
 
     text_field: str
@@ -33,32 +23,30 @@ class Layout:
     """The field with the character of the text where the completion starts, for records that have it."""
 
     def __post_init__(self) -> None:
-        check_field_names(self)
+        super().__post_init__()
         names = [self.text_field, self.prompt_field, self.id_field, self.spans_field]
         if twice := sorted({name for name in names if name is not None and names.count(name) > 1}):
             raise ConfigError(f"`{twice[0]}` is given for two of a record's fields: name each field once")
 
-    def document(self, record: Record, prefix: str = "") -> Document:
-        """Return the document that a record makes; `prefix` goes before its id.
+    def item(self, record: Record) -> Document:
+        """Return the document that a record makes.
 
         Raises:
             DataError: the record lacks a field, or holds something else in it.
         """
-        text = text_of(record, "text_field", self.text_field)
-        if not text.strip():
-            raise DataError(f"{record.where} has no text, for its `{self.text_field}` is blank: leave the record out")
+        text = self.text(record, "text")
         prompt = "" if self.prompt_field is None else text_of(record, "prompt_field", self.prompt_field)
         start = self._start(record, prompt, text)
-        identity = id_of(record, self.id_field)
+        identity = self.id(record)
         if self.group_field is not None:
             group = name_of(record, "group_field", self.group_field)
         else:
-            group = (prompt + text)[:start].strip() or prefix + identity
+            group = (prompt + text)[:start].strip() or identity
         annotations: tuple[Span, ...] = ()
         if self.spans_field is not None:
             spans = spans_of(record, self.spans_field, len(text))
             annotations = tuple(Span(begin + len(prompt), end + len(prompt), label) for begin, end, label in spans)
-        return Document(prefix + identity, prompt + text, group, start, annotations, other_fields(record, self))
+        return Document(identity, prompt + text, group, start, annotations, self.other_fields(record))
 
     def _start(self, record: Record, prompt: str, text: str) -> int:
         """Return the character of prompt and text where the completion starts."""
@@ -73,11 +61,3 @@ class Layout:
                 "correct the record, or set `start_field` to null"
             )
         return len(prompt) + start
-
-    def documents(self, records: Iterable[tuple[str, Record]]) -> Iterator[Document]:
-        """Yield the document of each record, given with what goes before its id.
-
-        Raises:
-            DataError: a record makes no document, or two of them share an id.
-        """
-        return without_duplicates((record, self.document(record, prefix)) for prefix, record in records)

@@ -7,7 +7,7 @@ from pathlib import Path
 from neurosieve import ConfigError, DataError, Document, Source
 from neurosieve_plugins.record_files import read_records
 from neurosieve_plugins.records import Record, same_fields
-from neurosieve_plugins.sources.layout import Layout
+from neurosieve_plugins.sources.layout import DocumentLayout
 
 __all__ = ["Traces"]
 
@@ -52,21 +52,21 @@ class Traces(Source):
         _ = self._layout
 
     @property
-    def _layout(self) -> Layout:
-        return same_fields(Layout, self)
+    def _layout(self) -> DocumentLayout:
+        return same_fields(DocumentLayout, self)
 
     def __iter__(self) -> Iterator[Document]:
-        return self._layout.documents(self._records())
+        return self._layout.items(self._records())
 
-    def _records(self) -> Iterator[tuple[str, Record]]:
+    def _records(self) -> Iterator[Record]:
         path = Path(self.path).expanduser()
         # The name of a file that exists is never a pattern, whatever characters it holds.
         if path.exists() or not any(character in self.path for character in "*?["):
-            yield from (("", record) for record in read_records(path))
+            yield from read_records(path)
             return
         folder = Path(path.anchor)
         files = sorted(file for file in folder.glob(str(path.relative_to(path.anchor))) if file.is_file())
         if not files:
             raise DataError(f"no file is named like the pattern `{self.path}`: correct it")
         for file in files:
-            yield from ((f"{file.stem}/", record) for record in read_records(file))
+            yield from (record._replace(prefix=f"{file.stem}/") for record in read_records(file))

@@ -123,7 +123,7 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("wrong", [{"workers": 0}, {"cpus": 0}, {"gpus": -1.0}, {"retries": -1}])
 def test_a_number_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=f"`{next(iter(wrong))}` of the executor `ray`"):
+    with pytest.raises(ConfigError, match=f"the executor `ray`: {next(iter(wrong))} is "):
         Ray(**wrong)
 
 
