@@ -17,12 +17,14 @@ from neurosieve.testing.plugins import require
 __all__ = [
     "PLANTED",
     "SHARDS",
+    "arrays_of",
     "copy_of",
     "of_behaviour",
     "of_neurons",
     "parts_of",
     "random_batch",
     "rows",
+    "same",
     "shuffled",
     "summary",
     "summary_of_parts",
@@ -53,10 +55,20 @@ def random_batch(seed: int = 0, planted: int = PLANTED) -> Batch:
     return Batch(Site(0), activations, labels, documents=documents, groups=documents // 2, token_ids=token_ids)
 
 
+def same(left: Tensor, right: Tensor, rtol: float = 1e-3) -> bool:
+    """Return whether numbers are the same but for sums in float32, or for a solver that stops when it is near."""
+    close = {"rtol": rtol, "atol": 1e-4, "equal_nan": True}
+    return left.shape == right.shape and torch.allclose(left.double(), right.double(), **close)
+
+
+def arrays_of(batch: Batch) -> dict[str, Tensor]:
+    """Return the arrays of a batch by name: one row a position."""
+    return {name: getattr(batch, name) for name in ("activations", "labels", "documents", "groups", "token_ids")}
+
+
 def rows(batch: Batch, chosen: Tensor) -> Batch:
     """Return some positions of a batch, by number or by mask."""
-    parts = ("activations", "labels", "documents", "groups", "token_ids")
-    return dataclasses.replace(batch, **{name: getattr(batch, name)[chosen] for name in parts})
+    return dataclasses.replace(batch, **{name: values[chosen] for name, values in arrays_of(batch).items()})
 
 
 def shuffled(batch: Batch) -> Batch:
