@@ -30,7 +30,6 @@ AWKWARD = (
 """Texts that a page may trip over."""
 
 _BEHAVIOURS = ("backtracking", MARKUP)
-_VERSIONS = {"python": "3.11", "neurosieve": "0", "torch": MARKUP}
 _MODEL = {"name": f"tiny {MARKUP}", "dtype": "float32", "device": "cpu", "layers": [0, 1, 2], "neurons_per_layer": 40}
 
 
@@ -55,13 +54,16 @@ def written_runs(folder: Path) -> list[Run]:
 
 
 def _record(command: str, **more: Any) -> dict[str, Any]:
-    record = {
+    return {
         "command": command,
         "warnings": [f"beware of {MARKUP}", f"the document {AWKWARD[2]} is empty"],
         "counts": {"documents": 12},
         "model": _MODEL,
+        "timings_seconds": {"reading": 1.5},
+        "versions": {"python": "3.11", "neurosieve": "0", "torch": MARKUP},
+        "hashes": {"positions": "0f"},
+        **more,
     }
-    return {**record, "timings_seconds": {"reading": 1.5}, "versions": _VERSIONS, "hashes": {"positions": "0f"}, **more}
 
 
 def _grid(**columns: Iterable[Any]) -> pd.DataFrame:
@@ -90,7 +92,7 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
     tables = {
         "neurons": neurons,
         "positions": pd.DataFrame(positions),
-        "spans": pd.concat([_spans(behaviour) for behaviour in behaviours], ignore_index=True),
+        "spans": _spans(*behaviours),
         "activations": _activations(neurons, ("ranking", "heldout") if held_out else ("ranking",), rng),
     }
     if held_out:
@@ -139,11 +141,10 @@ def _scored(table: pd.DataFrame, auc: Any, auc_heldout: Any, half_width: Any) ->
     return table.assign(**ends)
 
 
-def _spans(behaviour: str) -> pd.DataFrame:
+def _spans(*behaviours: str) -> pd.DataFrame:
     labels = [*AWKWARD, *AWKWARD[:2], AWKWARD[0], ""]
-    return pd.DataFrame(
+    spans = pd.DataFrame(
         {
-            "behaviour": behaviour,
             "document": [f"{text} {number}" for number, text in enumerate(labels)],
             "group": labels,
             "part": "ranking",
@@ -155,6 +156,7 @@ def _spans(behaviour: str) -> pd.DataFrame:
             "after": "after\n",
         }
     )
+    return _grid(behaviour=behaviours).merge(spans, how="cross")
 
 
 def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.Generator) -> pd.DataFrame:
@@ -165,11 +167,10 @@ def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.G
 
 
 def _rescored(folder: Path, find: Run) -> Run:
-    kept = ("behaviours", "scorers", "rank_by", "neutral", "counts")
-    record = dict(find.run)
-    copied = {**{name: record[name] for name in kept}, "run": str(find.folder), "config": {"texts": MARKUP}}
+    copied = {name: find.run[name] for name in ("behaviours", "scorers", "rank_by", "neutral", "counts")}
+    record = _record("rescore", **copied, run=str(find.folder), config={"texts": MARKUP})
     neurons = find.table("neurons").drop(columns=["p", "p_fwer", "q_fdr", "verdict", "stability", "beats_baselines"])
-    return write_run(folder, _record("rescore", **copied), {"neurons": neurons, "spans": find.table("spans")})
+    return write_run(folder, record, {"neurons": neurons, "spans": find.table("spans")})
 
 
 def _show(folder: Path, find: Run) -> Run:
@@ -222,7 +223,7 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
     effects["p_controls"] = np.where(target, 0.05, np.nan)
     tables = {"neurons": pd.DataFrame({"set": ["target"], "control_set": -1, "layer": 0, "neuron": 3, "place": 1})}
     if mode == "generated":
-        none = {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
+        none: dict[str, Any] = {"set": "unedited", "control_set": -1, "intervention": "none", "strength": 0.0, "k": 0}
         unedited = effects.head(1).assign(**none, value=0.3, low=0.2, high=0.4, difference=np.nan)
         effects = pd.concat([effects, unedited], ignore_index=True)
         traces = pd.DataFrame({"set": ["unedited", "target"], "k": [0, 10], "strength": 1.0})
@@ -274,10 +275,10 @@ def _detect(folder: Path) -> Run:
     undefined_last = np.array([1, 1, 1, np.nan])
     agreement = detectors.assign(precision=0.83 * undefined_last, recall=0.05, f1=0.1 * undefined_last)
     counts = {"true_positive": 10, "false_positive": 2, "false_negative": 190, "sentences": 5814}
-    spans = pd.concat([_spans(behaviour) for behaviour in _BEHAVIOURS], ignore_index=True)
+    spans = _spans(*_BEHAVIOURS)
     phrases = spans.groupby(["behaviour", "label"]).document.agg(spans="size", documents="nunique").reset_index()
-    tables = {"spans": spans, "phrases": phrases, "agreement": agreement.assign(**counts)}
-    tables["confusion"] = detectors.assign(sentences=100, detected=20, share=0.2)
+    confusion = detectors.assign(sentences=100, detected=20, share=0.2)
+    tables = {"spans": spans, "phrases": phrases, "agreement": agreement.assign(**counts), "confusion": confusion}
     return write_run(folder, _record("detect", behaviours=list(_BEHAVIOURS)), tables)
 
 
