@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from neurosieve import Document, Span
 from neurosieve.registry import KINDS, Plugin, installed
-from neurosieve.testing import CHECKS, Check
+from neurosieve.testing import CHECKS, Check, check_statistic
 from neurosieve_plugins.detectors.learned import Learned
 
 PLUGINS = list(installed())
@@ -60,15 +61,22 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "problems/file": lambda folder: {"path": some_problems(folder)},
     "problems/huggingface": lambda folder: {"dataset": "json", "data_files": (some_problems(folder),)},
     "problems/reasoning_gym": problems_of_the_gym,
+    "source/arithmetic": lambda _: {"documents": 50},
     "source/huggingface": some_records,
     "source/text": some_texts,
     "source/traces": some_traces,
     "detector/learned": a_trained_detector,
     "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İ", "straße", "let me")},
     "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
+    "scorer/k_sparse": lambda _: {"ks": (1, 2, 4), "folds": 2},
+    "scorer/sparse_probe": lambda _: {"Cs": (0.3, 1.0), "folds": 2, "bootstraps": 3},
     "report/figures": lambda _: {"formats": ("svg",)},
 }
 """Fields of the plugins that have some without a default, or whose defaults take long: by kind and name."""
+
+
+check_statistic_once = functools.cache(check_statistic)
+"""Check a statistic, unless an equal one passed before: many scorers share one."""
 
 
 def fields_without_default(plugin: Plugin) -> list[str]:
@@ -107,8 +115,9 @@ def test_every_plugin_with_required_fields_has_an_example_here(plugin: Plugin) -
     ],
 )
 def test_every_plugin_keeps_its_contract(
-    plugin: Plugin, check: Check, tmp_path: Path, request: pytest.FixtureRequest
+    plugin: Plugin, check: Check, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("neurosieve.testing.scorers.check_statistic", check_statistic_once)
     if plugin.name == "ray":
         request.getfixturevalue("ray_alone")
     if plugin.kind == "report":

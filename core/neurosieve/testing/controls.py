@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,6 @@ from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, s
 
 __all__ = ["CONTROL_CHECKS", "check_control"]
 
-_COUNTS = (0, 1, 7, 1000)
-
 
 class _Case(NamedTuple):
     """A document to choose from."""
@@ -24,21 +23,13 @@ class _Case(NamedTuple):
     present: Present
 
 
-def _case(what: str, usable: Sequence[bool], spans: Sequence[range], elsewhere: int = 30) -> _Case:
+def _case(what: str, usable: Sequence[bool], spans: Sequence[range] = (), elsewhere: int = 30) -> _Case:
     """Return a document of tokens that recur, with spans in it and `elsewhere` onsets in other documents."""
     tokens, rng = len(usable), np.random.default_rng(7)
-    token_ids = rng.integers(0, 8, tokens)
-    relative = np.linspace(0, 1, tokens)
+    token_ids, relative, starts = rng.integers(0, 8, tokens), np.linspace(0, 1, tokens), np.arange(tokens)
     onsets = [span.start for span in spans]
     document = TokenizedDocument(
-        id=what,
-        group=what,
-        text="x" * tokens,
-        token_ids=token_ids,
-        starts=np.arange(tokens),
-        ends=np.arange(tokens) + 1,
-        usable=np.array(usable, dtype=bool),
-        relative=relative,
+        what, what, "x" * tokens, token_ids, starts, starts + 1, np.array(usable, dtype=bool), relative
     )
     present = Present(
         here=spans,
@@ -53,11 +44,11 @@ def _cases() -> list[_Case]:
     completion = [token >= 20 and token % 11 != 0 for token in range(300)]
     return [
         _case("a document with the behaviour", completion, [range(60, 64), range(62, 70), range(200, 201)]),
-        _case("a document without the behaviour", completion, []),
+        _case("a document without the behaviour", completion),
         _case("a document that is all behaviour", completion, [range(20, 300)]),
         _case("a document with the behaviour at either end", completion, [range(20, 25), range(290, 300)]),
         _case("a short document", [True] * 5, [range(2, 3)]),
-        _case("the behaviour nowhere", completion, [], elsewhere=0),
+        _case("the behaviour nowhere", completion, elsewhere=0),
         *_unusable(),
     ]
 
@@ -66,9 +57,9 @@ def _unusable() -> list[_Case]:
     behaviour = range(60, 64)
     usable = [token in behaviour for token in range(300)]
     return [
-        _case("a document without a usable token", [False] * 300, []),
+        _case("a document without a usable token", [False] * 300),
         _case("a document with the behaviour but no other usable token", usable, [behaviour]),
-        _case("a document without a token", [], []),
+        _case("a document without a token", []),
     ]
 
 
@@ -78,12 +69,11 @@ def _chosen(control: Control, case: _Case, count: int, seed: int = 0) -> list[An
 
 
 def _choices(control: Control) -> Iterator[tuple[str, _Case, int, list[Any]]]:
-    for case in _cases():
-        for count in _COUNTS:
-            # Of a copy: whether it is left alone is another check.
-            chosen = _chosen(control, copy.deepcopy(case), count)
-            what = f"{shown(control)}, asked for {count} tokens of {case.what}, gives {shown(chosen)}"
-            yield what, case, count, chosen
+    for case, count in product(_cases(), (0, 1, 7, 1000)):
+        # Of a copy: whether it is left alone is another check.
+        chosen = _chosen(control, copy.deepcopy(case), count)
+        what = f"{shown(control)}, asked for {count} tokens of {case.what}, gives {shown(chosen)}"
+        yield what, case, count, chosen
 
 
 def it_chooses_at_most_so_many_different_tokens(control: Control) -> None:
@@ -96,8 +86,8 @@ def it_chooses_at_most_so_many_different_tokens(control: Control) -> None:
 def it_chooses_usable_tokens_outside_the_spans(control: Control) -> None:
     """Assert that what is chosen may be a position and does not show the behaviour."""
     for what, case, _, chosen in _choices(control):
+        tokens = len(case.document.token_ids)
         for token in chosen:
-            tokens = len(case.document.token_ids)
             exists = isinstance(token, int | np.integer) and 0 <= token < tokens
             require(exists, f"{what}: {shown(token)} is not a token of its {tokens}")
             require(case.document.usable[token], f"{what}: token {token} is not usable")

@@ -8,7 +8,7 @@ import torch
 from neurosieve.contracts import Control, Scorer
 from neurosieve.data import Batch, Present, Site, TokenizedDocument
 from neurosieve.scoring.engine import score_batch
-from neurosieve.testing.plugins import Check, shown, trying
+from neurosieve.testing.plugins import Check, require, shown, trying
 
 __all__ = ["DECLARATION_CHECKS", "need_of_other_documents_is_declared"]
 
@@ -32,32 +32,23 @@ def an_area_is_declared(scorer: Scorer[Any]) -> None:
         return
     with trying(scorer, "as it scores a neuron that always fires more, its opposite, and a silent one"):
         value = score_batch(_batch(), scorer).value[0].double().cpu()
-    if scorer.area != torch.allclose(value, _AREAS, atol=1e-3):
-        raise AssertionError(
-            f"{shown(scorer)} declares `area = {scorer.area}`, and scores {value.tolist()} where an AUC is "
-            f"{_AREAS.tolist()}"
-        )
+    evidence = f"scores {value.tolist()} where an AUC is {_AREAS.tolist()}"
+    _require_declared(scorer, "area", torch.allclose(value, _AREAS, atol=1e-3), evidence)
 
 
 def the_bound_of_its_statistic_is_declared(scorer: Scorer[Any]) -> None:
     """Assert that `bounded` is true where, and only where, that of the statistic is."""
     with trying(scorer, "as its statistic is asked for"):
         bounded = scorer.statistic.bounded
-    if scorer.bounded != bounded:
-        raise AssertionError(
-            f"{shown(scorer)} declares `bounded = {scorer.bounded}`, and that of its statistic is {bounded}"
-        )
+    _require_declared(scorer, "bounded", bounded, f"that of its statistic is {bounded}")
 
 
 def contributions_are_declared(scorer: Scorer[Any]) -> None:
     """Assert that `between_documents` is true where, and only where, there are `contributions`."""
     with trying(scorer, "as it gives the contributions of positions of one behaviour"):
         shares = scorer.contributions(_batch())
-    if scorer.between_documents != (shares is not None):
-        raise AssertionError(
-            f"{shown(scorer)} declares `between_documents = {scorer.between_documents}`, and its `contributions` are "
-            f"{'None' if shares is None else 'not None'}"
-        )
+    evidence = f"its `contributions` are {'None' if shares is None else 'not None'}"
+    _require_declared(scorer, "between_documents", shares is not None, evidence)
 
 
 DECLARATION_CHECKS: tuple[Check, ...] = (
@@ -75,8 +66,10 @@ def need_of_other_documents_is_declared(control: Control) -> None:
     nowhere = Present((), (), np.empty(0, dtype=np.int64), np.empty(0))
     with trying(control, "as 1000 tokens of a document are asked for, and nothing is known of others"):
         chosen = len(control.choose(document, nowhere, 1000, np.random.default_rng(0)))
-    if control.needs_other_documents != (chosen == 0):
-        raise AssertionError(
-            f"{shown(control)} declares `needs_other_documents = {control.needs_other_documents}`, and chooses "
-            f"{chosen} of 1000 tokens where nothing is known of other documents"
-        )
+    evidence = f"chooses {chosen} of 1000 tokens where nothing is known of other documents"
+    _require_declared(control, "needs_other_documents", chosen == 0, evidence)
+
+
+def _require_declared(plugin: object, name: str, truth: bool, evidence: str) -> None:
+    declared = getattr(plugin, name)
+    require(declared == truth, f"{shown(plugin)} declares `{name} = {declared}`, and {evidence}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from neurosieve.contracts import Executor
 from neurosieve.errors import ConfigError, DataError
@@ -40,12 +41,11 @@ def it_has_workers(executor: Executor) -> None:
 
 def every_unit_is_done_once_and_in_order(executor: Executor) -> None:
     """Assert that what comes of the units comes once each and in their order, also where the work looks ahead."""
-    for count in (0, 1, 7, 40):
-        for ahead in (0, 2):
-            with trying(executor, f"as it maps {count} units"):
-                squares = list(executor.map(_Squares(ahead), iter(range(count))))
-            right = squares == [unit * unit for unit in range(count)]
-            require(right, f"{shown(executor)} returns {shown(squares)} as the squares of the numbers below {count}")
+    for count, ahead in product((0, 1, 7, 40), (0, 2)):
+        with trying(executor, f"as it maps {count} units"):
+            squares = list(executor.map(_Squares(ahead), iter(range(count))))
+        right = squares == [unit * unit for unit in range(count)]
+        require(right, f"{shown(executor)} returns {shown(squares)} as the squares of the numbers below {count}")
 
 
 def units_are_taken_as_they_are_needed(executor: Executor) -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Contrast, Interval, Scores
 from neurosieve.evidence.permutation import permuted
-from neurosieve.scoring.engine import score
-from neurosieve.testing.observations import of_behaviour, of_neurons, random_batch, rows, shuffled
+from neurosieve.scoring.engine import score_batch
+from neurosieve.testing.observations import of_behaviour, of_neurons, random_batch, rows, same, shuffled
 from neurosieve.testing.plugins import Check, require, shown, trying, unchanged
 
 __all__ = ["INFERENCE_CHECKS"]
@@ -43,12 +43,7 @@ def _cases() -> Iterator[tuple[str, Batch]]:
 
 def _scores(scorer: Scorer[Any], batch: Batch, what: str) -> Scores:
     with trying(scorer, f"as it scores {what}"):
-        return score([batch], {"score": scorer})["score"]
-
-
-def _same(left: Tensor, right: Tensor) -> bool:
-    # Loose enough for sums in float32, far tighter than any real difference.
-    return left.shape == right.shape and torch.allclose(left, right, rtol=1e-3, atol=1e-4, equal_nan=True)
+        return score_batch(batch, scorer)
 
 
 def contributions_sum_to_the_effect(scorer: Scorer[Any]) -> None:
@@ -68,7 +63,7 @@ def contributions_sum_to_the_effect(scorer: Scorer[Any]) -> None:
         expected = (scores.value - scores.neutral)[0].double().cpu()
         total = shares.double().sum(dim=0).cpu()
         require(
-            _same(expected, total),
+            same(expected, total),
             f"the contributions that {shown(scorer)} gives of {what} sum to {total.tolist()}, and its score is "
             f"{expected.tolist()} from its chance level",
         )
@@ -81,7 +76,6 @@ def a_contrast_scores_as_computing_does(scorer: Scorer[Any]) -> None:
     is absent.
     """
     for what, batch in (*_cases(), _lacking(1)):
-        columns = _rearranged(batch)
         doing = f"as it makes a contrast of {what}"
         with unchanged(scorer, {"activations": batch.activations}, doing), trying(scorer, doing):
             contrast: Any = scorer.contrast(batch)
@@ -92,15 +86,14 @@ def a_contrast_scores_as_computing_does(scorer: Scorer[Any]) -> None:
             f"{shown(scorer)} gives the contrast {shown(contrast)} of {what}: return a `neurosieve.Contrast` whose "
             f"`values` are of the shape of the activations, {tuple(batch.activations.shape)}",
         )
+        drawn = permuted(batch.labels[:, 0].numpy(), batch.documents.numpy(), _ARRANGEMENTS, np.random.default_rng(0))
+        labels = torch.cat([batch.labels, torch.from_numpy(drawn)], dim=1)
         with trying(scorer, f"as its contrast scores {what}"):
-            quick = contrast.score((columns == 1).T.to(contrast.values.dtype) @ contrast.values).double()
-        expected = _scores(scorer, dataclasses.replace(batch, labels=columns), what).value.double()
-        _require_same(
-            quick,
-            expected,
-            f"the contrast of {shown(scorer)} scores {what} differently",
-            f"of {1 + _ARRANGEMENTS} arrangements of the labels, the true ones first",
-        )
+            quick = contrast.score((labels == 1).T.to(contrast.values.dtype) @ contrast.values)
+        expected = _scores(scorer, dataclasses.replace(batch, labels=labels), what).value
+        wrong = f"the contrast of {shown(scorer)} scores {what} differently"
+        among = f"of {1 + _ARRANGEMENTS} arrangements of the labels, the true ones first"
+        _require_same(quick, expected, wrong, among)
 
 
 def resamples_score_as_repeated_positions_do(scorer: Scorer[Any]) -> None:
@@ -116,21 +109,12 @@ def resamples_score_as_repeated_positions_do(scorer: Scorer[Any]) -> None:
         quick: Any = scorer.resampled(batch, times.float())
     if quick is None:
         return
-    wrong = f"{shown(scorer)} gives {shown(quick)} as it scores {what}: return `neurosieve.Scores`"
-    require(isinstance(quick, Scores), wrong)
+    returned = f"{shown(scorer)} gives {shown(quick)} as it scores {what}: return `neurosieve.Scores`"
+    require(isinstance(quick, Scores), returned)
     repeated = [rows(batch, torch.arange(len(line)).repeat_interleave(line)) for line in times]
-    _require_same(
-        quick.value.double(),
-        torch.cat([_scores(scorer, resample, what).value.double() for resample in repeated]),
-        f"{shown(scorer)} scores {what} differently from positions that are repeated",
-        f"of {_ARRANGEMENTS} resamples",
-    )
-
-
-def _rearranged(batch: Batch) -> Tensor:
-    labels = batch.labels[:, 0].numpy()
-    drawn = permuted(labels, batch.documents.numpy(), _ARRANGEMENTS, np.random.default_rng(0))
-    return torch.cat([batch.labels, torch.from_numpy(drawn)], dim=1)
+    expected = torch.cat([_scores(scorer, resample, what).value for resample in repeated])
+    wrong = f"{shown(scorer)} scores {what} differently from positions that are repeated"
+    _require_same(quick.value, expected, wrong, f"of {_ARRANGEMENTS} resamples")
 
 
 def _require_same(scores: Tensor, expected: Tensor, wrong: str, among: str) -> None:
@@ -138,7 +122,7 @@ def _require_same(scores: Tensor, expected: Tensor, wrong: str, among: str) -> N
     require(scores.shape == expected.shape, f"{wrong}: {shapes} {among}")
     for number, (line, right) in enumerate(zip(scores, expected, strict=True), start=1):
         values = f"{line.tolist()}, and otherwise {right.tolist()}, at number {number}"
-        require(_same(right, line), f"{wrong}: {values} {among}")
+        require(same(right, line), f"{wrong}: {values} {among}")
 
 
 def _interval(scorer: Scorer[Any], batch: Batch, what: str, confidence: float = 0.95) -> Interval | None:
@@ -198,8 +182,7 @@ def an_interval_does_not_depend_on_order(scorer: Scorer[Any]) -> None:
     ):
         interval = _interval(scorer, changed, what)
         require(
-            interval is not None
-            and all(_same(end[neurons], again) for end, again in zip(whole, interval, strict=True)),
+            interval is not None and all(same(end[neurons], again) for end, again in zip(whole, interval, strict=True)),
             f"{shown(scorer)} gives the interval {interval} of {what}, and otherwise {whole}",
         )
 

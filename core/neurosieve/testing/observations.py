@@ -17,12 +17,14 @@ from neurosieve.testing.plugins import require
 __all__ = [
     "PLANTED",
     "SHARDS",
+    "arrays_of",
     "copy_of",
     "of_behaviour",
     "of_neurons",
     "parts_of",
     "random_batch",
     "rows",
+    "same",
     "shuffled",
     "summary",
     "summary_of_parts",
@@ -53,10 +55,20 @@ def random_batch(seed: int = 0, planted: int = PLANTED) -> Batch:
     return Batch(Site(0), activations, labels, documents=documents, groups=documents // 2, token_ids=token_ids)
 
 
+def same(left: Tensor, right: Tensor, rtol: float = 1e-3) -> bool:
+    """Return whether numbers are the same but for sums in float32, or for a solver that stops when it is near."""
+    left, right = left.double(), right.double()
+    return left.shape == right.shape and torch.allclose(left, right, rtol=rtol, atol=1e-4, equal_nan=True)
+
+
+def arrays_of(batch: Batch) -> dict[str, Any]:
+    """Return the arrays of a batch by name: one row a position."""
+    return {name: getattr(batch, name) for name in ("activations", "labels", "documents", "groups", "token_ids")}
+
+
 def rows(batch: Batch, chosen: Tensor) -> Batch:
     """Return some positions of a batch, by number or by mask."""
-    parts = ("activations", "labels", "documents", "groups", "token_ids")
-    return dataclasses.replace(batch, **{name: getattr(batch, name)[chosen] for name in parts})
+    return dataclasses.replace(batch, **{name: values[chosen] for name, values in arrays_of(batch).items()})
 
 
 def shuffled(batch: Batch) -> Batch:
@@ -98,20 +110,19 @@ def summary_of_parts(statistic: Statistic[S], batch: Batch) -> Iterator[tuple[st
     """Yield a batch's summary as taken in parts and merged in several ways, and how."""
     yield "batch by batch", summary(statistic, *parts_of(batch))
 
+    def shards() -> list[S]:
+        # Summarised anew each time, as a merge may consume what it is given.
+        return [summary(statistic, part) for part in parts_of(batch)]
+
     def merge_before(merged: S, part: S) -> S:
         return statistic.merge(part, merged)
 
-    def merge_in_pairs(parts: Sequence[S]) -> S:
-        return statistic.merge(reduce(statistic.merge, parts[:3]), statistic.merge(*parts[3:]))
-
-    for how, merge in {
-        "merged from the left": lambda parts: reduce(statistic.merge, parts),
-        "merged from the right": lambda parts: reduce(merge_before, parts[::-1]),
-        "merged in the other order": lambda parts: reduce(merge_before, parts),
-        "merged in pairs": merge_in_pairs,
-    }.items():
-        # Summarised anew each time, as a merge may consume what it is given.
-        yield f"in shards {how}", merge([summary(statistic, part) for part in parts_of(batch)])
+    yield "in shards merged from the left", reduce(statistic.merge, shards())
+    yield "in shards merged from the right", reduce(merge_before, shards()[::-1])
+    yield "in shards merged in the other order", reduce(merge_before, shards())
+    *first, second_last, last = shards()
+    pairs = reduce(statistic.merge, first), statistic.merge(second_last, last)
+    yield "in shards merged in pairs", statistic.merge(*pairs)
 
 
 def through_a_file(state: S) -> S:

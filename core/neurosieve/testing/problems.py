@@ -1,16 +1,15 @@
 """What a source of problems promises."""
 
 from neurosieve.contracts import Problems
-from neurosieve.data import Problem
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown
-from neurosieve.testing.replaying import read, require_different_ids, require_replay
+from neurosieve.testing.replaying import it_replays_the_same, read, require_different_ids
 
 __all__ = ["PROBLEMS_CHECKS", "check_problems"]
 
 
 def problems_are_sound(problems: Problems) -> None:
     """Assert that each problem has an id of its own and a text, and an answer that is a text or None."""
-    items = read(problems, Problem)
+    items = read(problems)
     for number, problem in enumerate(items):
         what = f"{shown(problems)} yields as number {number}"
         require(problem.id, f"{what} a problem without an id: {shown(problem.text)}")
@@ -26,11 +25,6 @@ def problems_are_sound(problems: Problems) -> None:
     require_different_ids(problems, items)
 
 
-def they_replay_the_same(problems: Problems) -> None:
-    """Assert that the problems are the same ones in the same order each time, even when read twice at once."""
-    require_replay(problems, Problem)
-
-
 # All of it is read a few times: check it on something small.
-PROBLEMS_CHECKS: tuple[Check, ...] = (*PLUGIN_CHECKS, problems_are_sound, they_replay_the_same)
+PROBLEMS_CHECKS: tuple[Check, ...] = (*PLUGIN_CHECKS, problems_are_sound, it_replays_the_same)
 check_problems = checker(PROBLEMS_CHECKS)

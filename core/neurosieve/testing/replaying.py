@@ -1,17 +1,20 @@
-"""What sources of documents and of problems both promise: sound items, and the same ones each time."""
+"""What sources of documents and of problems both promise: ids of their own, and the same items each time."""
 
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from neurosieve.contracts import Problems
+from neurosieve.data import Document, Problem
 from neurosieve.errors import NeurosieveError
 from neurosieve.testing.plugins import require, shown, trying
 
-__all__ = ["read", "require_different_ids", "require_replay"]
+__all__ = ["it_replays_the_same", "read", "require_different_ids"]
 
 
-def read(plugin: Iterable[Any], cls: type, some: bool = True) -> list[Any]:
+def read(plugin: Iterable[Any], some: bool = True) -> list[Any]:
     """Return all that a plugin yields; check the class of each item, and that there are `some`."""
+    cls = Problem if isinstance(plugin, Problems) else Document
     # A file or a library that is not there is a mistake of the person who checks.
     with trying(plugin, "as it is read", but=NeurosieveError):
         items = list(plugin)
@@ -30,10 +33,10 @@ def require_different_ids(plugin: object, items: list[Any]) -> None:
     require(times == 1, f"{shown(plugin)} yields {times} {kind}s with the id `{most}`")
 
 
-def require_replay(plugin: Iterable[Any], cls: type) -> None:
+def it_replays_the_same(plugin: Iterable[Any]) -> None:
     """Assert that the items are the same ones in the same order each time, even when read twice at once."""
-    kind = cls.__name__.lower()
-    first, second = read(plugin, cls), read(plugin, cls)
+    first, second = read(plugin), read(plugin)
+    kind = type(first[0]).__name__.lower()
     with trying(plugin, "as it is read twice at once"):
         pairs = list(zip(plugin, plugin, strict=False))
     for way, items in (

@@ -10,12 +10,13 @@ from typing import Any
 
 from neurosieve.contracts import Report
 from neurosieve.runs.results import Run
-from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, shown, trying
+from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
 from neurosieve.testing.runs import MARKUP, written_runs
 
 __all__ = ["REPORT_CHECKS", "check_report"]
 
 _MARKED_UP = (".html", ".htm", ".xhtml", ".svg")
+_DATA = (".parquet", ".json", ".jsonl", ".yaml")
 _TAGS = tuple(re.findall(r"<\w+ \w+=planted", MARKUP))
 
 
@@ -30,13 +31,13 @@ def _written(report: Report, run: Run) -> list[Path]:
     with trying(report, f"on a run of `{run.command}` with the tables {run.tables}"):
         files: list[Any] = list(report.write(run.folder))
     for file in files:
-        if not isinstance(file, Path):
-            raise AssertionError(f"{shown(report)} returns {shown(file)} as a file that it wrote: return a `Path`")
+        path = isinstance(file, Path)
+        require(path, f"{shown(report)} returns {shown(file)} as a file that it wrote: return a `Path`")
     return files
 
 
-def _held(folder: Path) -> dict[Path, str]:
-    """Return every file below a folder, and what tells its content from any other."""
+def _hashes(folder: Path) -> dict[Path, str]:
+    """Return every file below a folder, and the hash of its content."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
@@ -46,27 +47,27 @@ def any_run_is_drawn(report: Report) -> None:
     with _runs() as (_, runs):
         for run in runs:
             for file in _written(report, run):
-                if not (file.is_file() and file.stat().st_size):
-                    raise AssertionError(f"{shown(report)} returns `{file.name}`, which it did not write")
+                written = file.is_file() and file.stat().st_size
+                require(written, f"{shown(report)} returns `{file.name}`, which it did not write")
 
 
 def nothing_else_is_touched(report: Report) -> None:
     """Assert that a report writes what it says, inside the folder of the run, and changes nothing that is there."""
     with _runs() as (folder, runs):
         for run in runs[:2]:
-            before = _held(folder)
+            before = _hashes(folder)
             files = {file.absolute() for file in _written(report, run)}
-            after = _held(folder)
-            changed = {path for path in before if after.get(path) != before[path]} - files
-            unnamed = after.keys() - before.keys() - files
+            after = _hashes(folder)
             outside = {path for path in files if not path.is_relative_to(run.folder.absolute())}
-            for paths, what in ((outside, "writes outside the run"), (unnamed, "writes and does not name")):
-                if paths:
-                    raise AssertionError(f"{shown(report)} {what}: `{min(paths)}`")
+            changed = {path for path in before if after.get(path) != before[path]} - files
             # A page that it wrote itself before may be written anew.
-            data = [path for path in files & before.keys() if path.suffix in (".parquet", ".json", ".jsonl", ".yaml")]
-            if changed or data:
-                raise AssertionError(f"{shown(report)} changes `{min([*changed, *data])}`, which the run holds")
+            changed |= {path for path in files & before.keys() if path.suffix in _DATA}
+            for paths, what in (
+                (outside, "writes outside the run: `{}`"),
+                (after.keys() - before.keys() - files, "writes and does not name: `{}`"),
+                (changed, "changes `{}`, which the run holds"),
+            ):
+                require(not paths, f"{shown(report)} {what.format(min(paths, default=None))}")
 
 
 def drawing_again_gives_the_same_files(report: Report) -> None:
@@ -74,25 +75,22 @@ def drawing_again_gives_the_same_files(report: Report) -> None:
     with _runs() as (_, runs):
         for run in runs[:2]:
             first, second = _written(report, run), _written(report, run)
-            if sorted(first) != sorted(second):
-                raise AssertionError(f"{shown(report)} writes {shown(first)}, and {shown(second)} the next time")
-            if len(set(first)) != len(first):
-                raise AssertionError(f"{shown(report)} writes a file twice: {shown(sorted(first))}")
+            same = sorted(first) == sorted(second)
+            require(same, f"{shown(report)} writes {shown(first)}, and {shown(second)} the next time")
+            require(len(set(first)) == len(first), f"{shown(report)} writes a file twice: {shown(sorted(first))}")
 
 
 def text_is_no_markup(report: Report) -> None:
     """Assert that no page holds a text of the run as markup: a document may say `<script>`."""
     with _runs() as (_, runs):
         for run in runs:
-            files = [file for file in _written(report, run) if file.is_file()]
-            pages = [file for file in files if file.suffix.lower() in _MARKED_UP]
-            for page in pages:
+            for page in _written(report, run):
+                if page.suffix.lower() not in _MARKED_UP or not page.is_file():
+                    continue
                 text = page.read_text(encoding="utf-8")
                 for tag in _TAGS:
-                    if tag in text:
-                        raise AssertionError(
-                            f"{shown(report)} writes a text of the run into `{page.name}` as markup: escape {tag}>"
-                        )
+                    what = f"writes a text of the run into `{page.name}` as markup: escape {tag}>"
+                    require(tag not in text, f"{shown(report)} {what}")
 
 
 REPORT_CHECKS: tuple[Check, ...] = (
@@ -102,14 +100,4 @@ REPORT_CHECKS: tuple[Check, ...] = (
     drawing_again_gives_the_same_files,
     text_is_no_markup,
 )
-"""What a report promises."""
-
-
-def check_report(report: Report) -> None:
-    """Check all that a report promises, on small runs of every command whose texts are awkward.
-
-    Raises:
-        AssertionError: it breaks a promise; the message says which, and on what.
-    """
-    for check in REPORT_CHECKS:
-        check(report)
+check_report = checker(REPORT_CHECKS)

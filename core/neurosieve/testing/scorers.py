@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from neurosieve.testing.observations import (
     of_neurons,
     random_batch,
     rows,
+    same,
     shuffled,
     summary,
     summary_of_parts,
@@ -66,23 +68,24 @@ def _require_same(scorer: Scorer[Any], expected: Scores, scores: Scores, how: st
         f"{shown(scorer)} {how}: it gives {', '.join(columns)}, and otherwise {', '.join(right)}",
     )
     for name, column in columns.items():
-        # Loose enough for a solver that stops when it is near, far tighter than any real difference.
-        same = right[name].shape == column.shape and torch.allclose(
-            right[name].double(), column.double(), rtol=1e-3, atol=1e-4, equal_nan=True
-        )
-        require(same, f"{shown(scorer)} {how}: `{name}` is {column.tolist()}, and otherwise {right[name].tolist()}")
+        wrong = f"{shown(scorer)} {how}: `{name}` is {column.tolist()}, and otherwise {right[name].tolist()}"
+        require(same(right[name], column), wrong)
 
 
-def _part(scores: Scores, behaviours: list[int], neurons: list[int]) -> Scores:
+def _part(scores: Scores, behaviours: list[int], neurons: Sequence[int] = range(6)) -> Scores:
     neutral = scores.neutral[behaviours] if isinstance(scores.neutral, Tensor) else scores.neutral
-    details = {name: x[behaviours][:, neurons] for name, x in scores.details.items()}
-    return Scores(scores.value[behaviours][:, neurons], neutral, details)
+    details = {name: x[behaviours][:, list(neurons)] for name, x in scores.details.items()}
+    return Scores(scores.value[behaviours][:, list(neurons)], neutral, details)
 
 
 def _require_finite(scorer: Scorer[Any], scores: Scores, what: str) -> None:
     for name, column in _columns(scores).items():
-        finite = not column.isinf().any()
-        require(finite, f"`{name}` of {shown(scorer)} is {column.tolist()} {what}: nan, never infinite")
+        wrong = f"`{name}` of {shown(scorer)} is {column.tolist()} {what}: nan, never infinite"
+        require(not column.isinf().any(), wrong)
+
+
+def _require_nan(scorer: Scorer[Any], value: Tensor, what: str) -> None:
+    require(value.isnan().all(), f"{shown(scorer)} scores {value.tolist()} {what}: return nan")
 
 
 def every_neuron_is_scored(scorer: Scorer[Any]) -> None:
@@ -137,7 +140,7 @@ def a_planted_neuron_wins(scorer: Scorer[Any]) -> None:
         effect = (columns["value"].double() - columns["neutral"])[0].abs()
         others = torch.cat([effect[:planted], effect[planted + 1 :]]).nan_to_num(nan=-1.0)
         require(
-            bool((effect[planted] > others).all()),
+            (effect[planted] > others).all(),
             f"{shown(scorer)} scores {columns['value'][0].tolist()}, where {columns['neutral'][0].item():g} is the "
             f"chance level and neuron {planted} alone fires more with the behaviour, by 2.5 standard deviations",
         )
@@ -146,8 +149,7 @@ def a_planted_neuron_wins(scorer: Scorer[Any]) -> None:
 def absence_is_nan(scorer: Scorer[Any]) -> None:
     """Assert that there is no score without a present or without a control position, and never an infinite one."""
     batch = random_batch()
-    neurons = list(range(6))
-    alone = _part(_scores(scorer, batch), [1], neurons)
+    alone = _part(_scores(scorer, batch), [1])
     labels = batch.labels
     for what, changed in (
         ("without a present position", torch.where(labels == 1, 0, labels)),
@@ -157,14 +159,11 @@ def absence_is_nan(scorer: Scorer[Any]) -> None:
         # The other behaviour keeps its labels: what one lacks does not spoil the other.
         half = torch.stack([changed[:, 0], labels[:, 1]], dim=1).to(torch.int8)
         scores = _scores(scorer, dataclasses.replace(batch, labels=half), f"a behaviour {what}")
-        value = scores.value[0]
-        require(bool(value.isnan().all()), f"{shown(scorer)} scores {value.tolist()} {what}: return nan")
+        _require_nan(scorer, scores.value[0], what)
         _require_finite(scorer, scores, what)
-        spoilt = f"scores a behaviour differently when another is {what}"
-        _require_same(scorer, alone, _part(scores, [1], neurons), spoilt)
+        _require_same(scorer, alone, _part(scores, [1]), f"scores a behaviour differently when another is {what}")
     empty = _scores(scorer, rows(batch, torch.arange(0)), "nothing")
-    value = empty.value
-    require(bool(value.isnan().all()), f"{shown(scorer)} scores {value.tolist()} from nothing: return nan")
+    _require_nan(scorer, empty.value, "from nothing")
     _require_finite(scorer, empty, "from nothing")
 
 
@@ -172,9 +171,7 @@ def scores_are_never_infinite(scorer: Scorer[Any]) -> None:
     """Assert that silent neurons, neurons that are constant per label, and lone positions give no infinite score."""
     batch = random_batch()
     constant = batch.activations.clone()
-    constant[:, 0] = 0.0
-    constant[:, 1] = 3.0
-    constant[:, 2] = (batch.labels[:, 0] == 1).float()
+    constant[:, 0], constant[:, 1], constant[:, 2] = 0.0, 3.0, (batch.labels[:, 0] == 1).float()
     cases = [("where a neuron is constant", dataclasses.replace(batch, activations=constant))]
     for label, what in ((1, "of one present position"), (0, "of one control position")):
         where = batch.labels[:, 0] == label
@@ -208,8 +205,9 @@ def a_behaviour_scores_as_it_does_alone(scorer: Scorer[Any]) -> None:
     whole = _scores(scorer, batch)
     for behaviour in (0, 1):
         alone = _scores(scorer, of_behaviour(batch, behaviour), f"behaviour {behaviour} alone")
-        part = _part(whole, [behaviour], list(range(6)))
-        _require_same(scorer, alone, part, f"scores behaviour {behaviour} differently together with another")
+        _require_same(
+            scorer, alone, _part(whole, [behaviour]), f"scores behaviour {behaviour} differently together with another"
+        )
 
 
 def its_statistic_keeps_its_contract(scorer: Scorer[Any]) -> None:

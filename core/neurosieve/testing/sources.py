@@ -3,16 +3,15 @@
 from collections import Counter
 
 from neurosieve.contracts import Source
-from neurosieve.data import Document
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
-from neurosieve.testing.replaying import read, require_different_ids, require_replay
+from neurosieve.testing.replaying import it_replays_the_same, read, require_different_ids
 
 __all__ = ["SOURCE_CHECKS", "check_source"]
 
 
 def documents_are_sound(source: Source) -> None:
     """Assert that each document has an id of its own and a group, and that its completion and spans lie in its text."""
-    documents = read(source, Document)
+    documents = read(source)
     for number, document in enumerate(documents):
         what = f"{shown(source)} yields as number {number}"
         require(document.id, f"{what} a document without an id: {shown(document.text)}")
@@ -26,22 +25,17 @@ def documents_are_sound(source: Source) -> None:
     require_different_ids(source, documents)
 
 
-def it_replays_the_same(source: Source) -> None:
-    """Assert that the documents are the same ones in the same order each time, even when read twice at once."""
-    require_replay(source, Document)
-
-
 def shards_partition(source: Source) -> None:
     """Assert that the shards hold every document once between them, and that each is a source too."""
-    whole = {document.id: document for document in read(source, Document)}
+    whole = {document.id: document for document in read(source)}
     for world_size in (1, 2, 3, min(len(whole) + 1, 16)):
         times: Counter[str] = Counter()
         for rank in range(world_size):
             with trying(source, f"as shard {rank} of {world_size} is taken"):
                 shard = source.shard(rank, world_size)
             what = f"shard {rank} of {world_size} of {shown(source)}"
-            documents = read(shard, Document, some=False)
-            require(documents == read(shard, Document, some=False), f"{what} differs when replayed")
+            documents = read(shard, some=False)
+            require(documents == read(shard, some=False), f"{what} differs when replayed")
             for document in documents:
                 known = whole.get(document.id) == document
                 require(known, f"{what} holds {shown(document)}, which the whole does not")

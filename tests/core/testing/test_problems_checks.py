@@ -88,9 +88,9 @@ BROKEN = [
     (Unsound(amiss="answer", to=" "), {"problems_are_sound"}, "`n4`, whose answer is ' ': give a text, or None"),
     (Unsound(amiss="level", to=3), {"problems_are_sound"}, "`n4`, whose level is 3, not a text"),
     (Bare(), ALL, r"yields as number 0 '0 \+ 1\?', which is not a `neurosieve.Problem`"),
-    (Draining(), {"they_replay_the_same"}, "yields no problem.* each time it is read"),
-    (Shuffling(), {"they_replay_the_same"}, "yields as number"),
-    (OneCursor(), {"they_replay_the_same"}, "read twice at once"),
+    (Draining(), {"it_replays_the_same"}, "yields no problem.* each time it is read"),
+    (Shuffling(), {"it_replays_the_same"}, "yields as number"),
+    (OneCursor(), {"it_replays_the_same"}, "read twice at once"),
 ]
 
 
