@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neurosieve_plugins import register_scorers
 from neurosieve_plugins.scorers import auc_binned, logistic_probe, mutual_information, ordering
@@ -111,3 +113,46 @@ def test_swapping_the_classes_mirrors_the_score(scorer, score, data):
     scores, swapped = score(scorer, activations, labels), score(scorer, activations, 1 - labels)
     mirrored = 2 * scores.neutral - swapped.value
     torch.testing.assert_close(scores.value, mirrored, rtol=1e-6, atol=1e-9)
+
+
+@every_scorer
+def test_the_order_of_positions_does_not_matter(scorer, score, data):
+    activations, labels = data()
+    groups = torch.arange(60) // 3
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(1))
+    expected = score(scorer, activations, labels, groups)
+    # Regressions are fitted in float32, where sums depend on their order.
+    loose = {"rtol": 1e-5, "atol": 1e-6} if isinstance(scorer, logistic_probe.LogisticProbe) else {}
+    assert_same(score(scorer, activations[order], labels[order], groups[order]), expected, **loose)
+
+
+@settings(deadline=None, max_examples=25)
+@given(sizes=st.lists(st.integers(0, 12), min_size=5, max_size=5), seed=st.integers(0, 1000))
+@quick_scorer
+def test_parts_do_not_matter(scorer, score, data, sizes, seed):
+    activations, labels = data(seed=seed)
+    parts = [*sizes, 60 - sum(sizes)]
+    assert_same(score(scorer, activations, labels, parts=parts), score(scorer, activations, labels))
+
+
+@quick_scorer
+def test_other_neurons_do_not_matter_to_a_score_that_is_not_joint(scorer, score, data):
+    activations, labels = data()
+    assert not scorer.joint
+    whole = score(scorer, activations, labels)
+    alone = score(scorer, activations[:, [5, 2]], labels)
+    torch.testing.assert_close(alone.value, whole.value[:, [5, 2]], rtol=1e-10, atol=1e-12)
+
+
+@every_scorer
+def test_computing_leaves_the_state_alone(scorer, data):
+    activations, labels = data()
+    from neurosieve import Batch, Site
+
+    number = torch.arange(60) // 3
+    batch = Batch(Site(0), activations, labels.unsqueeze(1), number, number, number)
+    state = scorer.statistic.update(scorer.statistic.empty(1, 8), batch)
+    before = [part.clone() for part in state]
+    first, second = scorer.compute(state), scorer.compute(state)
+    assert all(map(torch.equal, before, state))
+    assert_same(first, second, rtol=0, atol=0)
