@@ -303,6 +303,7 @@ def test_infinite_activations_are_refused_too(places):
         find(model, "arithmetic", tokenizer=tokenizer, folder="run", store=str(places / "store"))
 
 
+@pytest.mark.slow
 def test_a_sweep_reads_the_model_once_and_ends_with_a_comparison(run, places):
     code, printed, _ = run(GOOD, "-m", "scorers=[auc],[cohens_d]", "seed=0,1", "test_top=3", "hydra.sweep.dir=sweep")
     assert code == 0

@@ -13,6 +13,8 @@ from neurosieve.testing import CHECKS, Check, check_statistic
 from neurosieve_plugins.detectors.learned import Learned
 
 PLUGINS = list(installed())
+SLOW = ("ray", "figures")
+"""Plugins that start processes, or draw many pictures."""
 
 
 def a_file(folder: Path, name: str, *records: Mapping[str, Any]) -> str:
@@ -108,7 +110,7 @@ def test_every_plugin_with_required_fields_has_an_example_here(plugin: Plugin) -
             plugin,
             check,
             id=f"{plugin.kind}/{plugin.name}-{check.__name__}",
-            marks=[pytest.mark.slow] if plugin.name == "ray" else [],
+            marks=[pytest.mark.slow] if plugin.name in SLOW else [],
         )
         for plugin in PLUGINS
         for check in CHECKS[plugin.kind]

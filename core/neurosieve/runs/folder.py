@@ -37,12 +37,13 @@ class RunFolder:
             raise DataError(
                 f"`{self.folder}` holds no finished run: its `{RECORD}` cannot be read ({error})"
             ) from error
-        form = record.get("format")
+        form = record.get("format") if isinstance(record, dict) else None
         if form != FORMAT:
             which = f"says `format` {form}" if form is not None else "has no `format`"
+            version = "a later" if isinstance(form, int) and form > FORMAT else "an earlier"
             raise DataError(
-                f"`{self.folder}` was written by {'a later' if (form or 0) > FORMAT else 'an earlier'} version of "
-                f"neurosieve (its {RECORD} {which}, this one reads {FORMAT}): run the command again"
+                f"`{self.folder}` was written by {version} version of neurosieve (its {RECORD} {which}, this one reads "
+                f"{FORMAT}): run the command again"
             )
         return cast(Record, record)
 
@@ -60,6 +61,11 @@ class RunFolder:
     def tables(self) -> list[str]:
         """The names of the run's tables."""
         return sorted(path.stem for path in self.folder.glob("*.parquet"))
+
+    @cached_property
+    def neurons(self) -> pd.DataFrame:
+        """A row per behaviour and neuron, by behaviour and rank, with every score: of a ranking, read once."""
+        return self.table("neurons")
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table of the run by name.

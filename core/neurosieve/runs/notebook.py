@@ -45,10 +45,11 @@ def _text(value: object) -> str:
 
 def _ranking(run: RunFolder, behaviour: str) -> str:
     """Return the best neurons of a behaviour, as a drawing and as a table."""
-    neurons, rank_by = run.table("neurons"), run.run["rank_by"]
+    neurons, rank_by = run.neurons, run.run["rank_by"]
     neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
     blocks = (ranking_table(run, behaviour, _BEST), *evidence_blocks(run, behaviour))
-    return _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral) + "".join(map(_block, blocks))
+    drawing = _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral)
+    return f"<p><b>{_text(behaviour)}</b></p>{drawing}{''.join(map(_block, blocks))}"
 
 
 def _block(block: Block) -> str:

@@ -59,7 +59,7 @@ def _spans(of_behaviour: Mapping[str, int], counts: Mapping[str, Any]) -> str:
 
 
 def _neurons(run: RunFolder, behaviour: str) -> pd.DataFrame:
-    neurons = run.table("neurons")
+    neurons = run.neurons
     return neurons[neurons.behaviour == behaviour]
 
 

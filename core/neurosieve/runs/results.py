@@ -41,11 +41,6 @@ class Result(Run):
     """A finished run of `find`."""
 
     @cached_property
-    def neurons(self) -> pd.DataFrame:
-        """A line per behaviour and neuron, by behaviour and rank, with every score."""
-        return self.table("neurons")
-
-    @cached_property
     def positions(self) -> pd.DataFrame:
         """A line per behaviour and position that was read."""
         return self.table("positions")

@@ -33,7 +33,7 @@ def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]
         best: how many neurons the table lists, of each behaviour.
         most_points: how many neurons are drawn, of all behaviours together.
     """
-    neurons, rankings = run.table("neurons"), _rankings(run)
+    neurons, rankings = run.neurons, _rankings(run)
     activations = run.table("activations") if "activations" in run.tables else None
     each = max(1000, most_points // max(len(rankings), 1))
     yield _ranking(run, neurons, rankings, best)
@@ -53,13 +53,13 @@ def rescored_sections(run: Run, best: int) -> Iterator[Section]:
     """
     rankings = _rankings(run)
     scored = _heldout(run, rankings)
-    table = _ranking(run, run.table("neurons"), rankings, best)
+    table = _ranking(run, run.neurons, rankings, best)
     lead = "Do the best neurons separate the behaviour from controls on other texts? Here, held out means: on those."
     yield Section("The ranking on other texts", lead, (*scored.blocks, *table.blocks))
 
 
 def _rankings(run: Run) -> dict[str, Ranked]:
-    record, neurons = run.run, run.table("neurons")
+    record, neurons = run.run, run.neurons
     neutral = record.get("neutral", {}).get(record["rank_by"], {})
     return {
         name: ranked(

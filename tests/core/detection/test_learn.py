@@ -65,6 +65,7 @@ def go(tmp_path):
     return go
 
 
+@pytest.mark.slow
 @needs_shared
 def test_what_annotators_saw_is_found_far_better_than_by_any_list(tmp_path):
     """5 folds by problem: the founding list has an F1 of 0.10, `wait | alternatively | hold on | hmm` one of 0.54."""

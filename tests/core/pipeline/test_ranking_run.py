@@ -284,6 +284,7 @@ def test_a_model_that_was_handed_over_is_left_in_its_mode(run):
     assert model.training
 
 
+@pytest.mark.slow
 def test_what_python_callers_mistake_is_refused_with_a_message(tmp_path):
     """In a process of its own, since under pytest beartype refuses wrong types before neurosieve can."""
     script = """

@@ -140,6 +140,7 @@ def test_a_plugin_that_keeps_its_promises_passes() -> None:
     check_plugin(Sound(name="", words=(), limit=3))
 
 
+@pytest.mark.slow
 def test_a_check_fails_even_where_python_leaves_out_assertions() -> None:
     code = "from neurosieve.testing import check_plugin; check_plugin(object())"
     done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False)

@@ -48,6 +48,7 @@ def file(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract_of_a_detector(file):
     check_detector(Learned(str(file)))
     check_detector(Learned(str(file), threshold=0.0))

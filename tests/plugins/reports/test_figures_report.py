@@ -10,6 +10,8 @@ from neurosieve import ConfigError, Run
 from neurosieve.testing.runs import MARKUP
 from neurosieve_plugins.reports.figures import Figures
 
+pytestmark = pytest.mark.slow  # Each draws many pictures.
+
 
 @pytest.fixture(scope="module")
 def files(runs: dict[str, Run]) -> list[Path]:
