@@ -134,8 +134,8 @@ def _comparisons(observed: Observed, conditions: Sequence[Condition], settings: 
 
 
 def _judgements(observed: Observed, comparisons: Sequence[Comparison]) -> list[Judgement]:
-    judged = comparisons[: observed.with_verdict]
-    return [judgement for comparison in judged for judgement in comparison.judgements(observed.negligible)]
+    tested = comparisons[: observed.with_verdict]
+    return [judgement for comparison in tested for judgement in comparison.judgements(observed.negligible)]
 
 
 def _neurons(targets: Sequence[Neuron], sets: Sequence[Sequence[Match]]) -> pd.DataFrame:

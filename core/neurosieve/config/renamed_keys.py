@@ -13,7 +13,7 @@ _RENAMED = {
     "confirm": ("test_top", "how many of the best neurons are tested on the held-out groups"),
     "draws": ("interval_bootstraps", "resamples of the groups behind each interval"),
     "bootstraps": ("stability_bootstraps", "resamples of the groups behind the stability of the best neurons"),
-    "looks": ("extra_positions", "further positions that are read along"),
+    "looks": ("extra_positions", "additional positions"),
     "enough_positions": ("min_positions", "fewer present positions than this are warned of"),
     "enough_documents": ("min_documents", "fewer documents with the behaviour than this are warned of"),
     "enough_groups": ("min_groups", "with fewer groups than this there is no interval and no verdict"),

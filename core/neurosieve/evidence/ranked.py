@@ -25,7 +25,7 @@ class Ranked(NamedTuple):
     announce: Callable[..., None]
     """Receives the progress of each stage."""
 
-    def enough_groups(self, column: int) -> bool:
+    def has_min_groups(self, column: int) -> bool:
         """Return whether the behaviour of a column of labels shows in enough groups for an interval."""
         documents = self.positions.document_of_row[self.positions.labels[:, column] == 1]
         return len(np.unique(self.positions.groups[documents])) >= self.settings.min_groups

@@ -37,7 +37,7 @@ def add_replication(
             (neurons.behaviour == behaviour) & (neurons["rank"] <= settings.test_top) & neurons[rank_by].notna()
         )
         column = positions.column(behaviour, part)
-        if not len(best) or not ranked.enough_groups(column):
+        if not len(best) or not ranked.has_min_groups(column):
             continue
         best = best[np.argsort(neurons.layer.to_numpy()[best], kind="stable")]
         batch, draws = _held_out(ranked, column, neurons.iloc[best]), settings.interval_bootstraps

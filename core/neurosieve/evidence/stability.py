@@ -38,7 +38,7 @@ def add_stability(neurons: pd.DataFrame, ranked: Ranked) -> pd.DataFrame:
         of_behaviour = neurons.behaviour == behaviour
         best = np.flatnonzero(of_behaviour & (neurons["rank"] <= settings.test_top))
         column = positions.column(behaviour)
-        if settings.test_top >= _TOO_MANY * of_behaviour.sum() or not len(best) or not ranked.enough_groups(column):
+        if settings.test_top >= _TOO_MANY * of_behaviour.sum() or not len(best) or not ranked.has_min_groups(column):
             continue
         layers = labelled_batches(ranked.space, positions, column, "resampling", ranked.announce)
         shares = stabilities(layers, ranked.scorer, settings.test_top, settings.stability_bootstraps, settings.seed)

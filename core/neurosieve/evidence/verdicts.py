@@ -71,7 +71,7 @@ def _fill(
     simultaneous = 1 - (1 - confidence) / (int(tested.sum()) * len(intervals))
     for place, interval in intervals.items():
         column = positions.column(behaviour, "heldout", place)
-        if not ranked.enough_groups(column):
+        if not ranked.has_min_groups(column):
             continue
         for site in ranked.space.sites:
             rows = np.flatnonzero(tested & (neurons.layer == site.layer))

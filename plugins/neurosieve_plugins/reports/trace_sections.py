@@ -61,9 +61,9 @@ def analysis_sections(run: Run) -> Iterator[Section]:
         )
     )
     blocks: list[Block] = [tiles]
-    for by, mine in summary[summary.by != "overall"].groupby("by", sort=False):
+    for by, of_kind in summary[summary.by != "overall"].groupby("by", sort=False):
         charts = []
-        for measure, lines in mine.groupby("measure", sort=False):
+        for measure, lines in of_kind.groupby("measure", sort=False):
             order = sorted(lines.index, key=lambda at: _natural(str(lines.value[at])))
             charts.append((_measure(str(measure)), shares(_visible(lines.loc[order], "value"))))
         caption = f"{_PARTS.get(str(by), f'By {by}')}: the share of traces, with its 95 % interval (Wilson)."
@@ -126,7 +126,7 @@ def agreement_sections(run: Run) -> Iterator[Section]:
             )
             for measure in measures
         )
-        charts = tuple((str(label), scores(mine)) for label, mine in long.groupby("label", sort=False))
+        charts = tuple((str(label), scores(rows)) for label, mine in long.groupby("label", sort=False))
         with_interval = " Lines: 95 % intervals from resampling whole groups." if long.low.notna().any() else ""
         caption = (
             "Precision: of the sentences that the detector marks, the share that annotators labelled so. Recall: of "
