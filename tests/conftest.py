@@ -123,7 +123,7 @@ NULL |= {"null_max": 0.3, "p_fwer_05": 1, "q_fdr_05": 2}
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Write a run folder from scores by behaviour and scorer; the first scorer ranks, and 0 tells nothing."""
+    """Write a run folder from scores by behaviour and scorer; the first scorer ranks, and 0 is chance level."""
     import pandas as pd
 
     from neurosieve.runs.results import write_run

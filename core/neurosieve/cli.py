@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from neurosieve.errors import NeurosieveError, nearest, refusal
 from neurosieve.gc_pause import without_gc
+from neurosieve.wording import visible
 
 __all__ = ["main"]
 
@@ -71,5 +72,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         # An OSError that comes here is the file system's: a full disk, a folder that cannot be written.
         message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else str(error)
-        print(f"neurosieve: {message}", file=sys.stderr)
+        print(f"neurosieve: {visible(message)}", file=sys.stderr)
         sys.exit(2)

@@ -22,9 +22,10 @@ def check_file(path: Path) -> None:
     if path.is_dir():
         raise DataError(f"{path} is a folder: give a file in it, or a pattern such as `{path}/*.jsonl`")
     if not path.parent.is_dir():
-        raise DataError(f"there is no file {path}, nor a folder {path.parent}: correct the path")
-    hint = textwrap.shorten(nearest(path.name, (file.name for file in path.parent.iterdir())), 300, placeholder=" …")
-    raise DataError(f"there is no file {path}; in {path.parent}: {hint}")
+        raise DataError(f"cannot read `{path}`: there is no such file, nor a folder `{path.parent}`: correct the path")
+    hint = nearest(path.name, (file.name for file in path.parent.iterdir()))
+    advice = hint if hint.startswith("did") else "correct the path"  # All files of a folder are no help.
+    raise DataError(f"cannot read `{path}`: there is no such file in `{path.parent}`: {advice}")
 
 
 def decode(data: bytes, path: Path, line: int = 1) -> str:

@@ -150,7 +150,7 @@ COMMANDS = {
     "runs to compare that there are not": (["compare", "nowhere"], "there is no folder `nowhere`"),
     "a path that is not there": (
         ["find", "source=traces", "source.path=nowhere.json"],
-        "there is no file nowhere.json",
+        "cannot read `nowhere.json`: there is no such file in",
     ),
     "nothing of that name to clear": (["cache", "--store", ".", "--clear", "it"], "nothing is kept as `it`"),
 }
@@ -356,3 +356,14 @@ def test_it_is_installed_as_a_command_and_as_a_module():
     ):
         ended = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
         assert ended.stdout.startswith("neurosieve ")
+
+
+def test_an_error_shows_the_control_characters_of_a_text_and_obeys_none(places, capsys):
+    record = {"problem_id": "bad\x1b[31mred", "problem_text": "a", "generated_cot": "<think> Wait."}
+    Path("traces.json").write_text(json.dumps([record, record]))
+    with pytest.raises(SystemExit) as ended:
+        main(["detect", "source=traces", "source.path=traces.json"])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "bad␛[31mred" in error
+    assert "\x1b" not in error

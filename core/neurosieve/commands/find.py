@@ -120,6 +120,8 @@ def _run(job: Job, folder: Path) -> Result:
         check_ahead(plans, PlannedRun(lm.name, atlas, set(layers), list(job.detectors)))
     if job.validate is not None:
         job.validate.check_ahead(lm.tokenizer)
+    if isinstance(job.replicate_on, Source):
+        next(iter(job.replicate_on), None)  # A file that is not there is a mistake to hear of before hours of reading.
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
     if job.validate is not None:

@@ -98,7 +98,7 @@ def follow_up_step(result: Result, line: str, step: Callable[[], Run]) -> Result
     try:
         step()
     except DataError as error:
-        warned(result, f"`{line}` came to nothing: {error}. NOTHING WAS TRIED: the ranking is as it was")
+        warned(result, f"`{line}` came to nothing: {error}. The step is skipped; the ranking is kept")
         return Result(result.folder)
     except NeurosieveError as error:
         raise type(error)(

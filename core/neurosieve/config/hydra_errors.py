@@ -44,7 +44,7 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         message = re.sub(r"\s+full_key: .*", "", message)  # The key is in the message already.
         if unknown:
             key = unknown[1]
-            if options := options_of(command, key):
+            if key == "experiment" and (options := options_of(command, key)):
                 raise ConfigError(f"`{key}` is chosen with a plus: `+{key}={options[0]}`") from error
             keys = _keys_of(command, [given for given in arguments if "=" in given and given.partition("=")[0] != key])
             if key not in keys:  # Else it is there, and the value is at fault.

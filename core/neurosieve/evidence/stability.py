@@ -53,8 +53,8 @@ def unsettled(settings: Evidence, neurons: int) -> list[str]:
     if not settings.stability_bootstraps or settings.test_top < _TOO_MANY * neurons:
         return []
     return [
-        f"`test_top={settings.test_top}` is a fifth or more of {neurons:,} neurons: being among so many again is not "
-        "informative, and stability is nan; give a smaller number"
+        f"stability is not computed: `test_top={settings.test_top}` is a fifth or more of {neurons:,} neurons, and "
+        f"chance alone puts a neuron among so many; give `test_top={(neurons - 1) // 5}` or less"
     ]
 
 

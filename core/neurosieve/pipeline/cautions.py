@@ -61,7 +61,8 @@ def too_few(behaviour: str, number: int, what: str, documents: int, settings: Fi
         return []
     return [
         f"`{behaviour}` is ranked on {what} in {plural(documents, 'document')}: with fewer than "
-        f"{settings.min_positions} or {settings.min_documents}, the best of many neurons scores high by chance alone"
+        f"{settings.min_positions} positions or {settings.min_documents} documents, the best of many neurons scores "
+        "high by chance alone"
     ]
 
 

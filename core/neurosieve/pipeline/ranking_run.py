@@ -14,7 +14,7 @@ from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
 from neurosieve.data import Site
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
-from neurosieve.evidence.null import add_null
+from neurosieve.evidence.null_columns import add_null
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.evidence.stability import add_stability, unsettled

@@ -26,7 +26,7 @@ class RunFolder:
 
     @cached_property
     def run(self) -> Record:
-        """What was asked, what was read, with what, how long it took, and what to beware of.
+        """What was requested, what was read, with what, how long it took, and what to beware of.
 
         Raises:
             DataError: the folder holds no finished run, or one of an earlier version.
@@ -42,8 +42,8 @@ class RunFolder:
             which = f"says `format` {form}" if form is not None else "has no `format`"
             version = "a later" if isinstance(form, int) and form > FORMAT else "an earlier"
             raise DataError(
-                f"`{self.folder}` was written by {version} version of neurosieve (its {RECORD} {which}, this one reads "
-                f"{FORMAT}): run the command again"
+                f"`{self.folder}` was written by {version} version of neurosieve (its {RECORD} {which}, this version "
+                f"reads format {FORMAT}): run the command again"
             )
         return cast(Record, record)
 

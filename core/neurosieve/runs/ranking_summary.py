@@ -38,7 +38,7 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
             yield Note(text)
     if reading := run.run.get("reading"):
         model, passes = run.run["model"], reading["forward_passes"]
-        how = f"{passes:,} forward passes, {reading['tokens']:,} tokens"
+        how = f"{plural(passes, 'forward pass', 'forward passes')}, {reading['tokens']:,} tokens"
         source = how if passes else "no forward pass: all from the store"
         yield Note(f"read with {model['name']} ({model['dtype']}, {model['device']}): {source}")
 

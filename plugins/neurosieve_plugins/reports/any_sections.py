@@ -90,7 +90,7 @@ def request(run: Run) -> Section:
     if config:
         text = json.dumps(config, indent=2, ensure_ascii=False, default=str)
         blocks = (Fold("The whole config", (Code(text, "config"),)),)
-    return Section("What was asked", question(run), blocks)
+    return Section("The question", question(run), blocks)
 
 
 def read(run: Run) -> Section | None:
@@ -189,7 +189,7 @@ def parts(run: Run) -> Section | None:
         # From `./` on, no name of a folder can be taken for another kind of address.
         page = f"./{quote(folder.as_posix())}/report.html" if (part.folder / "report.html").is_file() else ""
         rows.append((Cell(name), Cell(question(part)), Cell(str(folder), link=page)))
-    headers = (Header("run"), Header("what it asked"), Header("folder"))
+    headers = (Header("run"), Header("its question"), Header("folder"))
     lead = "Runs that went on from this one, each in a folder of its own."
     return Section("What went on from here", lead, (Table(headers, rows, "Runs below this one"),))
 

@@ -114,8 +114,8 @@ def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
             caption += " Dotted: in 5 % of permutations the best of all comes so far, or further."
         if drawn < defined:
             caption += (
-                f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one furthest from "
-                "chance level."
+                f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one with "
+                "the largest effect."
             )
         if defined < len(ranking.table):
             caption += f" {len(ranking.table) - defined:,} have no score, and no point."

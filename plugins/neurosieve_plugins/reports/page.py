@@ -13,10 +13,10 @@ from markupsafe import Markup, escape
 from neurosieve import Run
 from neurosieve_plugins.reports.any_sections import listed
 from neurosieve_plugins.reports.blocks import Section
-from neurosieve_plugins.reports.charts import columns, javascript, specification
 from neurosieve_plugins.reports.sections import cautions
 from neurosieve_plugins.reports.text import plain
 from neurosieve_plugins.reports.theme import theme
+from neurosieve_plugins.reports.vega_lite import columns, javascript, specification
 
 __all__ = ["page"]
 

@@ -5,8 +5,8 @@ from textwrap import wrap
 from typing import Any
 
 from neurosieve_plugins.reports.blocks import Figure, Grid, Heatmap
-from neurosieve_plugins.reports.charts import VEGA_LITE, specification
 from neurosieve_plugins.reports.theme import WIDTH, theme
+from neurosieve_plugins.reports.vega_lite import VEGA_LITE, specification
 
 __all__ = ["on_paper", "picture"]
 

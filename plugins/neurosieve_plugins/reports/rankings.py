@@ -89,7 +89,7 @@ def verdicts(ranking: Ranked) -> tuple[int, int]:
 
 
 def thinned(ranking: Ranked, most: int) -> pd.DataFrame:
-    """Return the neurons to draw: where several share a place on the screen, the one furthest from chance level.
+    """Return the neurons to draw: where several share a place on the screen, the one with the largest effect.
 
     Args:
         ranking: the neurons, the best first; those whose score is undefined have no place.
@@ -103,7 +103,7 @@ def thinned(ranking: Ranked, most: int) -> pd.DataFrame:
         layers = table.layer.max() - table.layer.min() + 1
         place = (placed(table, ranking.neurons_per_layer) * across / layers).round()
         height = (table.score - low) / max(high - low, 1e-12) * down
-        # The table stands by rank: the first of a cell is the furthest from chance level.
+        # The table stands by rank: the first of a cell has the largest effect.
         table = table[~pd.DataFrame({"x": place, "y": height.round()}).duplicated()]
     kept: pd.DataFrame = table.head(most)
     return kept

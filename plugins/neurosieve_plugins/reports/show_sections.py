@@ -107,7 +107,7 @@ def _contexts(contexts: pd.DataFrame) -> Section:
         Fold(neuron_name(*key), (contexts_table(of_neuron),), unfolded=place == 0)
         for place, (key, of_neuron) in enumerate(by_neuron(contexts))
     )
-    lead = "The places in the texts where each neuron is furthest from 0, with the token marked."
+    lead = "The places in the texts where each activation is largest, of either sign, with the token marked."
     return Section("Where each neuron is strongest", lead, blocks)
 
 

@@ -226,3 +226,11 @@ def test_in_python_another_source_is_handed_over(here):
     [tried] = result.parts("rescore")
     assert tried.run["config"]["source"] == "handed over"
     assert tried.run["counts"]["documents"] == 30
+
+
+def test_a_file_to_replicate_on_that_is_not_there_is_refused_before_anything_is_read(here, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*TINY, *LETTER, "replicate_on=traces", "replicate_on.path=nowhere.json"])
+    assert ended.value.code == 2
+    assert "cannot read `nowhere.json`: there is no such file in" in capsys.readouterr().err
+    assert not (here / "run").exists()

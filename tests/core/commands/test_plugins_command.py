@@ -139,5 +139,5 @@ def test_a_request_that_makes_no_sense_says_what_to_do(arguments: list[str], mes
 
 
 def test_a_source_without_its_file_is_a_mistake_and_no_verdict() -> None:
-    with pytest.raises(DataError, match="no file /nowhere"):
+    with pytest.raises(DataError, match="cannot read `/nowhere`: there is no such file"):
         check.main(["traces", "path=/nowhere"])

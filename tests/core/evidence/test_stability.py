@@ -144,4 +144,4 @@ def test_no_bootstraps_are_no_column(run):
 def test_to_be_among_a_fifth_of_all_neurons_says_nothing_and_it_is_said(run):
     result = run(test_top=100, stability_bootstraps=5)
     assert result.neurons.stability.isna().all()
-    assert any("stability is nan" in one for one in result.run["warnings"])
+    assert any("stability is not computed: `test_top=100`" in one for one in result.run["warnings"])

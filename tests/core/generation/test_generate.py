@@ -283,7 +283,7 @@ def said_on(arguments, capsys):
         (["prompt=chat"], "tokenizer has no chat template"),
         (["problems=fil"], "there is no `fil` to choose for `problems`: did you mean `file`"),
         (["problems=file"], "`problems.path` has no value: give one with `problems.path=...`"),
-        (["problems=file", "problems.path=nowhere.json"], "there is no file nowhere.json"),
+        (["problems=file", "problems.path=nowhere.json"], "cannot read `nowhere.json`: there is no such file in"),
         (["problems=file", "problems.path=broken.json"], "broken.json is cut off"),
         (["problems=file", "problems.path=other.json"], "has no `problem`; it has `question`"),
         (["backend=vllm"], "pip install neurosieve[vllm]"),

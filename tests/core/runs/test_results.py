@@ -88,8 +88,8 @@ def rewritten(run, form):
             None,
             r"was written by an earlier version of neurosieve \(its run.json has no `format`.*run the command again",
         ),
-        (1, r"an earlier version of neurosieve \(its run.json says `format` 1, this one reads 2\)"),
-        (3, r"a later version of neurosieve \(its run.json says `format` 3, this one reads 2\)"),
+        (1, r"an earlier version of neurosieve \(its run.json says `format` 1, this version reads format 2\)"),
+        (3, r"a later version of neurosieve \(its run.json says `format` 3, this version reads format 2\)"),
     ],
 )
 def test_a_run_of_another_version_is_never_read(make_run, tmp_path, form, message):

@@ -100,7 +100,7 @@ def test_a_file_that_does_not_hold_problems_is_told(tmp_path, records, fields, m
 
 def test_a_file_that_is_not_there_is_told_with_those_that_are(tmp_path):
     written(tmp_path, {})
-    with pytest.raises(DataError, match=r"there is no file .*did you mean `problems.jsonl`"):
+    with pytest.raises(DataError, match=r"cannot read .*there is no such file.*did you mean `problems.jsonl`"):
         list(File(str(tmp_path / "problem.jsonl")))
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve_plugins.reports.charts import columns, specification
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
 from neurosieve_plugins.reports.rankings import Ranked, apart, placed, ranked, rounded, thinned
+from neurosieve_plugins.reports.vega_lite import columns, specification
 
 
 def ranking(scores: Any, layers: int = 1, neutral: float = 0.0) -> Ranked:

@@ -109,7 +109,7 @@ def test_a_page_allows_no_address_and_no_script_but_its_own(pages: dict[str, Pat
 
 def test_a_ranking_shows_what_it_has_and_says_what_would_show_more(pages: dict[str, Path]) -> None:
     assert headings(pages["bare find"]) == [
-        "What was asked",
+        "The question",
         "What was read",
         "The ranking",
         "Every neuron",
@@ -210,7 +210,7 @@ def test_every_command_has_a_page_of_its_own(pages: dict[str, Path], name: str, 
 def test_a_run_of_a_command_that_nobody_knows_has_a_page_too_and_so_has_one_that_came_to_nothing(
     pages: dict[str, Path],
 ) -> None:
-    assert headings(pages["unheard of"]) == ["What was asked", "What was read", "How to run it again"]
+    assert headings(pages["unheard of"]) == ["The question", "What was read", "How to run it again"]
     assert "How to run it again" in headings(pages["empty/detect"])
 
 
