@@ -15,9 +15,9 @@ from neurosieve.activations.store import Space
 from neurosieve.data import TokenizedDocument
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
-from neurosieve.texts.labelling import LabelledDocument, tokenize
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
+from neurosieve.texts.tokens import LabelledDocument, tokenize
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.sources.arithmetic import Arithmetic

@@ -54,7 +54,7 @@ def _batches(lm: Any, count: int) -> Iterator[Any]:
     import numpy as np
 
     from neurosieve.models.batches import TextBatch
-    from neurosieve.texts.labelling import tokenize
+    from neurosieve.texts.tokens import tokenize
     from neurosieve_plugins.sources.arithmetic import Arithmetic
 
     ids = np.concatenate([tokenize(document, lm.tokenizer).token_ids for document in Arithmetic(documents=6 * count)])

@@ -9,8 +9,8 @@ import pandas as pd
 
 from neurosieve.data import TokenizedDocument
 from neurosieve.errors import DataError
-from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.seeds import seed_of
+from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["MeasuredToken", "generator_of", "measured_tokens", "spread"]
 

@@ -14,8 +14,8 @@ from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.hooks import read
 from neurosieve.models.loading import LanguageModel
-from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import PARTS
+from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["Excerpt", "choose_documents", "excerpt", "read_at", "tokens_table"]
 

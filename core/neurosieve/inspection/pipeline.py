@@ -22,7 +22,7 @@ from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.labelling import LabelledDocument, label_documents
+from neurosieve.texts.tokens import LabelledDocument, label_documents
 
 __all__ = ["Show", "show_neurons"]
 

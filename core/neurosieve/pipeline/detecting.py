@@ -7,7 +7,7 @@ from neurosieve.contracts import Detector
 from neurosieve.data import Document
 from neurosieve.errors import DataError
 from neurosieve.models.loading import LanguageModel
-from neurosieve.texts.labelling import LabelledDocument, label_documents
+from neurosieve.texts.tokens import LabelledDocument, label_documents
 
 __all__ = ["label_all", "no_text"]
 

@@ -17,9 +17,9 @@ from neurosieve.pipeline.detecting import label_all
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.runs.record import positions_hash
 from neurosieve.runs.results import Result, load
-from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
+from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["PlannedRun", "Reopened", "RunInputs", "parse_neurons", "reopen", "result_of"]
 

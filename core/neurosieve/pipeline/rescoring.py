@@ -25,10 +25,10 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
-from neurosieve.texts.labelling import LabelledDocument, label_documents
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.sameness import group_key, text_key
 from neurosieve.texts.selection import choose_positions
+from neurosieve.texts.tokens import LabelledDocument, label_documents
 from neurosieve.wording import plural
 
 __all__ = ["rescore"]

@@ -26,10 +26,10 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.registry import installed
 from neurosieve.scoring.states import States
-from neurosieve.texts.labelling import LabelledDocument, label_document
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.selection import Selection, read_at, split_by_hash
+from neurosieve.texts.tokens import LabelledDocument, label_document
 
 __all__ = ["Pass"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["count_positions", "spans_table"]
 

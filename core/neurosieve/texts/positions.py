@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from neurosieve.data import TokenizedDocument
-from neurosieve.texts.labelling import LabelledDocument
+from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["PARTS", "Positions", "assemble"]
 

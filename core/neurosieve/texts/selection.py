@@ -15,9 +15,9 @@ from neurosieve.contracts import Control
 from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
-from neurosieve.texts.labelling import LabelledDocument, token_range
 from neurosieve.texts.positions import Positions, assemble
 from neurosieve.texts.seeds import seed_of
+from neurosieve.texts.tokens import LabelledDocument, token_range
 from neurosieve.wording import plural
 
 __all__ = ["Selection", "choose_positions", "read_at", "split_by_hash"]

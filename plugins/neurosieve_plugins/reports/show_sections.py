@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from neurosieve import Run, contexts_table, neuron_name, plural
+from neurosieve_plugins.reports.bar_charts import logits
 from neurosieve_plugins.reports.blocks import Fold, Grid, Heatmap, Section
 from neurosieve_plugins.reports.neuron_charts import token_bars
 from neurosieve_plugins.reports.rankings import by_neuron
 from neurosieve_plugins.reports.text import plain
-from neurosieve_plugins.reports.trace_charts import logits
 
 __all__ = ["show_sections", "strongest_tokens"]
 

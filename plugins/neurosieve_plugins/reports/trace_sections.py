@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from neurosieve import Block, Run, as_table, number, plural, spans_table
+from neurosieve_plugins.reports.bar_charts import confusion, phrases, scores, shares, thresholds
 from neurosieve_plugins.reports.blocks import Code, Figure, Fold, Grid, Section, Tiles
 from neurosieve_plugins.reports.text import plain
-from neurosieve_plugins.reports.trace_charts import confusion, phrases, scores, shares, thresholds
 
 __all__ = ["agreement_sections", "analysis_sections", "found_section", "phrase_figure", "written_sections"]
 
@@ -126,7 +126,7 @@ def agreement_sections(run: Run) -> Iterator[Section]:
             )
             for measure in measures
         )
-        charts = tuple((str(label), scores(rows)) for label, mine in long.groupby("label", sort=False))
+        charts = tuple((str(label), scores(rows)) for label, rows in long.groupby("label", sort=False))
         with_interval = " Lines: 95 % intervals from resampling whole groups." if long.low.notna().any() else ""
         caption = (
             "Precision: of the sentences that the detector marks, the share that annotators labelled so. Recall: of "

@@ -18,8 +18,8 @@ from neurosieve.ablation.teacher_forcing import teacher_forced
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
-from neurosieve.texts.labelling import LabelledDocument, label_documents
 from neurosieve.texts.selection import Selection, choose_positions
+from neurosieve.texts.tokens import LabelledDocument, label_documents
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.interventions.mean import Mean

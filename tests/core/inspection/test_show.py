@@ -21,7 +21,7 @@ from neurosieve.commands.show import show
 from neurosieve.inspection.excerpts import excerpt, tokens_table
 from neurosieve.models.tiny import tiny_model
 from neurosieve.terminal.run import show_run
-from neurosieve.texts.labelling import LabelledDocument, token_range, tokenize
+from neurosieve.texts.tokens import LabelledDocument, token_range, tokenize
 from neurosieve.wording import visible
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases

@@ -15,8 +15,8 @@ from neurosieve import ConfigError, DataError, Document, Source, find, hookimpl
 from neurosieve.models.loading import Model
 from neurosieve.models.tiny import tiny_model
 from neurosieve.registry import installed
-from neurosieve.texts.labelling import token_range, tokenize
 from neurosieve.texts.spans import spans_of
+from neurosieve.texts.tokens import token_range, tokenize
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.detectors.annotations import Annotations

@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from neurosieve import ConfigError, Control, DataError, Span, TokenizedDocument
-from neurosieve.texts.labelling import LabelledDocument
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.selection import Selection, choose_positions
+from neurosieve.texts.tokens import LabelledDocument
 
 WIDTH = 3
 """The characters of each token of a made document."""

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from neurosieve import DataError, Detector, Document, Span
-from neurosieve.texts.labelling import label_documents, token_range, tokenize
+from neurosieve.texts.tokens import label_documents, token_range, tokenize
 
 LESSON = [
     "Let me add the apples. Wait, that's not right: 12 + 7 = 19, so there are 19.",
