@@ -103,15 +103,15 @@ def distribution(activations: pd.DataFrame, title: str, height: int = 130, bins:
     low, high = np.quantile(values, [0.002, 0.998]) if len(values) else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, bins + 1)
     tables = []
-    for (part, label), mine in sorted(
+    for (part, label), activations_of in sorted(
         activations.groupby(["part", "label"]), key=lambda each: (each[0][0] != "ranking", each[0][1])
     ):
-        share, _ = np.histogram(np.clip(mine.activation, edges[0], edges[-1]), edges)
+        share, _ = np.histogram(np.clip(activations_of.activation, edges[0], edges[-1]), edges)
         tables.append(
             pd.DataFrame(
                 {
                     "activation": np.r_[edges[:-1], edges[-1]],
-                    "share": np.r_[share, share[-1]] / max(len(mine), 1),
+                    "share": np.r_[share, share[-1]] / max(len(activations_of), 1),
                     "where": "present" if label == 1 else "control",
                     "part": part,
                 }

@@ -144,8 +144,8 @@ def agreement_sections(run: Run) -> Iterator[Section]:
     if "confusion" in run.tables and len(table := run.table("confusion")):
         most = float(table.share.max()) or 1.0
         charts = tuple(
-            (str(detector), confusion(_visible(mine.sort_values("share", ascending=False), "label"), most=most))
-            for detector, mine in table.groupby("detector", sort=False)
+            (str(detector), confusion(_visible(of_detector.sort_values("share", ascending=False), "label"), most=most))
+            for detector, of_detector in table.groupby("detector", sort=False)
         )
         caption = "The share of the sentences of each label in which the detector marks something."
         lead = "What annotators called the sentences that a detector marks, whatever it was meant to find."
