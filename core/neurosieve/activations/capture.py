@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neurosieve.activations.sharding import ShardWriter
 from neurosieve.activations.store import Space, document_keys
-from neurosieve.activations.writer import ShardWriter
 from neurosieve.contracts import Executor
 from neurosieve.data import Batch, Site
 from neurosieve.models.architectures import Atlas

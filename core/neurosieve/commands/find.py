@@ -26,7 +26,8 @@ from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.streaming_run import run_streaming
 from neurosieve.pipeline.validation import Validation
 from neurosieve.runs.record import described
-from neurosieve.runs.results import Result, Run, draw
+from neurosieve.runs.recording import draw
+from neurosieve.runs.results import Result, Run
 from neurosieve.texts.selection import Selection
 
 __all__ = ["COMMAND", "find", "job_of", "main"]

@@ -16,7 +16,8 @@ from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, NeurosieveError, nearest
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs
 from neurosieve.registry import describe
-from neurosieve.runs.results import Result, Run, warned
+from neurosieve.runs.recording import warned
+from neurosieve.runs.results import Result, Run
 
 __all__ = ["FollowUp", "check_ahead", "follow", "follow_up_step", "planned"]
 

@@ -1,23 +1,17 @@
-"""The run folder: what a run leaves, and how it is read again."""
+"""Finished runs, read from their folders."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from neurosieve.contracts import Report
-from neurosieve.disk import atomic_write
-from neurosieve.errors import ConfigError, DataError, PluginError, StoreError, nearest
-from neurosieve.registry import failures_of
+from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.runs.folder import RECORD, RunFolder
 from neurosieve.runs.notebook import run_html
-from neurosieve.runs.record import FORMAT
 
-__all__ = ["Result", "Run", "draw", "find_runs", "finished_runs", "load", "warned", "write_run"]
+__all__ = ["Result", "Run", "find_runs", "finished_runs", "load"]
 
 
 @dataclass(frozen=True)
@@ -95,34 +89,6 @@ def load(folder: str | Path) -> Run:
     return Result(folder)
 
 
-def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Run:
-    """Write a run folder, each file whole or not at all; `run.json`, the last, says that the run is finished.
-
-    Args:
-        run: what goes into `run.json`, besides its `format`; `command` says which command left it.
-        tables: what goes into a Parquet file each, by name.
-
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            atomic_write(folder / f"{name}.parquet", partial(table.to_parquet, index=False))
-        text = json.dumps({"format": FORMAT, **run}, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        atomic_write(folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the run folder `{folder}` ({error.strerror or error}): make room, or choose another place"
-        ) from error
-    return load(folder)
-
-
-def warned(run: Run, warning: str) -> Run:
-    """Write one more warning into the record of a finished run, before the others, and return the run, read again."""
-    return write_run(run.folder, {**run.run, "warnings": [warning, *run.run["warnings"]]}, {})
-
-
 def finished_runs(folder: str | Path) -> Sequence[Run]:
     """Return every finished run in a folder or below it, by path."""
     return [load(path.parent) for path in sorted(Path(folder).rglob(RECORD), key=_natural)]
@@ -136,25 +102,3 @@ def find_runs(folder: str | Path) -> Sequence[Result]:
 def _natural(path: Path) -> list[tuple[int, str]]:
     # Hydra numbers the jobs of a sweep 0, 1, ..., 10: in that order, not 0, 1, 10, 2.
     return [(int(part), "") if part.isdigit() else (-1, part) for part in path.parts]
-
-
-def draw(folder: Path, reports: Mapping[str, Report]) -> list[Path]:
-    """Draw the finished run in `folder`, and the one that it is part of, whose reports show it too.
-
-    Returns:
-        The files that were written, those of this run first.
-
-    Raises:
-        PluginError: a report wrote outside the run's folder.
-    """
-    parents = [above for above in folder.absolute().parents if (above / "run.json").is_file()]
-    written = []
-    for run in (folder, *parents):
-        for name, report in reports.items():
-            with failures_of(report, StoreError):
-                files = list(report.write(run))
-            outside = [file for file in files if not file.absolute().is_relative_to(run.absolute())]
-            if outside:
-                raise PluginError(f"the report `{name}` wrote `{outside[0]}`, outside `{run}`: mend it")
-            written += files
-    return written

@@ -11,7 +11,8 @@ import pandas as pd
 
 from neurosieve.evidence.comparison import pairs, summaries
 from neurosieve.runs.columns import BASELINES, VERDICTS
-from neurosieve.runs.results import Result, Run, write_run
+from neurosieve.runs.recording import write_run
+from neurosieve.runs.results import Result, Run
 
 __all__ = ["AWKWARD", "MARKUP", "written_runs"]
 

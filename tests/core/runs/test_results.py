@@ -14,7 +14,8 @@ from neurosieve import ConfigError, DataError, Run, Site, StoreError, compare, l
 from neurosieve.activations.store import Space
 from neurosieve.cli import main
 from neurosieve.commands.compare import compare_runs
-from neurosieve.runs.results import draw, finished_runs, write_run
+from neurosieve.runs.recording import draw, write_run
+from neurosieve.runs.results import finished_runs
 from neurosieve_plugins.reports.html import Html
 
 AUC = {"a": {"auc": [0.5, 0.1, 0.8, math.nan], "d": [3.0, 0.0, -4.0, math.nan]}}

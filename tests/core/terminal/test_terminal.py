@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from neurosieve.runs.results import write_run
+from neurosieve.runs.recording import write_run
 from neurosieve.terminal.run import show_run
 from neurosieve.testing.runs import written_runs
 

@@ -1,4 +1,4 @@
-"""Writes captured activations into the store: in shards, each written while the next is read."""
+"""Gathers captured activations into shards for the store, and hands each over while the next is read."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
