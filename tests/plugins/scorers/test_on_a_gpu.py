@@ -27,7 +27,8 @@ def test_a_gpu_says_what_a_processor_says(scorer, data, labels_too):
     assert there.value.device.type == "cuda"
     torch.testing.assert_close(there.value.cpu(), here.value, rtol=1e-6, atol=1e-8, equal_nan=True)
     for name, column in here.details.items():
-        torch.testing.assert_close(there.details[name].cpu(), column, rtol=1e-6, atol=1e-8, equal_nan=True)
+        # A gain of log loss is a difference of numbers near 1: it is known to a float32's last place of those.
+        torch.testing.assert_close(there.details[name].cpu(), column, rtol=1e-6, atol=2e-7, equal_nan=True)
 
 
 @pytest.mark.parametrize("scorer", SCORERS.values(), ids=SCORERS)
