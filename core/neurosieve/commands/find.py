@@ -60,7 +60,7 @@ def find(
     scorers: str | Sequence[str] | Mapping[str, Scorer[Any]] | None = None,
     *,
     control: str | Control | None = None,
-    selection: str | Selection | None = None,
+    selection: str | Selection | Mapping[str, Any] | None = None,
     tokenizer: Any = None,
     validate: str | None = None,
     replicate_on: str | Source | Iterable[Document] | None = None,
@@ -78,7 +78,8 @@ def find(
         detectors: presets, or detectors by the name of the behaviour that each finds.
         scorers: presets, or scorers by the name of the column that each fills.
         control: a preset, or what chooses the positions to compare with.
-        selection: a preset (`prediction`), or how positions are chosen and groups split.
+        selection: a preset (`prediction`), a `Selection`, or some of its fields: how positions are chosen and groups
+            split.
         tokenizer: of a loaded model that knows none.
         validate: `generated` scores the ranking again on fresh traces of the model.
         replicate_on: a preset, a `Source`, or documents, on which the ranking is scored again; those of problems that

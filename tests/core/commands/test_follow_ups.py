@@ -190,7 +190,7 @@ def test_a_group_that_is_null_is_refused_with_what_can_be_chosen(here, capsys, c
     with pytest.raises(SystemExit) as stopped:
         main([command, f"{group}=null"])
     assert stopped.value.code == 2
-    assert f"`{group}` is null, where one must be chosen: there are: " in capsys.readouterr().err
+    assert f"`{group}` is `null`: choose one of " in capsys.readouterr().err
     assert not list(here.iterdir())
 
 
