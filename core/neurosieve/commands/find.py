@@ -50,6 +50,7 @@ COMMAND = Command(
         "executor": One("executor"),
         "reports": Many("report"),
     },
+    bundles=("experiment",),
 )
 
 

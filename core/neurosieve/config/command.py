@@ -109,6 +109,8 @@ class Command:
     """Further keys, and their defaults."""
     schema: str = ""
     """The name of its schema, where that is not its own."""
+    bundles: Collection[str] = ()
+    """Config groups beside the parts, whose presets set several keys at once: each is chosen with a plus."""
     from_run: Collection[str] = ()
     """Parts that it takes from the run that it follows, where it is a follow-up."""
 

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from neurosieve.config.command import Command
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
+from neurosieve.config.help_page import offer_choices
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
 from neurosieve.errors import ConfigError, NeurosieveError, refusal
@@ -75,6 +76,7 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
         NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
     """
     publish(command.schemas)
+    offer_choices(command)
     name, arguments = command.name, command.for_hydra(arguments)
     parsed = _parsed(name, arguments)
     # Hydra wants all overrides in one piece: here, flags such as `-m` may stand anywhere among them.
