@@ -25,6 +25,7 @@ from neurosieve.pipeline.rescoring import rescore
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.streaming_run import run_streaming
 from neurosieve.pipeline.validation import Validation
+from neurosieve.registry import failures_of
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import draw
 from neurosieve.runs.results import Result, Run
@@ -124,7 +125,9 @@ def _run(job: Job, folder: Path) -> Result:
     if job.validate is not None:
         job.validate.check_ahead(lm.tokenizer)
     if isinstance(job.replicate_on, Source):
-        next(iter(job.replicate_on), None)  # A file that is not there is a mistake to hear of before hours of reading.
+        with failures_of(job.replicate_on):
+            # A file that is not there is a mistake to hear of before hours of reading.
+            next(iter(job.replicate_on), None)
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
     if job.validate is not None:
@@ -135,8 +138,7 @@ def _run(job: Job, folder: Path) -> Result:
         result = follow_up_step(result, "replicate_on", partial(_replicated, result, lm, job, job.replicate_on))
         draw(folder, job.reports)
     if plans:
-        result = follow(plans, result, RunInputs(lm, job.source, job.detectors, job.control))
-        draw(folder, job.reports)
+        result = follow(plans, result, RunInputs(lm, job.source, job.detectors, job.control), job.reports)
     return result
 
 

@@ -162,6 +162,8 @@ class Command:
     def _refuse_misplaced(self, settings: Mapping[str, Any], config: Any) -> None:
         """Raise where a setting has another name now, or is a field of a part."""
         own = {field.name for field in dataclasses.fields(self.settings)}
+        if own.issuperset(settings):
+            return
         classes: dict[str, type] = {}
         for key, part in self.parts.items():
             if isinstance(part, Fields):

@@ -101,12 +101,12 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
 
 
 def sweep_begins(folder: Path) -> None:
-    """Note where a sweep leaves its runs: if it comes to nothing, the folder goes."""
+    """Note where a sweep leaves its runs: if it leaves none, the folder goes."""
     _sweeps.append(folder)
 
 
 def _discard(folder: Path) -> None:
-    """Remove the folder that Hydra made for a job or a sweep, if it came to nothing."""
+    """Remove the folder that Hydra made for a job or a sweep, if that left no run."""
     if any(folder.rglob("run.json")):
         return
     shutil.rmtree(folder / ".hydra", ignore_errors=True)
