@@ -12,14 +12,14 @@ from neurosieve.disk import cache_folder
 __all__ = ["main"]
 
 _HELP = """\
-Show what is kept: converted models, captured activations and finished traces by the model that gave them, and passes
-without a store that were interrupted.
+Show what is kept: captured activations and finished traces, each with its model; converted models; and passes, which
+are what interrupted runs with `store=none` have read so far.
 
   neurosieve cache                       a line for each, with its size
-  neurosieve cache --clear <address>     remove one
+  neurosieve cache --clear <address>     remove one, by its address in that table
   neurosieve cache --clear captures      remove all captured activations (the rest stays)
   neurosieve cache --clear traces        remove all finished traces
-  neurosieve cache --clear passes        remove what interrupted runs with `store=none` have read so far
+  neurosieve cache --clear passes        remove all passes; such runs begin anew
   neurosieve cache --clear models        remove all converted models
   neurosieve cache --clear all           remove everything
 """
