@@ -259,5 +259,5 @@ def test_a_file_to_replicate_on_that_is_not_there_is_refused_before_anything_is_
     with pytest.raises(SystemExit) as ended:
         main([*TINY, *LETTER, "replicate_on=traces", "replicate_on.path=nowhere.json"])
     assert ended.value.code == 2
-    assert "cannot read `nowhere.json`: there is no such file in" in capsys.readouterr().err
+    assert "the source `traces`: cannot read `nowhere.json`: there is no such file in" in capsys.readouterr().err
     assert not (here / "run").exists()
