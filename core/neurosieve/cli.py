@@ -23,9 +23,9 @@ COMMANDS = {
     "show": "what do the neurons of a run do on text?",
     "ablate": "do the neurons of a run matter? edit them, beside control neurons",
     "compare": "what do several runs agree on?",
-    "plugins": "what is plugged in: sources, detectors, controls, scorers",
+    "plugins": "what can be chosen: sources, detectors, controls, scorers and other plugins",
     "check": "does a plugin keep its contract?",
-    "cache": "what the store of captured activations and models holds; clear it",
+    "cache": "what is kept of activations, traces, models and interrupted runs; clear it",
 }
 
 _HELP = """\

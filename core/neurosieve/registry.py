@@ -163,7 +163,8 @@ def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
 def failures_of(plugin: object, raised: type[NeurosieveError] = DataError) -> Iterator[None]:
     """Name a plugin in what the operating system refuses it, such as a file that is not there.
 
-    Connections that break are left alone, for they can be tried again. So is any other error: it is the plugin's bug.
+    A source is named in what it says of its texts too. Connections that break are left alone, for they can be tried
+    again. So is any other error: it is the plugin's bug.
 
     Raises:
         NeurosieveError: of the type `raised`.
@@ -173,9 +174,19 @@ def failures_of(plugin: object, raised: type[NeurosieveError] = DataError) -> It
     except (ConnectionError, TimeoutError):
         raise
     except OSError as error:
-        named = plugin.source if isinstance(plugin, _Shard) else plugin
-        kind = next((kind for kind, contract in KINDS.items() if isinstance(named, contract)), "")
-        if not kind:
+        if not (name := _name(plugin)):
             raise raised(f"{refusal(error)}: check the texts that were handed over") from error
-        name = str(describe(named)[TARGET]).rpartition("/")[2].rpartition(".")[2]
-        raise raised(f"{refusal(error)}: the {kind} `{name}` failed; check the file and the {kind}'s fields") from error
+        kind = name.partition(" ")[0]
+        raise raised(f"{refusal(error)}: the {name} failed; check the file and the {kind}'s fields") from error
+    except DataError as error:
+        name = _name(plugin)
+        if name.startswith("source ") and name not in str(error):
+            error.args = (f"the {name}: {error}",)
+        raise
+
+
+def _name(plugin: object) -> str:
+    """Return the kind and the name of a plugin, "source `traces`"; nothing for what is none."""
+    named = plugin.source if isinstance(plugin, _Shard) else plugin
+    kind = next((kind for kind, contract in KINDS.items() if isinstance(named, contract)), "")
+    return f"{kind} `{str(describe(named)[TARGET]).rpartition('/')[2].rpartition('.')[2]}`" if kind else ""

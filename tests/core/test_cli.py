@@ -116,7 +116,7 @@ CHOICES = {
     "an unknown setting": (["sed=3"], "the config has no `sed`: did you mean `seed`"),
     "an unknown setting of a plugin": (["source.pth=3"], "the config has no `source.pth`: did you mean `source.path`"),
     "an unknown flag": (["--sead"], "--sead"),
-    "a seed that is a word": (["seed=abc"], "'abc' of type 'str' could not be converted to Integer"),
+    "a seed that is a word": (["seed=abc"], "`seed` is `abc`: give a whole number"),
     "a scorer that ranks and is not asked for": (["rank_by=d"], "rank_by is `d`, which is not among the scorers"),
     "a layer that there is not": (["layers=[77]"], r"layers is \[77\]: `tiny` has layers 0 to 2"),
     "a kind of site that there is not": (["site=resid_pots"], "site is 'resid_pots'.*did you mean `resid_post`"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurosieve.activations.store import Space
+from neurosieve.wording import plural
 
 __all__ = ["warn_of_other_stores"]
 
@@ -29,7 +30,7 @@ def warn_of_other_stores(space: Space) -> list[str]:
                 f"`{path.parent.name}`, and none of them is used"
             )
     if unreadable:
-        warnings.append(f"{unreadable} folder(s) of the store do not say what they hold, and were left alone")
+        warnings.append(f"left alone, as nothing says what it holds: {plural(unreadable, 'folder')} of the store")
     return warnings
 
 

@@ -43,7 +43,7 @@ def ablate(
     *,
     intervention: str | Intervention | None = None,
     problems: str | Problems | Iterable[Problem] | None = None,
-    prompt: str | Prompt | None = None,
+    prompt: str | Prompt | Mapping[str, Any] | None = None,
     sampling: Sampling | Mapping[str, Any] | None = None,
     grader: str | Grader | AsConfig | None = AS_CONFIG,
     source: Source | Iterable[Document] | None = None,
@@ -63,7 +63,7 @@ def ablate(
         intervention: a preset (`zero`), or what is done to the neurons.
         problems: where text is generated, a preset, a `Problems`, or problems; the prompts of the held-out texts of
             the run, by default.
-        prompt: a preset (`corrections`), or a `Prompt`, to put around the problems.
+        prompt: a preset (`corrections`), a `Prompt`, or some of its fields, to put around the problems.
         sampling: a `Sampling`, or some of its fields.
         grader: a preset, or what says whether an answer is right; None where nothing does.
         tokenizer: of a loaded model that knows none.

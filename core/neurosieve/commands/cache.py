@@ -12,13 +12,15 @@ from neurosieve.disk import cache_folder
 __all__ = ["main"]
 
 _HELP = """\
-Show what is kept: converted models, captured activations and finished traces by the model that gave them, and passes
-without a store that were interrupted.
+Show what is kept: captured activations and finished traces, each with its model; converted models; and passes, which
+are what interrupted runs with `store=none` have read so far.
 
   neurosieve cache                       a line for each, with its size
-  neurosieve cache --clear <address>     remove one
+  neurosieve cache --clear <address>     remove one, by its address in that table
   neurosieve cache --clear captures      remove all captured activations (the rest stays)
-  neurosieve cache --clear traces        remove all finished traces (the rest stays)
+  neurosieve cache --clear traces        remove all finished traces
+  neurosieve cache --clear passes        remove all passes; such runs begin anew
+  neurosieve cache --clear models        remove all converted models
   neurosieve cache --clear all           remove everything
 """
 
@@ -28,30 +30,32 @@ def main(arguments: Sequence[str]) -> None:
     from rich.table import Table
 
     from neurosieve.errors import ConfigError, nearest
+    from neurosieve.pipeline.checkpoint import documents_so_far
     from neurosieve.terminal.console import console
+    from neurosieve.wording import plural
 
     parser = argparse.ArgumentParser(
         "neurosieve cache", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--store", type=Path, help="the folder that `store=<folder>` named (default: the user's cache)")
-    parser.add_argument("--clear", metavar="WHAT", help="an address, `captures`, `traces` or `all`")
+    parser.add_argument("--clear", metavar="WHAT", help="an address, `captures`, `traces`, `passes`, `models` or `all`")
     options = parser.parse_args(arguments)
     captures = sorted(path.parent for path in (options.store or cache_folder() / "captures").glob("*/space.json"))
     traces = sorted(path.parent for path in (options.store or cache_folder() / "traces").glob("*/traces.json"))
     folders = {"captures": captures, "traces": traces}
     if not options.store:
-        for kind, name in (("model", "models"), ("pass", "passes")):
-            folders[kind] = sorted(path for path in (cache_folder() / name).glob("*") if path.is_dir())
+        for kind in ("models", "passes"):
+            folders[kind] = sorted(path for path in (cache_folder() / kind).glob("*") if path.is_dir())
     everything = [path for paths in folders.values() for path in paths]
     if options.clear:
         known = {path.name: [path] for path in everything}
-        known |= {"captures": captures, "traces": traces, "all": everything}
+        known |= {**folders, "all": everything}
         if options.clear not in known:
             raise ConfigError(f"nothing is kept as `{options.clear}`: {nearest(options.clear, known)}")
         freed = sum(map(_size, known[options.clear]))
         for path in known[options.clear]:
             shutil.rmtree(path)
-        console().print(f"removed {len(known[options.clear])} folder(s), {freed / 2**20:,.1f} MiB")
+        console().print(f"removed {plural(len(known[options.clear]), 'folder')}, {freed / 2**20:,.1f} MiB")
         return
     table = Table("kind", "address", "of", "layers", "dtype")
     table.add_column("MiB", justify="right")
@@ -59,6 +63,8 @@ def main(arguments: Sequence[str]) -> None:
     for kind, paths in folders.items():
         for path in paths:
             description = _description(path / about[kind]) if kind in about else ("", "", "")
+            if kind == "passes":
+                description = (f"{plural(documents_so_far(path), 'document')} so far", "", "")
             table.add_row(kind, path.name, *description, f"{_size(path) / 2**20:,.1f}")
     console().print(table)
     total = sum(map(_size, everything))

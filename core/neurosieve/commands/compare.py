@@ -102,7 +102,7 @@ def main(arguments: Sequence[str]) -> None:
         "neurosieve compare", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="+", type=Path, help="run folders, or folders that hold some")
-    parser.add_argument("-k", type=int, default=100, help="of how many best neurons (default: 100)")
+    parser.add_argument("-k", type=int, default=100, help="how many of the best neurons are compared (default: 100)")
     parser.add_argument("--output", type=Path, help="a folder to leave the tables in, with a page and figures")
     options = parser.parse_args(arguments)
     show(options.folders, options.k, options.output)

@@ -25,6 +25,7 @@ from neurosieve.pipeline.rescoring import rescore
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.streaming_run import run_streaming
 from neurosieve.pipeline.validation import Validation
+from neurosieve.registry import failures_of
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import draw
 from neurosieve.runs.results import Result, Run
@@ -50,6 +51,7 @@ COMMAND = Command(
         "executor": One("executor"),
         "reports": Many("report"),
     },
+    bundles=("experiment",),
 )
 
 
@@ -60,7 +62,7 @@ def find(
     scorers: str | Sequence[str] | Mapping[str, Scorer[Any]] | None = None,
     *,
     control: str | Control | None = None,
-    selection: str | Selection | None = None,
+    selection: str | Selection | Mapping[str, Any] | None = None,
     tokenizer: Any = None,
     validate: str | None = None,
     replicate_on: str | Source | Iterable[Document] | None = None,
@@ -78,7 +80,8 @@ def find(
         detectors: presets, or detectors by the name of the behaviour that each finds.
         scorers: presets, or scorers by the name of the column that each fills.
         control: a preset, or what chooses the positions to compare with.
-        selection: a preset (`prediction`), or how positions are chosen and groups split.
+        selection: a preset (`prediction`), a `Selection`, or some of its fields: how positions are chosen and groups
+            split.
         tokenizer: of a loaded model that knows none.
         validate: `generated` scores the ranking again on fresh traces of the model.
         replicate_on: a preset, a `Source`, or documents, on which the ranking is scored again; those of problems that
@@ -122,7 +125,9 @@ def _run(job: Job, folder: Path) -> Result:
     if job.validate is not None:
         job.validate.check_ahead(lm.tokenizer)
     if isinstance(job.replicate_on, Source):
-        next(iter(job.replicate_on), None)  # A file that is not there is a mistake to hear of before hours of reading.
+        with failures_of(job.replicate_on):
+            # A file that is not there is a mistake to hear of before hours of reading.
+            next(iter(job.replicate_on), None)
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
     if job.validate is not None:
@@ -133,8 +138,7 @@ def _run(job: Job, folder: Path) -> Result:
         result = follow_up_step(result, "replicate_on", partial(_replicated, result, lm, job, job.replicate_on))
         draw(folder, job.reports)
     if plans:
-        result = follow(plans, result, RunInputs(lm, job.source, job.detectors, job.control))
-        draw(folder, job.reports)
+        result = follow(plans, result, RunInputs(lm, job.source, job.detectors, job.control), job.reports)
     return result
 
 

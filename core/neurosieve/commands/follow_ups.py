@@ -16,7 +16,7 @@ from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, NeurosieveError, nearest
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs
 from neurosieve.registry import describe
-from neurosieve.runs.recording import warned
+from neurosieve.runs.recording import draw, warned
 from neurosieve.runs.results import Result, Run
 
 __all__ = ["FollowUp", "check_ahead", "follow", "follow_up_step", "planned"]
@@ -80,11 +80,16 @@ def check_ahead(plans: Sequence[FollowUp], ahead: PlannedRun) -> None:
             raise ConfigError(f"`follow_up` holds `{plan.line}`: {error}") from error
 
 
-def follow(plans: Sequence[FollowUp], result: Result, inputs: RunInputs) -> Result:
-    """Run each follow-up on a finished run, as a `follow_up_step`, and return the run."""
+def follow(plans: Sequence[FollowUp], result: Result, inputs: RunInputs, reports: Mapping[str, Report]) -> Result:
+    """Run each follow-up on a finished run, as a `follow_up_step`, and return the run, drawn by `reports`."""
+    drawn = True
     for plan in plans:
-        folder = plan.command.run_folder(None, result.folder)
-        result = follow_up_step(result, plan.line, partial(plan.module.go_on, plan.parts(), result, inputs, folder))
+        parts, folder = plan.parts(), plan.command.run_folder(None, result.folder)
+        outcome = follow_up_step(result, plan.line, partial(plan.module.go_on, parts, result, inputs, folder))
+        # A step draws the run that it is part of; one that could not be done, or has other reports, does not.
+        drawn, result = outcome is result and parts["reports"] == reports, outcome
+    if not drawn:
+        draw(result.folder, reports)
     return result
 
 
@@ -99,7 +104,7 @@ def follow_up_step(result: Result, line: str, step: Callable[[], Run]) -> Result
     try:
         step()
     except DataError as error:
-        warned(result, f"`{line}` came to nothing: {error}. The step is skipped; the ranking is kept")
+        warned(result, f"`{line}` could not be done: {error}. The step is skipped; the ranking is kept")
         return Result(result.folder)
     except NeurosieveError as error:
         raise type(error)(

@@ -34,7 +34,7 @@ def generate(
     problems: str | Problems | Iterable[Problem] | None = None,
     model: Any = None,
     *,
-    prompt: str | Prompt | None = None,
+    prompt: str | Prompt | Mapping[str, Any] | None = None,
     sampling: Sampling | Mapping[str, Any] | None = None,
     tokenizer: Any = None,
     reports: str | Sequence[str] | Mapping[str, Report] | None = None,
@@ -47,7 +47,7 @@ def generate(
         problems: a preset, a `Problems`, or problems.
         model: a preset (`gemma-3-270m`), a hub name with its owner (`Qwen/Qwen2.5-0.5B`), a folder, a `Model`, a
             loaded Hugging Face model, or a TransformerBridge.
-        prompt: a preset (`notebook`, `chat`, `corrections`), or a `Prompt`.
+        prompt: a preset (`notebook`, `chat`, `corrections`), a `Prompt`, or some of its fields.
         sampling: a `Sampling`, or some of its fields: `temperature`, `top_p`, `max_new_tokens`, `stop`.
         tokenizer: of a loaded model that knows none.
         reports: presets, or what draws the run by name.

@@ -12,8 +12,10 @@ from typing import Any
 
 from neurosieve.config.configuration import as_object, build, build_all, composed, publish
 from neurosieve.config.hydra_errors import explained
+from neurosieve.config.misplaced import refuse_misplaced
 from neurosieve.config.renamed_keys import refuse_renamed
 from neurosieve.errors import ConfigError
+from neurosieve.registry import TARGET, installed
 
 __all__ = ["AS_CONFIG", "AsConfig", "Command", "Fields", "Group", "Many", "One"]
 
@@ -107,6 +109,8 @@ class Command:
     """Further keys, and their defaults."""
     schema: str = ""
     """The name of its schema, where that is not its own."""
+    bundles: Collection[str] = ()
+    """Config groups beside the parts, whose presets set several keys at once: each is chosen with a plus."""
     from_run: Collection[str] = ()
     """Parts that it takes from the run that it follows, where it is a follow-up."""
 
@@ -150,9 +154,23 @@ class Command:
         ]
         with explained(self.name, overrides):
             config = self.compose(overrides)
+        self._refuse_misplaced(settings, config)
         parts = {key: self._part(key, choices.get(key, AS_CONFIG), config) for key in self.parts}
         values = {**_fields(self.settings, config), **settings}
         return {**parts, "settings": as_object(self.settings, values, self.name)}
+
+    def _refuse_misplaced(self, settings: Mapping[str, Any], config: Any) -> None:
+        """Raise where a setting has another name now, or is a field of a part."""
+        own = {field.name for field in dataclasses.fields(self.settings)}
+        if own.issuperset(settings):
+            return
+        classes: dict[str, type] = {}
+        for key, part in self.parts.items():
+            if isinstance(part, Fields):
+                classes[key] = part.cls
+            elif isinstance(part, One) and config[key] is not None:
+                classes[key] = installed().get(part.kind, config[key][TARGET].partition("/")[2]).cls
+        refuse_misplaced(settings, own, classes)
 
     def compose(self, overrides: Sequence[str]) -> Any:
         """Return the config under some overrides, as the command line composes it."""

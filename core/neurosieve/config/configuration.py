@@ -84,7 +84,8 @@ def build(node: Any, kind: str, where: str, registry: Registry | None = None) ->
     """
     registry = registry or installed()
     if not isinstance(node, DictConfig | dict) or TARGET not in node:
-        raise ConfigError(f"`{where}` builds no {kind}: choose one by name, as in `{PLURAL.get(kind, kind)}=...`")
+        key = PLURAL.get(kind) or (f"{kind}@{where}" if "." in where else where)
+        raise ConfigError(f"`{where}` builds no {kind}: choose one by name, as in `{key}=...`")
     refuse_foreign_targets(node, where, registry)
     given, _, name = str(node[TARGET]).partition("/")
     if given != kind:
@@ -107,6 +108,9 @@ def as_object(cls: type, node: Any, where: str) -> Any:
     Raises:
         ConfigError: a field has no value, or one that does not fit, or there is no such field.
     """
+    if not isinstance(node, DictConfig | Mapping):
+        shown, field = "null" if node is None else node, dataclasses.fields(cls)[0].name
+        raise ConfigError(f"`{where}` is `{shown}`, and it holds fields: give one, as in `{where}.{field}=...`")
     values = _plain(node) if isinstance(node, DictConfig) else {name: _plain(value) for name, value in node.items()}
     hints = typing.get_type_hints(cls)
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
@@ -116,7 +120,10 @@ def as_object(cls: type, node: Any, where: str) -> Any:
             unknown = f"`{where}` has no field `{name}`: {nearest(str(name), fields)}"
             raise ConfigError(new_name(str(name), fields) or unknown)
         if value == MISSING:
-            raise ConfigError(f"`{where}.{name}` has no value: give one with `{where}.{name}=...`")
+            raise ConfigError(
+                f"`{where}.{name}` has no value: give one with `{where}.{name}=...`, or in Python with "
+                f"`{cls.__name__}({name}=...)`"
+            )
     try:
         return cls(**{name: _fitting(value, fields[name], f"{where}.{name}") for name, value in values.items()})
     except TypeError as error:

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from neurosieve.config.command import Command
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
+from neurosieve.config.help_page import offer_choices
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
 from neurosieve.errors import ConfigError, NeurosieveError, refusal
@@ -75,6 +76,7 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
         NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
     """
     publish(command.schemas)
+    offer_choices(command)
     name, arguments = command.name, command.for_hydra(arguments)
     parsed = _parsed(name, arguments)
     # Hydra wants all overrides in one piece: here, flags such as `-m` may stand anywhere among them.
@@ -99,12 +101,12 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
 
 
 def sweep_begins(folder: Path) -> None:
-    """Note where a sweep leaves its runs: if it comes to nothing, the folder goes."""
+    """Note where a sweep leaves its runs: if it leaves none, the folder goes."""
     _sweeps.append(folder)
 
 
 def _discard(folder: Path) -> None:
-    """Remove the folder that Hydra made for a job or a sweep, if it came to nothing."""
+    """Remove the folder that Hydra made for a job or a sweep, if that left no run."""
     if any(folder.rglob("run.json")):
         return
     shutil.rmtree(folder / ".hydra", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Hydra's errors about a config, as one message with the nearest names."""
+"""Hydra's errors about a config, as one message with the nearest names and what a value must be."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -6,14 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Transformer
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
+from neurosieve.config.misplaced import file_advice
 from neurosieve.config.renamed_keys import new_name
+from neurosieve.config.unfit_values import unfit_value
 from neurosieve.errors import ConfigError, StoreError, nearest, refusal
+from neurosieve.registry import TARGET
 
 __all__ = ["explained"]
 
@@ -28,6 +33,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         if not group:
             advice = f"take `neurosieve {command}` without --config-name"
             raise ConfigError(f"there is no config `{choice}`: {advice}") from error
+        if message := file_advice(*str(error.missing_cfg_file).split("/", 1), arguments):
+            raise ConfigError(message) from error
         options = error.options or options_of(command, group)
         raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
     except OverrideParseException as error:
@@ -42,6 +49,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         if absent and (hint := new_name(absent[1], _keys_of(command, []))):
             raise ConfigError(hint) from error
         message = re.sub(r"\s+full_key: .*", "", message)  # The key is in the message already.
+        if not unknown and (unfit := unfit_value(message, command)):
+            raise ConfigError(unfit) from error
         if unknown:
             key = unknown[1]
             if key == "experiment" and (options := options_of(command, key)):
@@ -50,18 +59,35 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             if key not in keys:  # Else it is there, and the value is at fault.
                 # Most keys are deep: compare first with those beside the one that was meant.
                 siblings = [known for known in keys if known.rpartition(".")[0] == key.rpartition(".")[0]]
-                hint = nearest(key, siblings or [known for known in keys if "." not in known])
+                deeper = [known for known in keys if known.endswith(f".{key}")]
+                hint = nearest(key, deeper or siblings or [known for known in keys if "." not in known])
                 raise ConfigError(
                     f"the config has no `{key}`: {hint}; `neurosieve {command} --cfg job` prints it all"
                 ) from error
+            if field := re.search(r"Key '([^']+)' not in '", message):
+                fields = [
+                    known[len(key) + 1 :]
+                    for known in keys
+                    if known.startswith(f"{key}.") and not known.endswith(TARGET)
+                ]
+                raise ConfigError(f"`{key}` has no field `{field[1]}`: {nearest(field[1], fields)}") from error
+        if again := re.search(r"An item is already at '([^']+)'", message):
+            raise ConfigError(f"`{again[1]}` is in the config already: write `{again[1]}=...`, without +") from error
         raise ConfigError(f"{message}; `neurosieve {command} --help` shows what can be chosen") from error
     except ValueError as error:
-        # Hydra's own, for a group that is null: whatever else is at fault goes on as it is.
-        nulls = [given.partition("=")[0] for given in arguments if re.fullmatch(r"[\w@/.]+=(null|Null|NULL|~)", given)]
-        if not nulls or "Config group override must be" not in str(error):
+        # Hydra's own, for a group that is null or a number: whatever else is at fault goes on as it is.
+        if "Config group override must be" not in str(error):
             raise
-        options = ", ".join(options_of(command, nulls[0].partition("@")[0]))
-        raise ConfigError(f"`{nulls[0]}` is null, where one must be chosen: there are: {options}") from error
+        overrides = OverridesParser.create().parse_overrides([given for given in arguments if given[:1] != "-"])
+        for override in overrides:
+            options = options_of(command, override.key_or_group)
+            if options and not all(isinstance(value, str | list) for value in _values(override)):
+                key, value = override.package or override.key_or_group, override.input_line.partition("=")[2]
+                raise ConfigError(
+                    f"`{key}` is `{value}`: choose one of {', '.join(options)}, or leave it out to take what the "
+                    "command takes by default"
+                ) from error
+        raise
     except OSError as error:
         # Hydra's own: it reads config files, and writes nothing but the run folder. A job's errors have their cause.
         if str(error.filename).endswith((".yaml", ".yml")) and Path(error.filename).exists():
@@ -70,6 +96,11 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         raise StoreError(
             f"cannot write {where} ({error.strerror or error}): choose another place with `hydra.run.dir=<folder>`"
         ) from error
+
+
+def _values(override: Override) -> list[Any]:
+    """Return the value of an override, or its values in a sweep."""
+    return list(override.sweep_iterator(Transformer.identity)) if override.is_sweep_override() else [override.value()]
 
 
 def _keys_of(command: str, overrides: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurosieve.errors import ConfigError
 
-__all__ = ["new_name", "refuse_renamed"]
+__all__ = ["new_name", "new_place", "refuse_renamed"]
 
 _RENAMED = {
     "confirm": ("test_top", "how many of the best neurons are tested on the held-out groups"),
@@ -37,13 +37,18 @@ def new_name(key: str, known: Collection[str]) -> str | None:
     >>> new_name("selection.ratio", ["seed", "selection.controls_per_position"])
     '`selection.ratio` is now `selection.controls_per_position`: control positions for each present position'
     """
+    place = new_place(key, known)
+    return place and f"`{key}` is now `{place}`: {_RENAMED[key.rpartition('.')[2]][1]}"
+
+
+def new_place(key: str, known: Collection[str]) -> str | None:
+    """Return the full path that an unknown key has now; None where it never was one."""
     parent, dot, old = key.rpartition(".")
     if key in known or old not in _RENAMED:
         return None
-    new, meaning = _RENAMED[old]
+    new, _ = _RENAMED[old]
     places = [f"{parent}{dot}{new}", *([] if parent else [f"{_SELECTION}.{new}"])]
-    place = next((place for place in places if place in known), None)
-    return place and f"`{key}` is now `{place}`: {meaning}"
+    return next((place for place in places if place in known), None)
 
 
 def refuse_renamed(config: Any) -> None:

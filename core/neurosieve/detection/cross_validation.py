@@ -15,6 +15,7 @@ from neurosieve.detection.agreement import Annotations, rate_sentences
 from neurosieve.detection.learner import Learnable
 from neurosieve.errors import DataError
 from neurosieve.fields import check_fields
+from neurosieve.wording import plural
 
 __all__ = ["CrossValidation", "Learn", "Threshold", "choose_threshold", "cross_validate", "threshold_curve"]
 
@@ -160,8 +161,9 @@ def _split_groups(groups: pd.Series, present: npt.NDArray[np.bool_], folds: int,
     count = int(showing.sum())
     if count < 3:
         raise DataError(
-            f"the behaviour is annotated in {count} group(s) of documents, and at least 3 are needed to measure it on "
-            "groups that had no part in its training, nor in the choice of its threshold: give more documents"
+            f"the behaviour is annotated in {plural(count, 'group')} of documents, and at least 3 are needed to "
+            "measure it on groups that had no part in its training, nor in the choice of its threshold: give more "
+            "documents"
         )
     shuffled = np.random.default_rng(seed).permutation(len(showing))
     ordered = sorted(shuffled, key=lambda place: not showing.iat[place])

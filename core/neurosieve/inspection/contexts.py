@@ -15,6 +15,7 @@ from neurosieve.activations.store import DamagedShardError
 from neurosieve.data import Neuron, Site, TokenizedDocument
 from neurosieve.pipeline.reopening import Reopened
 from neurosieve.texts.positions import PARTS
+from neurosieve.wording import plural
 
 __all__ = ["Places", "contexts_table", "directions", "distribution_table", "stored_places"]
 
@@ -58,7 +59,7 @@ def stored_places(opened: Reopened, neurons: Sequence[Neuron], warnings: list[st
         stored.clear()
         lacking = int((~space.has(*keys_of(positions))).sum())
         why = (
-            f"{space.damaged} damaged shard(s) were removed"
+            f"it removed {plural(space.damaged, 'damaged shard')}"
             if space.damaged
             else f"it was cleared, or the run was not in {str(opened.lm.dtype).removeprefix('torch.')}"
         )

@@ -16,6 +16,7 @@ from neurosieve.models.hooks import read
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.tokens import LabelledDocument
+from neurosieve.wording import plural
 
 __all__ = ["Excerpt", "choose_documents", "excerpt", "read_at", "tokens_table"]
 
@@ -89,8 +90,9 @@ def read_at(
             at_sites = read(model, atlas, sites, ids, [excerpt.tokens for excerpt in some])
         except MemoryError as error:
             raise ModelError(
-                f"{len(ids)} document(s) of up to {max(map(len, ids)):,} tokens do not fit into the memory of "
-                f"{model.device}: give a smaller `tokens_per_batch` than {tokens_per_batch:,}, or fewer `tokens`"
+                f"the memory of {model.device} cannot hold {plural(len(ids), 'document')} of up to "
+                f"{max(map(len, ids)):,} tokens: give a smaller `tokens_per_batch` than {tokens_per_batch:,}, "
+                "or fewer `tokens`"
             ) from error
         # Copies: of a layer's thousands of columns, a few are kept.
         columns = np.stack(

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from neurosieve.contracts import Statistic
 from neurosieve.errors import StoreError
 from neurosieve.scoring.states import States
 
-__all__ = ["Checkpoint"]
+__all__ = ["Checkpoint", "documents_so_far"]
 
 
 @dataclass
@@ -57,3 +57,15 @@ class Checkpoint:
         states, metadata = loaded
         record = json.loads(metadata["checkpoint"])
         return cls(states, record["documents"], record["digest"], record["ended"], Counter(record["counts"]))
+
+
+def documents_so_far(folder: Path) -> int:
+    """Return how many documents the checkpoints in a folder hold, by what they say; an incomplete file holds none."""
+    documents = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            with safe_open(path, framework="pt") as file:
+                documents += json.loads((file.metadata() or {}).get("checkpoint", "{}")).get("documents", 0)
+        except (FileNotFoundError, SafetensorError):
+            continue
+    return documents

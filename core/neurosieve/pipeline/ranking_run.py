@@ -35,6 +35,7 @@ from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.sameness import texts_table
 from neurosieve.texts.selection import choose_positions
+from neurosieve.wording import plural
 
 __all__ = ["run_ranking"]
 
@@ -77,11 +78,11 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
         warnings, captured = read_complete(space, fill, lambda: _rank(job, lm, ranked, within, run))
         if space.damaged:
             run.warnings.append(
-                f"{space.damaged} damaged shard(s) of the store were removed, and what they held was captured again"
+                f"the store removed {plural(space.damaged, 'damaged shard')}; what was lost was captured again"
             )
         if captured.halvings:
             run.warnings.append(
-                f"memory ran out {captured.halvings} time(s), and the batch was read in halves: "
+                f"memory ran out {plural(captured.halvings, 'time')}, and the batch was read in halves: "
                 f"a smaller `tokens_per_batch` than {budget:,} is faster"
             )
         run.warnings += [*undefined(run.tables["neurons"], rank_by), *warnings]

@@ -16,7 +16,7 @@ from neurosieve.errors import ConfigError, DataError
 from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.cautions import counted, left_out, not_shown, too_few, undefined
+from neurosieve.pipeline.cautions import left_out, not_shown, too_few, undefined
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
@@ -115,10 +115,11 @@ def _check_streamable(job: Job) -> None:
     """Raise where a plugin needs what a pass without a store does not have."""
     unbounded = [name for name, scorer in job.scorers.items() if not scorer.statistic.bounded]
     if unbounded:
+        names = " and ".join(f"`{name}`" for name in unbounded)
         bounded = [plugin.name for plugin in installed() if issubclass(plugin.cls, Scorer) and plugin.cls.bounded]
         raise ConfigError(
-            f"{' and '.join(f'`{name}`' for name in unbounded)} keep(s) every position's activations, which "
-            f"`store=none` does not: take {', '.join(f'`{name}`' for name in bounded)}, or leave out `store=none`"
+            f"`store=none` keeps no position's activations, and {names} would need them: "
+            f"take {', '.join(f'`{name}`' for name in bounded)}, or leave out `store=none`"
         )
     if job.control.needs_other_documents:
         raise ConfigError(
@@ -185,11 +186,14 @@ def _cautions(
     for name in behaviours:
         present, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
         warnings += too_few(name, present, plural(present, "present position"), documents, settings)
-    events = {
-        "broken_off": "time(s) the texts broke off, and reading resumed from there",
-        "texts_changed": "part(s) of a pass were begun anew: the texts are not those that it had read before",
-    }
-    return [*warnings, *left_out(counts, context), *counted(counts, events)]
+    warnings += left_out(counts, context)
+    if interruptions := counts["broken_off"]:
+        warnings.append(f"the texts broke off {plural(interruptions, 'time')}, and reading resumed from there")
+    if restarts := counts["texts_changed"]:
+        warnings.append(
+            f"a pass began anew in {plural(restarts, 'part')}: the texts are not those that it had read before"
+        )
+    return warnings
 
 
 def _counts_by_behaviour(counts: Counter[str], behaviours: Sequence[str]) -> dict[str, Any]:

@@ -89,8 +89,9 @@ def _effect_table(run: RunFolder, effects: pd.DataFrame, unedited: pd.Series, k:
         )
         rows.append((Cell(run.run["measures"].get(str(measure), str(measure))), *map(Cell, texts)))
     intervention = str(run.run["intervention"]["_target_"]).rpartition("/")[2]
-    dose = f" at strength {strength:g}" if strength != 1 else ""
-    caption = f"{run.run['behaviours'][0]}: {intervention} of {k:,} {run.site.neurons}{dose}"
+    neurons = f"{k:,} {run.site.neurons if k != 1 else run.site.neurons.removesuffix('s')}"
+    dose = f", strength {strength:g}" if strength != 1 else ""
+    caption = f"{run.run['behaviours'][0]}: {neurons} edited (intervention {intervention}{dose})"
     return Table([Header("measure"), *(Header(title, True) for title in titles)], rows, caption)
 
 

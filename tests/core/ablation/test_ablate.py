@@ -560,7 +560,7 @@ def test_the_command_line_tells_the_effect_and_leaves_its_run_in_the_run(from_th
         "run=run", "k=[1,3]", "intervention=add", "intervention.amount=2", "reports=[]"
     )
     assert (code, err) == (0, "")
-    assert "phrases: add of 1 MLP neurons" in out
+    assert "phrases: 1 MLP neuron edited (intervention add)" in out
     assert "the log-probability of the onset" in out
     assert "controls" in out
     assert "read back inside the model: the largest deviation is 0" in out

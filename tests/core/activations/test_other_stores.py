@@ -60,7 +60,7 @@ def test_a_space_that_cannot_be_read_is_counted_and_left_alone(tmp_path, held, c
     other = space(tmp_path, weights="older", filled=True).folder
     (other / "space.json").write_bytes(held.encode("latin-1"))
     [told] = warn_of_other_stores(space(tmp_path))
-    assert told == "1 folder(s) of the store do not say what they hold, and were left alone"
+    assert told == "left alone, as nothing says what it holds: 1 folder of the store"
     main(["cache", "--store", str(tmp_path)])
     assert other.name in capsys.readouterr().out
 

@@ -408,7 +408,7 @@ def test_a_mistake_ends_with_one_message_and_leaves_nothing(arguments, said, com
 
 def test_a_sweep_that_fails_leaves_nothing(command):
     code, _, error = command("-m", "source.path=nowhere.json", "grader=boxed,none")
-    assert (code, "cannot read `nowhere.json`: there is no such file in" in error) == (2, True)
+    assert (code, "the source `traces`: cannot read `nowhere.json`: there is no such file in" in error) == (2, True)
     assert list(Path().iterdir()) == []
 
 

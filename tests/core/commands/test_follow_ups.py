@@ -6,6 +6,7 @@ from neurosieve import ConfigError, Document, find, load
 from neurosieve.cli import main
 from neurosieve.commands.follow_ups import planned
 from neurosieve.config.configuration import build_all
+from neurosieve.runs.recording import draw
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.reports.html import Html
 
@@ -117,10 +118,10 @@ def test_fresh_traces_that_show_nothing_leave_a_finished_ranking_with_a_warning(
     assert f"the 3 fresh traces in `{traces}`: no span of `phrases` was found in 3 documents" in warning
     assert "validate.n" in warning
     assert traces.is_file()
-    assert "warning: `validate=generated` came to nothing" in said
+    assert "warning: `validate=generated` could not be done" in said
     assert "the best 10 of 384 MLP neurons by auc" in said
     assert f"run folder: {here / 'run'}" in said
-    assert "came to nothing" in (here / "run" / "report.html").read_text(encoding="utf-8")
+    assert "could not be done" in (here / "run" / "report.html").read_text(encoding="utf-8")
     assert [part.command for part in run.parts()] == ["generate", "show"], "what follows goes on"
 
 
@@ -133,10 +134,36 @@ def test_what_the_texts_do_not_allow_is_a_warning_in_python_too(here):
         interval_bootstraps=50,
         folder="run",
     )
-    [warning] = [one for one in run.run["warnings"] if "came to nothing" in one]
-    assert warning.startswith("`analyze truth_fields=[nothing]` came to nothing: there are no right answers")
+    [warning] = [one for one in run.run["warnings"] if "could not be done" in one]
+    assert warning.startswith("`analyze truth_fields=[nothing]` could not be done: there are no right answers")
     assert run.run == load("run").run
     assert [part.command for part in run.parts()] == ["show"]
+
+
+@pytest.mark.parametrize(
+    ("follow_up", "drawings"),
+    [
+        ("['show k=1 documents=1']", 2),
+        ("['show k=1 documents=1 reports=[]']", 2),
+        ("['show k=1 documents=1','analyze truth_fields=[nothing]']", 3),
+    ],
+    ids=["the step draws the run", "the step has other reports", "the last step could not be done"],
+)
+def test_the_page_of_a_run_shows_what_followed_it_and_is_drawn_no_more_than_needed(
+    here, monkeypatch, follow_up, drawings
+):
+    drawn, write = [], Html.write
+
+    def count(report, folder):
+        drawn.append(folder)
+        return write(report, folder)
+
+    monkeypatch.setattr(Html, "write", count)
+    main([*TINY, *LETTER, "reports=[html]", f"follow_up={follow_up}"])
+    assert [folder.name for folder in drawn].count("run") == drawings
+    page = (here / "run" / "report.html").read_bytes()
+    draw(here / "run", {"html": Html()})
+    assert (here / "run" / "report.html").read_bytes() == page
 
 
 def test_what_fails_after_the_ranking_says_so_when_the_ranking_was_told(here, capsys):
@@ -190,7 +217,7 @@ def test_a_group_that_is_null_is_refused_with_what_can_be_chosen(here, capsys, c
     with pytest.raises(SystemExit) as stopped:
         main([command, f"{group}=null"])
     assert stopped.value.code == 2
-    assert f"`{group}` is null, where one must be chosen: there are: " in capsys.readouterr().err
+    assert f"`{group}` is `null`: choose one of " in capsys.readouterr().err
     assert not list(here.iterdir())
 
 
@@ -232,5 +259,5 @@ def test_a_file_to_replicate_on_that_is_not_there_is_refused_before_anything_is_
     with pytest.raises(SystemExit) as ended:
         main([*TINY, *LETTER, "replicate_on=traces", "replicate_on.path=nowhere.json"])
     assert ended.value.code == 2
-    assert "cannot read `nowhere.json`: there is no such file in" in capsys.readouterr().err
+    assert "the source `traces`: cannot read `nowhere.json`: there is no such file in" in capsys.readouterr().err
     assert not (here / "run").exists()

@@ -250,7 +250,7 @@ def test_a_damaged_shard_is_said(shown, planted, tmp_path, where):
     content[int(len(content) * where)] ^= 255
     shard.write_bytes(content)
     run = shown(run=mine, neurons=["L0N3", "L1N17", "L2N64"])
-    assert any("damaged shard(s) were removed" in warning for warning in run.run["warnings"])
+    assert any("(it removed 1 damaged shard)" in warning for warning in run.run["warnings"])
     assert len(run.table("distribution")) == 12, "of the run's own table"
 
 

@@ -198,7 +198,7 @@ def test_texts_that_break_off_are_read_on_from_there(tmp_path, whole, monkeypatc
     monkeypatch.setattr("neurosieve.texts.resumable.wait_random", lambda *_: wait_none())
     monkeypatch.setattr("neurosieve.texts.resumable._LONGEST_WAIT", 0.01)
     result = streamed(tmp_path / "broken", Breaking(left=([2],)))
-    assert any("2 time(s) the texts broke off" in warning for warning in result.run["warnings"])
+    assert any("the texts broke off 2 times" in warning for warning in result.run["warnings"])
     pd.testing.assert_frame_equal(result.neurons, whole.neurons)
 
 

@@ -10,12 +10,14 @@ import scipy.stats
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neurosieve import ConfigError, DataError, Run, Site, StoreError, compare, load
+from neurosieve import ConfigError, DataError, Moments, Run, Site, StoreError, compare, load
 from neurosieve.activations.store import Space
 from neurosieve.cli import main
 from neurosieve.commands.compare import compare_runs
+from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.runs.recording import draw, write_run
 from neurosieve.runs.results import finished_runs
+from neurosieve.scoring.states import States
 from neurosieve_plugins.reports.html import Html
 
 AUC = {"a": {"auc": [0.5, 0.1, 0.8, math.nan], "d": [3.0, 0.0, -4.0, math.nan]}}
@@ -273,13 +275,18 @@ def test_compare_writes_over_no_run_of_another_command(make_run, tmp_path):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """A cache with the captures of two models, and a converted model."""
+    """A cache with the captures of two models, a converted model, and a pass that was interrupted."""
     import torch
 
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path))
     spaces = [Space(name, (Site(0),), torch.float32, name=name) for name in ("first", "second")]
     (tmp_path / "models" / "gemma-1").mkdir(parents=True)
     (tmp_path / "models" / "gemma-1" / "weights").write_bytes(bytes(3 * 2**20))
+    (tmp_path / "passes" / "a1b2").mkdir(parents=True)
+    for shard, documents in enumerate((5, 8)):
+        file = tmp_path / "passes" / "a1b2" / f"{shard}-of-2.safetensors"
+        Checkpoint(States((Moments(),)), documents).save(file)
+    (tmp_path / "passes" / "a1b2" / "half.safetensors").write_bytes(b"half")
     return spaces
 
 
@@ -288,18 +295,26 @@ def test_cache_shows_what_is_kept_and_how_large_it_is(cache, capsys):
     said = capsys.readouterr().out
     for space in cache:
         assert space.address in said
-    for shown in ("first", "second", "gemma-1", "3.0 MiB in"):
+    for shown in ("first", "second", "gemma-1", "passes", "a1b2", "13 documents so far", "3.0 MiB in"):
         assert shown in said
 
 
 @pytest.mark.parametrize(
     ("what", "left"),
-    [("first", {"second", "gemma-1"}), ("gemma-1", {"first", "second"}), ("captures", {"gemma-1"}), ("all", set())],
+    [
+        ("first", {"second", "gemma-1", "a1b2"}),
+        ("gemma-1", {"first", "second", "a1b2"}),
+        ("captures", {"gemma-1", "a1b2"}),
+        ("models", {"first", "second", "a1b2"}),
+        ("passes", {"first", "second", "gemma-1"}),
+        ("a1b2", {"first", "second", "gemma-1"}),
+        ("all", set()),
+    ],
 )
 def test_cache_clears_what_it_is_told_to_and_nothing_else(cache, tmp_path, what, left):
     main(["cache", "--clear", cache[0].address if what == "first" else what])
     kept = {json.loads(path.read_text())["model"] for path in tmp_path.glob("captures/*/space.json")}
-    assert kept | {path.name for path in tmp_path.glob("models/*")} == left
+    assert kept | {path.name for path in [*tmp_path.glob("models/*"), *tmp_path.glob("passes/*")]} == left
 
 
 def test_cache_clears_a_store_of_its_own_place(cache, tmp_path, capsys):
@@ -309,7 +324,7 @@ def test_cache_clears_a_store_of_its_own_place(cache, tmp_path, capsys):
     main(["cache", "--store", str(tmp_path / "mine"), "--clear", "all"])
     assert not space.folder.exists()
     assert all(one.folder.exists() for one in cache)
-    assert "removed 1 folder(s)" in capsys.readouterr().out
+    assert "removed 1 folder," in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("cache")
