@@ -18,7 +18,9 @@ def offer_choices(command: Command) -> None:
 
 def _choices(command: Command) -> str:
     """Return a paragraph for each way in which something is chosen, headed by an example."""
-    one, several, inner = {}, {}, {}
+    one: dict[str, str] = {}
+    several: dict[str, str] = {}
+    inner: dict[str, str] = {}
     for key, part in command.parts.items():
         if isinstance(part, Many):
             several[key] = key

@@ -29,12 +29,15 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except MissingConfigException as error:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        missing = str(error.missing_cfg_file)
+        group, _, choice = missing.rpartition("/")
         if not group:
-            advice = f"take `neurosieve {command}` without --config-name"
-            raise ConfigError(f"there is no config `{choice}`: {advice}") from error
-        if message := file_advice(*str(error.missing_cfg_file).split("/", 1), arguments):
-            raise ConfigError(message) from error
+            raise ConfigError(
+                f"there is no config `{choice}`: take `neurosieve {command}` without --config-name"
+            ) from error
+        kind, _, given = missing.partition("/")
+        if advice := file_advice(kind, given, arguments):
+            raise ConfigError(advice) from error
         options = error.options or options_of(command, group)
         raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
     except OverrideParseException as error:
@@ -82,7 +85,7 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         for override in overrides:
             options = options_of(command, override.key_or_group)
             if options and not all(isinstance(value, str | list) for value in _values(override)):
-                key, value = override.package or override.key_or_group, override.input_line.partition("=")[2]
+                key, value = override.package or override.key_or_group, str(override.input_line).partition("=")[2]
                 raise ConfigError(
                     f"`{key}` is `{value}`: choose one of {', '.join(options)}, or leave it out to take what the "
                     "command takes by default"
