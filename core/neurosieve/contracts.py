@@ -19,7 +19,9 @@ from neurosieve.data import (
     Present,
     Problem,
     Reference,
+    Scope,
     Scores,
+    Skipped,
     Span,
     TokenizedDocument,
     Verdict,
@@ -46,8 +48,8 @@ class Source(ABC):
     """Where documents come from."""
 
     @abstractmethod
-    def __iter__(self) -> Iterator[Document]:
-        """Yield the documents, the same ones in the same order each time."""
+    def __iter__(self) -> Iterator[Document | Skipped]:
+        """Yield the documents, the same ones in the same order each time, and what was skipped in its place."""
 
     def shard(self, rank: int, world_size: int) -> "Source":
         """Return the `rank`-th of `world_size` parts: together they hold every document once."""
@@ -64,12 +66,18 @@ class _Shard(Source):
     rank: int
     world_size: int
 
-    def __iter__(self) -> Iterator[Document]:
+    def __iter__(self) -> Iterator[Document | Skipped]:
         return islice(iter(self.source), self.rank, None, self.world_size)
 
 
 class Detector(ABC):
-    """Says where in a document a behaviour shows, in characters: it does not see tokens."""
+    """Says where in a document a behaviour shows, in characters: it does not see tokens.
+
+    A detector that can look elsewhere than in what the model wrote has a field `scope`.
+    """
+
+    scope: Scope = "completion"
+    """Where it looks, and where its controls are taken from: spans elsewhere are counted and left out."""
 
     @abstractmethod
     def detect(self, document: Document) -> Iterable[Span]:

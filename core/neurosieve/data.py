@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,20 +10,39 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor
 
 __all__ = [
+    "ROLES_OF",
+    "Assumption",
     "Batch",
     "Contrast",
     "Document",
     "Interval",
     "Neuron",
+    "Passage",
     "Present",
     "Problem",
     "Reference",
+    "Role",
+    "Scope",
     "Scores",
     "Site",
+    "Skipped",
     "Span",
     "TokenizedDocument",
     "Verdict",
 ]
+
+
+Role = Literal["system", "user", "tool", "thought", "answer", "completion"]
+"""Who wrote a passage, or what of the model's own it is."""
+Scope = Literal["completion", "thought", "answer", "prompt"]
+"""Where a detector looks."""
+ROLES_OF: Mapping[Scope, frozenset[Role]] = {
+    "completion": frozenset({"thought", "answer", "completion"}),
+    "thought": frozenset({"thought"}),
+    "answer": frozenset({"answer"}),
+    "prompt": frozenset({"system", "user", "tool"}),
+}
+"""The roles of the passages that a scope takes in."""
 
 
 class Span(NamedTuple):
@@ -33,6 +52,24 @@ class Span(NamedTuple):
     end: int
     label: str = ""
     """The phrase, the pattern, or the annotator's label."""
+
+
+class Passage(NamedTuple):
+    """A stretch of a document's text by one author: `text[start:end]`."""
+
+    start: int
+    end: int
+    role: Role
+    """Who wrote it. The model's are `thought`, `answer`, and `completion`, where these two are not told apart."""
+
+
+class Assumption(NamedTuple):
+    """How a source understood a record where it had to guess. A run counts in how many documents."""
+
+    what: str
+    """The guess, in the same words for every document that it was made for."""
+    doubtful: bool = False
+    """Whether it may well be wrong: a run that rests on it for most of its documents is refused."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +85,35 @@ class Document:
     annotations: tuple[Span, ...] = ()
     """Spans that come with the source."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    passages: tuple[Passage, ...] = ()
+    """Who wrote what, in the order of the text, where more is known than where the one completion starts: several
+    turns, or thought and answer apart. Text in no passage is nobody's, such as the marks of a chat template."""
+    assumptions: tuple[Assumption, ...] = ()
+
+    def stretches(self, scope: Scope = "completion") -> tuple[tuple[int, int], ...]:
+        """Return the parts of the text that belong to a scope, `(start, end)` in characters, those that touch as one.
+
+        `completion` is all that the model wrote, `thought` and `answer` are parts of it, and `prompt` is what others
+        wrote. Where a document says nothing of its passages, its prompt ends and its completion starts at
+        `completion_start`, and it has no thought and no answer of its own.
+        """
+        start, end = self.completion_start, len(self.text)
+        whole = (Passage(0, start, "user"), Passage(start, end, "completion"))
+        merged: list[tuple[int, int]] = []
+        for passage in self.passages or whole:
+            if passage.start == passage.end or passage.role not in ROLES_OF[scope]:
+                continue
+            begin = merged.pop()[0] if merged and merged[-1][1] == passage.start else passage.start
+            merged.append((begin, passage.end))
+        return tuple(merged)
+
+
+class Skipped(NamedTuple):
+    """Stands, among the documents of a source, for a record that makes none; a run counts it, and says why."""
+
+    where: str
+    """Which record, as in `record 7 of traces.jsonl`."""
+    why: str
 
 
 @dataclass(frozen=True)
