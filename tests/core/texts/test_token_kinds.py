@@ -47,7 +47,17 @@ def kinds(*parts):
         (("e", "\u0301", "t", "é"), "sentence start, word piece, word piece, word piece"),
         (("- ", "**", "Wait", "**"), "punctuation, punctuation, sentence start, punctuation"),
         (("", "Hi"), "blank, sentence start"),
-        (("\ud800", "a"), "punctuation, sentence start"),
+        (
+            ("So", ".", " 12", " +", " 3"),
+            "sentence start, punctuation, number at a sentence start, punctuation, number start",
+        ),
+        (("see", " a", ".", "com"), "sentence start, word start, punctuation, word start"),
+        (
+            ("\n", "</", "think", ">", "\n", "\\", "boxed"),
+            "line break, punctuation, word start, punctuation, line break, punctuation, word start",
+        ),
+        (("(ok", ".", ")", " Then"), "punctuation, punctuation, punctuation, sentence start"),
+        (("\ud800", "a"), "punctuation, word start"),
     ],
 )
 def test_a_token_is_what_its_first_character_that_is_not_blank_is(parts, expected):
