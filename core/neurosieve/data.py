@@ -146,6 +146,10 @@ class Present(NamedTuple):
     """The token id at each anchor in any document: at the first token of each span, or at all that are read of it."""
     anchor_relative: npt.NDArray[np.floating[Any]]
     """How far into its completion each anchor in any document is, 0 to 1."""
+    anchors: Sequence[int] = ()
+    """The anchors in this document, as tokens."""
+    anchor_kinds: npt.NDArray[np.int8] = np.zeros(0, dtype=np.int8)
+    """The kind of token of each anchor in any document, a number of `TOKEN_KINDS`; none where that is not known."""
 
 
 @dataclass(frozen=True)

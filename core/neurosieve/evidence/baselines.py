@@ -18,6 +18,7 @@ from neurosieve.runs.columns import BASELINES, minus_neutral_heldout
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import columns_of, minus_neutral
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.token_kinds import token_kinds
 
 __all__ = ["add_beats_baselines", "baseline_table"]
 
@@ -120,9 +121,13 @@ def _features(positions: Positions) -> dict[str, csr_matrix]:
     relative = np.array([document.relative[token] for document, token in rows])
     place = np.clip((np.nan_to_num(relative) * _PLACES).astype(np.int64), 0, _PLACES - 1)
     before = [np.unique(document.token_ids[max(0, token - _BEFORE) : token]) for document, token in rows]
+    kinds_of = [token_kinds(document) for document in positions.documents]
+    places = zip(positions.document_of_row, positions.token_of_row, strict=True)
+    kinds = np.array([kinds_of[number][token] for number, token in places], dtype=np.int64)
     ends = np.arange(len(rows) + 1)
     return {
         "token": _ones(ends, positions.token_ids),
+        "token kind": _ones(ends, kinds),
         "position": _ones(ends, place),
         "previous tokens": _ones(np.cumsum([0, *map(len, before)]), np.concatenate(before)),
     }
@@ -155,6 +160,8 @@ def _log_odds(features: csr_matrix, labels: npt.NDArray[np.int8], elsewhere: csr
 
     if len(np.unique(labels)) < 2 or not elsewhere.shape[0]:
         return np.full(elsewhere.shape[0], np.nan)
+    if features.shape[1] == 1:  # What never varies predicts nothing, also not which fold a position is in.
+        return np.zeros(elsewhere.shape[0])
     fitted = LogisticRegression(C=1.0, solver="liblinear").fit(features, labels)
     return np.asarray(fitted.decision_function(elsewhere), dtype=np.float64)
 

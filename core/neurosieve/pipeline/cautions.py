@@ -12,6 +12,9 @@ from neurosieve.wording import plural
 
 __all__ = ["cautions", "counted", "left_out", "not_shown", "too_few", "undefined"]
 
+_OTHER_KINDS = 0.1
+"""Where so large a share of controls would have to be of another kind to be like the present positions, it is told."""
+
 
 def cautions(
     job: Job, positions: Positions, counts: Counter[str], numbers: Mapping[str, Mapping[str, int]], context: int | None
@@ -38,6 +41,7 @@ def cautions(
                 f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
                 f"where {selection.controls_per_position:g} for each were requested: the texts hold no more such tokens"
             )
+        warnings += _other_kinds(behaviour, present, controls)
     warnings += left_out(counts, context)
     return warnings + [
         f"{counts[f'{place}_unread']} of {len(positions.behaviours)} behaviours have no present position, or no "
@@ -45,6 +49,24 @@ def cautions(
         for place in positions.places[1:]
         if counts[f"{place}_unread"]
     ]
+
+
+def _other_kinds(behaviour: str, present: pd.DataFrame, controls: pd.DataFrame) -> list[str]:
+    """Return a warning where controls are of other kinds of token than the present positions."""
+    shares = pd.DataFrame({"present": _shares(present), "controls": _shares(controls)}).fillna(0.0)
+    difference = shares.present - shares.controls
+    if difference.clip(lower=0).sum() <= _OTHER_KINDS:
+        return []
+    kind = str(difference.abs().idxmax())
+    return [
+        f"the controls of `{behaviour}` are of other kinds of token than its present positions: {kind} is "
+        f"{shares.present[kind]:.0%} of these, and {shares.controls[kind]:.0%} of the controls; a neuron that tells "
+        "kinds of token apart scores high (the baseline `token kind` says how high)"
+    ]
+
+
+def _shares(positions: pd.DataFrame) -> pd.Series:
+    return positions.kind.value_counts(normalize=True)
 
 
 def not_shown(requested: Iterable[str], behaviours: Sequence[str], where: str) -> list[str]:

@@ -13,7 +13,7 @@ __all__ = ["count_positions", "spans_table"]
 
 
 def count_positions(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
-    """Return, per behaviour, its documents and spans, and its positions in each part."""
+    """Return, per behaviour, its documents and spans, its positions in each part, and their kinds of token."""
     part_of, numbers = _part_of_group(positions), {}
     for behaviour in positions.behaviours:
         rows = positions.table[positions.table.behaviour == behaviour]
@@ -34,6 +34,8 @@ def count_positions(documents: Sequence[LabelledDocument], positions: Positions)
                 f"{part}_groups": of_part.group.nunique(),
                 f"{part}_spans": spans[part],
             }
+        for label, what in ((1, "present_kinds"), (0, "control_kinds")):
+            numbers[behaviour][what] = rows[rows.label == label].kind.value_counts().to_dict()
     return numbers
 
 

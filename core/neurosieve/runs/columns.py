@@ -38,6 +38,7 @@ VERDICTS: Mapping[str, str] = {
 
 BASELINES: Mapping[str, str] = {
     "token": "the id of the token that is read",
+    "token kind": "what kind of token it is: the start of a sentence or a word, a piece, a number, punctuation",
     "position": "how far into its completion the token stands",
     "previous tokens": "which tokens are among the 20 before it, in any order",
 }

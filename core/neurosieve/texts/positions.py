@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from neurosieve.data import TokenizedDocument
+from neurosieve.texts.token_kinds import TOKEN_KINDS, token_kinds
 from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["PARTS", "Positions", "assemble"]
@@ -27,7 +28,7 @@ class Positions:
     """
 
     table: pd.DataFrame
-    """behaviour, document, group, part, token, label, start, end, text: a line per behaviour and position."""
+    """behaviour, document, group, part, token, label, start, end, text, kind: a line per behaviour and position."""
     extra: pd.DataFrame
     """The same of the additional places, with a column `place`."""
     documents: tuple[TokenizedDocument, ...]
@@ -94,6 +95,9 @@ def assemble(
         end=ends,
         text=[d.text[start:end] for d, start, end in zip(of_line, starts, ends, strict=True)],
     )
+    kinds_of = [token_kinds(document) for document in used]
+    kinds = [kinds_of[number][token] for number, token in zip(chosen.document_number, chosen.token, strict=True)]
+    table["kind"] = pd.Series([TOKEN_KINDS[kind] for kind in kinds], dtype=object)
     own = table[table.place == ""].drop(columns="place").reset_index(drop=True)
     extra = table[table.place != ""].reset_index(drop=True)
     return Positions(own, extra, tuple(used), groups, rows[:, 0], rows[:, 1], labels, behaviours, places)

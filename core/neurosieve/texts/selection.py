@@ -17,6 +17,7 @@ from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
 from neurosieve.texts.positions import Positions, assemble
 from neurosieve.texts.seeds import seed_of
+from neurosieve.texts.token_kinds import token_kinds
 from neurosieve.texts.tokens import LabelledDocument, token_range
 from neurosieve.wording import plural
 
@@ -120,13 +121,14 @@ def _positions_of(
         )
     ratio = selection.controls_per_position / len(set(_offsets(selection)))  # An anchor gives one for each offset.
     typical = max(1, round(ratio * total / len(positive)))
-    anchors = _anchors(behaviour, documents, positive, present if selection.at in ("span", "context") else onsets)
+    anchors_of = present if selection.at in ("span", "context") else onsets
+    anchors = _anchors(documents, positive, anchors_of)
     lines = [(behaviour, number, token, 1) for number in positive for token in sorted(present[number])]
     for number in sorted(positive + _negatives(documents, onsets, selection)):
         tokens, spans = documents[number].tokens, documents[number].ranges[behaviour]
         chosen = control.choose(
             tokens,
-            anchors._replace(here=spans, onsets=onsets[number]),
+            anchors._replace(here=spans, onsets=onsets[number], anchors=sorted(anchors_of[number])),
             round(ratio * len(present[number])) if onsets[number] else typical,
             np.random.default_rng(seed_of(selection.seed, tokens.id, behaviour)),
         )
@@ -142,13 +144,14 @@ def _positions_of(
 
 
 def _anchors(
-    behaviour: str, documents: Sequence[LabelledDocument], positive: Sequence[int], tokens: Sequence[Collection[int]]
+    documents: Sequence[LabelledDocument], positive: Sequence[int], tokens: Sequence[Collection[int]]
 ) -> Present:
-    """Return the words and places that controls are matched on: those that are read, of the whole span or its onset."""
+    """Return the words, places and kinds that controls are matched on: those of the whole span or of its onset."""
     anchors = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
+    kinds = [token_kinds(documents[number].tokens)[sorted(tokens[number])] for number in positive]
     token_ids = np.array([document.token_ids[token] for document, token in anchors])
     relative = np.array([document.relative[token] for document, token in anchors])
-    return Present(here=(), onsets=(), anchor_token_ids=token_ids, anchor_relative=relative)
+    return Present((), (), token_ids, relative, anchor_kinds=np.concatenate(kinds))
 
 
 def _negatives(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from neurosieve import Control, Present, TokenizedDocument
+from neurosieve_plugins.controls.shares import draw_in_shares
 from neurosieve_plugins.controls.spacing import tokens_from
 
 __all__ = ["Lexical"]
@@ -38,31 +38,5 @@ class Lexical(Control):
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
     ) -> Sequence[int]:
         """Return at most `count` such tokens, each word's share of them or as many as there are."""
-        ids, wanted = np.unique(present.anchor_token_ids, return_counts=True)
         outside = document.usable & (tokens_from(present.here, len(document.token_ids)) > 0)
-        candidates = [np.flatnonzero(outside & (document.token_ids == token_id)) for token_id in ids]
-        available = np.array([len(tokens) for tokens in candidates], dtype=np.int64)
-        quotas = _round(np.minimum(count * wanted / max(1, wanted.sum()), available), rng)
-        drawn = [
-            int(token)
-            for tokens, quota in zip(candidates, quotas, strict=True)
-            for token in rng.choice(tokens, size=quota, replace=False)
-        ]
-        return sorted(drawn)
-
-
-def _round(shares: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Round each share up or down by chance, so that it is right on average and the sum is what it was.
-
-    Rounding to the nearest would never draw a rare token in documents that have few controls each.
-    """
-    whole = np.floor(shares + 1e-9)
-    parts = np.maximum(shares - whole, 0.0)
-    ups = round(float(shares.sum() - whole.sum()))
-    quotas = whole.astype(np.int64)
-    if ups > 0:
-        order = rng.permutation(len(shares))
-        reached = np.cumsum(parts[order])
-        ticks = np.floor(reached / reached[-1] * ups + rng.random())
-        quotas[order] += np.diff(ticks, prepend=0.0).astype(np.int64)
-    return quotas
+        return draw_in_shares(document.token_ids, present.anchor_token_ids, outside, count, rng)

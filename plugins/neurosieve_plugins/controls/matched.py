@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from neurosieve import ConfigError, Control, Present, TokenizedDocument
+from neurosieve import ConfigError, Control, Present, TokenizedDocument, token_kinds
 from neurosieve_plugins.controls.spacing import tokens_from
 
 __all__ = ["Matched"]
@@ -14,7 +14,7 @@ __all__ = ["Matched"]
 
 @dataclass(frozen=True)
 class Matched(Control):
-    """Tokens that are as far into their completion as the behaviour's onsets are, but far from its spans.
+    """Tokens as far into their completion as the behaviour's onsets are, and of their kind, but far from its spans.
 
     `tolerance` is how much further or less far, as a share of the completion, and `tokens` how many tokens each span is
     away at least. A document without the behaviour is matched to the onsets of the other documents.
@@ -32,6 +32,8 @@ class Matched(Control):
 
     tolerance: float = 0.1
     tokens: int = 10
+    same_kind: bool = True
+    """Whether each is of the same kind of token as the onset that it matches, such as the start of a word."""
 
     def __post_init__(self) -> None:
         if not 0 < self.tolerance <= 1:
@@ -45,22 +47,29 @@ class Matched(Control):
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
     ) -> Sequence[int]:
         """Return at most `count` tokens, spread evenly over the onsets that they match."""
-        onsets = document.relative[list(present.onsets)] if len(present.onsets) else present.anchor_relative
+        kinds, onsets = token_kinds(document), list(present.onsets)
+        places, wanted = present.anchor_relative, present.anchor_kinds
+        if onsets:
+            places, wanted = document.relative[onsets], kinds[onsets]
+        matched = self.same_kind and len(wanted) == len(places)
         far = document.usable & (tokens_from(present.here, len(document.token_ids)) >= self.tokens)
         free = np.flatnonzero(far)
-        places = list(rng.permutation(onsets))
+        waiting = rng.permutation(len(places)).tolist()
         drawn: list[int] = []
         # In turns, one for each onset: an onset with many tokens near it gets no more controls than another.
-        while len(drawn) < count and len(places):
+        while len(drawn) < count and waiting:
             served = []
-            for place in places:
-                near = np.flatnonzero(np.abs(document.relative[free] - place) <= self.tolerance)
+            for onset in waiting:
+                like = np.abs(document.relative[free] - places[onset]) <= self.tolerance
+                if matched:
+                    like &= kinds[free] == wanted[onset]
+                near = np.flatnonzero(like)
                 if len(near):
                     chosen = rng.choice(near)
                     drawn.append(int(free[chosen]))
                     free = np.delete(free, chosen)
-                    served.append(place)
+                    served.append(onset)
                 if len(drawn) == count:
                     break
-            places = served
+            waiting = served
         return sorted(drawn)

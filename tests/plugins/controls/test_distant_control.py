@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve import ConfigError, Present, TokenizedDocument
+from neurosieve import ConfigError, Present, TokenizedDocument, token_kinds
 from neurosieve_plugins.controls.distant import Distant
 
 
@@ -71,3 +71,40 @@ def test_every_far_token_is_as_likely_as_any_other() -> None:
 def test_a_minus_neutral_that_would_allow_tokens_within_a_span_is_refused(tokens: int) -> None:
     with pytest.raises(ConfigError, match="`tokens` of the control `distant`"):
         Distant(tokens)
+
+
+def of_words(text: str, spans: list[range], anchors: list[int]) -> tuple[TokenizedDocument, Present]:
+    """Return a document of one-character tokens, and what is known of a behaviour at `anchors`."""
+    n = len(text)
+    ids, places = np.zeros(n, dtype=np.int64), np.arange(n)
+    document = TokenizedDocument("a", "a", text, ids, places, places + 1, np.ones(n, dtype=bool), np.linspace(0, 1, n))
+    own = [span.start for span in spans]
+    known = Present(spans, own, ids[anchors], np.zeros(len(anchors)), own, token_kinds(document)[anchors])
+    return document, known
+
+
+@given(st.text("ab 1.\n", min_size=40, max_size=80), st.integers(1, 30), st.integers(0, 2**32))
+def test_controls_are_of_the_kinds_of_the_onsets_in_the_same_shares(text: str, count: int, seed: int) -> None:
+    anchors = list(range(0, len(text), 7))
+    document, present = of_words(text, [], anchors)
+    kinds = token_kinds(document)
+    chosen = Distant().choose(document, present, count, np.random.default_rng(seed))
+    for kind in range(8):
+        share, there_are = np.mean(kinds[anchors] == kind), int(np.sum(kinds == kind))
+        drawn = int(np.sum(kinds[chosen] == kind))
+        assert min(np.floor(count * share + 1e-9), there_are) <= drawn <= min(np.ceil(count * share - 1e-9), there_are)
+
+
+def test_where_the_behaviour_shows_its_own_onsets_in_this_text_decide() -> None:
+    document, present = of_words("ab 1, cd 2, ef 3, gh 4, ij 5", [range(0, 1)], [3])
+    chosen = Distant(tokens=1).choose(document, present, 9, np.random.default_rng(0))
+    assert [document.text[token] for token in chosen] == []  # No other sentence starts here.
+    document, present = of_words("ab 1, cd 2, ef 3, gh 4, ij 5", [range(3, 4)], [0])
+    chosen = Distant(tokens=1).choose(document, present, 9, np.random.default_rng(0))
+    assert [document.text[token] for token in chosen] == ["2", "3", "4", "5"]
+
+
+def test_any_tokens_are_taken_where_that_is_asked_for() -> None:
+    document, present = of_words("ab 1, cd 2", [range(3, 4)], [3])
+    chosen = Distant(tokens=1, same_kind=False).choose(document, present, 99, np.random.default_rng(0))
+    assert chosen == [0, 1, 2, 4, 5, 6, 7, 8, 9]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve import ConfigError, Present, TokenizedDocument
+from neurosieve import ConfigError, Present, TokenizedDocument, token_kinds
 from neurosieve_plugins.controls.matched import Matched
 
 
@@ -93,3 +93,20 @@ def test_a_tolerance_that_matches_nothing_or_means_nothing_is_refused(tolerance:
 def test_a_minus_neutral_that_would_allow_tokens_within_a_span_is_refused() -> None:
     with pytest.raises(ConfigError, match="`tokens` of the control `matched`"):
         Matched(tokens=0)
+
+
+def test_a_control_is_of_the_kind_of_the_onset_that_it_matches() -> None:
+    text = "ab 1, cd 2, ef 3, gh 4, ij 5, kl 6"
+    n = len(text)
+    places, ids = np.arange(n), np.zeros(n, dtype=np.int64)
+    document = TokenizedDocument("a", "a", text, ids, places, places + 1, np.ones(n, dtype=bool), np.linspace(0, 1, n))
+    spans = [range(9, 10)]
+    present = Present(spans, [9], ids[[9]], document.relative[[9]], [9], token_kinds(document)[[9]])
+    rng = np.random.default_rng
+    chosen = Matched(tolerance=1.0, tokens=1).choose(document, present, 99, rng(0))
+    assert [text[token] for token in chosen] == ["1", "3", "4", "5", "6"]
+    everywhere = Matched(tolerance=1.0, tokens=1, same_kind=False).choose(document, present, 99, rng(0))
+    assert len(everywhere) == n - 1
+    elsewhere = present._replace(here=[], onsets=[], anchors=[])
+    chosen = Matched(tolerance=0.2, tokens=1).choose(document, elsewhere, 99, rng(0))
+    assert {text[token] for token in chosen} == {"1", "2", "3"}

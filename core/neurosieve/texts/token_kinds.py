@@ -1,0 +1,110 @@
+"""What kind of token each token of a text is: controls of another kind than the onsets would tell kinds apart."""
+
+import unicodedata
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosieve.data import TokenizedDocument
+
+__all__ = ["TOKEN_KINDS", "token_kinds"]
+
+TOKEN_KINDS = (
+    "sentence start",
+    "word start",
+    "word piece",
+    "number at a sentence start",
+    "number start",
+    "number piece",
+    "punctuation",
+    "line break",
+    "blank",
+)
+"""The kinds, by number. A token is what its first character that is not blank is; `punctuation` is all that is neither
+letter nor number, and a piece goes on with the word or number before it. A sentence starts where a text does, in a new
+line, and behind `.`, `!`, `?` and a blank, or their like in other scripts; quotation marks, brackets, dashes and the
+signs of emphasis and lists may stand before its first word."""
+
+_BLANK, _BREAK, _LETTER, _DIGIT, _STOP, _FULL_STOP, _APOSTROPHE, _OPENING, _MARK = range(9)
+
+
+def token_kinds(document: TokenizedDocument) -> npt.NDArray[np.int8]:
+    """Return the kind of each token, a number of `TOKEN_KINDS`, from the text and the token's place in it."""
+    tokens, size = len(document.starts), len(document.text)
+    if not tokens or not size:
+        return np.full(tokens, _number("blank"), dtype=np.int8)
+    classes = _classes(document.text)
+    word, number = classes == _LETTER, classes == _DIGIT
+    # An apostrophe between letters is inside a word.
+    inside = np.flatnonzero(classes == _APOSTROPHE)
+    inside = inside[(inside > 0) & (inside < size - 1)]
+    word[inside[word[inside - 1] & word[inside + 1]]] = True
+    # The first character at or behind each place that is not blank.
+    solid = np.minimum.accumulate(np.where(classes > _BREAK, np.arange(size), size)[::-1])[::-1]
+    starts, ends = np.clip(document.starts, 0, size - 1), np.clip(document.ends, 0, size)
+    first = np.minimum(solid[starts], size - 1)
+    before = np.maximum(first - 1, 0)
+    goes_on = (first > 0) & (word | number)[before]
+    opens = (first == 0) | _opens(classes, word | number)[before]
+    breaks = np.concatenate([[0], np.cumsum(classes == _BREAK)])
+    kinds = np.select(
+        [
+            (solid[starts] >= ends) | (document.ends <= document.starts),
+            word[first],
+            number[first],
+        ],
+        [
+            np.where(breaks[ends] > breaks[starts], _number("line break"), _number("blank")),
+            np.select([goes_on, opens], [_number("word piece"), _number("sentence start")], _number("word start")),
+            np.select(
+                [goes_on, opens],
+                [_number("number piece"), _number("number at a sentence start")],
+                _number("number start"),
+            ),
+        ],
+        default=_number("punctuation"),
+    )
+    return kinds.astype(np.int8)
+
+
+def _opens(classes: npt.NDArray[np.int8], content: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return whether a sentence may start right behind each character."""
+    places = np.arange(len(classes))
+
+    def last(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        return np.maximum.accumulate(np.where(where, places, -1))
+
+    other = last(content | (classes == _MARK))
+    stop, blank = last(classes == _STOP), last(classes == _BLANK)
+    ended = last((classes == _FULL_STOP) | (classes == _BREAK))
+    return (other < 0) | (ended > other) | ((stop > other) & (blank > stop))
+
+
+def _number(kind: str) -> int:
+    return TOKEN_KINDS.index(kind)
+
+
+def _classes(text: str) -> npt.NDArray[np.int8]:
+    """Return the class of each character."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    characters, where = np.unique(codes, return_inverse=True)
+    return np.array([_class(chr(code)) for code in characters], dtype=np.int8)[where]
+
+
+@cache
+def _class(character: str) -> int:
+    category = unicodedata.category(character)
+    if character.isspace():
+        return _BREAK if len(f"a{character}b".splitlines()) > 1 else _BLANK
+    if character.isdecimal():
+        return _DIGIT
+    if character.isalnum() or category.startswith("M"):
+        return _LETTER
+    if character in "'’ʼ":
+        return _APOSTROPHE
+    if character in ".!?…":
+        return _STOP
+    if character in "。．！？।؟۔":
+        return _FULL_STOP
+    return _OPENING if category in ("Pd", "Pe", "Pf", "Pi", "Ps") or character in '"*_#>•' else _MARK
