@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 from neurosieve import ConfigError, DataError, Document, Source, check_fields
-from neurosieve_plugins.record_files import check_file, decode
+from neurosieve_plugins.compressed_files import open_unpacked
+from neurosieve_plugins.record_files import check_file
+from neurosieve_plugins.text_encodings import TextFile, encoding_of
 
 __all__ = ["Text"]
 
 
 @dataclass(frozen=True)
 class Text(Source):
-    """Plain text: a file, or the files of a folder and of the folders in it.
+    """Plain text: a file, or the files of a folder and of the folders in it, compressed or not.
 
     A document's id is its file, with the line where it starts unless it is the whole file. Blank texts are left out.
 
@@ -86,6 +88,7 @@ class Text(Source):
 
 def _read(file: Path) -> str:
     try:
-        return decode(file.read_bytes(), file)
+        with open_unpacked(file) as stream:
+            return TextFile(file, stream, encoding_of(stream.peek(4))).read()
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}): check its permissions and its disk") from error

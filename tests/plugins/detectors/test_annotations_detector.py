@@ -1,4 +1,5 @@
 import json
+import lzma
 import os
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def test_the_annotations_of_a_document_are_its_spans():
     assert found(DOCUMENT, labels=("other",)) == []
 
 
+def test_a_file_of_labels_may_be_compressed(labels):
+    packed = labels.with_name("labels.jsonl.xz")
+    packed.write_bytes(lzma.compress(labels.read_bytes()))
+    assert found(DOCUMENT, path=str(packed)) == found(DOCUMENT, path=str(labels)) != []
+
+
 def test_a_file_of_labels_is_read_by_document(labels):
     assert found(DOCUMENT, path=str(labels)) == [Span(1, 2, "doubt"), Span(2, 3, "")]
     assert found(DOCUMENT, path=str(labels), labels=("doubt",)) == [Span(1, 2, "doubt")]
@@ -81,11 +88,14 @@ def test_a_span_beyond_the_text_is_told_with_its_document(labels):
     [
         ('{"spans": []}', "record 1 .* has no `trace_id`; it has `spans`"),
         ('{"trace_id": "a"}', "record 1 .* has no `spans`"),
-        ('{"trace_id": "a", "spans": [{"start": "0", "end": 1}]}', "span 1 of record 1 .* no whole number in `start`"),
-        ('{"trace_id": "a", "spans": [{"start": 2, "end": 2}]}', "span 1 of record 1 .* goes from 2 to 2"),
+        (
+            '{"trace_id": "a", "spans": [{"start": "0", "end": 1}]}',
+            "record 1 .* lists span 1 without a whole number in `start`",
+        ),
+        ('{"trace_id": "a", "spans": [{"start": 2, "end": 2}]}', "record 1 .* lists span 1 from 2 to 2"),
         (
             '{"trace_id": "a", "spans": [{"start": 0, "end": 2, "label": 5}]}',
-            "span 1 of record 1 .* a number in `label`",
+            "record 1 .* lists span 1 with a number in `label`",
         ),
         ('{"trace_id": "a", "spans": []}\n' * 2, r"record 2 \(line 2\) .* is the second for document `a`"),
         ("", "holds no record"),
