@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Note, Table
-from neurosieve.runs.folder import RunFolder
 from neurosieve.runs.ranking_summary import evidence_blocks, ranking_table
+from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.summary import run_blocks
 from neurosieve.runs.tables import neuron_name
 from neurosieve.wording import visible

@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.columns import BASELINES, VERDICTS
-from neurosieve.runs.folder import RunFolder
+from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
 from neurosieve.wording import plural
 

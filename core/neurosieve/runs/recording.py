@@ -15,7 +15,7 @@ from neurosieve.contracts import Report
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, PluginError, StoreError
 from neurosieve.registry import failures_of, installed
-from neurosieve.runs.folder import RECORD
+from neurosieve.runs.reader import RECORD
 from neurosieve.runs.record import FORMAT, versions
 from neurosieve.runs.results import Run, load
 

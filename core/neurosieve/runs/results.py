@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from neurosieve.errors import ConfigError, DataError, nearest
-from neurosieve.runs.folder import RECORD, RunFolder
 from neurosieve.runs.notebook import run_html
+from neurosieve.runs.reader import RECORD, RunFolder
 
 __all__ = ["Result", "Run", "find_runs", "finished_runs", "load"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
-from neurosieve.runs.folder import RunFolder
 from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
+from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.tables import as_table, in_context, interval, neuron_name, number
 from neurosieve.runs.text_summary import analysis_blocks, detection_blocks, generation_blocks, learning_blocks
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Note, Table
-from neurosieve.runs.folder import RunFolder
+from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.tables import as_table, in_context
 from neurosieve.wording import plural
 

@@ -1,4 +1,4 @@
-"""A run folder, read."""
+"""Reads a run folder: its record and its tables."""
 
 import json
 from dataclasses import dataclass
