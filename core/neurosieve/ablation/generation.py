@@ -21,6 +21,7 @@ from neurosieve.contracts import Grader
 from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
 from neurosieve.pipeline.reopening import Reopened
+from neurosieve.texts.intake import check_documents
 from neurosieve.texts.spans import detect_each
 
 __all__ = ["observe_generated"]
@@ -71,7 +72,7 @@ def observe_generated(
 
 def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing, warnings: list[str]) -> list[Task]:
     at_most = settings.documents or 16
-    documents = list(writing.documents)
+    documents = list(check_documents(writing.documents, Counter()))
     refuse_blind(opened.detectors[behaviour], behaviour, documents)
     if writing.problems is not None:
         return tasks_of_problems(writing.problems, writing.prompt, opened.lm.tokenizer, at_most, settings.seed)

@@ -10,7 +10,7 @@ from neurosieve.config.choices import model_choice
 from neurosieve.config.command import Command, Fields, Group, Many, One
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
@@ -28,6 +28,8 @@ from neurosieve.pipeline.validation import Validation
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import draw
 from neurosieve.runs.results import Result, Run
+from neurosieve.texts.intake import first_look
+from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.selection import Selection
 
 __all__ = ["COMMAND", "find", "job_of", "main"]
@@ -122,7 +124,8 @@ def _run(job: Job, folder: Path) -> Result:
     if job.validate is not None:
         job.validate.check_ahead(lm.tokenizer)
     if isinstance(job.replicate_on, Source):
-        next(iter(job.replicate_on), None)  # A file that is not there is a mistake to hear of before hours of reading.
+        # A file that is not there is a mistake to hear of before hours of reading.
+        first_look(ResumableSource(job.replicate_on))
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
     if job.validate is not None:
@@ -146,7 +149,7 @@ def _check_ends_with_the_ranking(job: Job) -> None:
         )
 
 
-def _replicated(result: Result, lm: LanguageModel, job: Job, texts: Source | Iterable[Document]) -> Run:
+def _replicated(result: Result, lm: LanguageModel, job: Job, texts: Iterable[Document | Skipped]) -> Run:
     origin = {"texts": "other texts", **described({"source": texts})}
     return rescore(result, lm, texts, job, result.folder / "replicate_on", origin)
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from neurosieve.contracts import Detector, Report, Source
-from neurosieve.data import Document
+from neurosieve.contracts import Detector, Report
+from neurosieve.data import Document, Skipped
 from neurosieve.detection.agreement import (
     agreement_table,
     agreement_warnings,
@@ -25,7 +25,7 @@ __all__ = ["detect_spans"]
 
 
 def detect_spans(
-    source: Source | Iterable[Document],
+    source: Iterable[Document | Skipped],
     detectors: Mapping[str, Detector],
     reports: Mapping[str, Report],
     settings: Detect,

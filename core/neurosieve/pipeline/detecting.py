@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from neurosieve.contracts import Detector
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import DataError
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.tokens import LabelledDocument, label_documents
@@ -13,7 +13,7 @@ __all__ = ["label_all", "no_text"]
 
 
 def label_all(
-    documents: Iterable[Document],
+    documents: Iterable[Document | Skipped],
     detectors: Mapping[str, Detector],
     lm: LanguageModel,
     context: int | None,

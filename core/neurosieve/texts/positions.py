@@ -1,14 +1,14 @@
 """The positions that are read, as a table for people and as rows and labels for the engine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from neurosieve.data import TokenizedDocument
+from neurosieve.data import Scope, TokenizedDocument
 from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["PARTS", "Positions", "assemble"]
@@ -40,6 +40,8 @@ class Positions:
     behaviours: tuple[str, ...]
     places: tuple[str, ...] = ("",)
     """The places that are read: the ranking's own, "", and the additional ones by name."""
+    scopes: Mapping[str, Scope] = field(default_factory=dict)
+    """Where each behaviour was looked for; in what the model wrote, where this does not tell."""
 
     @cached_property
     def token_ids(self) -> npt.NDArray[np.int64]:
@@ -59,6 +61,7 @@ def assemble(
     part: Mapping[str, int],
     behaviours: tuple[str, ...],
     places: tuple[str, ...],
+    scopes: Mapping[str, Scope],
 ) -> Positions:
     """Return chosen positions in the order of documents and tokens.
 
@@ -96,4 +99,4 @@ def assemble(
     )
     own = table[table.place == ""].drop(columns="place").reset_index(drop=True)
     extra = table[table.place != ""].reset_index(drop=True)
-    return Positions(own, extra, tuple(used), groups, rows[:, 0], rows[:, 1], labels, behaviours, places)
+    return Positions(own, extra, tuple(used), groups, rows[:, 0], rows[:, 1], labels, behaviours, places, scopes)

@@ -100,7 +100,8 @@ def choose_positions(
                 continue
             lines += [(place, *line) for line in extra if ordered[line[1]].tokens.group in part]
     chosen = pd.DataFrame(lines, columns=columns)
-    return assemble(chosen, ordered, part, tuple(shown), ("", *places))
+    scopes = {name: ordered[0].scopes.get(name, "completion") for name in shown}
+    return assemble(chosen, ordered, part, tuple(shown), ("", *places), scopes)
 
 
 def _positions_of(
@@ -122,8 +123,8 @@ def _positions_of(
     typical = max(1, round(ratio * total / len(positive)))
     anchors = _anchors(behaviour, documents, positive, present if selection.at in ("span", "context") else onsets)
     lines = [(behaviour, number, token, 1) for number in positive for token in sorted(present[number])]
-    for number in sorted(positive + _negatives(documents, onsets, selection)):
-        tokens, spans = documents[number].tokens, documents[number].ranges[behaviour]
+    for number in sorted(positive + _negatives(behaviour, documents, onsets, selection)):
+        tokens, spans = documents[number].within(behaviour), documents[number].ranges[behaviour]
         chosen = control.choose(
             tokens,
             anchors._replace(here=spans, onsets=onsets[number]),
@@ -145,19 +146,23 @@ def _anchors(
     behaviour: str, documents: Sequence[LabelledDocument], positive: Sequence[int], tokens: Sequence[Collection[int]]
 ) -> Present:
     """Return the words and places that controls are matched on: those that are read, of the whole span or its onset."""
-    anchors = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
+    anchors = [(documents[number].within(behaviour), token) for number in positive for token in sorted(tokens[number])]
     token_ids = np.array([document.token_ids[token] for document, token in anchors])
     relative = np.array([document.relative[token] for document, token in anchors])
     return Present(here=(), onsets=(), anchor_token_ids=token_ids, anchor_relative=relative)
 
 
 def _negatives(
-    documents: Sequence[LabelledDocument], onsets: Sequence[Sequence[int]], selection: Selection
+    behaviour: str, documents: Sequence[LabelledDocument], onsets: Sequence[Sequence[int]], selection: Selection
 ) -> list[int]:
     """Return the documents without the behaviour that give controls, drawn by the selection's seed."""
-    negative = [number for number, starts in enumerate(onsets) if not starts]
+    negative = [
+        number
+        for number, starts in enumerate(onsets)
+        if not starts and documents[number].within(behaviour).usable.any()
+    ]
     negative.sort(key=lambda number: seed_of(selection.seed, documents[number].tokens.id))
-    return negative[: round(selection.negatives_per_positive_document * (len(onsets) - len(negative)))]
+    return negative[: round(selection.negatives_per_positive_document * sum(map(bool, onsets)))]
 
 
 def _offsets(selection: Selection) -> tuple[int, ...]:
@@ -166,7 +171,7 @@ def _offsets(selection: Selection) -> tuple[int, ...]:
 
 def read_at(document: LabelledDocument, behaviour: str, selection: Selection, counts: Counter[str]) -> set[int]:
     """Return the tokens to read for the spans of a behaviour; how many cannot be read is added to `counts`."""
-    tokens = document.tokens
+    tokens = document.within(behaviour)
     wanted: list[int] = []
     for span, covered in zip(document.spans[behaviour], document.ranges[behaviour], strict=True):
         if selection.at == "span":

@@ -99,7 +99,7 @@ def test_spans_before_the_completion_are_left_out_and_counted(go):
     run = go(source, {"all": Annotations()})
     assert run.table("spans").start.tolist() == [13]
     assert run.table("agreement").label.tolist() == ["thought"]
-    assert run.run["counts"]["spans_in_prompt"] == 1
+    assert run.run["counts"]["spans_out_of_scope"] == 1
 
 
 def test_precision_and_recall_are_over_annotated_sentences(go):
