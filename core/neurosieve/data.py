@@ -1,6 +1,7 @@
 """The values that flow: from a document to its spans, its tokens, the activations at some of them, and their scores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -120,6 +121,13 @@ class Document(_Authored):
     turns, or thought and answer apart. Text in no passage is nobody's, such as the marks of a chat template."""
     assumptions: tuple[Assumption, ...] = ()
     """What the source took for granted of it."""
+
+    def in_scope(self, spans: Iterable[Span], scope: Scope = "completion") -> list[Span]:
+        """Return those of some spans that lie in one stretch of a scope."""
+        stretches = self.stretches(scope)
+        starts, ends = [start for start, _ in stretches], [0, *(end for _, end in stretches)]
+        # The last stretch that starts no later than a span is the one that holds it, if any does.
+        return [span for span in spans if span.end <= ends[bisect_right(starts, span.start)]]
 
 
 class Skipped(NamedTuple):

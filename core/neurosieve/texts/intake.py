@@ -19,6 +19,7 @@ __all__ = [
     "intake_record",
     "intake_warnings",
     "is_intake",
+    "scope_warnings",
 ]
 
 _ASSUMED, _SKIPPED = "assumed: ", "skipped: "
@@ -147,11 +148,18 @@ def intake_record(counts: Counter[str]) -> dict[str, object]:
 
 
 def intake_warnings(counts: Counter[str]) -> list[str]:
-    """Return a warning about skipped records, and one for each assumption."""
+    """Return warnings about skipped records, about each assumption, and about documents without what is looked in."""
     skipped = counts["documents_skipped"]
     records = plural(skipped + counts["documents"], "record")
     warnings = [f"skipped {skipped:,} of {records}: {_examples(counts)}"] if skipped else []
-    return warnings + _assumptions(counts)
+    return warnings + _assumptions(counts) + scope_warnings(counts)
+
+
+def scope_warnings(counts: Counter[str]) -> list[str]:
+    """Return a warning for each scope that detectors look in and that some documents do not have."""
+    total = plural(counts["documents"], "document")
+    without = {scope: counts[f"documents_without_{scope}"] for scope in ROLES_OF}
+    return [f"{count:,} of {total} have no {scope}" for scope, count in without.items() if count]
 
 
 def _examples(counts: Counter[str]) -> str:

@@ -49,6 +49,10 @@ class Positions:
         rows = zip(self.document_of_row, self.token_of_row, strict=True)
         return np.array([self.documents[document].token_ids[token] for document, token in rows], dtype=np.int64)
 
+    def scope(self, behaviour: str) -> Scope:
+        """Return where a behaviour was looked for."""
+        return self.scopes.get(behaviour, "completion")
+
     def column(self, behaviour: str, part: str = "ranking", place: str = "") -> int:
         """Return which column of the labels is that of a behaviour."""
         block = self.places.index(place) * len(PARTS) + PARTS.index(part)

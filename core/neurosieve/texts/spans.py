@@ -1,6 +1,5 @@
 """What detectors find in texts, without a model."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -97,11 +96,8 @@ def spans_in_scope(behaviour: str, detector: Detector, document: Document, count
     Raises:
         DataError: one of them is not in the text.
     """
-    in_text, stretches = spans_of(behaviour, detector, document), document.stretches(detector.scope)
-    starts = [start for start, _ in stretches]
-    # The last stretch that starts no later than the span: the one that holds it, if any does.
-    ends = [0, *(end for _, end in stretches)]
-    in_scope = [span for span in in_text if span.end <= ends[bisect_right(starts, span.start)]]
+    in_text = spans_of(behaviour, detector, document)
+    in_scope = document.in_scope(in_text, detector.scope)
     counts["spans_out_of_scope"] += len(in_text) - len(in_scope)
     return in_scope
 
