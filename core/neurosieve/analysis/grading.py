@@ -57,7 +57,9 @@ def grade_documents(
 
 
 def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH_FIELDS) -> Verdict:
-    """Return the verdict on a document's answer, or its completion where the answer is not told apart; without one, and with the reason, where the grader fails.
+    """Return the verdict on what a document answers; without one, and with the reason, where the grader fails.
+
+    The answer is that of its passages, or, where these do not tell it apart, the whole completion.
 
     Raises:
         PluginError: the grader returns something else than a verdict.

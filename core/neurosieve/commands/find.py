@@ -122,6 +122,7 @@ def _run(job: Job, folder: Path) -> Result:
         layers = job.settings.layers or [site.layer for site in atlas.sites]
         check_ahead(plans, PlannedRun(lm.name, atlas, set(layers), list(job.detectors)))
     if job.validate is not None:
+        _check_scopes(job.detectors)
         job.validate.check_ahead(lm.tokenizer)
     if isinstance(job.replicate_on, Source):
         # A file that is not there is a mistake to hear of before hours of reading.
@@ -147,6 +148,15 @@ def _check_ends_with_the_ranking(job: Job) -> None:
         raise ConfigError(
             f"`{name}` goes on from single positions, which `store=none` does not keep: leave out one of the two"
         )
+
+
+def _check_scopes(detectors: Mapping[str, Detector]) -> None:
+    for name, detector in detectors.items():
+        if detector.scope != "completion":
+            raise ConfigError(
+                f"the detector of `{name}` looks in the {detector.scope} alone, and nothing tells what that is in "
+                "fresh traces: leave out `validate`, or take `scope=completion`"
+            )
 
 
 def _replicated(result: Result, lm: LanguageModel, job: Job, texts: Iterable[Document | Skipped]) -> Run:

@@ -62,7 +62,7 @@ def admit(item: Document | Skipped, counts: Counter[str]) -> Document | None:
         if counts["documents_skipped"] <= _EXAMPLES:
             counts[f"{_SKIPPED}{item.where}: {item.why}"] += 1
         return None
-    _check_passages(item)
+    _check_ranges(item)
     counts["documents"] += 1
     for what in dict.fromkeys(assumption.what for assumption in item.assumptions):
         counts[f"{_ASSUMED}{what}"] += 1
@@ -77,8 +77,8 @@ def check_item(item: object) -> None:
         raise DataError(f"the source gave {item!r:.80}, which is not a `neurosieve.Document`: wrap each text in one")
 
 
-def _check_passages(document: Document) -> None:
-    """Raise DataError unless the passages of a document lie in its text, in order, and agree with its completion."""
+def _check_ranges(document: Document) -> None:
+    """Raise DataError unless passages and annotations lie in the text, the passages in order, as its completion does."""
     length, start = len(document.text), document.completion_start
     fault = "" if 0 <= start <= length else f"its completion starts at {start:,}, outside its {length:,} characters"
     roles = get_args(Role)
@@ -96,6 +96,9 @@ def _check_passages(document: Document) -> None:
                 f"its passages {before.start:,} to {before.end:,} (`{before.role}`) and {after.start:,} to "
                 f"{after.end:,} (`{after.role}`) {how}"
             )
+    for span in document.annotations:
+        if not 0 <= span.start < span.end <= length:
+            fault = fault or f"its annotation {tuple(span)} is not a stretch of its {length:,} characters"
     if start and document.passages:
         own = next((passage.start for passage in document.passages if _by_model(passage.role)), length)
         others = [passage.end for passage in document.passages if passage.end <= own and not _by_model(passage.role)]
@@ -113,7 +116,7 @@ def _by_model(role: Any) -> bool:
 
 
 def check_majority(counts: Counter[str]) -> None:
-    """Raise DataError where every record was skipped, or doubtful assumptions hold for more than half of the documents."""
+    """Raise DataError where all records were skipped, or doubtful assumptions hold for most of the documents."""
     if counts["documents_skipped"] and not counts["documents"]:
         raise DataError(
             f"all {plural(counts['documents_skipped'], 'record')} of the source were skipped, and none is left to "

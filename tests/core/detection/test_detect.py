@@ -174,7 +174,11 @@ def labelled(rows):
     """Documents of ten sentences with the labels given, and the sentences that bear them."""
     documents = [
         Document(
-            f"d{n}", "x" * 20, f"g{n // 2}", 0, tuple(Span(2 * i, 2 * i + 2, label) for i, label in enumerate(row))
+            f"d{n}",
+            "x" * 2 * len(row),
+            f"g{n // 2}",
+            0,
+            tuple(Span(2 * i, 2 * i + 2, label) for i, label in enumerate(row)),
         )
         for n, row in enumerate(rows)
     ]
