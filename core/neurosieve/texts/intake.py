@@ -78,7 +78,7 @@ def check_item(item: object) -> None:
 
 
 def _check_ranges(document: Document) -> None:
-    """Raise DataError unless passages and annotations lie in the text, the passages in order, as its completion does."""
+    """Raise DataError unless passages and annotations lie in the text, the passages in order."""
     length, start = len(document.text), document.completion_start
     fault = "" if 0 <= start <= length else f"its completion starts at {start:,}, outside its {length:,} characters"
     roles = get_args(Role)

@@ -172,16 +172,8 @@ def test_a_sentence_is_marked_when_any_span_overlaps_it(sentences, spans):
 
 def labelled(rows):
     """Documents of ten sentences with the labels given, and the sentences that bear them."""
-    documents = [
-        Document(
-            f"d{n}",
-            "x" * 2 * len(row),
-            f"g{n // 2}",
-            0,
-            tuple(Span(2 * i, 2 * i + 2, label) for i, label in enumerate(row)),
-        )
-        for n, row in enumerate(rows)
-    ]
+    spans = [tuple(Span(2 * i, 2 * i + 2, label) for i, label in enumerate(row)) for row in rows]
+    documents = [Document(f"d{n}", "x" * 2 * len(row), f"g{n // 2}", 0, row) for n, row in enumerate(spans)]
     return annotations_of(documents)
 
 
