@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 import pandas as pd
 from annotated_types import Ge
@@ -13,7 +13,7 @@ from neurosieve.data import Document, Scope, Skipped, Span
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.fields import check_fields
 from neurosieve.registry import failures_of
-from neurosieve.texts.intake import check_documents
+from neurosieve.texts.intake import admit, check_documents
 from neurosieve.wording import plural
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "count_empty",
     "detect_all",
     "detect_each",
+    "detect_first",
     "phrases_table",
     "scopes_of",
     "spans_in_scope",
@@ -45,6 +46,8 @@ class Detect:
     """How many spans of each behaviour are printed in their context; all of them are in `spans.parquet`."""
     around: Annotated[int, Ge(0)] = 60
     """How many characters of context on either side."""
+    look: Annotated[int, Ge(0)] = 0
+    """Of so many documents it is printed what was understood, in place of a run: whose words, guesses, spans."""
     interval_bootstraps: Annotated[int, Ge(1)] = 1000
     """Resamples of the groups behind each interval."""
     seed: Annotated[int, Ge(0)] = 0
@@ -121,6 +124,31 @@ def detect_each(
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
         yield DetectedDocument(document, spans)
     announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
+
+
+def detect_first(
+    documents: Iterable[Document | Skipped], detectors: Detectors, number: int
+) -> Iterator[DetectedDocument | Skipped]:
+    """Yield the first `number` documents with their spans, and the skipped records among them.
+
+    Raises:
+        DataError: there is no document or skipped record, or one is not sound, or a detector found a span that is not
+            in the text.
+    """
+    counts = Counter[str]()
+    with failures_of(documents):
+        for item in documents:
+            document = admit(item, counts)
+            if document is None:
+                yield cast(Skipped, item)
+            else:
+                spans = {name: spans_in_scope(name, each, document, counts) for name, each in detectors.items()}
+                yield DetectedDocument(document, spans)
+            # A source that skips and skips is not read to its end.
+            if counts["documents"] == number or counts["documents_skipped"] == 10 * number:
+                return
+    if not counts:
+        raise DataError("the source gave no document: check its path and the fields that it reads")
 
 
 def scopes_of(detectors: Detectors) -> tuple[Scope, ...]:
