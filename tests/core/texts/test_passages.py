@@ -77,7 +77,7 @@ def outside(tokens: Any, token: int, document: Document, scope: Scope) -> bool:
     return not any(start <= tokens.starts[token] < end for start, end in document.stretches(scope))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     chats,
     st.sampled_from(SCOPES),
