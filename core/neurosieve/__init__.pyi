@@ -4,6 +4,7 @@ from .commands.ablate import ablate as ablate
 from .commands.analyze import analyze as analyze
 from .commands.compare import compare as compare
 from .commands.detect import detect as detect
+from .commands.detect import look as look
 from .commands.find import find as find
 from .commands.generate import generate as generate
 from .commands.learn import learn as learn

@@ -1,7 +1,8 @@
 """The values that flow: from a document to its spans, its tokens, the activations at some of them, and their scores."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -72,30 +73,19 @@ class Assumption(NamedTuple):
     """Whether it may well be wrong: a run that rests on it for most of its documents is refused."""
 
 
-@dataclass(frozen=True)
-class Document:
-    """A text, with what is known before a model reads it."""
+class _Authored:
+    """A text of which it is known who wrote what."""
 
-    id: str
     text: str
-    group: str
-    """The unit that splits and resampling keep together, such as the problem that the text answers."""
-    completion_start: int = 0
-    """The character where the model's own completion starts; nothing is looked for before it."""
-    annotations: tuple[Span, ...] = ()
-    """Spans that come with the source."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    passages: tuple[Passage, ...] = ()
-    """Who wrote what, in the order of the text, where more is known than where the one completion starts: several
-    turns, or thought and answer apart. Text in no passage is nobody's, such as the marks of a chat template."""
-    assumptions: tuple[Assumption, ...] = ()
+    completion_start: int
+    passages: tuple[Passage, ...]
 
     def stretches(self, scope: Scope = "completion") -> tuple[tuple[int, int], ...]:
         """Return the parts of the text that belong to a scope, `(start, end)` in characters, those that touch as one.
 
         `completion` is all that the model wrote, `thought` and `answer` are parts of it, and `prompt` is what others
-        wrote. Where a document says nothing of its passages, its prompt ends and its completion starts at
-        `completion_start`, and it has no thought and no answer of its own.
+        wrote. Where nothing is known of the passages, the prompt ends and the completion starts at `completion_start`,
+        and there is no thought and no answer.
         """
         start, end = self.completion_start, len(self.text)
         whole = (Passage(0, start, "user"), Passage(start, end, "completion"))
@@ -107,6 +97,38 @@ class Document:
             merged.append((begin, passage.end))
         return tuple(merged)
 
+    def text_of(self, scope: Scope = "completion") -> str:
+        """Return the text of a scope; stretches that are apart stand on lines of their own."""
+        return "\n".join(self.text[start:end] for start, end in self.stretches(scope))
+
+
+@dataclass(frozen=True)
+class Document(_Authored):
+    """A text, with what is known before a model reads it."""
+
+    id: str
+    text: str
+    group: str
+    """The unit that splits and resampling keep together, such as the problem that the text answers."""
+    completion_start: int = 0
+    """The character where the model's own completion starts. Where `passages` are given, they decide, and this may be
+    left at 0."""
+    annotations: tuple[Span, ...] = ()
+    """Spans that come with the source."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    passages: tuple[Passage, ...] = ()
+    """Who wrote what, in the order of the text, where more is known than where the one completion starts: several
+    turns, or thought and answer apart. Text in no passage is nobody's, such as the marks of a chat template."""
+    assumptions: tuple[Assumption, ...] = ()
+    """What the source took for granted of it."""
+
+    def in_scope(self, spans: Iterable[Span], scope: Scope = "completion") -> list[Span]:
+        """Return those of some spans that lie in one stretch of a scope."""
+        stretches = self.stretches(scope)
+        starts, ends = [start for start, _ in stretches], [0, *(end for _, end in stretches)]
+        # The last stretch that starts no later than a span is the one that holds it, if any does.
+        return [span for span in spans if span.end <= ends[bisect_right(starts, span.start)]]
+
 
 class Skipped(NamedTuple):
     """Stands, among the documents of a source, for a record that makes none; a run counts it, and says why."""
@@ -117,7 +139,7 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TokenizedDocument:
+class TokenizedDocument(_Authored):
     """A document as the model reads it: `tokens` token ids, and where in the text each stands."""
 
     id: str
@@ -128,11 +150,36 @@ class TokenizedDocument:
     """The character where each token starts."""
     ends: npt.NDArray[np.integer[Any]]
     usable: npt.NDArray[np.bool_]
-    """Whether a token may be a position: in the completion, no special token, within the model's context."""
+    """Whether a token may be a position: it starts in what the model wrote, or in the scope that this is narrowed to,
+    is no special token, and within the model's context."""
     relative: npt.NDArray[np.floating[Any]]
-    """How far into the completion each token is, 0 at its first usable token and 1 at its last."""
+    """How far along the usable tokens each token is, 0 at the first of them and 1 at the last."""
     completion_start: int = 0
     """The character where the completion starts."""
+    passages: tuple[Passage, ...] = ()
+    """Who wrote what, as of the document."""
+    readable: npt.NDArray[np.bool_] | None = None
+    """Whether a token may be a position in some scope; None where the usable ones are all."""
+
+    def within(self, scope: Scope) -> "TokenizedDocument":
+        """Return the document with the tokens of a scope as its usable ones; all else is shared with this one."""
+        readable = self.usable if self.readable is None else self.readable
+        in_scope = np.zeros(len(self.starts), dtype=np.bool_)
+        for start, end in self.stretches(scope):
+            in_scope |= (self.starts >= start) & (self.starts < end)
+        usable = readable & in_scope
+        left_over = readable if (readable & ~in_scope).any() else None
+        return replace(self, usable=usable, relative=_along(in_scope, usable), readable=left_over)
+
+
+def _along(in_scope: npt.NDArray[np.bool_], usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return how far along the usable tokens each token stands, from 0 to 1; tokens out of scope have no length."""
+    tokens = np.flatnonzero(usable)
+    if not len(tokens):
+        return np.zeros(len(usable), dtype=np.float32)
+    passed = np.cumsum(in_scope)
+    first, last = int(passed[tokens[0]]), int(passed[tokens[-1]])
+    return np.asarray(((passed - first) / max(1, last - first)).clip(0, 1), dtype=np.float32)
 
 
 class Present(NamedTuple):

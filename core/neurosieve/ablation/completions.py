@@ -11,7 +11,7 @@ from neurosieve.ablation.hooks import Edits, Proof
 from neurosieve.ablation.likelihood import log_probabilities
 from neurosieve.ablation.settings import Ablate
 from neurosieve.contracts import Grader
-from neurosieve.data import Document, Problem
+from neurosieve.data import Document, Problem, Skipped
 from neurosieve.generation.completion import complete, prompt_tokens
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.requests import Completion, Request
@@ -27,7 +27,7 @@ __all__ = ["Writing", "complete_each", "likelihoods"]
 class Writing(NamedTuple):
     """What the model is given to write, how it draws, and who grades it."""
 
-    documents: Iterable[Document]
+    documents: Iterable[Document | Skipped]
     """The texts of the run: their prompts are used where there are no problems."""
     problems: Iterable[Problem] | None
     prompt: Prompt

@@ -18,9 +18,11 @@ from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.analysis.grading import grade_documents, truth_of
 from neurosieve.contracts import Grader
+from neurosieve.errors import ConfigError
 from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
 from neurosieve.pipeline.reopening import Reopened
+from neurosieve.texts.intake import check_documents
 from neurosieve.texts.spans import detect_each
 
 __all__ = ["observe_generated"]
@@ -70,8 +72,13 @@ def observe_generated(
 
 
 def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing, warnings: list[str]) -> list[Task]:
-    at_most = settings.documents or 16
-    documents = list(writing.documents)
+    at_most, scope = settings.documents or 16, opened.detectors[behaviour].scope
+    if scope != "completion":
+        raise ConfigError(
+            f"the detector of `{behaviour}` looks in the {scope} alone, and nothing tells what that is in text that "
+            "the model writes now: take `mode=teacher_forced`, or find neurons with `scope=completion`"
+        )
+    documents = list(check_documents(writing.documents, Counter()))
     refuse_blind(opened.detectors[behaviour], behaviour, documents)
     if writing.problems is not None:
         return tasks_of_problems(writing.problems, writing.prompt, opened.lm.tokenizer, at_most, settings.seed)

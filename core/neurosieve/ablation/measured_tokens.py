@@ -75,11 +75,13 @@ def measured_tokens(
     control_rows = rows[(rows.label == 0) & (rows.part == part)]
     controls = {document: tokens.tolist() for document, tokens in control_rows.groupby("document").token}
     held_out = [document for document in labelled if document.tokens.group in groups]
-    showing = [document.tokens for document in held_out if document.ranges[behaviour]]
+    showing = [document.within(behaviour) for document in held_out if document.ranges[behaviour]]
     counts["documents_held_out"], counts["documents_with"] = len(held_out), len(showing)
     chosen = spread(showing, documents, seed)
     if not any(document.id in controls for document in chosen):
-        without = [each.tokens for each in held_out if each.tokens.id in controls and not each.ranges[behaviour]]
+        without = [
+            each.within(behaviour) for each in held_out if each.tokens.id in controls and not each.ranges[behaviour]
+        ]
         chosen += spread(without, documents, seed)
     ranges = {document.tokens.id: document.ranges[behaviour] for document in held_out}
     measured: list[MeasuredToken] = []
@@ -105,7 +107,7 @@ def _onsets(document: TokenizedDocument, spans: Sequence[range], counts: Counter
     """Yield the onsets that have a token before them and that the model can read; `counts` gains those left out."""
     end = int(np.flatnonzero(document.usable)[-1]) + 1  # The model's context may end before the text does.
     onsets = {span.start: span for span in reversed(spans)}
-    readable = {token: span for token, span in sorted(onsets.items()) if 0 < token < end}
+    readable = {token: span for token, span in sorted(onsets.items()) if 0 < token < end and document.usable[token]}
     counts["onsets_left_out"] += len(onsets) - len(readable)
     for token, span in readable.items():
         yield MeasuredToken(document, token, 1, range(token + 1, min(span.stop, token + 1 + _FURTHER, end)))

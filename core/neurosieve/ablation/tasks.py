@@ -62,7 +62,9 @@ def tasks_of_documents(documents: Iterable[Document], groups: Set[str], at_most:
     """
     tasks: dict[str, Task] = {}
     for document in documents:
-        prompt = document.text[: document.completion_start]
+        # Of several turns the model takes its first anew: later ones answer words of its own that would be others now.
+        first_written = next((start for start, _ in document.stretches()), len(document.text))
+        prompt = document.text[:first_written]
         if document.group in groups and prompt.strip():
             tasks.setdefault(prompt, Task(document.id, document.group, prompt, document.metadata))
     if not tasks:

@@ -1,13 +1,12 @@
 """From traces to what is in them: the stages of `analyze`, in order."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from neurosieve.analysis.grading import TRUTH_FIELDS, grade_documents, why_ungradable
 from neurosieve.analysis.summary import Analyze, summarize_traces, write_summary
-from neurosieve.contracts import Detector, Grader, Report, Source
-from neurosieve.data import Document
+from neurosieve.contracts import Detector, Grader, Report
+from neurosieve.data import Document, Skipped
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
@@ -17,7 +16,7 @@ __all__ = ["analyze_traces"]
 
 
 def analyze_traces(
-    source: Source | Iterable[Document],
+    source: Iterable[Document | Skipped],
     detectors: Mapping[str, Detector],
     grader: Grader | None,
     reports: Mapping[str, Report],
@@ -31,7 +30,7 @@ def analyze_traces(
     """
     with recording("analyze", folder, reports) as run:
         with run.stage("detecting"):
-            traces = detect_all(source, detectors, Counter(), run.announce)
+            traces = detect_all(source, detectors, run.counts, run.announce)
         documents, verdicts = [trace.document for trace in traces], None
         # A field that the user names must be there; by the default fields there may be nothing to grade.
         if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):

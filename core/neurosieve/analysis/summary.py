@@ -74,7 +74,7 @@ def summarize_traces(
     behaviours = list(detected[0].spans)
     rows = []
     for number, (document, spans) in enumerate(detected):
-        completion = document.text[document.completion_start :]
+        completion = document.text_of()
         verdict = verdicts[number] if verdicts is not None else Verdict(None)
         out, rule = _out_of_tokens(document, truth_of(document, settings.truth_fields))
         fields = (settings.level_field, settings.type_field)
@@ -89,7 +89,7 @@ def summarize_traces(
                 "answer": verdict.answer,
                 "right": verdict.right,
                 "reason": verdict.reason,
-                "thought_ended": settings.thought_end in completion,
+                "thought_ended": _thought_ended(document, settings.thought_end),
                 "out_of_tokens": out,
                 "ended_known_by": rule,
                 "tokens": tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None,
@@ -123,9 +123,18 @@ def _out_of_tokens(document: Document, truth: str) -> tuple[bool | None, str]:
     ended = document.metadata.get("ended")
     if isinstance(ended, bool):
         return not ended, "record"
-    if _BOX in document.text[: document.completion_start] or _BOX in truth:
-        return document.text.find(_BOX, document.completion_start) < 0, "answer"
+    if _BOX in document.text_of("prompt") or _BOX in truth:
+        return _BOX not in document.text_of(), "answer"
     return None, ""
+
+
+def _thought_ended(document: Document, thought_end: str) -> bool:
+    """Return whether a thought ended: by its mark, or, where it is known as a passage, as the model wrote on."""
+    thoughts = [passage for passage in document.passages if passage.role == "thought"]
+    if not thoughts:
+        return thought_end in document.text_of()
+    last = thoughts[-1]
+    return thought_end in document.text[last.start :] or document.stretches()[-1][1] > last.end
 
 
 def _summary(traces: pd.DataFrame, behaviours: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from neurosieve.config.command import AS_CONFIG, AsConfig, Command, Fields, Many
 from neurosieve.config.configuration import build
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Grader, Intervention, Problems, Report, Source
-from neurosieve.data import Document, Problem
+from neurosieve.data import Document, Problem, Skipped
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
 from neurosieve.pipeline.reopening import PlannedRun, Reopened, RunInputs, parse_neurons, result_of
@@ -83,12 +83,16 @@ def ablate(
     if source is not None and not isinstance(source, Source):
         source = list(source)  # They are gone through again where their prompts are.
     opened, handed_over = open_run(result, model, tokenizer, source, detectors, control)
-    source = _source(result) if source is None else source
-    return _ablated(parts, opened, source, COMMAND.run_folder(folder, result.folder), handed_over)
+    texts = _source(result) if source is None else source
+    return _ablated(parts, opened, texts, COMMAND.run_folder(folder, result.folder), handed_over)
 
 
 def _ablated(
-    parts: Mapping[str, Any], opened: Reopened, source: Iterable[Document], folder: Path, handed_over: Mapping[str, Any]
+    parts: Mapping[str, Any],
+    opened: Reopened,
+    source: Iterable[Document | Skipped],
+    folder: Path,
+    handed_over: Mapping[str, Any],
 ) -> Run:
     writing = Writing(source, parts["problems"], parts["prompt"], parts["sampling"], parts["grader"])
     intervention, settings, reports = parts["intervention"], parts["settings"], parts["reports"]
@@ -110,7 +114,7 @@ def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: P
     return _ablated(parts, inputs.reopen(result, installed().announce), inputs.source, folder, {})
 
 
-def _source(result: Result) -> Iterable[Document]:
+def _source(result: Result) -> Iterable[Document | Skipped]:
     """Return the texts of a run again; none, where they were handed over to it and are not at hand."""
     node = result.run["config"]["source"]
     source: Source | tuple[()] = build(node, "source", "source") if isinstance(node, dict) else ()

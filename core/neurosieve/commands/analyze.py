@@ -18,7 +18,8 @@ from neurosieve.errors import ConfigError, nearest
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs, result_of
 from neurosieve.registry import installed
 from neurosieve.runs.results import Result, Run
-from neurosieve.texts.spans import check_documents, detect_each
+from neurosieve.texts.intake import check_documents
+from neurosieve.texts.spans import detect_each
 
 __all__ = ["COMMAND", "analyze", "analyze_run", "check_ahead", "go_on", "main"]
 
@@ -130,7 +131,7 @@ def _show(config: Any) -> None:
     parts = COMMAND.build(config)
     settings, detectors, grader = parts["settings"], parts["detectors"], parts["grader"]
     ids = []
-    for document in check_documents(parts["source"]):
+    for document in check_documents(parts["source"], Counter()):
         if document.id == config.show:
             [trace] = detect_each([document], detectors, Counter(), installed().announce)
             verdict = None if grader is None else verdict_on(document, grader, settings.truth_fields)

@@ -10,7 +10,7 @@ from neurosieve.config.choices import model_choice
 from neurosieve.config.command import Command, Fields, Group, Many, One
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
@@ -25,10 +25,11 @@ from neurosieve.pipeline.rescoring import rescore
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.streaming_run import run_streaming
 from neurosieve.pipeline.validation import Validation
-from neurosieve.registry import failures_of
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import draw
 from neurosieve.runs.results import Result, Run
+from neurosieve.texts.intake import first_look
+from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.selection import Selection
 
 __all__ = ["COMMAND", "find", "job_of", "main"]
@@ -123,11 +124,11 @@ def _run(job: Job, folder: Path) -> Result:
         layers = job.settings.layers or [site.layer for site in atlas.sites]
         check_ahead(plans, PlannedRun(lm.name, atlas, set(layers), list(job.detectors)))
     if job.validate is not None:
+        _check_scopes(job.detectors)
         job.validate.check_ahead(lm.tokenizer)
     if isinstance(job.replicate_on, Source):
-        with failures_of(job.replicate_on):
-            # A file that is not there is a mistake to hear of before hours of reading.
-            next(iter(job.replicate_on), None)
+        # A file that is not there is a mistake to hear of before hours of reading.
+        first_look(ResumableSource(job.replicate_on))
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
     if job.validate is not None:
@@ -150,7 +151,16 @@ def _check_ends_with_the_ranking(job: Job) -> None:
         )
 
 
-def _replicated(result: Result, lm: LanguageModel, job: Job, texts: Source | Iterable[Document]) -> Run:
+def _check_scopes(detectors: Mapping[str, Detector]) -> None:
+    for name, detector in detectors.items():
+        if detector.scope != "completion":
+            raise ConfigError(
+                f"the detector of `{name}` looks in the {detector.scope} alone, and nothing tells what that is in "
+                "fresh traces: leave out `validate`, or take `scope=completion`"
+            )
+
+
+def _replicated(result: Result, lm: LanguageModel, job: Job, texts: Iterable[Document | Skipped]) -> Run:
     origin = {"texts": "other texts", **described({"source": texts})}
     return rescore(result, lm, texts, job, result.folder / "replicate_on", origin)
 

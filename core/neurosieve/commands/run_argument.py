@@ -5,7 +5,7 @@ from typing import Any
 
 from neurosieve.config.choices import handed_over
 from neurosieve.contracts import Control, Detector
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError
 from neurosieve.pipeline.reopening import Reopened, reopen, result_of
 from neurosieve.registry import installed
@@ -35,7 +35,7 @@ def open_run(
     result: Result,
     model: Any = None,
     tokenizer: Any = None,
-    source: Iterable[Document] | None = None,
+    source: Iterable[Document | Skipped] | None = None,
     detectors: Mapping[str, Detector] | None = None,
     control: Control | None = None,
 ) -> tuple[Reopened, dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from neurosieve.data import Document, Span
+from neurosieve.data import Document, Scope, Span
 from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.evidence.intervals import percentile_interval, resample_weights
 
@@ -50,11 +50,11 @@ class Annotations:
         return np.asarray(self.shows[:, columns].any(axis=1))
 
 
-def annotations_of(documents: Iterable[Document]) -> Annotations:
-    """Return the annotated sentences in the completions of some documents."""
+def annotations_of(documents: Iterable[Document], scope: Scope = "completion") -> Annotations:
+    """Return the annotated sentences in what the model wrote, or in another scope, of some documents."""
     rows, label_sets = [], []
     for document in documents:
-        spans = sorted(span for span in document.annotations if span.start >= document.completion_start)
+        spans = sorted(document.in_scope(document.annotations, scope))
         for (start, end), same in groupby(spans, key=lambda span: (span.start, span.end)):
             labels = list(dict.fromkeys(span.label for span in same))
             rows.append((document.id, document.group, start, end, ",".join(labels)))

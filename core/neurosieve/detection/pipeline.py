@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from neurosieve.contracts import Detector, Report, Source
-from neurosieve.data import Document
+import pandas as pd
+
+from neurosieve.contracts import Detector, Report
+from neurosieve.data import Document, Skipped
 from neurosieve.detection.agreement import (
     agreement_table,
     agreement_warnings,
@@ -18,14 +20,22 @@ from neurosieve.errors import ConfigError
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.spans import Detect, DetectedDocument, check_detectors, detect_all, phrases_table, spans_table
+from neurosieve.texts.spans import (
+    Detect,
+    DetectedDocument,
+    check_detectors,
+    detect_all,
+    phrases_table,
+    scopes_of,
+    spans_table,
+)
 from neurosieve.wording import plural
 
 __all__ = ["detect_spans"]
 
 
 def detect_spans(
-    source: Source | Iterable[Document],
+    source: Iterable[Document | Skipped],
     detectors: Mapping[str, Detector],
     reports: Mapping[str, Report],
     settings: Detect,
@@ -70,23 +80,31 @@ def _compare(
     run: Recording, detected: Sequence[DetectedDocument], detectors: Mapping[str, Detector], settings: Detect
 ) -> None:
     """Add the tables of spans and, where documents are annotated, of agreement, with what to know of it."""
-    truth = annotations_of(result.document for result in detected)
-    labels = choose_labels(truth, settings.labels, "labels")
     run.tables["spans"] = spans_table(detected, settings.around)
     run.tables["phrases"] = phrases_table(run.tables["spans"])
-    _, run.counts["annotated_documents"], run.counts["annotated_sentences"] = truth.size
-    if not labels:
-        return
-    spans = {name: {result.document.id: result.spans[name] for result in detected} for name in detectors}
-    marks = {name: mark_sentences(truth.sentences, spans[name]) for name in detectors}
-    compared = {label: (label,) for label in labels}
-    run.tables["agreement"] = agreement_table(
-        truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups
-    )
-    run.tables["confusion"] = confusion_table(truth, marks)
-    run.warnings += agreement_warnings(truth, compared, settings.min_groups, run.counts["documents"])
-    run.warnings += [
-        f"{outside:,} spans of `{name}` overlap no annotated sentence: they count neither as right nor as wrong"
-        for name in detectors
-        if (outside := count_outside(truth, spans[name]))
-    ]
+    agreement, confusion = [], []
+    for scope in scopes_of(detectors):  # A detector is compared with the annotations where it looks.
+        truth = annotations_of((result.document for result in detected), scope)
+        labels = choose_labels(truth, settings.labels, "labels")
+        _, documents, sentences = truth.size
+        run.counts["annotated_documents"] = max(run.counts["annotated_documents"], documents)
+        run.counts["annotated_sentences"] = max(run.counts["annotated_sentences"], sentences)
+        if not labels:
+            continue
+        names = [name for name, detector in detectors.items() if detector.scope == scope]
+        spans = {name: {result.document.id: result.spans[name] for result in detected} for name in names}
+        marks = {name: mark_sentences(truth.sentences, spans[name]) for name in names}
+        compared = {label: (label,) for label in labels}
+        agreement.append(
+            agreement_table(truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups)
+        )
+        confusion.append(confusion_table(truth, marks))
+        run.warnings += agreement_warnings(truth, compared, settings.min_groups, run.counts["documents"])
+        run.warnings += [
+            f"{outside:,} spans of `{name}` overlap no annotated sentence: they count neither as right nor as wrong"
+            for name in names
+            if (outside := count_outside(truth, spans[name]))
+        ]
+    if agreement:
+        run.tables["agreement"] = pd.concat(agreement, ignore_index=True)
+        run.tables["confusion"] = pd.concat(confusion, ignore_index=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve.contracts import Detector, Report, Source
-from neurosieve.data import Document
+from neurosieve.contracts import Detector, Report
+from neurosieve.data import Document, Skipped
 from neurosieve.detection.agreement import (
     Annotations,
     agreement_table,
@@ -34,7 +34,7 @@ _POINTS = 200
 
 
 def train(
-    source: Source | Iterable[Document],
+    source: Iterable[Document | Skipped],
     detectors: Mapping[str, Detector],
     reports: Mapping[str, Report],
     settings: Learn,

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from neurosieve.activations.capture import batch_of
 from neurosieve.contracts import Scorer
-from neurosieve.data import Batch, Site
+from neurosieve.data import Batch, Scope, Site
 from neurosieve.evidence.intervals import clustered_interval
 from neurosieve.evidence.settings import Evidence
 from neurosieve.runs.columns import BASELINES, minus_neutral_heldout
@@ -50,10 +50,12 @@ def baseline_table(
     documents, which would compare the log-odds of one fold with those of another. Intervals are those of the ranking's
     own place.
     """
-    features = _features(positions)
+    features, places = _features(positions), _places(positions)
     return pd.DataFrame(
         {"behaviour": behaviour, "baseline": name}
-        | _baseline(positions, features[name], behaviour, scorers, rank_by, settings)
+        | _baseline(
+            positions, features.get(name, places[positions.scope(behaviour)]), behaviour, scorers, rank_by, settings
+        )
         for behaviour in positions.behaviours
         for name in BASELINES
     )
@@ -115,11 +117,9 @@ def _part(positions: Positions, column: int) -> _Part:
 
 
 def _features(positions: Positions) -> dict[str, csr_matrix]:
-    """Return the features of each baseline at every row of `positions`, as sparse columns of 0 and 1."""
+    """Return the features of the baselines of words at every row of `positions`, as sparse columns of 0 and 1."""
     documents = [positions.documents[number] for number in positions.document_of_row]
     rows = list(zip(documents, positions.token_of_row, strict=True))
-    relative = np.array([document.relative[token] for document, token in rows])
-    place = np.clip((np.nan_to_num(relative) * _PLACES).astype(np.int64), 0, _PLACES - 1)
     before = [np.unique(document.token_ids[max(0, token - _BEFORE) : token]) for document, token in rows]
     kinds_of = [token_kinds(document) for document in positions.documents]
     places = zip(positions.document_of_row, positions.token_of_row, strict=True)
@@ -128,9 +128,20 @@ def _features(positions: Positions) -> dict[str, csr_matrix]:
     return {
         "token": _ones(ends, positions.token_ids),
         "token kind": _ones(ends, kinds),
-        "position": _ones(ends, place),
         "previous tokens": _ones(np.cumsum([0, *map(len, before)]), np.concatenate(before)),
     }
+
+
+def _places(positions: Positions) -> dict[Scope, csr_matrix]:
+    """Return, for each scope that behaviours are looked for in, the features of the baseline `position`."""
+    places, ends = {}, np.arange(len(positions.document_of_row) + 1)
+    for scope in {positions.scope(behaviour) for behaviour in positions.behaviours}:
+        narrowed = [d if scope == "completion" else d.within(scope) for d in positions.documents]
+        rows = zip(positions.document_of_row, positions.token_of_row, strict=True)
+        relative = np.array([narrowed[document].relative[token] for document, token in rows])
+        place = np.clip((np.nan_to_num(relative) * _PLACES).astype(np.int64), 0, _PLACES - 1)
+        places[scope] = _ones(ends, place)
+    return places
 
 
 def _ones(ends: npt.NDArray[np.int64], values: npt.NDArray[np.integer[Any]]) -> csr_matrix:

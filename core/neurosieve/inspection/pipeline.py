@@ -22,6 +22,7 @@ from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.intake import intake_warnings
 from neurosieve.texts.tokens import LabelledDocument, label_documents
 
 __all__ = ["Show", "show_neurons"]
@@ -90,7 +91,7 @@ def show_neurons(
             excerpt(document, behaviours, settings.tokens, opened.atlas.context)
             for document in _documents(opened, settings, behaviours, parts, run.warnings)
         ]
-        run.warnings += _cut_documents(excerpts, settings)
+        run.warnings += intake_warnings(opened.counts) + _cut_documents(excerpts, settings)
         budget = batch_budget(settings.tokens_per_batch, lm)
         with run.stage("reading"):
             activations = read_at(lm, opened.atlas, excerpts, neurons, budget, run.announce)

@@ -21,7 +21,7 @@ class Checkpoint:
 
     states: States
     documents: int = 0
-    """How many documents of the source it holds, including those that were left out."""
+    """How many items of the source it holds, including those that were left out or skipped."""
     digest: str = ""
     """A hash of these documents."""
     ended: bool = False

@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from neurosieve.contracts import Detector
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import DataError
 from neurosieve.models.loading import LanguageModel
+from neurosieve.texts.intake import scope_warnings
 from neurosieve.texts.tokens import LabelledDocument, label_documents
 
 __all__ = ["label_all", "no_text"]
 
 
 def label_all(
-    documents: Iterable[Document],
+    documents: Iterable[Document | Skipped],
     detectors: Mapping[str, Detector],
     lm: LanguageModel,
     context: int | None,
@@ -32,6 +33,6 @@ def label_all(
 def no_text(counts: Counter[str]) -> DataError:
     """Return the error of a source without text to read."""
     return DataError(
-        f"the source gave {counts['documents']:,} documents, and none with text to read: check its path and the fields "
-        "that it reads"
+        f"the source gave {counts['documents']:,} documents, and none with text to read"
+        f"{''.join(f' ({reason})' for reason in scope_warnings(counts))}: check its path and the fields that it reads"
     )

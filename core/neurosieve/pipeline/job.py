@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
-from neurosieve.data import Document
+from neurosieve.contracts import Control, Detector, Executor, Report, Scorer
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.models.loading import LanguageModel, Model, open_model
 from neurosieve.pipeline.settings import Find
@@ -21,14 +21,14 @@ class Job:
     """Everything that a run of `find` goes by: the parts of its config, under their keys, and its settings."""
 
     model: Model | LanguageModel
-    source: Source | Iterable[Document]
+    source: Iterable[Document | Skipped]
     detectors: Mapping[str, Detector]
     scorers: Mapping[str, Scorer[Any]]
     control: Control
     selection: Selection
     settings: Find
     validate: Validation | None
-    replicate_on: Source | Iterable[Document] | None
+    replicate_on: Iterable[Document | Skipped] | None
     reports: Mapping[str, Report]
     executor: Executor
 

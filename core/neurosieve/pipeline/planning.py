@@ -24,6 +24,7 @@ from neurosieve.pipeline.detecting import label_all, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
+from neurosieve.texts.intake import intake_warnings
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.selection import choose_positions
 
@@ -93,7 +94,7 @@ def plan_run(job: Job) -> Plan:
         len(positions.token_of_row) * neurons * size,
         sum(tokens) * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(lm)),
         neurons,
-        tuple(cautions(job, positions, counts, numbers, atlas.context)),
+        (*intake_warnings(counts), *cautions(job, positions, counts, numbers, atlas.context)),
     )
 
 

@@ -9,7 +9,7 @@ from neurosieve.activations.reading import open_space
 from neurosieve.activations.store import Space
 from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
-from neurosieve.data import Document, Neuron, Site
+from neurosieve.data import Document, Neuron, Site, Skipped
 from neurosieve.errors import ConfigError, DataError, ModelError, nearest
 from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.loading import LanguageModel, Model, hand_over, open_model
@@ -57,7 +57,7 @@ class RunInputs(NamedTuple):
     """The inputs of a run that are still in memory."""
 
     model: LanguageModel
-    source: Source | Iterable[Document]
+    source: Iterable[Document | Skipped]
     detectors: Mapping[str, Detector]
     control: Control
 
@@ -81,6 +81,8 @@ class Reopened:
     space: Space
     """The store that holds their activations, unless it was cleared."""
     detectors: Mapping[str, Detector]
+    counts: Counter[str]
+    """What was seen of the texts, what was left out and what was assumed."""
 
 
 def result_of(run: Any) -> Result:
@@ -101,7 +103,7 @@ def reopen(
     run: Any,
     *,
     model: Any = None,
-    documents: Iterable[Document] | None = None,
+    documents: Iterable[Document | Skipped] | None = None,
     detectors: Mapping[str, Detector] | None = None,
     control: Control | None = None,
     announce: Callable[..., None] | None = None,
@@ -134,7 +136,8 @@ def reopen(
     selection = as_object(Selection, config["selection"], "selection")
     settings = as_object(Find, {name: config[name] for name in Find.__dataclass_fields__ if name in config}, "find")
     atlas = atlas_of(lm, settings.site)
-    labelled = label_all(documents, detectors, lm, atlas.context, Counter(), announce or (lambda *_, **__: None))
+    counts = Counter[str]()
+    labelled = label_all(documents, detectors, lm, atlas.context, counts, announce or (lambda *_, **__: None))
     if not labelled:
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
     positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
@@ -145,7 +148,7 @@ def reopen(
         )
     sites = [Site(layer, atlas.kind) for layer in result.run["model"]["layers"]]
     space = open_space(lm, sites, settings.store)
-    return Reopened(result, lm, atlas, tuple(labelled), positions, space, detectors)
+    return Reopened(result, lm, atlas, tuple(labelled), positions, space, detectors, counts)
 
 
 def _model_of(result: Result, model: Any) -> LanguageModel:

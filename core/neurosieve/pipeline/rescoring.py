@@ -9,7 +9,7 @@ import pandas as pd
 
 from neurosieve.activations.capture import Capture, batches_at, capture
 from neurosieve.activations.reading import open_space, read_complete
-from neurosieve.data import Document, Site, TokenizedDocument
+from neurosieve.data import Document, Site, Skipped, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
@@ -25,17 +25,23 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
+from neurosieve.texts.intake import check_documents
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.sameness import group_key, text_key
 from neurosieve.texts.selection import choose_positions
-from neurosieve.texts.tokens import LabelledDocument, label_documents
+from neurosieve.texts.tokens import LabelledDocument, label_document
 from neurosieve.wording import plural
 
 __all__ = ["rescore"]
 
 
 def rescore(
-    result: Result, lm: LanguageModel, documents: Iterable[Document], job: Job, folder: Path, origin: Mapping[str, Any]
+    result: Result,
+    lm: LanguageModel,
+    documents: Iterable[Document | Skipped],
+    job: Job,
+    folder: Path,
+    origin: Mapping[str, Any],
 ) -> Run:
     """Score the ranking of a run on other documents, and leave that as a run of its own in `folder`.
 
@@ -90,20 +96,23 @@ def rescore(
 
 
 def _new_documents(
-    result: Result, documents: Iterable[Document], job: Job, lm: LanguageModel, atlas: Atlas, run: Recording
+    result: Result, documents: Iterable[Document | Skipped], job: Job, lm: LanguageModel, atlas: Atlas, run: Recording
 ) -> tuple[list[LabelledDocument], list[str]]:
     """Return the documents that had no part in the ranking, and why others are left out.
 
     `run` gains counts, and warnings about documents that the run held out.
     """
     ranking, held_out = (_Known.of(result, part) for part in PARTS)
-    documents = list(documents)
-    other_groups = [document for document in documents if group_key(document.group) not in ranking.groups]
-    if ranked := len(documents) - len(other_groups):
+    sound = list(check_documents(documents, run.counts))
+    other_groups = [document for document in sound if group_key(document.group) not in ranking.groups]
+    if ranked := len(sound) - len(other_groups):
         run.counts["documents_that_ranked"] = ranked
     with run.stage("detecting"):
         labelled = []
-        for new in label_documents(other_groups, job.detectors, lm.tokenizer, atlas.context, run.counts):
+        for document in other_groups:
+            new = label_document(document, job.detectors, lm.tokenizer, atlas.context, run.counts)
+            if new is None:
+                continue
             if ranking.holds(new.tokens):
                 run.counts["documents_with_ranked_words"] += 1
             else:
@@ -118,10 +127,10 @@ def _new_documents(
             f"every one of the documents took part in the ranking of `{result.folder}` ({' and '.join(excluded)}): to "
             "score them again would prove nothing; give other problems"
         )
-    repeated = [document for document in labelled if held_out.holds(document.tokens)]
+    repeated = [new for new in labelled if held_out.holds(new.tokens)]
     run.counts["documents_held_out_before"] = len(repeated)
-    showing = [document for document in labelled if any(document.spans.values())]
-    if showing and all(held_out.holds(document.tokens) for document in showing):
+    showing = [new for new in labelled if any(new.spans.values())]
+    if showing and all(held_out.holds(new.tokens) for new in showing):
         raise ConfigError(
             f"every one of the {len(showing):,} documents that show a behaviour was held out of the ranking of "
             f"`{result.folder}`, which was tested on them already: no new evidence; give other texts"
@@ -131,7 +140,7 @@ def _new_documents(
             f"{len(repeated):,} of {plural(len(labelled), 'document')} are the held-out ones of the run itself: no new "
             "evidence"
         )
-    of_known_groups = sum(group_key(document.tokens.group) in held_out.groups for document in labelled) - len(repeated)
+    of_known_groups = sum(group_key(new.tokens.group) in held_out.groups for new in labelled) - len(repeated)
     if of_known_groups > 0:
         run.warnings.append(
             f"{of_known_groups:,} of {plural(len(labelled), 'document')} are other texts of problems that the run held "
@@ -155,7 +164,8 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
 
 def _warnings(positions: Positions, excluded: Sequence[str], job: Job, run: Recording) -> list[str]:
     """Return warnings about behaviours that show nowhere or in few groups, and about excluded documents."""
-    warnings = not_shown(job.detectors, positions.behaviours, plural(run.counts["documents"], "fresh document"))
+    fresh = run.counts["documents"] - run.counts["documents_that_ranked"]
+    warnings = not_shown(job.detectors, positions.behaviours, plural(fresh, "fresh document"))
     groups = positions.table[positions.table.label == 1].groupby("behaviour").group.nunique()
     warnings += [
         f"`{name}` shows in {plural(count, 'group')} here: with fewer than {job.settings.min_groups} there is no "

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from neurosieve.contracts import Control, Detector, Source, Statistic
-from neurosieve.data import Batch, Document, Present, Site
+from neurosieve.data import Batch, Document, Present, Site, Skipped
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.batches import pack_by_length
@@ -26,6 +26,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.registry import installed
 from neurosieve.scoring.states import States
+from neurosieve.texts.intake import admit, check_majority
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.selection import Selection, read_at, split_by_hash
@@ -69,7 +70,7 @@ class Pass:
     model: LanguageModel
     atlas: Atlas
     sites: tuple[Site, ...]
-    source: Iterable[Document]
+    source: Iterable[Document | Skipped]
     detectors: Mapping[str, Detector]
     control: Control
     selection: Selection
@@ -90,7 +91,9 @@ class Pass:
         if sums.ended:
             return sums
         saved, saving, announce = time.monotonic(), 0.0, installed().announce
-        for gathered in self._gathered(documents, sums):
+        for lot, gathered in enumerate(self._gathered(documents, sums)):
+            if not lot:  # What most of the first documents show is refused before the model's weights are loaded.
+                check_majority(sums.counts)
             lengths = np.array([len(document.labels) for document in gathered])
             for batch in pack_by_length(lengths, self.tokens_per_batch):
                 self._add(sums, [gathered[number] for number in batch])
@@ -124,7 +127,10 @@ class Pass:
     def _gathered(self, documents: ResumableSource, sums: Checkpoint) -> Iterator[Sequence[_LabelledTokens]]:
         gathered: list[_LabelledTokens] = []
         tokens = 0
-        for document in documents:
+        for item in documents:
+            document = admit(item, sums.counts)
+            if document is None:
+                continue
             spans = label_document(document, self.detectors, self.model.tokenizer, self.atlas.context, sums.counts)
             if spans is not None:
                 gathered.append(self._label_tokens(spans, sums.counts))
@@ -144,7 +150,7 @@ class Pass:
             present = sorted(read_at(document, name, self.selection, counts))
             known = Present(spans, [span.start for span in spans], _NOWHERE, _NOWHERE.astype(np.float64))
             rng = np.random.default_rng(0)  # As many as there are tokens: nothing is left to chance.
-            controls = self.control.choose(tokens, known, len(tokens.token_ids), rng)
+            controls = self.control.choose(document.within(name), known, len(tokens.token_ids), rng)
             column = labels[:, part * len(behaviours) + number]
             column[np.array(controls, dtype=np.int64)] = 0
             for span in spans:

@@ -27,6 +27,7 @@ from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.scoring.states import States, statistics_of
+from neurosieve.texts.intake import check_majority, is_intake
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.selection import Selection
 from neurosieve.wording import plural
@@ -79,6 +80,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
             one_pass = dataclasses.replace(one_pass, folder=cache_folder() / "passes" / address)
         with run.stage("reading"):
             total = _read(one_pass, job.executor, run.announce)
+        check_majority(total.counts)
         counts, requested = total.counts, list(job.detectors)
         behaviours = [name for name in requested if counts[f"ranking_present {name}"]]
         _check_behaviours(behaviours, requested, counts, job.selection)
@@ -93,7 +95,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         run.tables |= {"neurons": neurons.assign(**empty), "positions": pd.DataFrame(columns=_POSITIONS)}
         run.warnings += _cautions(behaviours, requested, counts, atlas.context, job.settings)
         run.warnings += undefined(neurons, rank_by)
-        run.counts.update({name: count for name, count in counts.items() if " " not in name})
+        run.counts.update({name: count for name, count in counts.items() if " " not in name or is_intake(name)})
         run.record |= {
             "behaviours": behaviours,
             "scorers": list(job.scorers),

@@ -18,6 +18,7 @@ from neurosieve.registry import failures_of, installed
 from neurosieve.runs.reader import RECORD
 from neurosieve.runs.record import FORMAT, versions
 from neurosieve.runs.results import Run, load
+from neurosieve.texts.intake import intake_record, intake_warnings
 
 __all__ = ["Recording", "draw", "recording", "warned", "write_run"]
 
@@ -70,8 +71,8 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
     record = {
         "command": command,
         **run.record,
-        "warnings": run.warnings,
-        "counts": {**dict(sorted(run.counts.items())), **run.record.get("counts", {})},
+        "warnings": intake_warnings(run.counts) + run.warnings,
+        "counts": {**intake_record(run.counts), **run.record.get("counts", {})},
         "timings_seconds": run.seconds,
         "versions": versions(),
     }

@@ -1,6 +1,7 @@
 """One trace in full in a terminal: its text with its spans highlighted, and the verdict on its answer."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from rich.console import Group
 from rich.text import Text
@@ -14,12 +15,14 @@ _STYLES = ("black on yellow", "black on cyan", "black on magenta", "black on gre
 
 
 def highlighted(document: Document, spans: Mapping[str, Sequence[Span]]) -> Text:
-    """Return a document's text with the spans of each behaviour highlighted, and what is no completion dimmed.
+    """Return a document's text with the spans of each behaviour highlighted, and what the model did not write dimmed.
 
     The text is data: markup in it is text, and what would move the cursor is shown and not obeyed.
     """
     shown = Text("\n".join(map(visible, document.text.split("\n"))))
-    shown.stylize("dim", 0, document.completion_start)
+    written = [0, *chain(*document.stretches()), len(document.text)]
+    for start, end in zip(written[::2], written[1::2], strict=True):  # What lies between those stretches.
+        shown.stylize("dim", start, end)
     for place, of_behaviour in enumerate(spans.values()):
         for span in of_behaviour:
             shown.stylize(_STYLES[place % len(_STYLES)], span.start, span.end)
@@ -28,7 +31,9 @@ def highlighted(document: Document, spans: Mapping[str, Sequence[Span]]) -> Text
 
 def trace_shown(document: Document, spans: Mapping[str, Sequence[Span]], verdict: Verdict | None) -> Group:
     """Return a trace in full: its text with its spans highlighted, each of them by name, and the verdict."""
-    parts = [Text(f"trace {visible(document.id)}", style="bold"), highlighted(document, spans), Text()]
+    parts = [Text(f"trace {visible(document.id)}", style="bold")]
+    parts += [Text(f"  {start:,}–{end:,} {role}") for start, end, role in document.passages]
+    parts += [highlighted(document, spans), Text()]
     for place, (behaviour, of_behaviour) in enumerate(spans.items()):
         name = Text(visible(behaviour), style=_STYLES[place % len(_STYLES)])
         parts.append(name + f": {plural(len(of_behaviour), 'span')}")

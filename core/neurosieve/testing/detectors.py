@@ -4,10 +4,10 @@ import copy
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, cast
 
 from neurosieve.contracts import Detector
-from neurosieve.data import Document, Span
+from neurosieve.data import Document, Passage, Role, Span
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
 
 __all__ = ["DETECTOR_CHECKS", "check_detector"]
@@ -65,6 +65,27 @@ def _documents(detector: Any) -> list[Document]:
     ]
 
 
+def _chats(detector: Any) -> list[Document]:
+    """Return chats whose turns are the awkward texts in halves: a turn's end cuts what a detector looks for."""
+    sides: tuple[tuple[Role, Role], ...] = (
+        ("user", "completion"),
+        ("completion", "user"),
+        ("thought", "answer"),
+        ("tool", "thought"),
+    )
+    chats: list[Document] = []
+    for document in _documents(detector):
+        text = document.text[:2000]
+        middle = len(text) // 2
+        for first, second in sides:
+            whole, passages = "", list[Passage]()
+            for turn, role in ((text[:middle], first), (text[middle:], second), (text, first)):
+                passages.append(Passage(len(whole), len(whole) + len(turn), role))
+                whole += turn
+            chats.append(Document(f"chat {len(chats)}", whole, "chats", passages=tuple(passages)))
+    return chats
+
+
 def _spans(detector: Detector, document: Document) -> list[Any]:
     with trying(detector, f"on the text {shown(document.text)}"):
         return sorted(detector.detect(document))
@@ -87,6 +108,23 @@ def spans_lie_in_the_text(detector: Detector) -> None:
             if fault := _fault(span, len(document.text)):
                 text = shown(document.text)
                 raise AssertionError(f"{shown(detector)} yields {shown(span)} in the text {text}: {fault}")
+
+
+def spans_end_where_their_author_does(detector: Detector) -> None:
+    """Assert that no span that starts in the detector's scope runs on into what somebody else wrote.
+
+    That is asked of detectors that look in a scope themselves, by a field `scope`; such spans would be left out.
+    """
+    if "scope" not in {field.name for field in dataclasses.fields(cast(Any, detector))}:
+        return
+    for chat in _chats(detector):
+        stretches = chat.stretches(detector.scope)
+        for span in _spans(detector, chat):
+            if any(start <= span.start < end < span.end for start, end in stretches):
+                raise AssertionError(
+                    f"{shown(detector)} yields {shown(span)} in the text {shown(chat.text)}: it starts in its scope, "
+                    f"and does not end there; look in each stretch of `document.stretches(scope)` by itself"
+                )
 
 
 def _fault(span: Any, characters: int) -> str:
@@ -130,6 +168,7 @@ def detecting_leaves_the_document_alone(detector: Detector) -> None:
 DETECTOR_CHECKS: tuple[Check, ...] = (
     *PLUGIN_CHECKS,
     spans_lie_in_the_text,
+    spans_end_where_their_author_does,
     order_and_history_do_not_matter,
     detecting_leaves_the_document_alone,
 )

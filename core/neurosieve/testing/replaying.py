@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from neurosieve.contracts import Problems
-from neurosieve.data import Document, Problem
+from neurosieve.data import Document, Problem, Skipped
 from neurosieve.errors import NeurosieveError
 from neurosieve.testing.plugins import require, shown, trying
 
@@ -13,7 +13,7 @@ __all__ = ["it_replays_the_same", "read", "require_different_ids"]
 
 
 def read(plugin: Iterable[Any], some: bool = True) -> list[Any]:
-    """Return all that a plugin yields; check the class of each item, and that there are `some`."""
+    """Return all that a plugin yields, but for skipped records; check each item's class, and that there are `some`."""
     cls = Problem if isinstance(plugin, Problems) else Document
     # A file or a library that is not there is a mistake of the person who checks.
     with trying(plugin, "as it is read", but=NeurosieveError):
@@ -22,8 +22,11 @@ def read(plugin: Iterable[Any], some: bool = True) -> list[Any]:
     require(items or not some, f"{shown(plugin)} yields no {kind}: check it on one that does, each time it is read")
     for number, item in enumerate(items):
         what = f"{shown(plugin)} yields as number {number} {shown(item)}"
+        if isinstance(item, Skipped) and cls is Document:
+            require(item.where and item.why, f"{what}, which does not say where or why")
+            continue
         require(isinstance(item, cls), f"{what}, which is not a `neurosieve.{cls.__name__}`")
-    return items
+    return [item for item in items if isinstance(item, cls)]
 
 
 def require_different_ids(plugin: object, items: list[Any]) -> None:
@@ -41,8 +44,8 @@ def it_replays_the_same(plugin: Iterable[Any]) -> None:
         pairs = list(zip(plugin, plugin, strict=False))
     for way, items in (
         ("the next time", second),
-        ("read twice at once", [left for left, _ in pairs]),
-        ("read twice at once", [right for _, right in pairs]),
+        ("read twice at once", [left for left, _ in pairs if not isinstance(left, Skipped)]),
+        ("read twice at once", [right for _, right in pairs if not isinstance(right, Skipped)]),
     ):
         same = len(items) == len(first)
         require(same, f"{shown(plugin)} yields {len(first)} {kind}s, and {len(items)} {way}")

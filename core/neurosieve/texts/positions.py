@@ -1,14 +1,14 @@
 """The positions that are read, as a table for people and as rows and labels for the engine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from neurosieve.data import TokenizedDocument
+from neurosieve.data import Scope, TokenizedDocument
 from neurosieve.texts.token_kinds import TOKEN_KINDS, token_kinds
 from neurosieve.texts.tokens import LabelledDocument
 
@@ -41,12 +41,18 @@ class Positions:
     behaviours: tuple[str, ...]
     places: tuple[str, ...] = ("",)
     """The places that are read: the ranking's own, "", and the additional ones by name."""
+    scopes: Mapping[str, Scope] = field(default_factory=dict)
+    """Where each behaviour was looked for; in what the model wrote, where this does not tell."""
 
     @cached_property
     def token_ids(self) -> npt.NDArray[np.int64]:
         """The token id at each row."""
         rows = zip(self.document_of_row, self.token_of_row, strict=True)
         return np.array([self.documents[document].token_ids[token] for document, token in rows], dtype=np.int64)
+
+    def scope(self, behaviour: str) -> Scope:
+        """Return where a behaviour was looked for."""
+        return self.scopes.get(behaviour, "completion")
 
     def column(self, behaviour: str, part: str = "ranking", place: str = "") -> int:
         """Return which column of the labels is that of a behaviour."""
@@ -60,6 +66,7 @@ def assemble(
     part: Mapping[str, int],
     behaviours: tuple[str, ...],
     places: tuple[str, ...],
+    scopes: Mapping[str, Scope],
 ) -> Positions:
     """Return chosen positions in the order of documents and tokens.
 
@@ -100,4 +107,4 @@ def assemble(
     table["kind"] = pd.Series([TOKEN_KINDS[kind] for kind in kinds], dtype=object)
     own = table[table.place == ""].drop(columns="place").reset_index(drop=True)
     extra = table[table.place != ""].reset_index(drop=True)
-    return Positions(own, extra, tuple(used), groups, rows[:, 0], rows[:, 1], labels, behaviours, places)
+    return Positions(own, extra, tuple(used), groups, rows[:, 0], rows[:, 1], labels, behaviours, places, scopes)

@@ -13,10 +13,10 @@ from tenacity import (
     wait_random,
 )
 
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import BrokenOffError, DataError
 from neurosieve.registry import failures_of
-from neurosieve.texts.spans import check_document
+from neurosieve.texts.intake import check_item
 
 __all__ = ["ResumableSource"]
 
@@ -27,15 +27,15 @@ _TEMPORARY = (BrokenOffError, ConnectionError, TimeoutError)
 
 
 class ResumableSource:
-    """The documents of a source. If it breaks off, it is opened again, and goes on behind the last document.
+    """The items of a source. If it breaks off, it is opened again, and goes on behind the last item.
 
-    That is right because a source yields the same documents in the same order each time. `number` is how many documents
-    have come, `digest` is a hash of them: another reading with the same hash has read the same documents.
+    That is right because a source yields the same ones in the same order each time. `number` is how many have come,
+    skipped records among them; `digest` is a hash of them: another reading with the same hash has read the same.
     """
 
-    def __init__(self, source: Iterable[Document], first_wait: float = 1.0) -> None:
+    def __init__(self, source: Iterable[Document | Skipped], first_wait: float = 1.0) -> None:
         self._source = source
-        self._open: Iterator[Document] | None = None
+        self._open: Iterator[Document | Skipped] | None = None
         # An iterator, such as a generator, can be read only once.
         self._tries = 1 if iter(source) is source else _TRIES
         self._first_wait = first_wait
@@ -43,7 +43,7 @@ class ResumableSource:
         self.digest = ""
         self.interruptions = 0
 
-    def __iter__(self) -> Iterator[Document]:
+    def __iter__(self) -> Iterator[Document | Skipped]:
         retrying = Retrying(
             retry=retry_if_exception_type(_TEMPORARY),
             stop=stop_after_attempt(self._tries),
@@ -53,28 +53,29 @@ class ResumableSource:
         )
         while True:
             try:
-                document = retrying(self._next)
+                item = retrying(self._next)
             except _TEMPORARY as error:
                 raise DataError(
                     f"the texts broke off after {self.number:,} documents, and could not be read on in {self._tries} "
                     f"tries ({error}): check the network or the disk, and run the same command again"
                 ) from error
-            if document is None:
+            if item is None:
                 return
-            yield document
+            yield item
 
-    def _next(self) -> Document | None:
+    def _next(self) -> Document | Skipped | None:
         # A generator that has raised gives nothing more: it is stored only after it has given a document.
         with failures_of(self._source):
             source, self._open = self._open or islice(iter(self._source), self.number, None), None
-            document = next(source, None)
+            item = next(source, None)
         self._open = source
-        if document is None:
+        if item is None:
             return None
-        check_document(document)
+        check_item(item)
         self.number += 1
-        self.digest = xxhash.xxh3_64_hexdigest(f"{self.digest}\0{document.id}\0{document.text}".encode())
-        return document
+        identity = (item.id, item.text) if isinstance(item, Document) else item
+        self.digest = xxhash.xxh3_64_hexdigest("\0".join((self.digest, *identity)).encode())
+        return item
 
     def _count_interruption(self, _: RetryCallState) -> None:
         self.interruptions += 1

@@ -20,8 +20,8 @@ def group_key(group: str) -> str:
 
 
 def text_key(document: TokenizedDocument) -> str:
-    """Return a hash of a document's completion without differences of spaces."""
-    words = " ".join(document.text[document.completion_start :].split())
+    """Return a hash of what the model wrote in a document, without differences of spaces."""
+    words = " ".join(document.text_of().split())
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

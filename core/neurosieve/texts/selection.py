@@ -101,7 +101,8 @@ def choose_positions(
                 continue
             lines += [(place, *line) for line in extra if ordered[line[1]].tokens.group in part]
     chosen = pd.DataFrame(lines, columns=columns)
-    return assemble(chosen, ordered, part, tuple(shown), ("", *places))
+    scopes = {name: ordered[0].scopes.get(name, "completion") for name in shown}
+    return assemble(chosen, ordered, part, tuple(shown), ("", *places), scopes)
 
 
 def _positions_of(
@@ -122,10 +123,10 @@ def _positions_of(
     ratio = selection.controls_per_position / len(set(_offsets(selection)))  # An anchor gives one for each offset.
     typical = max(1, round(ratio * total / len(positive)))
     anchors_of = present if selection.at in ("span", "context") else onsets
-    anchors = _anchors(documents, positive, anchors_of)
+    anchors = _anchors(behaviour, documents, positive, anchors_of)
     lines = [(behaviour, number, token, 1) for number in positive for token in sorted(present[number])]
-    for number in sorted(positive + _negatives(documents, onsets, selection)):
-        tokens, spans = documents[number].tokens, documents[number].ranges[behaviour]
+    for number in sorted(positive + _negatives(behaviour, documents, onsets, selection)):
+        tokens, spans = documents[number].within(behaviour), documents[number].ranges[behaviour]
         chosen = control.choose(
             tokens,
             anchors._replace(here=spans, onsets=onsets[number], anchors=sorted(anchors_of[number])),
@@ -144,10 +145,10 @@ def _positions_of(
 
 
 def _anchors(
-    documents: Sequence[LabelledDocument], positive: Sequence[int], tokens: Sequence[Collection[int]]
+    behaviour: str, documents: Sequence[LabelledDocument], positive: Sequence[int], tokens: Sequence[Collection[int]]
 ) -> Present:
     """Return the words, places and kinds that controls are matched on: those of the whole span or of its onset."""
-    anchors = [(documents[number].tokens, token) for number in positive for token in sorted(tokens[number])]
+    anchors = [(documents[number].within(behaviour), token) for number in positive for token in sorted(tokens[number])]
     kinds = [token_kinds(documents[number].tokens)[sorted(tokens[number])] for number in positive]
     token_ids = np.array([document.token_ids[token] for document, token in anchors])
     relative = np.array([document.relative[token] for document, token in anchors])
@@ -155,12 +156,16 @@ def _anchors(
 
 
 def _negatives(
-    documents: Sequence[LabelledDocument], onsets: Sequence[Sequence[int]], selection: Selection
+    behaviour: str, documents: Sequence[LabelledDocument], onsets: Sequence[Sequence[int]], selection: Selection
 ) -> list[int]:
     """Return the documents without the behaviour that give controls, drawn by the selection's seed."""
-    negative = [number for number, starts in enumerate(onsets) if not starts]
+    negative = [
+        number
+        for number, starts in enumerate(onsets)
+        if not starts and documents[number].within(behaviour).usable.any()
+    ]
     negative.sort(key=lambda number: seed_of(selection.seed, documents[number].tokens.id))
-    return negative[: round(selection.negatives_per_positive_document * (len(onsets) - len(negative)))]
+    return negative[: round(selection.negatives_per_positive_document * sum(map(bool, onsets)))]
 
 
 def _offsets(selection: Selection) -> tuple[int, ...]:
@@ -169,7 +174,7 @@ def _offsets(selection: Selection) -> tuple[int, ...]:
 
 def read_at(document: LabelledDocument, behaviour: str, selection: Selection, counts: Counter[str]) -> set[int]:
     """Return the tokens to read for the spans of a behaviour; how many cannot be read is added to `counts`."""
-    tokens = document.tokens
+    tokens = document.within(behaviour)
     wanted: list[int] = []
     for span, covered in zip(document.spans[behaviour], document.ranges[behaviour], strict=True):
         if selection.at == "span":

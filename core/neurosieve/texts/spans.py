@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, cast
 
 import pandas as pd
 from annotated_types import Ge
 
 from neurosieve.contracts import Detector
-from neurosieve.data import Document, Span
+from neurosieve.data import Document, Scope, Skipped, Span
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.fields import check_fields
 from neurosieve.registry import failures_of
+from neurosieve.texts.intake import admit, check_documents
 from neurosieve.wording import plural
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "DetectedDocument",
     "Detectors",
     "check_detectors",
-    "check_document",
-    "check_documents",
+    "count_empty",
     "detect_all",
     "detect_each",
+    "detect_first",
     "phrases_table",
+    "scopes_of",
+    "spans_in_scope",
     "spans_of",
     "spans_table",
 ]
@@ -43,6 +46,8 @@ class Detect:
     """How many spans of each behaviour are printed in their context; all of them are in `spans.parquet`."""
     around: Annotated[int, Ge(0)] = 60
     """How many characters of context on either side."""
+    look: Annotated[int, Ge(0)] = 0
+    """Of so many documents it is printed what was understood, in place of a run: whose words, guesses, spans."""
     interval_bootstraps: Annotated[int, Ge(1)] = 1000
     """Resamples of the groups behind each interval."""
     seed: Annotated[int, Ge(0)] = 0
@@ -59,7 +64,7 @@ class DetectedDocument(NamedTuple):
 
     document: Document
     spans: Mapping[str, Sequence[Span]]
-    """The spans of each behaviour in the completion, in the order of the text."""
+    """The spans of each behaviour in the scope of its detector, in the order of the text."""
 
 
 def check_detectors(detectors: Detectors) -> None:
@@ -69,30 +74,6 @@ def check_detectors(detectors: Detectors) -> None:
             raise ConfigError(
                 f"the detector `{name}` is {detector!r}, which is not a Detector: give an instance of one"
             )
-
-
-def check_document(document: object) -> None:
-    """Raise DataError unless an item of a source is a Document."""
-    if not isinstance(document, Document):
-        raise DataError(
-            f"the source gave {document!r:.80}, which is not a `neurosieve.Document`: wrap each text in one"
-        )
-
-
-def check_documents(documents: Iterable[Document]) -> Iterator[Document]:
-    """Yield the documents.
-
-    Raises:
-        DataError: one of them is not a document, or two share an id.
-    """
-    seen: set[str] = set()
-    with failures_of(documents):
-        for document in documents:
-            check_document(document)
-            if document.id in seen:
-                raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
-            seen.add(document.id)
-            yield document
 
 
 def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Span]:
@@ -112,36 +93,85 @@ def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Spa
     return spans
 
 
+def spans_in_scope(behaviour: str, detector: Detector, document: Document, counts: Counter[str]) -> list[Span]:
+    """Return the spans that lie in one stretch of the detector's scope; how many do not is added to `counts`.
+
+    Raises:
+        DataError: one of them is not in the text.
+    """
+    in_text = spans_of(behaviour, detector, document)
+    in_scope = document.in_scope(in_text, detector.scope)
+    counts["spans_out_of_scope"] += len(in_text) - len(in_scope)
+    return in_scope
+
+
 def detect_each(
-    documents: Iterable[Document], detectors: Detectors, counts: Counter[str], announce: Callable[..., None]
+    documents: Iterable[Document | Skipped], detectors: Detectors, counts: Counter[str], announce: Callable[..., None]
 ) -> Iterator[DetectedDocument]:
     """Yield each document with its spans; what was seen and what was left out is added to `counts`.
 
     Raises:
-        DataError: two documents share an id, or a detector found a span that is not in the text.
+        DataError: a document is not sound, or a detector found a span that is not in the text.
     """
-    number = 0
-    for number, document in enumerate(check_documents(documents), 1):
-        counts["documents"] += 1
-        if not document.text[document.completion_start :].strip():
-            counts["documents_empty"] += 1
-        spans: dict[str, list[Span]] = {}
-        for behaviour, detector in detectors.items():
-            in_text = spans_of(behaviour, detector, document)
-            spans[behaviour] = [span for span in in_text if span.start >= document.completion_start]
-            counts["spans_in_prompt"] += len(in_text) - len(spans[behaviour])
+    number, scopes = 0, scopes_of(detectors)
+    for number, document in enumerate(check_documents(documents, counts), 1):
+        empty = {scope: not document.text_of(scope).strip() for scope in scopes}
+        count_empty(empty, counts)
+        spans = {
+            behaviour: spans_in_scope(behaviour, detector, document, counts)
+            for behaviour, detector in detectors.items()
+        }
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
         yield DetectedDocument(document, spans)
     announce("stage_progressed", stage="detecting", done=number, total=number, unit="documents")
 
 
+def detect_first(
+    documents: Iterable[Document | Skipped], detectors: Detectors, number: int
+) -> Iterator[DetectedDocument | Skipped]:
+    """Yield the first `number` documents with their spans, and the skipped records among them.
+
+    Raises:
+        DataError: there is no document or skipped record, or one is not sound, or a detector found a span that is not
+            in the text.
+    """
+    counts = Counter[str]()
+    with failures_of(documents):
+        for item in documents:
+            document = admit(item, counts)
+            if document is None:
+                yield cast(Skipped, item)
+            else:
+                spans = {name: spans_in_scope(name, each, document, counts) for name, each in detectors.items()}
+                yield DetectedDocument(document, spans)
+            # A source that skips and skips is not read to its end.
+            if counts["documents"] == number or counts["documents_skipped"] == 10 * number:
+                return
+    if not counts:
+        raise DataError("the source gave no document: check its path and the fields that it reads")
+
+
+def scopes_of(detectors: Detectors) -> tuple[Scope, ...]:
+    """Return the scopes in which some detectors look; where there is none, all that the model wrote."""
+    return tuple(dict.fromkeys(detector.scope for detector in detectors.values())) or ("completion",)
+
+
+def count_empty(empty: Mapping[Scope, bool], counts: Counter[str]) -> None:
+    """Count a document that has no text in a scope, or in none of them."""
+    if all(empty.values()):
+        counts["documents_empty"] += 1
+    for scope, nothing in empty.items():
+        if nothing and scope != "completion":
+            counts[f"documents_without_{scope}"] += 1
+
+
 def detect_all(
-    documents: Iterable[Document], detectors: Detectors, counts: Counter[str], announce: Callable[..., None]
+    documents: Iterable[Document | Skipped], detectors: Detectors, counts: Counter[str], announce: Callable[..., None]
 ) -> list[DetectedDocument]:
     """Return every document with its spans, as `detect_each` yields them.
 
     Raises:
-        DataError: there is no document, or two share an id, or a detector found a span that is not in the text.
+        DataError: there is no document, or one is not sound, or a detector found a span that is not in the text.
     """
     detected = list(detect_each(documents, detectors, counts, announce))
     if not detected:

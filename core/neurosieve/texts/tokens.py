@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from neurosieve.data import Document, Span, TokenizedDocument
-from neurosieve.texts.spans import Detectors, check_documents, spans_of
+from neurosieve.data import Document, Scope, Skipped, Span, TokenizedDocument
+from neurosieve.texts.intake import check_documents
+from neurosieve.texts.spans import Detectors, count_empty, scopes_of, spans_in_scope
 
 __all__ = ["LabelledDocument", "label_document", "label_documents", "token_range", "tokenize"]
 
@@ -23,17 +23,29 @@ class LabelledDocument:
     """The spans of each behaviour, in the order of the text."""
     ranges: Mapping[str, Sequence[range]]
     """The tokens that each of these spans covers."""
+    scopes: Mapping[str, Scope] = field(default_factory=dict)
+    """Where the detector of each behaviour looks; in what the model wrote, where this does not tell."""
+    views: Mapping[Scope, TokenizedDocument] = field(default_factory=dict)
+    """The document with the tokens of each further scope as its usable ones."""
+
+    def within(self, behaviour: str) -> TokenizedDocument:
+        """Return the document with the tokens as its usable ones that lie where a behaviour is looked for."""
+        return self.views.get(self.scopes.get(behaviour, "completion"), self.tokens)
 
 
 def label_documents(
-    documents: Iterable[Document], detectors: Detectors, tokenizer: Any, context: int | None, counts: Counter[str]
+    documents: Iterable[Document | Skipped],
+    detectors: Detectors,
+    tokenizer: Any,
+    context: int | None,
+    counts: Counter[str],
 ) -> Iterator[LabelledDocument]:
     """Yield each document with its tokens and spans; what was seen and what was left out is added to `counts`.
 
     Raises:
-        DataError: two documents share an id, or a detector found a span that is not in the text.
+        DataError: a document is not sound, or a detector found a span that is not in the text.
     """
-    for document in check_documents(documents):
+    for document in check_documents(documents, counts):
         labelled = label_document(document, detectors, tokenizer, context, counts)
         if labelled is not None:
             yield labelled
@@ -42,33 +54,35 @@ def label_documents(
 def label_document(
     document: Document, detectors: Detectors, tokenizer: Any, context: int | None, counts: Counter[str]
 ) -> LabelledDocument | None:
-    """Return a document with its tokens and spans, or None if it has no token to read; `counts` as above.
+    """Return a document with its tokens and spans, or None if there is no token to read where the detectors look.
+
+    What was left out is added to `counts`.
 
     Raises:
         DataError: a detector found a span that is not in the text.
     """
-    counts["documents"] += 1
     tokens = tokenize(document, tokenizer, context)
     counts["tokens"] += len(tokens.token_ids)
     if context is not None and len(tokens.token_ids) > context:
         counts["documents_cut"] += 1
-    if not tokens.usable.any():
-        counts["documents_empty"] += 1
+    views = {scope: tokens if scope == "completion" else tokens.within(scope) for scope in scopes_of(detectors)}
+    empty = {scope: not view.usable.any() for scope, view in views.items()}
+    count_empty(empty, counts)
+    if all(empty.values()):
         return None
     spans: dict[str, list[Span]] = {behaviour: [] for behaviour in detectors}
     ranges: dict[str, list[range]] = {behaviour: [] for behaviour in detectors}
     for behaviour, detector in detectors.items():
-        for span in spans_of(behaviour, detector, document):
-            if span.start < document.completion_start:
-                counts["spans_in_prompt"] += 1
-                continue
+        usable = views[detector.scope].usable
+        for span in spans_in_scope(behaviour, detector, document, counts):
             covered = token_range(tokens, span)
-            if any(tokens.usable[token] for token in covered):
+            if any(usable[token] for token in covered):
                 spans[behaviour].append(span)
                 ranges[behaviour].append(covered)
             else:
                 counts["spans_not_readable"] += 1
-    return LabelledDocument(tokens, spans, ranges)
+    views.pop("completion", None)
+    return LabelledDocument(tokens, spans, ranges, {name: each.scope for name, each in detectors.items()}, views)
 
 
 def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> TokenizedDocument:
@@ -84,10 +98,10 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
     holds_text = offsets[:, 1] > offsets[:, 0]
     ends = np.maximum.accumulate(np.where(holds_text, offsets[:, 1], 0))
     starts = np.maximum.accumulate(np.where(holds_text, offsets[:, 0], ends))
-    usable = ~special & holds_text & (starts >= document.completion_start)
+    readable = ~special & holds_text
     if context is not None:
-        usable[context:] = False
-    return TokenizedDocument(
+        readable[context:] = False
+    whole = TokenizedDocument(
         document.id,
         document.group,
         document.text,
@@ -95,20 +109,12 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
         ids.astype(np.int32),
         starts.astype(np.int32),
         ends.astype(np.int32),
-        usable,
-        _relative(usable),
-        document.completion_start,
+        usable=readable,
+        relative=np.zeros(len(readable), dtype=np.float32),
+        completion_start=document.completion_start,
+        passages=document.passages,
     )
-
-
-def _relative(usable: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """Return how far along the usable tokens each token stands, from 0 to 1."""
-    tokens = np.flatnonzero(usable)
-    if not len(tokens):
-        return np.zeros(len(usable), dtype=np.float32)
-    first, last = int(tokens[0]), int(tokens[-1])
-    share = (np.arange(len(usable)) - first) / max(1, last - first)
-    return np.asarray(share.clip(0, 1), dtype=np.float32)
+    return whole.within("completion")
 
 
 def token_range(tokens: TokenizedDocument, span: Span) -> range:

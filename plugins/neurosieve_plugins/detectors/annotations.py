@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from neurosieve import ConfigError, DataError, Detector, Document, Span, nearest
+from neurosieve import ConfigError, DataError, Detector, Document, Scope, Span, check_fields, nearest
 from neurosieve_plugins.record_files import check_file, read_records
 from neurosieve_plugins.records import name_of, spans_of
 
@@ -40,10 +40,14 @@ class Annotations(Detector):
     """The field of a span with the character behind its last."""
     label_field: str = "label"
     """The field of a span with its label."""
+    scope: Scope = "completion"
+    """Which of them count: those in the `completion`, all that the model wrote; in its `thought` or `answer` alone; or
+    in the `prompt`, what others wrote. The others are counted and left out."""
 
     def __post_init__(self) -> None:
         if isinstance(self.labels, str):  # Each letter would be a label.
             raise ConfigError(f"`labels` of the detector `annotations` is a text: give a list, [{self.labels}]")
+        check_fields(self, "the detector `annotations`: ")
         for name, value in vars(self).items():
             if isinstance(value, str) and not value.strip():
                 raise ConfigError(f"`{name}` of the detector `annotations` is empty: give the name that the file has")

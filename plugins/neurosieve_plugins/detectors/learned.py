@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from neurosieve import ConfigError, Document, Learnable, Span
+from neurosieve import ConfigError, Document, Learnable, Scope, Span, check_fields
 from neurosieve_plugins.detectors.sentence_model import SentenceModel, fit_sentences, load_sentences
 
 __all__ = ["Learned"]
@@ -34,8 +34,12 @@ class Learned(Learnable):
     """The file that `neurosieve learn` wrote."""
     threshold: float | None = None
     """The least probability of a sentence that is marked, 0 to 1; null for the one that was chosen in training."""
+    scope: Scope = "completion"
+    """Where to look: `completion`, all that the model wrote; `thought` or `answer` alone; or `prompt`, what others
+    wrote."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "the detector `learned`: ")
         if not self.path.strip():
             raise ConfigError("`path` of the detector `learned` is empty: give the file that `neurosieve learn` wrote")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
@@ -60,7 +64,7 @@ class Learned(Learnable):
         return load_sentences(path)
 
     def detect(self, document: Document) -> Iterator[Span]:
-        """Yield the sentences of the completion that are likely enough to show the behaviour.
+        """Yield the sentences of the scope that are likely enough to show the behaviour.
 
         Raises:
             DataError: the file does not exist, is broken, or holds something else.
@@ -69,7 +73,7 @@ class Learned(Learnable):
         state = path.stat() if path.is_file() else None
         model = _opened(path, (state.st_mtime_ns, state.st_size) if state else None)
         least = model.threshold if self.threshold is None else self.threshold
-        for span, probability in model.rate(document):
+        for span, probability in model.rate(document, self.scope):
             if probability >= least:
                 yield span
 

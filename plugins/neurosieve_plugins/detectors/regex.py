@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import regex
 from annotated_types import Gt
 
-from neurosieve import ConfigError, DataError, Detector, Document, Span, check_fields
+from neurosieve import ConfigError, DataError, Detector, Document, Scope, Span, check_fields
 
 __all__ = ["Regex"]
 
@@ -32,6 +32,9 @@ class Regex(Detector):
     ignore_case: bool = True
     seconds: Annotated[float, Gt(0)] = 1.0
     """How much processor time all patterns together may take for one document."""
+    scope: Scope = "completion"
+    """Where to look: `completion`, all that the model wrote; `thought` or `answer` alone; or `prompt`, what others
+    wrote."""
 
     def __post_init__(self) -> None:
         if not self.patterns:
@@ -53,7 +56,7 @@ class Regex(Detector):
                 ) from error
 
     def detect(self, document: Document) -> Iterator[Span]:
-        """Yield the matches in the completion, pattern by pattern.
+        """Yield the matches in the scope, pattern by pattern.
 
         Raises:
             DataError: the time is up.
@@ -64,12 +67,13 @@ class Regex(Detector):
         spans: list[Span] = []
         for pattern in self.patterns:
             compiled = _compiled(pattern, self.ignore_case)
+            bounds: list[tuple[int, int]] = []
             try:
-                # A timeout that is not above 0 would be none at all.
-                matches = compiled.finditer(
-                    document.text, pos=document.completion_start, timeout=max(1e-6, until - time.process_time())
-                )
-                bounds = [match.span() for match in matches]
+                # One by one: no match runs across what another wrote in between.
+                for start, end in document.stretches(self.scope):
+                    # A timeout that is not above 0 would be none at all.
+                    left = max(1e-6, until - time.process_time())
+                    bounds += (match.span() for match in compiled.finditer(document.text, start, end, timeout=left))
             except TimeoutError:
                 raise DataError(
                     f"the pattern `{pattern}` of the detector `regex` has not ended after {self.seconds:g} seconds on "

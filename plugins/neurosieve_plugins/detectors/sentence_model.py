@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosieve import DataError, Document, Fitted, Span
+from neurosieve import DataError, Document, Fitted, Scope, Span
 from neurosieve_plugins.detectors.sentences import sentences
 
 __all__ = ["SentenceModel", "fit_sentences", "load_sentences"]
@@ -60,12 +60,12 @@ class SentenceModel(Fitted):
     about: Any = None
     """What it was learned from."""
 
-    def rate(self, document: Document) -> Iterator[tuple[Span, float]]:
-        """Yield every sentence of the completion, and how likely it shows the behaviour."""
-        bounds = sentences(document.text, document.completion_start)
-        if bounds:
-            probabilities = self.chances(_columns(document.text, bounds))
-            label = ", ".join(self.labels)
+    def rate(self, document: Document, scope: Scope = "completion") -> Iterator[tuple[Span, float]]:
+        """Yield every sentence of the completion, or of another scope, and how likely it shows the behaviour."""
+        label = ", ".join(self.labels)
+        for stretch in document.stretches(scope):
+            bounds = sentences(document.text, *stretch)
+            probabilities = self.chances(_columns(document.text, bounds)) if bounds else ()
             for (start, end), probability in zip(bounds, probabilities, strict=True):
                 yield Span(start, end, label), float(probability)
 
@@ -121,12 +121,13 @@ def fit_sentences(documents: Sequence[Document], labels: Collection[str]) -> Sen
     columns: dict[str, list[str]] = {"sentence": [], "before": [], "after": []}
     present = []
     for document in documents:
-        spans = [span for span in document.annotations if span.start >= document.completion_start]
-        bounds = sorted({(span.start, span.end) for span in spans})
+        spans = document.in_scope(document.annotations)
         shows = {(span.start, span.end) for span in spans if span.label in labels}
-        present += [sentence in shows for sentence in bounds]
-        for name, texts in _columns(document.text, bounds).items():
-            columns[name] += texts
+        for start, end in document.stretches():
+            bounds = sorted({(span.start, span.end) for span in spans if start <= span.start < end})
+            present += [sentence in shows for sentence in bounds]
+            for name, texts in _columns(document.text, bounds).items():
+                columns[name] += texts
     if not any(present) or all(present):
         raise DataError(
             f"of {len(present):,} annotated sentences to learn from, {sum(present):,} have the label "

@@ -15,8 +15,9 @@ _BREAK = regex.compile(
 )
 
 
-def sentences(text: str, start: int = 0) -> list[tuple[int, int]]:
-    r"""Return where each sentence of `text` begins and ends, from character `start` on, without the space around it.
+def sentences(text: str, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+    r"""Return where each sentence of `text` begins and ends, from character `start` on and as far as `end`, without the
+    space around it.
 
     A sentence ends with a full stop, a question mark or an exclamation mark that white space follows, and at an empty
     line. A piece of fewer than ten characters, such as "2." of a list, belongs to the next sentence, or to the one
@@ -29,11 +30,11 @@ def sentences(text: str, start: int = 0) -> list[tuple[int, int]]:
     ['Hmm, 3.5 is odd.', 'Wait.\n\n2. Try again!', 'Done, at last']
     """
     bounds: list[tuple[int, int]] = []
-    at = start
-    for tag in _TAG.finditer(text, pos=start):
+    at, behind = start, len(text) if end is None else end
+    for tag in _TAG.finditer(text, pos=start, endpos=behind):
         bounds += _between(text, at, tag.start())
         at = tag.end()
-    return bounds + _between(text, at, len(text))
+    return bounds + _between(text, at, behind)
 
 
 def _between(text: str, start: int, end: int) -> list[tuple[int, int]]:

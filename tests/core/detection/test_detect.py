@@ -99,7 +99,7 @@ def test_spans_before_the_completion_are_left_out_and_counted(go):
     run = go(source, {"all": Annotations()})
     assert run.table("spans").start.tolist() == [13]
     assert run.table("agreement").label.tolist() == ["thought"]
-    assert run.run["counts"]["spans_in_prompt"] == 1
+    assert run.run["counts"]["spans_out_of_scope"] == 1
 
 
 def test_precision_and_recall_are_over_annotated_sentences(go):
@@ -172,12 +172,8 @@ def test_a_sentence_is_marked_when_any_span_overlaps_it(sentences, spans):
 
 def labelled(rows):
     """Documents of ten sentences with the labels given, and the sentences that bear them."""
-    documents = [
-        Document(
-            f"d{n}", "x" * 20, f"g{n // 2}", 0, tuple(Span(2 * i, 2 * i + 2, label) for i, label in enumerate(row))
-        )
-        for n, row in enumerate(rows)
-    ]
+    spans = [tuple(Span(2 * i, 2 * i + 2, label) for i, label in enumerate(row)) for row in rows]
+    documents = [Document(f"d{n}", "x" * 2 * len(row), f"g{n // 2}", 0, row) for n, row in enumerate(spans)]
     return annotations_of(documents)
 
 

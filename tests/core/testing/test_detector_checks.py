@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from neurosieve import Detector, Document, Span
+from neurosieve import Detector, Document, Scope, Span
 from neurosieve.testing import DETECTOR_CHECKS, PLUGIN_CHECKS, check_detector
 
 
@@ -103,7 +103,19 @@ class Scribbling(Sound):
         return found
 
 
+@dataclass(frozen=True)
+class Running(Sound):
+    """A letter and all that follows, whoever wrote it."""
+
+    scope: Scope = "completion"
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        for start, _ in document.stretches(self.scope):
+            yield Span(start, len(document.text))
+
+
 BROKEN = [
+    (Running(), {"spans_end_where_their_author_does"}, "it starts in its scope, and does not end there"),
     (
         Lowering(),
         {"spans_lie_in_the_text"},

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from neurosieve import Document, Source, Span
+from neurosieve import Document, Passage, Skipped, Source, Span
 from neurosieve.testing import PLUGIN_CHECKS, SOURCE_CHECKS, check_source
 
 
@@ -43,11 +43,38 @@ class MisplacedAnnotation(Sound):
 
 
 @dataclass(frozen=True)
+class OverlappingPassages(Sound):
+    """Numbers of which two authors wrote the same character."""
+
+    def __iter__(self) -> Iterator[Document]:
+        for document in super().__iter__():
+            yield replace(document, passages=(Passage(0, 5, "user"), Passage(4, 13, "answer")))
+
+
+@dataclass(frozen=True)
 class Bare(Sound):
     """Numbers as bare strings."""
 
     def __iter__(self) -> Iterator[Any]:
         return (document.text for document in super().__iter__())
+
+
+@dataclass(frozen=True)
+class Skipping(Sound):
+    """Numbers of which every third makes no document."""
+
+    def __iter__(self) -> Iterator[Any]:
+        for number, document in enumerate(super().__iter__()):
+            yield Skipped(f"record {number}", "no number") if number % 3 == 1 else document
+
+
+@dataclass(frozen=True)
+class Mute(Sound):
+    """Numbers, one of which makes no document for no reason."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield Skipped("record 0", "")
+        yield from super().__iter__()
 
 
 @dataclass(frozen=True)
@@ -138,9 +165,19 @@ BROKEN = [
     (Unsound(), {"documents_are_sound"}, "yields as number 4 a document without an id: '4 is a number'"),
     (Unsound(to="n1"), {"documents_are_sound", "shards_partition"}, "`n1`|n1"),
     (Unsound(amiss="group"), {"documents_are_sound"}, "number 4 a document without a group: `n4`"),
-    (Unsound(amiss="completion_start", to=99), {"documents_are_sound"}, "13 characters hold no completion from 99"),
-    (Unsound(amiss="completion_start", to=-1), {"documents_are_sound"}, "hold no completion from -1"),
-    (MisplacedAnnotation(), {"documents_are_sound"}, r"`n0`: its 13 characters hold no Span\(start=3, end=99"),
+    (
+        Unsound(amiss="completion_start", to=99),
+        {"documents_are_sound"},
+        "starts at 99, outside its 13 characters",
+    ),
+    (Unsound(amiss="completion_start", to=-1), {"documents_are_sound"}, "completion starts at -1, outside"),
+    (MisplacedAnnotation(), {"documents_are_sound"}, r"`n0`.*annotation \(3, 99, ''\) is not a stretch"),
+    (
+        OverlappingPassages(),
+        {"documents_are_sound"},
+        r"passages 0 to 5 \(`user`\) and 4 to 13 \(`answer`\) overlap",
+    ),
+    (Mute(), ALL, "does not say where or why"),
     (Bare(), ALL, "yields as number 0 '0 is a number', which is not a `neurosieve.Document`"),
     (Draining(), {"it_replays_the_same", "shards_partition"}, "yields no document.* each time it is read"),
     (Shuffling(), {"it_replays_the_same", "shards_partition"}, "yields as number|differs when replayed"),
@@ -170,3 +207,4 @@ def test_every_check_has_a_source_that_fails_it() -> None:
 @pytest.mark.parametrize("count", [1, 2, 40])
 def test_a_source_that_keeps_its_promises_passes(count: int) -> None:
     check_source(Sound(count))
+    check_source(Skipping(count))

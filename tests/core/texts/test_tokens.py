@@ -236,7 +236,7 @@ def test_spans_in_the_prompt_are_left_out_and_counted():
     spans = [Span(0, 4), Span(10, 16), Span(13, 17)]
     [document], counts = labelled([Document("a", text, "g", completion_start=13)], wait=Says(*spans))
     assert document.spans["wait"] == [Span(13, 17)]
-    assert counts["spans_in_prompt"] == 2
+    assert counts["spans_out_of_scope"] == 2
 
 
 def test_spans_without_a_token_that_can_be_read_are_left_out_and_counted():

@@ -1,0 +1,104 @@
+"""What was understood of some records, to look at before anything costs time: whose words, what was guessed, spans."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+from neurosieve.data import Document, Passage, Role, Skipped, Span
+from neurosieve.texts.spans import DetectedDocument
+from neurosieve.wording import plural, visible
+
+__all__ = ["show_understood"]
+
+_COLOURS: Mapping[Role, str] = {
+    "system": "magenta",
+    "user": "blue",
+    "tool": "yellow",
+    "thought": "cyan",
+    "answer": "green",
+    "completion": "green",
+}
+_LONGEST = 600
+"""Of a longer part of a text the middle is left out, in characters."""
+_PARTS = 12
+"""Of more parts those in the middle are left out."""
+_SPANS = 10
+"""At most so many spans of a behaviour are listed."""
+
+
+class _Part(NamedTuple):
+    start: int
+    end: int
+    role: Role | None
+    """None where the text is nobody's."""
+
+
+def show_understood(items: Sequence[DetectedDocument | Skipped], out: Console) -> None:
+    """Print documents and skipped records, in the order of their source.
+
+    The text is data: what would move the cursor is shown and not obeyed.
+    """
+    for item in items:
+        if isinstance(item, Skipped):
+            out.print(Text.assemble(("skipped ", "bold yellow"), visible(f"{item.where}: {item.why}")), soft_wrap=True)
+        else:
+            for line in _lines(*item):
+                out.print(line, soft_wrap=True)
+        out.print()
+
+
+def _lines(document: Document, spans: Mapping[str, Sequence[Span]]) -> Iterator[Text]:
+    yield Text.assemble(("document ", "bold"), visible(document.id))
+    yield Text(visible(f"  group: {document.group}"))
+    written = document.stretches()
+    length = plural(len(document.text), "character")
+    if written:
+        yield Text(f"  what the model wrote starts at {written[0][0]:,} of {length}")
+    else:
+        yield Text(f"  nothing of its {length} was written by the model")
+    for what, doubtful in document.assumptions:
+        yield Text.assemble(("  assumed: ", "yellow"), visible(what), (" (doubtful)" * doubtful, "bold yellow"))
+    for behaviour, found in spans.items():
+        yield Text(visible(f"  {behaviour}: {plural(len(found), 'span')}"))
+        for start, end, label in found[:_SPANS]:
+            yield Text(visible(f"    {start:,} to {end:,}: {document.text[start:end]:.80} ({label:.80})"))
+        if len(found) > _SPANS:
+            yield Text(f"    … and {len(found) - _SPANS:,} more")
+    parts = list(_parts(document))
+    shown = parts if len(parts) <= _PARTS else [*parts[: _PARTS // 2], None, *parts[-_PARTS // 2 :]]
+    for part in shown:
+        if part is None:
+            yield Text(f"  … {plural(len(parts) - _PARTS, 'further part')} …", style="dim")
+        else:
+            yield _part(document, part, [span for found in spans.values() for span in found])
+
+
+def _parts(document: Document) -> Iterator[_Part]:
+    """Yield the whole text in parts: the passages, and what lies between them."""
+    start, length = document.completion_start, len(document.text)
+    whole = (Passage(0, start, "user"), Passage(start, length, "completion"))
+    at = 0
+    for passage in document.passages or [passage for passage in whole if passage.start < passage.end]:
+        if passage.start > at:
+            yield _Part(at, passage.start, None)
+        yield _Part(*passage)
+        at = passage.end
+    if at < length:
+        yield _Part(at, length, None)
+
+
+def _part(document: Document, part: _Part, spans: Sequence[Span]) -> Text:
+    start, end, role = part
+    # A document without passages says what is the prompt, and not who wrote it.
+    name = "nobody" if role is None else "prompt" if role == "user" and not document.passages else role
+    colour = "dim" if role is None else _COLOURS[role]
+    text = Text("\n".join(map(visible, document.text[start:end].split("\n"))), style=colour)
+    for span in spans:
+        if start <= span.start < end:
+            text.stylize("reverse", span.start - start, span.end - start)
+    if len(text) > _LONGEST:
+        half, left_out = _LONGEST // 2, plural(len(text) - _LONGEST, "character")
+        text = text[:half] + Text(f" … {left_out} … ", style="dim") + text[-half:]
+    return Text.assemble((f"  [{name} {start:,} to {end:,}] ", f"bold {colour}"), text)
