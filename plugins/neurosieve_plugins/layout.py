@@ -2,21 +2,24 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from neurosieve import ConfigError, DataError, Document, Problem
-from neurosieve_plugins.records import Record, name_of, text_of
+from neurosieve import ConfigError, DataError, Document, Problem, Skipped
+from neurosieve_plugins.records import Record, RecordError, name_of, text_of
 
-__all__ = ["Layout"]
+__all__ = ["Layout", "OnBadRecord"]
 
 Item = TypeVar("Item", Document, Problem)
+OnBadRecord = Literal["error", "skip"]
 
 
 class Layout(ABC, Generic[Item]):
-    """Which field of a record holds what, in fields of a dataclass, and how an item is made of them."""
+    """Which field of a record holds what, in fields of a dataclass, and how items are made of them."""
 
     text_field: str
     id_field: str | None
+    on_bad_record: OnBadRecord | None = None
+    """Whether a record that makes nothing is an error or is skipped; None where no setting lets it be skipped."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -25,35 +28,71 @@ class Layout(ABC, Generic[Item]):
                 raise ConfigError(f"`{name}` is empty: give the name of a field of the records{hint}")
 
     @abstractmethod
-    def item(self, record: Record) -> Item:
-        """Return what a record makes.
+    def items_of(self, record: Record) -> Iterable[Item]:
+        """Return what a record makes: one item, or several.
 
         Raises:
-            DataError: the record lacks a field, or holds something else in it.
+            RecordError: the record lacks a field, or holds something else in it.
         """
 
-    def items(self, records: Iterable[Record]) -> Iterator[Item]:
-        """Yield what each record makes.
+    def items(self, records: Iterable[Record | RecordError]) -> Iterator[Item | Skipped]:
+        """Yield what each record makes, and what is skipped in its place.
 
         Raises:
-            DataError: a record makes nothing, or two of them share an id.
+            DataError: two items share an id, a record makes nothing and is not to be skipped, or none makes anything.
         """
         seen: dict[str, str] = {}
-        for record in records:
-            item = self.item(record)
-            if item.id in seen:
-                raise DataError(
-                    f"{record.where} has the id `{item.id}`, which {seen[item.id]} has too: "
-                    "give each record an id of its own, or set `id_field` to null to number the records"
-                )
-            seen[item.id] = record.where
+        for where, item in self._located_items(records):
+            if not isinstance(item, Skipped):
+                if item.id in seen:
+                    raise DataError(
+                        f"{where} has the id `{item.id}`, which {seen[item.id]} has too: "
+                        "give each record an id of its own, or set `id_field` to null to number the records"
+                    )
+                seen[item.id] = where
             yield item
+
+    def items_of_stream(self, records: Iterable[Record | RecordError]) -> Iterator[Item | Skipped]:
+        """Yield as `items` does, but remember no ids: there may be any number of records.
+
+        Raises:
+            DataError: a record makes nothing and is not to be skipped, or none makes anything.
+        """
+        return (item for _, item in self._located_items(records))
+
+    def _located_items(self, records: Iterable[Record | RecordError]) -> Iterator[tuple[str, Item | Skipped]]:
+        """Yield each item with where its record stands."""
+        first_error: RecordError | None = None
+        empty = True
+        for record in records:
+            try:
+                if isinstance(record, RecordError):
+                    raise record
+                items = list(self.items_of(record))  # A record is skipped whole: a part of it would be miscounted.
+            except RecordError as error:
+                if self.on_bad_record != "skip":
+                    raise self._with_way_out(error) from error
+                first_error = first_error or error
+                yield error.where, Skipped(error.where, error.why)
+                continue
+            for item in items:
+                empty = False
+                yield record.where, item
+        if empty and first_error is not None:
+            raise DataError(f"every record was skipped; {first_error}")
+
+    def _with_way_out(self, error: RecordError) -> RecordError:
+        if self.on_bad_record is None:
+            return error
+        way_out = "set `on_bad_record` to `skip`, which leaves such records out and counts them"
+        return RecordError(error.where, error.why, f"{error.advice}; or {way_out}")
 
     def text(self, record: Record, what: str) -> str:
         """Return the text of a record, which is not blank; `what` it is goes into the message."""
         text = text_of(record, "text_field", self.text_field)
         if not text.strip():
-            raise DataError(f"{record.where} has no {what}, for its `{self.text_field}` is blank: leave the record out")
+            why = f"has no {what}, for its `{self.text_field}` is blank"
+            raise RecordError(record.where, why, "correct the record, or leave it out")
         return text
 
     def id(self, record: Record) -> str:
@@ -62,6 +101,6 @@ class Layout(ABC, Generic[Item]):
         return record.prefix + name
 
     def other_fields(self, record: Record) -> dict[str, Any]:
-        """Return the fields of a record that the layout does not name."""
-        named = vars(self).values()
+        """Return the fields of a record that the layout does not name. One that a path leads into is kept whole."""
+        named = {value for name, value in vars(self).items() if name.endswith("_field")}
         return {name: value for name, value in record.fields.items() if name not in named}

@@ -52,4 +52,4 @@ class File(Problems):
         return same_fields(ProblemLayout, self)
 
     def __iter__(self) -> Iterator[Problem]:
-        return self._layout.items(read_records(Path(self.path).expanduser()))
+        return self._layout.problems(read_records(Path(self.path).expanduser()))

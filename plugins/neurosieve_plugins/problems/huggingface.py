@@ -64,4 +64,4 @@ class HuggingFace(Problems):
         return same_fields(ProblemLayout, self)
 
     def __iter__(self) -> Iterator[Problem]:
-        return self._layout.items(self._records)
+        return self._layout.problems(self._records)

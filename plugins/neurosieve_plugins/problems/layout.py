@@ -1,10 +1,11 @@
 """How a record makes a problem."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from neurosieve import DataError, Problem
+from neurosieve import Problem
 from neurosieve_plugins.layout import Layout
-from neurosieve_plugins.records import Record, kind_of, text_of, value_of
+from neurosieve_plugins.records import Record, RecordError, kind_of, text_of, value_of
 
 __all__ = ["ProblemLayout"]
 
@@ -20,14 +21,24 @@ class ProblemLayout(Layout[Problem]):
     type_field: str | None
     id_field: str | None
 
-    def item(self, record: Record) -> Problem:
+    def problems(self, records: Iterable[Record | RecordError]) -> Iterator[Problem]:
+        """Yield the problem that each record makes.
+
+        Raises:
+            DataError: a record makes none, or two of them share an id.
+        """
+        for problem in self.items(records):
+            assert isinstance(problem, Problem)  # Nobody would count one that is skipped.
+            yield problem
+
+    def items_of(self, record: Record) -> tuple[Problem]:
         """Return the problem that a record makes.
 
         Raises:
-            DataError: the record lacks a field, or holds something else in it.
+            RecordError: the record lacks a field, or holds something else in it.
         """
         text = self.text(record, "problem")
-        return Problem(
+        problem = Problem(
             id=self.id(record),
             text=text,
             answer=_text(record, "answer_field", self.answer_field),
@@ -36,6 +47,7 @@ class ProblemLayout(Layout[Problem]):
             solution=_text(record, "solution_field", self.solution_field) or "",
             metadata=self.other_fields(record),
         )
+        return (problem,)
 
 
 def _text(record: Record, setting: str, field: str | None) -> str | None:
@@ -44,9 +56,10 @@ def _text(record: Record, setting: str, field: str | None) -> str | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise DataError(
-            f"`{field}` of {record.where} is {kind_of(value)}, where a text or a number is needed: correct the record, "
-            f"or set `{setting}`"
+        raise RecordError(
+            record.where,
+            f"holds {kind_of(value)} in `{field}`, where a text or a number is needed",
+            f"correct the record, or set `{setting}`",
         )
     return text_of(record, setting, str(field)) if isinstance(value, str) else str(value)
 

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from neurosieve import ConfigError, Document, Source
+from neurosieve import ConfigError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.dataset_records import DatasetRecords
+from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.records import same_fields
 from neurosieve_plugins.sources.layout import DocumentLayout
 
@@ -52,12 +53,15 @@ class HuggingFace(Source):
     """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the text."""
     completion_marker: str | None = "<think>"
     """What stands right before the completion; null for nothing."""
-
+    on_bad_record: OnBadRecord = "error"
+    """What becomes of a record that makes no document, as its text is missing, null or blank: `skip` leaves it out,
+    and the run counts it."""
     part: tuple[int, ...] | None = None
     """Which part of how many is read, as in `[0, 8]`, without the others: whole files, where there are enough. Records
     need an id of their own then (`id_field`)."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "the source `huggingface`: ")
         _ = self._records, self._layout
         if self.part is None:
             return
@@ -76,9 +80,9 @@ class HuggingFace(Source):
     def _layout(self) -> DocumentLayout:
         return same_fields(DocumentLayout, self)
 
-    def __iter__(self) -> Iterator[Document]:
+    def __iter__(self) -> Iterator[Document | Skipped]:
         if self.streaming:  # There may be any number of records: to remember each id would fill the memory.
-            return map(self._layout.item, self._records)
+            return self._layout.items_of_stream(self._records)
         return self._layout.items(self._records)
 
     def shard(self, rank: int, world_size: int) -> Source:

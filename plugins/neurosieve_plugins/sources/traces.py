@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from neurosieve import ConfigError, DataError, Document, Source
+from neurosieve import ConfigError, DataError, Document, Skipped, Source, check_fields
+from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.record_files import read_records
 from neurosieve_plugins.records import Record, same_fields
 from neurosieve_plugins.sources.layout import DocumentLayout
@@ -45,17 +46,21 @@ class Traces(Source):
     """What stands right before the completion; null for nothing."""
     start_field: str | None = "completion_start"
     """The field with the character of the trace where the completion starts; records without it go by the marker."""
+    on_bad_record: OnBadRecord = "error"
+    """What becomes of a record that makes no document, as its trace is missing, null or blank, or its line is not JSON:
+    `skip` leaves it out, and the run counts it."""
 
     def __post_init__(self) -> None:
         if not self.path.strip():
             raise ConfigError("`path` of the source `traces` is empty: give a file of traces")
+        check_fields(self, "the source `traces`: ")
         _ = self._layout
 
     @property
     def _layout(self) -> DocumentLayout:
         return same_fields(DocumentLayout, self)
 
-    def __iter__(self) -> Iterator[Document]:
+    def __iter__(self) -> Iterator[Document | Skipped]:
         return self._layout.items(self._records())
 
     def _records(self) -> Iterator[Record]:

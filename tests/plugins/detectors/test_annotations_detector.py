@@ -81,11 +81,14 @@ def test_a_span_beyond_the_text_is_told_with_its_document(labels):
     [
         ('{"spans": []}', "record 1 .* has no `trace_id`; it has `spans`"),
         ('{"trace_id": "a"}', "record 1 .* has no `spans`"),
-        ('{"trace_id": "a", "spans": [{"start": "0", "end": 1}]}', "span 1 of record 1 .* no whole number in `start`"),
-        ('{"trace_id": "a", "spans": [{"start": 2, "end": 2}]}', "span 1 of record 1 .* goes from 2 to 2"),
+        (
+            '{"trace_id": "a", "spans": [{"start": "0", "end": 1}]}',
+            "record 1 .* lists span 1 without a whole number in `start`",
+        ),
+        ('{"trace_id": "a", "spans": [{"start": 2, "end": 2}]}', "record 1 .* lists span 1 from 2 to 2"),
         (
             '{"trace_id": "a", "spans": [{"start": 0, "end": 2, "label": 5}]}',
-            "span 1 of record 1 .* a number in `label`",
+            "record 1 .* lists span 1 with a number in `label`",
         ),
         ('{"trace_id": "a", "spans": []}\n' * 2, r"record 2 \(line 2\) .* is the second for document `a`"),
         ("", "holds no record"),
