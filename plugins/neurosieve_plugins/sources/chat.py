@@ -1,0 +1,164 @@
+"""Documents from conversations."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from neurosieve import Assumption, ConfigError, Document, Skipped, Source, check_fields
+from neurosieve_plugins.layout import Layout, OnBadRecord
+from neurosieve_plugins.record_files import read_records
+from neurosieve_plugins.records import Record, RecordError, name_of
+from neurosieve_plugins.sources.authors import AUTHORS
+from neurosieve_plugins.sources.chat_records import Conversation, RecordLayout
+from neurosieve_plugins.sources.chat_template import template_text
+from neurosieve_plugins.sources.chat_text import ChatText, joined_text
+from neurosieve_plugins.sources.thought_marks import MarkerFamily
+
+__all__ = ["Chat"]
+
+
+@dataclass(frozen=True)
+class Chat(Source):
+    """Conversations, or the answers of a model to prompts, from files of records.
+
+    Only the turns of the model are looked at; its thoughts and its answers are told apart, by fields or by marks. The
+    first record shows where turns stand (`messages`, `conversations`, `generations`, `choices` and the like, with
+    `role` and `content` or `from` and `value`), and all others must be like it. Several completions of a problem are
+    documents of one group, `7/1` and `7/2`.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "chats.jsonl")
+    ...     turns = '{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "<think>Easy.</think>Two."}'
+    ...     _ = file.write_text(f'{{"messages": [{turns}]}}')
+    ...     [document] = Chat(str(file))
+    >>> document.text
+    'User: 1 + 1?\\n\\nAssistant: <think>Easy.</think>Two.'
+    >>> [(document.text[start:end], role) for start, end, role in document.passages]
+    [('1 + 1?', 'user'), ('Easy.</think>', 'thought'), ('Two.', 'answer')]
+    """
+
+    path: str
+    """A file of records, one a line, a JSON array, or Parquet."""
+    messages_field: str | None = None
+    """The field with the turns, or a path such as `request.messages`; null to find it in the first record."""
+    completions_field: str | None = None
+    """The field with several completions of the problem, or a path such as `response.body.choices`; null to find it."""
+    prompt_field: str | None = None
+    """The field with what the user says, or with the turns before the completion; null to find it."""
+    thought_field: str | None = None
+    """The field with what the model thinks, where thought and answer have fields of their own."""
+    answer_field: str | None = None
+    """The field with what the model answers, where it has a field of its own."""
+    system_field: str | None = None
+    """The field with the system's text, if that is no turn; null for `system`, where the first record has it."""
+    group_field: str | None = None
+    """The field with what splits keep together; null for what the user says first."""
+    id_field: str | None = None
+    """The field with the id; null for the record's number."""
+    roles: Mapping[str, str] = field(default_factory=dict)
+    """Who speaks in turns of other names, as in `{narrator: user}`: system, user, assistant or tool."""
+    markers: MarkerFamily | None = None
+    """Between which marks the model thinks; null for those that begin its turn, or else `<think>`."""
+    template: str = "plain"
+    """How turns become one text. `plain`: `User: `, `Assistant: ` and so on before each, and a blank line between two.
+    `none`: prompt and completion as they stand, one right after the other. Or a chat template: a file such as
+    `chat.jinja`, or the folder or the name of the model whose tokenizer has it."""
+    template_variables: Mapping[str, Any] = field(default_factory=dict)
+    """What the chat template is given besides the turns, as in `{enable_thinking: true}`."""
+    on_bad_record: OnBadRecord = "error"
+    """What becomes of a record that makes no document: `skip` leaves it out, and the run counts it."""
+
+    def __post_init__(self) -> None:
+        if not self.path.strip():
+            raise ConfigError("`path` of the source `chat` is empty: give a file of conversations")
+        check_fields(self, "the source `chat`: ")
+        for name, author in self.roles.items():
+            if author not in AUTHORS:
+                raise ConfigError(
+                    f"`roles` says that `{name}` is `{author}`: take system, user, assistant or tool for it"
+                )
+        if self.template_variables and self.template in ("plain", "none"):
+            raise ConfigError("`template_variables` are given without a chat template: set `template`")
+
+    def __iter__(self) -> Iterator[Document | Skipped]:
+        records = iter(read_records(Path(self.path).expanduser()))
+        before: list[Record] = []
+        for record in records:
+            before.append(record)
+            if isinstance(record, Record):
+                break
+        layout = RecordLayout(
+            self.messages_field,
+            self.completions_field,
+            self.prompt_field,
+            self.thought_field,
+            self.answer_field,
+            self.system_field,
+            roles=dict(self.roles),
+        ).understood(before[-1])
+        return _Conversations(self, layout).items(chain(before, records))
+
+
+class _Conversations(Layout[Document]):
+    """The documents that records of conversations make."""
+
+    def __init__(self, chat: Chat, layout: RecordLayout) -> None:
+        self.chat, self.layout = chat, layout
+        self.id_field = chat.id_field
+        self.on_bad_record = chat.on_bad_record
+
+    def items_of(self, record: Record) -> list[Document]:
+        """Return the documents of a record: one, or one for each completion.
+
+        Raises:
+            RecordError: the record is not like the first, or the model says nothing in it.
+        """
+        named = {name for name in vars(self.layout).values() if isinstance(name, str)}
+        named |= {name for name in (self.chat.id_field, self.chat.group_field) if name is not None}
+        metadata = {name: value for name, value in record.fields.items() if name not in named}
+        return [self._document(conversation, record, metadata) for conversation in self.layout.conversations(record)]
+
+    def _document(self, conversation: Conversation, record: Record, metadata: Mapping[str, Any]) -> Document:
+        made = self._text(conversation, record)
+        own = [passage.start for passage in made.passages if passage.role in ("thought", "answer", "completion")]
+        if not own:
+            raise RecordError(record.where, "holds no text of the model", "correct the record, or leave it out")
+        identity = self.id(record)
+        said = next((message for message in conversation.messages if message.author == "user"), None)
+        if self.chat.group_field is not None:
+            group = name_of(record, "group_field", self.chat.group_field)
+        else:
+            group = "" if said is None else "".join(piece.text for piece in said.pieces).strip()
+        return Document(
+            identity if conversation.number is None else f"{identity}/{conversation.number}",
+            made.text,
+            group or identity,
+            own[0],
+            (),
+            {**metadata, **conversation.metadata},
+            made.passages,
+            (*_assumptions(conversation), *made.assumptions),
+        )
+
+    def _text(self, conversation: Conversation, record: Record) -> ChatText:
+        chat, messages = self.chat, conversation.messages
+        if chat.template in ("plain", "none"):
+            return joined_text(messages, chat.markers, labels=chat.template == "plain" and not conversation.direct)
+        return template_text(messages, chat.template, chat.template_variables, chat.markers, record.where)
+
+
+def _assumptions(conversation: Conversation) -> Iterator[Assumption]:
+    """Yield what was assumed of a conversation before it became a text."""
+    yield from conversation.assumptions
+    messages = conversation.messages
+    yield from dict.fromkeys(assumption for message in messages for assumption in message.assumptions)
+    authors = [message.author for message in messages]
+    if any(pair == ("assistant", "assistant") for pair in zip(authors, authors[1:], strict=False)):
+        yield Assumption("two turns of the model follow one another: both were taken as its words")
+    if conversation.direct:
+        yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")
+    if "user" not in authors:
+        yield Assumption("holds no turn of a user: its problem is not known, so that its id stands for it")
