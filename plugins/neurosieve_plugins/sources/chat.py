@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ class Chat(Source):
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "chats.jsonl")
-    ...     turns = '{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "<think>Easy.</think>Two."}'
-    ...     _ = file.write_text(f'{{"messages": [{turns}]}}')
+    ...     turns = '[{"from": "human", "value": "1 + 1?"}, {"from": "gpt", "value": "<think>Easy.</think>Two."}]'
+    ...     _ = file.write_text(f'{{"conversations": {turns}}}')
     ...     [document] = Chat(str(file))
     >>> document.text
     'User: 1 + 1?\\n\\nAssistant: <think>Easy.</think>Two.'
@@ -97,7 +97,7 @@ class Chat(Source):
             self.thought_field,
             self.answer_field,
             self.system_field,
-            roles=dict(self.roles),
+            roles=self.roles,
         ).understood(before[-1])
         return _Conversations(self, layout).items(chain(before, records))
 
@@ -156,7 +156,7 @@ def _assumptions(conversation: Conversation) -> Iterator[Assumption]:
     messages = conversation.messages
     yield from dict.fromkeys(assumption for message in messages for assumption in message.assumptions)
     authors = [message.author for message in messages]
-    if any(pair == ("assistant", "assistant") for pair in zip(authors, authors[1:], strict=False)):
+    if any(pair == ("assistant", "assistant") for pair in pairwise(authors)):
         yield Assumption("two turns of the model follow one another: both were taken as its words")
     if conversation.direct:
         yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")

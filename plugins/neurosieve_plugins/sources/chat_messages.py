@@ -71,7 +71,8 @@ def message_of(turn: Any, where: str, spelling: Spelling, roles: Mapping[str, st
         has = ", ".join(f"`{key}`" for key in turn) if isinstance(turn, Mapping) else kind_of(turn)
         raise RecordError(
             where,
-            f"has a turn without `{spelling.author}`, which the turns of the first record have; it has {has or 'nothing'}",
+            f"has a turn without `{spelling.author}`, which the turns of the first record have; it has "
+            f"{has or 'nothing'}",
             "correct the record, or read records of another kind from a file of their own",
         )
     author = _author(turn[spelling.author], where, roles)

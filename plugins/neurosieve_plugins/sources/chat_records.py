@@ -25,7 +25,7 @@ class Conversation(NamedTuple):
     messages: tuple[Message, ...]
     number: int | None = None
     """Which completion of the record it ends with, from 1; None where the record holds one conversation."""
-    metadata: Mapping[str, Any] = {}  # noqa: RUF012  # Never changed.
+    metadata: Mapping[str, Any] = {}
     """What is said of this completion alone."""
     direct: bool = False
     """Whether the completion is the very continuation of its prompt's text, with nothing between."""

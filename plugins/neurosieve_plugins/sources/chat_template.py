@@ -40,7 +40,12 @@ def template_text(
         ConfigError: there is no such template.
         RecordError: the template refuses the conversation, or changes its texts.
     """
-    render = _renderer(template)
+    source, render = _renderer(template)
+    if unread := [name for name in variables if not re.search(rf"\b{re.escape(name)}\b", source)]:
+        raise ConfigError(
+            f"the chat template `{template}` reads no `{unread[0]}`, so that it changes nothing: correct the name in "
+            "`template_variables`, or leave it out"
+        )
     slots: list[_Slot] = []
     real, marked = [], []
     for number, message in enumerate(messages):
@@ -177,13 +182,14 @@ def _rendered(render: Render, turns: list[dict[str, Any]], variables: Mapping[st
         raise RecordError(
             where,
             f"is refused by the chat template ({error})",
-            "some take no system turn, or no two turns of one author: correct the record, or leave `template` at `plain`",
+            "some take no system turn, or no two turns of one author: correct the record, or leave `template` at "
+            "`plain`",
         ) from error
 
 
 @cache
-def _renderer(template: str) -> Any:
-    """Return what applies the chat template of a file or a model.
+def _renderer(template: str) -> tuple[str, Any]:
+    """Return the chat template of a file or a model, and what applies it.
 
     Raises:
         ConfigError: there is none.
@@ -198,15 +204,15 @@ def _renderer(template: str) -> Any:
             rendered = render_jinja_template([turns], chat_template=source, **variables)
             return str(rendered[0][0] if isinstance(rendered, tuple) else rendered[0])
 
-        return render
+        return source, render
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(template, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"`template` is `{template}`, and no file or tokenizer is read there ({str(error)[:200]}): give a file such "
-            "as `chat.jinja`, a model's folder or its name on the hub, or `plain`"
+            f"`template` is `{template}`, and no file or tokenizer is read there ({str(error)[:200]}): give a file "
+            "such as `chat.jinja`, a model's folder or its name on the hub, or `plain`"
         ) from error
     if tokenizer.chat_template is None:
         raise ConfigError(
@@ -217,4 +223,4 @@ def _renderer(template: str) -> Any:
     def render_by_tokenizer(turns: list[dict[str, Any]], **variables: Any) -> str:
         return str(tokenizer.apply_chat_template(turns, tokenize=False, **variables))
 
-    return render_by_tokenizer
+    return str(tokenizer.chat_template), render_by_tokenizer

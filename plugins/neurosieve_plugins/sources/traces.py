@@ -45,8 +45,8 @@ class Traces(Source):
     spans_field: str | None = None
     """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the trace."""
     completion_marker: str | None = "<think>"
-    """What stands right before the completion; null where the whole text is the model's. Where a text holds it more than
-    once, the one that opens the completion is sought, and a run counts how often."""
+    """What stands right before the completion; null where the whole text is the model's. Where a text holds it more
+    than once, the one that opens the completion is sought, and a run counts how often."""
     thought_end: str | None = None
     """What ends the thought that `completion_marker` starts; null for `</think>` after `<think>`, and the like."""
     markers: MarkerFamily | None = None
