@@ -58,7 +58,7 @@ class Chat(Source):
     """The field with what splits keep together; null for what the user says first."""
     id_field: str | None = None
     """The field with the id; null for the record's number."""
-    roles: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Who speaks in turns of other names, as in `{narrator: user}`: system, user, assistant or tool."""
     markers: MarkerFamily | None = None
     """Between which marks the model thinks; null for those that begin its turn, or else `<think>`."""
@@ -66,7 +66,7 @@ class Chat(Source):
     """How turns become one text. `plain`: `User: `, `Assistant: ` and so on before each, and a blank line between two.
     `none`: prompt and completion as they stand, one right after the other. Or a chat template: a file such as
     `chat.jinja`, or the folder or the name of the model whose tokenizer has it."""
-    template_variables: Mapping[str, Any] = field(default_factory=dict)
+    template_variables: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """What the chat template is given besides the turns, as in `{enable_thinking: true}`."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document: `skip` leaves it out, and the run counts it."""
