@@ -1,14 +1,39 @@
-"""Records from files: a JSON array, one object a line, or Parquet."""
+"""Records from files: one, a folder of them, or those that a pattern names."""
 
-import json
-import textwrap
+import io
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from neurosieve import DataError, nearest
-from neurosieve_plugins.records import Record, record_of
+from neurosieve_plugins.compressed_files import COMPRESSED, PackedFileError, open_unpacked
+from neurosieve_plugins.record_formats import json_array, json_lines, parquet, table
+from neurosieve_plugins.records import Record, RecordError
+from neurosieve_plugins.text_encodings import TextFile, encoding_of
 
-__all__ = ["check_file", "decode", "read_records"]
+__all__ = ["check_file", "read_records", "records_at"]
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_ENDINGS = (".json", ".jsonl", ".ndjson", ".parquet", *_DELIMITERS)
+"""How the names of files of records end, before that of a compressed one."""
+
+_JSON = re.compile(r'\{\s*"|\[\s*\{')
+"""How records in JSON begin, and no header of a table."""
+
+_OTHER_FORMATS = (
+    (b"PK\x03\x04", "a ZIP archive or an Excel file: unpack it, or save the sheet as CSV"),
+    (b"ARROW1", "an Arrow or Feather file: write the table as Parquet"),
+    (b"\xff\xff\xff\xff", "an Arrow stream: write the table as Parquet, or read it with `source=huggingface`"),
+    (b"SQLite format 3", "an SQLite database: write the table as CSV"),
+    (b"\x89HDF", "an HDF5 file: write the table as Parquet"),
+    (b"\x80\x04", "a pickle, which is not read, for it can run code: write the table as Parquet"),
+    (b"\x80\x05", "a pickle, which is not read, for it can run code: write the table as Parquet"),
+    (b"\x04\x22\x4d\x18", "an LZ4 file: unpack it"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it"),
+    (b"version https://git-lfs", "a pointer to a file that was not downloaded: run `git lfs pull`"),
+)
+"""What else a file may begin with, what it then is, and what to do."""
 
 
 def check_file(path: Path) -> None:
@@ -20,7 +45,7 @@ def check_file(path: Path) -> None:
     if path.is_file():
         return
     if path.is_dir():
-        raise DataError(f"{path} is a folder: give a file in it, or a pattern such as `{path}/*.jsonl`")
+        raise DataError(f"{path} is a folder: give a file in it")
     if not path.parent.is_dir():
         raise DataError(f"cannot read `{path}`: there is no such file, nor a folder `{path.parent}`: correct the path")
     hint = nearest(path.name, (file.name for file in path.parent.iterdir()))
@@ -28,115 +53,129 @@ def check_file(path: Path) -> None:
     raise DataError(f"cannot read `{path}`: there is no such file in `{path.parent}`: {advice}")
 
 
-def decode(data: bytes, path: Path, line: int = 1) -> str:
-    """Return the text of `data`, which begins at `line` of the file at `path`, without a byte-order mark.
+def records_at(path: str) -> Iterator[Record | RecordError]:
+    """Yield the records of a file, of the files of a folder, or of those that a pattern such as `traces/*.jsonl` names.
+
+    Of several files, the ids of the records begin with the name of their file, without its endings; with its folders
+    too where two have the same name. Something in a file that is not a record is yielded as what is wrong with it.
 
     Raises:
-        DataError: it is not UTF-8.
+        DataError: there is no such file, one holds no record, or one cannot be read to its end.
     """
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        at = line + data.count(b"\n", 0, error.start)
-        raise DataError(
-            f"line {at} of {path} is not UTF-8 (byte 0x{data[error.start]:02x}): convert the file, "
-            f"as with `iconv -f latin1 -t utf-8`"
-        ) from error
+    place = Path(path).expanduser()
+    # The name of a file that exists is never a pattern, whatever characters it holds.
+    if place.is_dir():
+        files = _files_in(place)
+    elif place.exists() or not any(character in path for character in "*?["):
+        yield from _records_of(place)
+        return
+    else:
+        files = _files_like(place)
+    for file, name in zip(files, _names_of(files), strict=True):
+        for record in _records_of(file):
+            yield record if isinstance(record, RecordError) else record._replace(prefix=f"{name}/")
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the records of a file: one JSON array of objects, or one object a line, or Parquet, both read as they go.
-
-    A file named `.json` holds an array, one named `.parquet` holds Parquet; in any other the first character decides.
+    """Yield the records of one file.
 
     Raises:
-        DataError: the file does not exist, holds no record, or holds something that is not a record.
+        DataError: there is no such file, it holds no record or something that is not one, or it cannot be read.
     """
+    for record in _records_of(path):
+        if isinstance(record, RecordError):
+            raise record
+        yield record
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files of records that lie in a folder."""
+    inside = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_"))]
+    files = sorted(path for path in inside if _endings_of(path)[0])
+    if files:
+        return files
+    names = ", ".join(f"`{ending}`" for ending in _ENDINGS)
+    if deeper := next((path for path in sorted(folder.rglob("*")) if path.is_file() and _endings_of(path)[0]), None):
+        raise DataError(f"{folder} holds folders of records: give a pattern, `{folder}/**/*{deeper.suffix}`")
+    raise DataError(f"{folder} holds no file of records, which end in {names}, or those and `.gz`: give another folder")
+
+
+def _files_like(pattern: Path) -> list[Path]:
+    """Return the files whose path is like a pattern."""
+    if pattern.name == "**":
+        pattern /= "*"
+    paths = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+    files = [path for path in paths if path.is_file()]
+    if not files and paths:
+        raise DataError(f"only folders are named like the pattern `{pattern}`: put `/*.jsonl` behind it, or the like")
+    if not files:
+        raise DataError(f"no file is named like the pattern `{pattern}`: correct it")
+    return files
+
+
+def _endings_of(path: Path) -> tuple[str, str]:
+    """Return the ending of a file's name that says what it holds, and the one that says how it is compressed, or ""."""
+    name = path.name.lower()
+    packing = next((ending for ending in COMPRESSED if name.endswith(ending)), "")
+    name = name.removesuffix(packing)
+    return next((ending for ending in _ENDINGS if name.endswith(ending)), ""), packing
+
+
+def _names_of(files: list[Path]) -> list[str]:
+    """Return what to call each of several files.
+
+    Raises:
+        DataError: one of them seems to be a compressed copy of another.
+    """
+    unpacked = [path.with_name(path.name[: len(path.name) - len(_endings_of(path)[1])]) for path in files]
+    if twice := next((path for path, count in Counter(unpacked).items() if count > 1), None):
+        copies = " and ".join(f"`{path.name}`" for path, plain in zip(files, unpacked, strict=True) if plain == twice)
+        raise DataError(f"{copies} of {twice.parent} are one file, compressed and not, to go by their names: give one")
+    names = [path.stem for path in unpacked]
+    if len(set(names)) < len(names):
+        common = next(parent for parent in unpacked[0].parents if all(parent in path.parents for path in unpacked))
+        names = [path.relative_to(common).with_suffix("").as_posix() for path in unpacked]
+    return names if len(set(names)) == len(names) else [path.as_posix() for path in unpacked]
+
+
+def _records_of(path: Path) -> Iterator[Record | RecordError]:
+    number = 0
     try:
         check_file(path)
-        empty = True
-        for record in _of(path):
-            empty = False
-            yield record
+        with open_unpacked(path) as stream:
+            for record in _read(path, stream):
+                number += 1
+                yield record
+    except PackedFileError as error:
+        after = f"after record {number}" if number else "before its first record ends"
+        raise DataError(f"{path} {error.why}; it breaks off {after}: get the whole file") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check its permissions and its disk") from error
-    if empty:
+    if number == 0:
         raise DataError(f"{path} holds no record: give a file that holds at least one")
 
 
-def _of(path: Path) -> Iterator[Record]:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return _of_parquet(path)
-    with path.open("rb") as file:
-        beginning = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return _of_array(path) if suffix == ".json" or beginning.startswith(b"[") else _of_lines(path)
+def _read(path: Path, stream: io.BufferedReader) -> Iterator[Record | RecordError]:
+    beginning = stream.peek(4096)
+    ending, _ = _endings_of(path)
+    if beginning.startswith(b"PAR1"):
+        return parquet(path, stream)
+    for magic, what in _OTHER_FORMATS:
+        if beginning.startswith(magic):
+            raise DataError(f"{path} is {what}")
+    if beginning[257:262] == b"ustar":
+        raise DataError(f"{path} is a tar archive: unpack it")
+    file = TextFile(path, stream, encoding_of(beginning))
+    first = beginning.decode(file.encoding, "replace").lstrip("\ufeff \t\r\n")
+    if ending == ".parquet" and not first.startswith(("{", "[")):
+        return parquet(path, stream)
+    if ending in _DELIMITERS and not _JSON.match(first):
+        return table(file, _delimiter_of(first.partition("\n")[0], _DELIMITERS[ending]))
+    if first.startswith("[") or (ending == ".json" and not first.startswith("{")):
+        return json_array(file)
+    return json_lines(file)
 
 
-def _of_parquet(path: Path) -> Iterator[Record]:
-    from pyarrow import ArrowInvalid
-    from pyarrow.parquet import ParquetFile
-
-    number = 0
-    try:
-        with ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1024):
-                for fields in batch.to_pylist():
-                    number += 1
-                    yield record_of(fields, number, f"record {number} of {path}")
-    except ArrowInvalid as error:
-        reason = textwrap.shorten(str(error), 200, placeholder=" …")
-        raise DataError(
-            f"{path} is not whole as Parquet ({reason}): get the whole file, or name it after what it holds"
-        ) from error
-
-
-def _of_array(path: Path) -> Iterator[Record]:
-    text = decode(path.read_bytes(), path)
-    if not text.strip():
-        return
-    try:
-        records = json.loads(text)
-    except json.JSONDecodeError as error:
-        if text.lstrip().startswith("{") and error.msg == "Extra data":
-            raise _no_array(path) from error
-        raise _broken(path, error.lineno, error, cut=_at_end(text, error)) from error
-    if not isinstance(records, list):
-        raise _no_array(path)
-    for number, record in enumerate(records, start=1):
-        yield record_of(record, number, f"record {number} of {path}")
-
-
-def _of_lines(path: Path) -> Iterator[Record]:
-    number = 0
-    with path.open("rb") as lines:
-        for line, data in enumerate(lines, start=1):
-            text = decode(data, path, line)
-            if not text.strip():
-                continue
-            number += 1
-            try:
-                record = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise _broken(path, line, error, cut=not data.endswith(b"\n")) from error
-            yield record_of(record, number, f"record {number} (line {line}) of {path}")
-
-
-def _at_end(text: str, error: json.JSONDecodeError) -> bool:
-    # A string that the end cuts off is reported where it starts.
-    return error.msg.startswith("Unterminated string") or not text[error.pos :].strip()
-
-
-def _no_array(path: Path) -> DataError:
-    return DataError(
-        f"{path} is not a JSON array of records: put them in [ and ], or write one a line and name the file `.jsonl`"
-    )
-
-
-def _broken(path: Path, line: int, error: json.JSONDecodeError, cut: bool) -> DataError:
-    if cut:
-        return DataError(
-            f"{path} is cut off: its JSON breaks off in line {line} ({error.msg}, column {error.colno}): "
-            "get the whole file"
-        )
-    return DataError(f"line {line} of {path} is not JSON ({error.msg}, column {error.colno}): correct it there")
+def _delimiter_of(header: str, usual: str) -> str:
+    """Return what parts the cells: spreadsheets of many countries write a semicolon for the comma."""
+    return next((delimiter for delimiter in (usual, ";", "\t", ",") if delimiter in header), usual)

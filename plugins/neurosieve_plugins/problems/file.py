@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from neurosieve import ConfigError, Problem, Problems
 from neurosieve_plugins.problems.layout import ProblemLayout
-from neurosieve_plugins.record_files import read_records
+from neurosieve_plugins.record_files import records_at
 from neurosieve_plugins.records import same_fields
 
 __all__ = ["File"]
@@ -14,10 +13,12 @@ __all__ = ["File"]
 
 @dataclass(frozen=True)
 class File(Problems):
-    """Problems from a JSON array of records, a file with one a line, or Parquet.
+    """Problems from files of JSON, JSON lines, CSV or Parquet, compressed or not.
 
-    All other fields go into the problem's metadata. A level that is a number, 3, is named `Level 3`.
+    Each `*_field` is the name of a field, or a path into nested ones, such as `task.question`. All other fields
+    go into the problem's metadata. A level that is a number, 3, is named `Level 3`.
 
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "problems.jsonl")
@@ -28,7 +29,8 @@ class File(Problems):
     """
 
     path: str
-    """The file."""
+    """A file, a folder, or a pattern such as `problems/*.csv`. The ids of the problems of a folder or a pattern begin
+    with the name of their file."""
     text_field: str = "problem"
     """The field with the problem."""
     answer_field: str | None = "answer"
@@ -52,4 +54,4 @@ class File(Problems):
         return same_fields(ProblemLayout, self)
 
     def __iter__(self) -> Iterator[Problem]:
-        return self._layout.problems(read_records(Path(self.path).expanduser()))
+        return self._layout.problems(records_at(self.path))

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from neurosieve import ConfigError, DataError, Document, Source, check_fields
-from neurosieve_plugins.record_files import check_file, decode
+from neurosieve_plugins.compressed_files import open_unpacked
+from neurosieve_plugins.record_files import check_file
+from neurosieve_plugins.text_encodings import TextFile, encoding_of
 
 __all__ = ["Text"]
 
@@ -86,6 +88,7 @@ class Text(Source):
 
 def _read(file: Path) -> str:
     try:
-        return decode(file.read_bytes(), file)
+        with open_unpacked(file) as stream:
+            return TextFile(file, stream, encoding_of(stream.peek(4))).read()
     except OSError as error:
         raise DataError(f"{file} cannot be read ({error.strerror}): check its permissions and its disk") from error

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from neurosieve import ConfigError, DataError, Document, Skipped, Source, check_fields
+from neurosieve import ConfigError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.layout import OnBadRecord
-from neurosieve_plugins.record_files import read_records
-from neurosieve_plugins.records import Record, same_fields
+from neurosieve_plugins.record_files import records_at
+from neurosieve_plugins.records import same_fields
 from neurosieve_plugins.sources.authorship import TurnMarks
 from neurosieve_plugins.sources.layout import DocumentLayout
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
@@ -17,12 +16,15 @@ __all__ = ["Traces"]
 
 @dataclass(frozen=True)
 class Traces(Source):
-    """Traces of a model, from a JSON array of records, a file with one a line, or Parquet.
+    """Traces of a model, from files of JSON, JSON lines, CSV or Parquet, compressed or not.
 
     The completion starts where a record's `start_field` says, as in files that `neurosieve generate` writes, or else
     right after the first `completion_marker`. A trace without either is completion from its first character, or from
     the end of its prompt where `prompt_field` gives one. All other fields go into the document's metadata.
 
+    Each `*_field` is the name of a field, or a path into nested ones: `response.body.choices.0.message.content`.
+
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "traces.jsonl")
@@ -33,7 +35,8 @@ class Traces(Source):
     """
 
     path: str
-    """A file, or a pattern such as `traces/*.jsonl`, whose documents are then named after their file as well."""
+    """A file, a folder, or a pattern such as `traces/**/*.jsonl.gz`. The ids of the documents of a folder or a pattern
+    begin with the name of their file."""
     text_field: str = "generated_cot"
     """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set."""
     prompt_field: str | None = None
@@ -71,17 +74,4 @@ class Traces(Source):
         return same_fields(DocumentLayout, self)
 
     def __iter__(self) -> Iterator[Document | Skipped]:
-        return self._layout.items(self._records())
-
-    def _records(self) -> Iterator[Record]:
-        path = Path(self.path).expanduser()
-        # The name of a file that exists is never a pattern, whatever characters it holds.
-        if path.exists() or not any(character in self.path for character in "*?["):
-            yield from read_records(path)
-            return
-        folder = Path(path.anchor)
-        files = sorted(file for file in folder.glob(str(path.relative_to(path.anchor))) if file.is_file())
-        if not files:
-            raise DataError(f"no file is named like the pattern `{self.path}`: correct it")
-        for file in files:
-            yield from (record._replace(prefix=f"{file.stem}/") for record in read_records(file))
+        return self._layout.items(records_at(self.path))
