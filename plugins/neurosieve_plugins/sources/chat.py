@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from pathlib import Path
 from typing import Any
 
 from neurosieve import Assumption, ConfigError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.layout import Layout, OnBadRecord
-from neurosieve_plugins.record_files import read_records
+from neurosieve_plugins.record_files import records_at
 from neurosieve_plugins.records import Record, RecordError, name_of
 from neurosieve_plugins.sources.authors import AUTHORS
 from neurosieve_plugins.sources.chat_records import Conversation, RecordLayout
@@ -28,6 +27,7 @@ class Chat(Source):
     `role` and `content` or `from` and `value`), and all others must be like it. Several completions of a problem are
     documents of one group, `7/1` and `7/2`.
 
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "chats.jsonl")
@@ -41,7 +41,7 @@ class Chat(Source):
     """
 
     path: str
-    """A file of records, one a line, a JSON array, or Parquet."""
+    """A file, a folder, or a pattern such as `chats/**/*.jsonl.gz`."""
     messages_field: str | None = None
     """The field with the turns, or a path such as `request.messages`; null to find it in the first record."""
     completions_field: str | None = None
@@ -84,12 +84,15 @@ class Chat(Source):
             raise ConfigError("`template_variables` are given without a chat template: set `template`")
 
     def __iter__(self) -> Iterator[Document | Skipped]:
-        records = iter(read_records(Path(self.path).expanduser()))
-        before: list[Record] = []
+        records = records_at(self.path)
+        before: list[Record | RecordError] = []
         for record in records:
             before.append(record)
             if isinstance(record, Record):
                 break
+        first = before[-1]
+        if isinstance(first, RecordError):  # Every one is.
+            raise first
         layout = RecordLayout(
             self.messages_field,
             self.completions_field,
@@ -98,7 +101,7 @@ class Chat(Source):
             self.answer_field,
             self.system_field,
             roles=self.roles,
-        ).understood(before[-1])
+        ).understood(first)
         return _Conversations(self, layout).items(chain(before, records))
 
 

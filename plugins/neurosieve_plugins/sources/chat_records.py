@@ -108,15 +108,12 @@ class RecordLayout:
         if self.messages_field is not None:
             messages = self._messages(record, "messages_field", self.messages_field)
             return [Conversation(_with_system(system, messages), assumptions=self.guessed)]
-        pieces = [
-            Piece(kind, text_of(record, setting, name))
-            for kind, setting, name in (
-                ("thought", "thought_field", self.thought_field),
-                ("text", "answer_field", self.answer_field),
-            )
-            if name is not None
-        ]
-        answer = Message("assistant", tuple(piece for piece in pieces if piece.text.strip()))  # type: ignore[arg-type]
+        pieces = []
+        if self.thought_field is not None:
+            pieces.append(Piece("thought", text_of(record, "thought_field", self.thought_field)))
+        if self.answer_field is not None:
+            pieces.append(Piece("text", text_of(record, "answer_field", self.answer_field)))
+        answer = Message("assistant", tuple(piece for piece in pieces if piece.text.strip()))
         return [Conversation(_with_system(system, (*self._prompt(record), answer)), assumptions=self.guessed)]
 
     def _system(self, record: Record) -> str:

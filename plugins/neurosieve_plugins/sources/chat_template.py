@@ -177,7 +177,7 @@ def _rendered(render: Render, turns: list[dict[str, Any]], variables: Mapping[st
     from jinja2 import TemplateError
 
     try:
-        return render(turns, **variables)  # type: ignore[call-arg]
+        return render(turns, **variables)
     except (TemplateError, TypeError, ValueError) as error:
         raise RecordError(
             where,
