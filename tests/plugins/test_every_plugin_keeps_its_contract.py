@@ -31,6 +31,21 @@ def some_traces(folder: Path) -> dict[str, Any]:
     return {"path": a_file(folder, "traces.jsonl", *records)}
 
 
+def some_chats(folder: Path) -> dict[str, Any]:
+    records = [
+        {
+            "messages": [
+                {"role": "user", "content": f"What is {n} + 1?"},
+                {"role": "assistant", "content": f"<think>Wait. İ</think>{n + 1}."},
+                {"role": "user", "content": "Wait, no."},
+                {"role": "assistant", "content": [{"type": "text", "text": "Let me add again."}]},
+            ]
+        }
+        for n in range(5)
+    ]
+    return {"path": a_file(folder, "chats.jsonl", *records)}
+
+
 def some_records(folder: Path) -> dict[str, Any]:
     records = [{"text": f"İt is {n}. Wait, no."} for n in range(5)]
     return {"dataset": "json", "data_files": (a_file(folder, "records.jsonl", *records),), "streaming": True}
@@ -64,6 +79,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "problems/huggingface": lambda folder: {"dataset": "json", "data_files": (some_problems(folder),)},
     "problems/reasoning_gym": problems_of_the_gym,
     "source/arithmetic": lambda _: {"documents": 50},
+    "source/chat": some_chats,
     "source/huggingface": some_records,
     "source/text": some_texts,
     "source/traces": some_traces,

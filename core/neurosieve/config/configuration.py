@@ -157,7 +157,7 @@ def _schema(cls: type, extra: Mapping[str, str]) -> Any:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         if isinstance(default, Mapping):
-            declared: Any = dataclasses.field(default_factory=partial(_open_mapping, default))
+            declared: Any = dataclasses.field(default_factory=partial(_open_mapping, default, hints[field.name]))
         elif isinstance(default, tuple | list):
             declared = dataclasses.field(default_factory=partial(list, default))
         else:
@@ -166,9 +166,10 @@ def _schema(cls: type, extra: Mapping[str, str]) -> Any:
     return dataclasses.make_dataclass(cls.__name__, fields)
 
 
-def _open_mapping(default: Mapping[str, Any]) -> DictConfig:
+def _open_mapping(default: Mapping[str, Any], hint: Any) -> DictConfig:
     """Return a mapping as a config that takes keys of any name, unlike the configs around it."""
-    return OmegaConf.create(dict(default), flags={"struct": False})
+    known = get_args(_known_to_omegaconf(hint)) or (str, Any)
+    return DictConfig(dict(default), key_type=known[0], element_type=known[1], flags={"struct": False})
 
 
 def _known_to_omegaconf(hint: Any) -> Any:

@@ -93,7 +93,7 @@ class Prompt:
         template = str(tokenizer.chat_template)
         if unread := [name for name in self.template_variables if not re.search(rf"\b{re.escape(name)}\b", template)]:
             raise ConfigError(
-                f"the chat template of the model's tokenizer reads no `{unread[0]}`, which changes nothing: correct "
+                f"the chat template of the model's tokenizer reads no `{unread[0]}`, so it changes nothing: correct "
                 "the name in `prompt.template_variables`, or leave it out"
             )
         turns = [] if self.system is None else [("system", self.system)]

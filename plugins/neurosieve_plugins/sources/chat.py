@@ -164,4 +164,4 @@ def _assumptions(conversation: Conversation) -> Iterator[Assumption]:
     if conversation.direct:
         yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")
     if "user" not in authors:
-        yield Assumption("holds no turn of a user: its problem is not known, so that its id stands for it")
+        yield Assumption("holds no turn of a user: the model's words stand without their prompt")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -187,7 +187,6 @@ def _rendered(render: Render, turns: list[dict[str, Any]], variables: Mapping[st
         ) from error
 
 
-@cache
 def _renderer(template: str) -> tuple[str, Any]:
     """Return the chat template of a file or a model, and what applies it.
 
@@ -205,22 +204,29 @@ def _renderer(template: str) -> tuple[str, Any]:
             return str(rendered[0][0] if isinstance(rendered, tuple) else rendered[0])
 
         return source, render
+    tokenizer = _tokenizer(template)
+    return str(tokenizer.chat_template), partial(tokenizer.apply_chat_template, tokenize=False)
+
+
+@cache
+def _tokenizer(model: str) -> Any:
+    """Return the tokenizer of a model that has a chat template.
+
+    Raises:
+        ConfigError: there is none.
+    """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(template, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"`template` is `{template}`, and no file or tokenizer is read there ({str(error)[:200]}): give a file "
-            "such as `chat.jinja`, a model's folder or its name on the hub, or `plain`"
+            f"`template` is `{model}`, and no file or tokenizer is read there ({str(error)[:200]}): give a file such "
+            "as `chat.jinja`, a model's folder or its name on the hub, or `plain`"
         ) from error
     if tokenizer.chat_template is None:
         raise ConfigError(
-            f"the tokenizer of `{template}` has no chat template: take that of a model that was trained to chat, or "
+            f"the tokenizer of `{model}` has no chat template: take that of a model that was trained to chat, or "
             "leave `template` at `plain`"
         )
-
-    def render_by_tokenizer(turns: list[dict[str, Any]], **variables: Any) -> str:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, **variables))
-
-    return str(tokenizer.chat_template), render_by_tokenizer
+    return tokenizer

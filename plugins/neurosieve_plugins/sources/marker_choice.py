@@ -40,9 +40,10 @@ def choose_marker(text: str, marker: str, problem: str = "") -> tuple[int, tuple
         what = f"holds `{marker}` within a sentence before its problem, and nowhere else: its completion was taken to "
         return places[0], (Assumption(what + "start there", doubtful=True),)
     what = f"holds `{marker}` more than once: its completion was taken to start after the first that "
-    if text[: places[0]].strip() == "" or behind[:1] == places[:1]:
+    sure = bool(problem_end) or len(opening) == 1  # Else worked examples may stand before the problem.
+    if text[: places[0]].strip() == "" or (sure and behind[:1] == places[:1]):
         return places[0], (Assumption(what + "opens something, as the prompt speaks of none"),)
-    if behind and (problem_end or len(opening) == 1):
+    if sure and behind:
         return behind[0], (Assumption(what + "stands behind the problem or a label, not in a sentence"),)
     if opening:
         return opening[0], (Assumption(what + "stands alone on its line or behind a label", doubtful=True),)
