@@ -60,6 +60,33 @@ def problems_of_the_gym(_: Path) -> dict[str, Any]:
     return {"tasks": ("chain_sum",), "count": 5}
 
 
+def some_logs(folder: Path) -> dict[str, Any]:
+    log = pytest.importorskip("inspect_ai.log", reason="the extra `inspect` is not installed")
+    model = pytest.importorskip("inspect_ai.model")
+    samples = [
+        log.EvalSample(
+            id=f"s{n}",
+            epoch=1,
+            input=f"What is {n} + 1?",
+            target=str(n + 1),
+            messages=[
+                model.ChatMessageUser(content=f"What is {n} + 1?"),
+                model.ChatMessageAssistant(content=f"<think>Wait. İ</think>{n + 1}."),
+            ],
+        )
+        for n in range(5)
+    ]
+    spec = log.EvalSpec(
+        created="2026-01-01T00:00:00+00:00",
+        task="adding",
+        model="a/model",
+        dataset=log.EvalDataset(),
+        config=log.EvalConfig(),
+    )
+    log.write_eval_log(log.EvalLog(eval=spec, samples=samples, status="success"), str(folder / "adding.eval"))
+    return {"path": str(folder)}
+
+
 def some_texts(folder: Path) -> dict[str, Any]:
     for n in range(5):
         (folder / f"{n}.txt").write_text(f"It is {n}.\n\nWait, no.", encoding="utf-8")
@@ -81,6 +108,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "source/arithmetic": lambda _: {"documents": 50},
     "source/chat": some_chats,
     "source/huggingface": some_records,
+    "source/inspect_logs": some_logs,
     "source/text": some_texts,
     "source/traces": some_traces,
     "detector/learned": a_trained_detector,

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
-from neurosieve import Assumption, ConfigError, Document, Skipped, Source, check_fields
-from neurosieve_plugins.layout import Layout, OnBadRecord
+from neurosieve import ConfigError, Document, Skipped, Source, check_fields
+from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.record_files import records_at
-from neurosieve_plugins.records import Record, RecordError, name_of
+from neurosieve_plugins.records import Record, RecordError
 from neurosieve_plugins.sources.authors import AUTHORS
-from neurosieve_plugins.sources.chat_records import Conversation, RecordLayout
-from neurosieve_plugins.sources.chat_template import template_text
-from neurosieve_plugins.sources.chat_text import ChatText, joined_text
+from neurosieve_plugins.sources.chat_layout import ChatLayout
+from neurosieve_plugins.sources.chat_records import RecordLayout
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["Chat"]
@@ -80,8 +79,18 @@ class Chat(Source):
                 raise ConfigError(
                     f"`roles` says that `{name}` is `{author}`: take system, user, assistant or tool for it"
                 )
-        if self.template_variables and self.template in ("plain", "none"):
-            raise ConfigError("`template_variables` are given without a chat template: set `template`")
+        _ = self._chat_layout(RecordLayout())
+
+    def _chat_layout(self, layout: RecordLayout) -> ChatLayout:
+        return ChatLayout(
+            layout,
+            self.id_field,
+            self.group_field,
+            self.markers,
+            self.template,
+            self.template_variables,
+            self.on_bad_record,
+        )
 
     def __iter__(self) -> Iterator[Document | Skipped]:
         records = records_at(self.path)
@@ -102,66 +111,4 @@ class Chat(Source):
             self.system_field,
             roles=self.roles,
         ).understood(first)
-        return _Conversations(self, layout).items(chain(before, records))
-
-
-class _Conversations(Layout[Document]):
-    """The documents that records of conversations make."""
-
-    def __init__(self, chat: Chat, layout: RecordLayout) -> None:
-        self.chat, self.layout = chat, layout
-        self.id_field = chat.id_field
-        self.on_bad_record = chat.on_bad_record
-
-    def items_of(self, record: Record) -> list[Document]:
-        """Return the documents of a record: one, or one for each completion.
-
-        Raises:
-            RecordError: the record is not like the first, or the model says nothing in it.
-        """
-        named = {name for name in vars(self.layout).values() if isinstance(name, str)}
-        named |= {name for name in (self.chat.id_field, self.chat.group_field) if name is not None}
-        metadata = {name: value for name, value in record.fields.items() if name not in named}
-        return [self._document(conversation, record, metadata) for conversation in self.layout.conversations(record)]
-
-    def _document(self, conversation: Conversation, record: Record, metadata: Mapping[str, Any]) -> Document:
-        made = self._text(conversation, record)
-        own = [passage.start for passage in made.passages if passage.role in ("thought", "answer", "completion")]
-        if not own:
-            raise RecordError(record.where, "holds no text of the model", "correct the record, or leave it out")
-        identity = self.id(record)
-        said = next((message for message in conversation.messages if message.author == "user"), None)
-        if self.chat.group_field is not None:
-            group = name_of(record, "group_field", self.chat.group_field)
-        else:
-            group = "" if said is None else "".join(piece.text for piece in said.pieces).strip()
-        return Document(
-            identity if conversation.number is None else f"{identity}/{conversation.number}",
-            made.text,
-            group or identity,
-            own[0],
-            (),
-            {**metadata, **conversation.metadata},
-            made.passages,
-            (*_assumptions(conversation), *made.assumptions),
-        )
-
-    def _text(self, conversation: Conversation, record: Record) -> ChatText:
-        chat, messages = self.chat, conversation.messages
-        if chat.template in ("plain", "none"):
-            return joined_text(messages, chat.markers, labels=chat.template == "plain" and not conversation.direct)
-        return template_text(messages, chat.template, chat.template_variables, chat.markers, record.where)
-
-
-def _assumptions(conversation: Conversation) -> Iterator[Assumption]:
-    """Yield what was assumed of a conversation before it became a text."""
-    yield from conversation.assumptions
-    messages = conversation.messages
-    yield from dict.fromkeys(assumption for message in messages for assumption in message.assumptions)
-    authors = [message.author for message in messages]
-    if any(pair == ("assistant", "assistant") for pair in pairwise(authors)):
-        yield Assumption("two turns of the model follow one another: both were taken as its words")
-    if conversation.direct:
-        yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")
-    if "user" not in authors:
-        yield Assumption("holds no turn of a user: the model's words stand without their prompt")
+        return self._chat_layout(layout).items(chain(before, records))
