@@ -94,15 +94,22 @@ class Chat(Source):
 
     def __iter__(self) -> Iterator[Document | Skipped]:
         records = records_at(self.path)
-        before: list[Record | RecordError] = []
-        for record in records:
-            before.append(record)
-            if isinstance(record, Record):
-                break
-        first = before[-1]
-        if isinstance(first, RecordError):  # Every one is.
-            raise first
-        layout = RecordLayout(
+        read: list[Record | RecordError] = []
+        layout = self._layout_of_first(records, read)
+        return self._chat_layout(layout).items(chain(read, records))
+
+    def _layout_of_first(
+        self, records: Iterator[Record | RecordError], read: list[Record | RecordError]
+    ) -> RecordLayout:
+        """Return the layout of the first record, or, where records may be skipped, of the first that has one.
+
+        Args:
+            read: what is taken of the records for it is put in here.
+
+        Raises:
+            RecordError: none has a layout that is known.
+        """
+        settings = RecordLayout(
             self.messages_field,
             self.completions_field,
             self.prompt_field,
@@ -110,5 +117,17 @@ class Chat(Source):
             self.answer_field,
             self.system_field,
             roles=self.roles,
-        ).understood(first)
-        return self._chat_layout(layout).items(chain(before, records))
+        )
+        first_error: RecordError | None = None
+        for record in records:
+            read.append(record)
+            try:
+                if isinstance(record, RecordError):
+                    raise record
+                return settings.understood(record)
+            except RecordError as error:
+                first_error = first_error or error
+                if self.on_bad_record == "error":
+                    break
+        assert first_error is not None  # There is a record in any file that can be read.
+        raise first_error

@@ -1,14 +1,14 @@
 """What a turn of a conversation says, however a record spells it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from neurosieve import Assumption
 from neurosieve_plugins.records import RecordError, kind_of
 from neurosieve_plugins.sources.authors import AUTHORS, Author
 
-__all__ = ["Message", "Piece", "Spelling", "message_of", "spelling_of"]
+__all__ = ["Message", "Piece", "Spelling", "message_of", "spelling_of", "with_thoughts"]
 
 _AUTHOR_KEYS = ("role", "from", "speaker", "author")
 _CONTENT_KEYS = ("content", "value", "text", "message")
@@ -50,6 +50,8 @@ def spelling_of(turn: Any) -> Spelling | None:
     """
     if not isinstance(turn, Mapping):
         return None
+    if turn.get("type") == "reasoning":
+        return Spelling("role", "content")
     author = next((key for key in _AUTHOR_KEYS if isinstance(turn.get(key), str)), None)
     content = next((key for key in _CONTENT_KEYS if key in turn), None)
     if author is None:
@@ -67,6 +69,9 @@ def message_of(turn: Any, where: str, spelling: Spelling, roles: Mapping[str, st
     Raises:
         RecordError: it is not spelled like the turns of the first record, or its author is not known.
     """
+    if isinstance(turn, Mapping) and turn.get("type") == "reasoning" and spelling.author not in turn:
+        # What OpenAI's Responses list before the message that is thought out.
+        return Message("assistant", (Piece("thought", _joined(turn, where)),))
     if not isinstance(turn, Mapping) or spelling.author not in turn:
         has = ", ".join(f"`{key}`" for key in turn) if isinstance(turn, Mapping) else kind_of(turn)
         raise RecordError(
@@ -93,6 +98,19 @@ def message_of(turn: Any, where: str, spelling: Spelling, roles: Mapping[str, st
         raise RecordError(where, f"holds {kind_of(calls)} in `tool_calls`, not a list of calls", "correct the record")
     said = tuple(piece for piece in pieces if piece.text.strip())
     return Message(author, said, tuple(calls), tuple(left_out))
+
+
+def with_thoughts(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the turns, those that are a thought alone put before what the model says next."""
+    joined: list[Message] = []
+    for message in messages:
+        previous = joined[-1] if joined else None
+        thinks = previous is not None and not previous.calls and all(p.kind == "thought" for p in previous.pieces)
+        if previous is not None and thinks and previous.pieces and previous.author == message.author == "assistant":
+            joined[-1] = message._replace(pieces=previous.pieces + message.pieces)
+        else:
+            joined.append(message)
+    return tuple(joined)
 
 
 def _author(name: Any, where: str, roles: Mapping[str, str]) -> Author:

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 from neurosieve import Assumption
 from neurosieve_plugins.records import Record, RecordError, kind_of, text_of, value_at, value_of
-from neurosieve_plugins.sources.chat_messages import Message, Piece, Spelling, message_of, spelling_of
+from neurosieve_plugins.sources.chat_messages import Message, Piece, Spelling, message_of, spelling_of, with_thoughts
 
 __all__ = ["Conversation", "RecordLayout"]
 
 _MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "chat")
 _COMPLETIONS = ("generations", "completions", "samples", "choices", "responses", "outputs", "resps")
-_DEEP_COMPLETIONS = "response.body.choices"
-"""Where the answers of OpenAI's batches stand."""
+_DEEP_COMPLETIONS, _DEEP_MESSAGES = "response.body.choices", "response.body.output"
+"""Where the answers of OpenAI's batches stand: of its Chat Completions, and of its Responses."""
 _PROMPTS = ("prompt", "problem", "question", "instruction", "query", "input", "problem_text")
 _TEXTS = ("text", "content", "generation", "completion", "response", "output")
 _DEFAULT = Spelling("role", "content")
@@ -61,6 +61,9 @@ class RecordLayout:
             completions = _only(first, _COMPLETIONS, "completions_field", lambda value: isinstance(value, list | tuple))
             if completions is None and isinstance(value_at(first.fields, _DEEP_COMPLETIONS), list | tuple):
                 completions = _DEEP_COMPLETIONS
+            elif completions is None and messages is None and _is_turns(value_at(first.fields, _DEEP_MESSAGES)):
+                messages = _DEEP_MESSAGES
+                guessed.append(f"its turns were read from `{messages}`")
         if prompt is None and messages is None and (columns or completions is not None):
             prompt = _only(first, _PROMPTS, "prompt_field", lambda value: isinstance(value, str) or _is_turns(value))
             if prompt is not None:
@@ -139,7 +142,7 @@ class RecordLayout:
             what = "an empty list" if isinstance(turns, list | tuple) else kind_of(turns)
             advice = f"correct the record, or set `{setting}`"
             raise RecordError(record.where, f"holds {what} in `{name}`, not a list of turns", advice)
-        return tuple(message_of(turn, record.where, self.spelling, self.roles) for turn in turns)
+        return with_thoughts([message_of(turn, record.where, self.spelling, self.roles) for turn in turns])
 
     def _completions(self, record: Record) -> list[Conversation]:
         name = str(self.completions_field)
@@ -163,7 +166,7 @@ class RecordLayout:
             )
         elif _is_turns(item):
             spelling = spelling_of(item[0]) or _DEFAULT
-            messages = tuple(message_of(turn, record.where, spelling, self.roles) for turn in item)
+            messages = with_thoughts([message_of(turn, record.where, spelling, self.roles) for turn in item])
         elif isinstance(item, Mapping):
             message = item.get("message")
             key = next((key for key in _TEXTS if isinstance(item.get(key), str | list)), None)

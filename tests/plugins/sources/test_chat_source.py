@@ -271,6 +271,27 @@ def test_a_dump_of_answers_alone_says_that_their_prompts_are_missing(read):
     assert any("without their prompt" in what for what in assumed(document))
 
 
+def test_what_a_response_lists_before_its_message_is_its_thought(read):
+    output = [
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Easy."}]},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Two."}]},
+    ]
+    [document] = read({"custom_id": "q-0", "response": {"body": {"output": output}}}, id_field="custom_id")
+    assert parted(document) == [("thought", "Easy.\n</think>"), ("answer", "\n\nTwo.")]
+    assert not any("follow one another" in what for what in assumed(document))
+
+
+def test_a_first_record_that_is_bad_is_skipped_like_any_other(read):
+    failed = {"custom_id": "q-0", "response": None, "error": {"code": "timeout"}}
+    body = {"choices": [{"message": {"role": "assistant", "content": "Two."}}]}
+    answered = {"custom_id": "q-1", "response": {"body": body}, "error": None}
+    assert "record 1 (line 1)" in said(read, failed, answered)
+    skipped, document = read(failed, answered, on_bad_record="skip")
+    assert isinstance(skipped, Skipped)
+    assert parted(document) == [("completion", "Two.")]
+    assert "its `response` is null" in said(read, answered, answered, failed)
+
+
 def test_conversations_of_a_folder_are_read(read, tmp_path):
     read({"messages": TURNS})
     (tmp_path / "more.jsonl").write_text(json.dumps({"messages": TURNS}))
