@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import textwrap
 import zlib
 from collections.abc import Callable
@@ -37,22 +38,22 @@ class PackedFileError(DataError):
 
 class _Format(NamedTuple):
     name: str
-    magic: bytes
-    """What such a file begins with."""
-    open: Callable[[io.BufferedIOBase], Any]
+    beginning: re.Pattern[bytes]
+    """How such a file begins: at such a length that no text begins so."""
+    open: Callable[[Any], Any]
 
 
-def _zstandard(file: io.BufferedIOBase) -> Any:
+def _zstandard(file: io.BufferedReader) -> Any:
     import pyarrow
 
     return pyarrow.CompressedInputStream(file, "zstd")
 
 
 _FORMATS = (
-    _Format("gzip", b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
-    _Format("Zstandard", b"\x28\xb5\x2f\xfd", _zstandard),
-    _Format("bzip2", b"BZh", bz2.BZ2File),
-    _Format("xz", b"\xfd7zXZ\x00", lzma.LZMAFile),
+    _Format("gzip", re.compile(rb"\x1f\x8b"), lambda file: gzip.GzipFile(fileobj=file)),
+    _Format("Zstandard", re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _zstandard),
+    _Format("bzip2", re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), bz2.BZ2File),
+    _Format("xz", re.compile(rb"\xfd7zXZ\x00"), lzma.LZMAFile),
 )
 
 
@@ -62,13 +63,13 @@ def open_unpacked(path: Path) -> io.BufferedReader:
     Reading on raises `PackedFileError` where a compressed file is cut off or damaged.
     """
     stream = path.open("rb")
-    while packing := _packing_of(stream.peek(8)):
+    while packing := _packing_of(stream.peek(16)):
         stream = io.BufferedReader(_Unpacked(path, packing, stream), _BUFFER)
     return stream
 
 
 def _packing_of(beginning: bytes) -> _Format | None:
-    return next((packing for packing in _FORMATS if beginning.startswith(packing.magic)), None)
+    return next((packing for packing in _FORMATS if packing.beginning.match(beginning)), None)
 
 
 class _Unpacked(io.RawIOBase):
@@ -92,7 +93,7 @@ class _Unpacked(io.RawIOBase):
             PackedFileError: the compressed stream is cut off or damaged here.
         """
         try:
-            data: bytes = self._stream.read(len(buffer))
+            data: bytes = self._stream.read1(len(buffer))  # `read` would give nothing of what lies before the damage.
         except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # The file cannot be read at all.
                 raise

@@ -42,8 +42,11 @@ class Layout(ABC, Generic[Item]):
             DataError: two items share an id, a record makes nothing and is not to be skipped, or none makes anything.
         """
         seen: dict[str, str] = {}
+        first_skipped: Skipped | None = None
         for where, item in self._located_items(records):
-            if not isinstance(item, Skipped):
+            if isinstance(item, Skipped):
+                first_skipped = first_skipped or item
+            else:
                 if item.id in seen:
                     raise DataError(
                         f"{where} has the id `{item.id}`, which {seen[item.id]} has too: "
@@ -51,19 +54,19 @@ class Layout(ABC, Generic[Item]):
                     )
                 seen[item.id] = where
             yield item
+        if first_skipped is not None and not seen:
+            raise DataError(f"every record was skipped: {first_skipped.where} {first_skipped.why}: correct the records")
 
     def items_of_stream(self, records: Iterable[Record | RecordError]) -> Iterator[Item | Skipped]:
-        """Yield as `items` does, but remember no ids: there may be any number of records.
+        """Yield as `items` does, but compare no ids: there may be any number of records, or only a part of them.
 
         Raises:
-            DataError: a record makes nothing and is not to be skipped, or none makes anything.
+            RecordError: a record makes nothing and is not to be skipped.
         """
         return (item for _, item in self._located_items(records))
 
     def _located_items(self, records: Iterable[Record | RecordError]) -> Iterator[tuple[str, Item | Skipped]]:
         """Yield each item with where its record stands."""
-        first_error: RecordError | None = None
-        empty = True
         for record in records:
             try:
                 if isinstance(record, RecordError):
@@ -72,14 +75,10 @@ class Layout(ABC, Generic[Item]):
             except RecordError as error:
                 if self.on_bad_record != "skip":
                     raise self._with_way_out(error) from error
-                first_error = first_error or error
                 yield error.where, Skipped(error.where, error.why)
                 continue
             for item in items:
-                empty = False
                 yield record.where, item
-        if empty and first_error is not None:
-            raise DataError(f"every record was skipped; {first_error}")
 
     def _with_way_out(self, error: RecordError) -> RecordError:
         if self.on_bad_record is None:
@@ -92,7 +91,7 @@ class Layout(ABC, Generic[Item]):
         text = text_of(record, "text_field", self.text_field)
         if not text.strip():
             why = f"has no {what}, for its `{self.text_field}` is blank"
-            raise RecordError(record.where, why, "correct the record, or leave it out")
+            raise RecordError(record.where, why, "correct the record")
         return text
 
     def id(self, record: Record) -> str:

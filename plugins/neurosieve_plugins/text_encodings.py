@@ -18,7 +18,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # Where the four first characters are ASCII, as in JSON and in the header of a table, and no mark is there.
-_ZEROS = {
+_ZEROS: dict[tuple[bool, ...], str] = {
     (False, True, True, True): "utf-32-le",
     (True, True, True, False): "utf-32-be",
     (False, True, False, True): "utf-16-le",
@@ -78,9 +78,10 @@ class TextFile(NamedTuple):
             return
         number = 0
         try:
-            for text in io.TextIOWrapper(self.stream, self.encoding, newline="\n"):
-                number += 1
-                yield text
+            with io.TextIOWrapper(self.stream, self.encoding, newline="\n") as lines:
+                for text in lines:
+                    number += 1
+                    yield text
         except UnicodeDecodeError as error:
             raise _wrong_encoding(error, f"{self.path}, after line {number},") from error
 
