@@ -39,14 +39,11 @@ class Layout(ABC, Generic[Item]):
         """Yield what each record makes, and what is skipped in its place.
 
         Raises:
-            DataError: two items share an id, a record makes nothing and is not to be skipped, or none makes anything.
+            DataError: two items share an id, or a record makes nothing and is not to be skipped.
         """
         seen: dict[str, str] = {}
-        first_skipped: Skipped | None = None
         for where, item in self._located_items(records):
-            if isinstance(item, Skipped):
-                first_skipped = first_skipped or item
-            else:
+            if not isinstance(item, Skipped):
                 if item.id in seen:
                     raise DataError(
                         f"{where} has the id `{item.id}`, which {seen[item.id]} has too: "
@@ -54,11 +51,9 @@ class Layout(ABC, Generic[Item]):
                     )
                 seen[item.id] = where
             yield item
-        if first_skipped is not None and not seen:
-            raise DataError(f"every record was skipped: {first_skipped.where} {first_skipped.why}: correct the records")
 
     def items_of_stream(self, records: Iterable[Record | RecordError]) -> Iterator[Item | Skipped]:
-        """Yield as `items` does, but compare no ids: there may be any number of records, or only a part of them.
+        """Yield as `items` does, but compare no ids: there may be any number of records.
 
         Raises:
             RecordError: a record makes nothing and is not to be skipped.

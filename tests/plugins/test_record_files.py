@@ -257,21 +257,15 @@ def test_what_is_no_record_in_an_array_is_told_and_the_others_are_read(write):
 
 
 def test_the_files_of_a_folder_are_read_in_order_and_name_their_records(write, tmp_path):
-    for name, ending, packing in (
-        ("b", ".jsonl", ".gz"),
-        ("a", ".jsonl", ""),
-        ("c", ".parquet", ""),
-        ("d", ".tsv", ""),
-    ):
-        write(f"in/{name}{ending}{packing}", COMPRESSORS[packing](FORMATS[ending](RECORDS)))
+    write("in/b.jsonl.gz", gzip.compress(FORMATS[".jsonl"](RECORDS)))
+    for name in ("a.jsonl", "c.parquet", "d.tsv"):
+        write(f"in/{name}", FORMATS[Path(name).suffix](RECORDS))
     write("in/README.md", "not records")
     write("in/.hidden.jsonl", "not records")
     write("in/_metadata.parquet", "not records")
     (tmp_path / "in/deeper.json").mkdir()
-    records = list(records_at(str(tmp_path / "in")))
-    assert [record.prefix + record.fields["id"] for record in records] == [
-        f"{name}/{i}" for name in "abcd" for i in "abc"
-    ]
+    names = [record.prefix + record.fields["id"] for record in records_at(str(tmp_path / "in"))]
+    assert names == [f"{file}/{name}" for file in "abcd" for name in "abc"]
 
 
 def test_files_of_one_name_in_several_folders_are_named_with_their_folders(write, tmp_path):
