@@ -67,10 +67,11 @@ def run(places, capsys):
 
 
 TEXTS = {
-    "JSON that is cut off": (CUT[: len(CUT) // 2], r"traces.json is cut off: its JSON breaks off in line 15"),
-    "JSON that is no array": ({"a": 1}, "is not a JSON array of records"),
+    "JSON that is cut off": (CUT[: len(CUT) // 2], r"line 15 of .*traces.json is cut off"),
+    "JSON that is no array": (7, "is not a JSON array of records"),
+    "JSON that is one object": ({"a": 1}, "record 1 .* has no `generated_cot`; it has `a`"),
     "a record without its text": ([record(0), NO_TEXT], "record 2 of .* has no `generated_cot`"),
-    "a text that is a number": ([record(0), NOT_TEXT], "`generated_cot` of record 2 of .* is a number"),
+    "a text that is a number": ([record(0), NOT_TEXT], "record 2 of .* holds a number in `generated_cot`"),
     "an id twice": ([record(0), record(0)], "record 2 of .* has the id `0`, which record 1 .* has too"),
     "an empty file": ("", "traces.json holds no record"),
     "empty texts": ([record(n, "") for n in range(4)], "record 1 of .* has no text"),

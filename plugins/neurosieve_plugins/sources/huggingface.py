@@ -27,8 +27,8 @@ class HuggingFace(Source):
     ...     file = Path(folder, "texts.jsonl")
     ...     _ = file.write_text('{"text": "Hmm, 7 is odd.", "topic": "numbers"}')
     ...     [document] = HuggingFace("json", data_files=(str(file),), group_field="topic", streaming=True)
-    >>> document
-    Document(id='1', text='Hmm, 7 is odd.', group='numbers', completion_start=0, annotations=(), metadata={})
+    >>> document.id, document.text, document.group
+    ('1', 'Hmm, 7 is odd.', 'numbers')
     """
 
     dataset: str
