@@ -11,29 +11,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neurosieve import DataError
+from neurosieve import DataError, plural
 
 __all__ = ["COMPRESSED", "PackedFileError", "open_unpacked"]
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz")
 """How the names of compressed files end."""
 
-_BUFFER = 1 << 16
+_BUFFER = 1 << 14
 """How many bytes are unpacked at a time."""
 
 
 class PackedFileError(DataError):
-    """A compressed file is cut off or damaged."""
+    """A compressed file is cut off or damaged, or cannot be unpacked here."""
 
-    def __init__(self, path: Path, why: str, unpacked: int) -> None:
-        super().__init__(path, why, unpacked)
-        self.path = path
-        self.why = why
-        self.unpacked = unpacked
-        """How many bytes could be unpacked."""
+    def __init__(self, path: Path, fault: "Fault", extent: str) -> None:
+        super().__init__(path, fault, extent)
+        self.fault = fault
 
     def __str__(self) -> str:
-        return f"{self.path} {self.why}, {self.unpacked:,} unpacked bytes from its start: get the whole file"
+        path, fault, extent = self.args
+        return f"{path} {fault.what}, for {fault.reason}; {extent}: {fault.advice}"
+
+
+class Fault(NamedTuple):
+    """What is wrong with a compressed file."""
+
+    what: str
+    reason: str
+    advice: str
 
 
 class _Format(NamedTuple):
@@ -97,16 +103,19 @@ class _Unpacked(io.RawIOBase):
         except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # The file cannot be read at all.
                 raise
-            raise PackedFileError(self._path, self._why(error), self._unpacked) from error
+            extent = f"{plural(self._unpacked, 'byte')} could be unpacked"
+            raise PackedFileError(self._path, self._fault(error), extent) from error
         buffer[: len(data)] = data
         self._unpacked += len(data)
         return len(data)
 
-    def _why(self, error: Exception) -> str:
-        if isinstance(error, EOFError) or "Truncated" in str(error):
-            return f"is cut off: its {self._packing.name} stream has no end"
-        reason = textwrap.shorten(str(error), 120, placeholder=" …")
-        return f"is damaged: its {self._packing.name} stream breaks ({reason})"
+    def _fault(self, error: Exception) -> Fault:
+        stream, reason = f"its {self._packing.name} stream", textwrap.shorten(str(error), 120, placeholder=" …")
+        if isinstance(error, EOFError) or "Truncated" in reason:
+            return Fault("is cut off", f"{stream} has no end", "get the whole file")
+        if "too much memory" in reason:  # The reader's limit is a window of 128 MiB.
+            return Fault("cannot be unpacked", f"{stream} has too long a window", "unpack it with `zstd -d --long=31`")
+        return Fault("is damaged", f"{stream} breaks ({reason})", "get the whole file")
 
     def close(self) -> None:
         """Close the stream and its file."""

@@ -91,6 +91,13 @@ def read_records(path: Path) -> Iterator[Record]:
 def _files_in(folder: Path) -> list[Path]:
     """Return the files of records that lie in a folder."""
     inside = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_"))]
+    if any(path.suffix == ".arrow" for path in inside):
+        raise DataError(
+            f"{folder} holds Arrow files, as `datasets` saves them: read them with `source=huggingface "
+            f"source.dataset=arrow source.data_files=[{folder}/*.arrow]`"
+        )
+    if folder / "run.json" in inside:
+        raise DataError(f"{folder} is the folder of a run: give a file in it, such as its `traces.jsonl`")
     files = sorted(path for path in inside if _endings_of(path)[0])
     if files:
         return files
@@ -147,8 +154,8 @@ def _records_of(path: Path) -> Iterator[Record | RecordError]:
                 number += 1
                 yield record
     except PackedFileError as error:
-        after = f"after record {number}" if number else "before its first record ends"
-        raise DataError(f"{path} {error.why}; it breaks off {after}: get the whole file") from error
+        extent = f"record {number} is the last that could be read" if number else "no record could be read"
+        raise PackedFileError(path, error.fault, extent) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check its permissions and its disk") from error
     if number == 0:

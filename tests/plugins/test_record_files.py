@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -124,15 +125,25 @@ def test_a_compressed_file_that_is_cut_off_anywhere_is_an_error(write, packing):
         with pytest.raises(DataError, match=r"is cut off|is not|holds no record"):
             list(read_records(write(f"cut.jsonl{packing}", whole[:length])))
     said = message(write(f"cut.jsonl{packing}", whole[:-1]))
-    assert "is cut off: its " in said
+    assert re.search(r" is cut off, for its .* stream has no end; record \d+ is the last", said)
     assert said.endswith(": get the whole file")
 
 
 def test_where_a_compressed_file_breaks_off_is_told(write):
     members = [gzip.compress(as_lines([record]).encode()) for record in RECORDS]
     said = message(write("cut.jsonl.gz", members[0] + members[1] + members[2][:-20]))
-    assert "is cut off: its gzip stream has no end; it breaks off after record 2: get the whole file" in said
-    assert "before its first record ends" in message(write("cut.json.gz", gzip.compress(b"[]" * 99)[:-9]))
+    assert (
+        "is cut off, for its gzip stream has no end; record 2 is the last that could be read: get the whole file"
+        in said
+    )
+    assert "no record could be read" in message(write("cut.json.gz", gzip.compress(b"[]" * 99)[:-9]))
+
+
+def test_a_window_that_is_too_long_to_unpack_is_no_damage(write):
+    # A frame header with a window of 2 GiB, as `zstd --long=31` writes it, and the beginning of a block.
+    said = message(write("long.jsonl.zst", b"\x28\xb5\x2f\xfd\x00\xa8" + b"\x01\x00\x00" + b"x" * 20))
+    assert "cannot be unpacked, for its Zstandard stream has too long a window; no record could be read" in said
+    assert "unpack it with `zstd -d --long=31`" in said
 
 
 @pytest.mark.parametrize("packing", [ending for ending in COMPRESSORS if ending])
@@ -292,6 +303,15 @@ def test_a_file_beside_its_compressed_copy_is_an_error(write, tmp_path):
     assert "give one" in message(tmp_path / "in/*")
 
 
+def test_folders_of_other_kinds_are_named_with_what_to_give(write, tmp_path):
+    write("saved/data-00000-of-00001.arrow", b"\xff\xff\xff\xff")
+    write("saved/state.json", "{}")
+    assert "`source=huggingface source.dataset=arrow source.data_files=[" in message(tmp_path / "saved")
+    write("run/run.json", "{}")
+    write("run/traces.jsonl", as_lines(RECORDS))
+    assert "is the folder of a run: give a file in it, such as its `traces.jsonl`" in message(tmp_path / "run")
+
+
 def test_a_folder_without_records_is_an_error(write, tmp_path):
     write("in/README.md", "nothing")
     assert "holds no file of records, which end in `.json`, `.jsonl`" in message(tmp_path / "in")
@@ -320,5 +340,5 @@ def test_records_are_read_as_they_are_needed(tmp_path):
     path.write_bytes(bytes(content))
     records = records_at(str(path))
     assert [next(records).fields["id"] for _ in range(100)] == list(range(100))
-    with pytest.raises(DataError, match="it breaks off after record"):
+    with pytest.raises(DataError, match=r"for its gzip stream .*; record \d+ is the last that could be read: get"):
         list(records)

@@ -143,7 +143,11 @@ def test_folders_and_patterns_name_documents_after_their_files(detected, tmp_pat
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("cut.jsonl.gz", gzip.compress(as_lines(traces()))[:-30], "is cut off: its gzip stream has no end"),
+        (
+            "cut.jsonl.gz",
+            gzip.compress(as_lines(traces()))[:-30],
+            "is cut off, for its gzip stream has no end",
+        ),
         ("no_parquet.parquet", b"problem_id,generated_cot\n1,a\n", "is not whole as Parquet"),
         ("sheet.csv", b"PK\x03\x04 xl/workbook.xml", "is a ZIP archive or an Excel file: unpack it"),
         ("latin1.jsonl", '{"a": "café"}\n'.encode("latin1"), "convert the file from the encoding that it was saved in"),
