@@ -57,7 +57,8 @@ def records_at(path: str) -> Iterator[Record | RecordError]:
     """Yield the records of a file, of the files of a folder, or of those that a pattern such as `traces/*.jsonl` names.
 
     Of several files, the ids of the records begin with the name of their file, without its endings; with its folders
-    too where two have the same name. Something in a file that is not a record is yielded as what is wrong with it.
+    too where two have the same name, and with its ending where these are the same as well. Something in a file that is
+    not a record is yielded as what is wrong with it.
 
     Raises:
         DataError: there is no such file, one holds no record, or one cannot be read to its end.
@@ -138,11 +139,12 @@ def _names_of(files: list[Path]) -> list[str]:
     if twice := next((path for path, count in Counter(unpacked).items() if count > 1), None):
         copies = " and ".join(f"`{path.name}`" for path, plain in zip(files, unpacked, strict=True) if plain == twice)
         raise DataError(f"{copies} of {twice.parent} are one file, compressed and not, to go by their names: give one")
-    names = [path.stem for path in unpacked]
-    if len(set(names)) < len(names):
-        common = next(parent for parent in unpacked[0].parents if all(parent in path.parents for path in unpacked))
-        names = [path.relative_to(common).with_suffix("").as_posix() for path in unpacked]
-    return names if len(set(names)) == len(names) else [path.as_posix() for path in unpacked]
+    common = next(parent for parent in unpacked[0].parents if all(parent in path.parents for path in unpacked))
+    inside = [path.relative_to(common) for path in unpacked]
+    for names in ([path.stem for path in inside], [path.with_suffix("").as_posix() for path in inside]):
+        if len(set(names)) == len(names):
+            return names
+    return [path.as_posix() for path in inside]
 
 
 def _records_of(path: Path) -> Iterator[Record | RecordError]:

@@ -125,7 +125,7 @@ def test_a_compressed_file_that_is_cut_off_anywhere_is_an_error(write, packing):
         with pytest.raises(DataError, match=r"is cut off|is not|holds no record"):
             list(read_records(write(f"cut.jsonl{packing}", whole[:length])))
     said = message(write(f"cut.jsonl{packing}", whole[:-1]))
-    assert re.search(r" is cut off, for its .* stream has no end; record \d+ is the last", said)
+    assert re.search(r" is cut off, for its .* stream has no end; (no record|record \d+ is the last)", said)
     assert said.endswith(": get the whole file")
 
 
@@ -292,8 +292,7 @@ def test_files_of_one_name_in_several_folders_are_named_with_their_folders(write
 def test_files_of_one_name_and_two_formats_are_told_apart(write, tmp_path):
     write("in/a.csv", FORMATS[".csv"](RECORDS))
     write("in/a.jsonl", FORMATS[".jsonl"](RECORDS))
-    prefixes = {record.prefix for record in records_at(str(tmp_path / "in"))}
-    assert len(prefixes) == 2
+    assert {record.prefix for record in records_at(str(tmp_path / "in"))} == {"a.csv/", "a.jsonl/"}
 
 
 def test_a_file_beside_its_compressed_copy_is_an_error(write, tmp_path):
