@@ -1,6 +1,7 @@
 """Records as files and data sets hold them, field by field."""
 
 import dataclasses
+import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -74,6 +75,8 @@ def kind_of(value: Any) -> str:
             return "null"
         case bool():
             return "true or false"
+        case float() if math.isnan(value):
+            return "nan"
         case int() | float():
             return "a number"
         case str():

@@ -124,6 +124,14 @@ def test_a_name_that_is_none_is_told_with_its_record(value, says):
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, "null"), (float("nan"), "nan"), (7.5, "a number"), ({}, "an object")]
+)
+def test_a_value_that_is_no_text_is_told_by_its_kind(value, kind):
+    with pytest.raises(RecordError, match=f"record 7 of dump.jsonl holds {kind} in `text`, not a text"):
+        text_of(record({"text": value}), "text_field", "text")
+
+
 def test_an_error_of_a_record_comes_whole_from_another_process():
     with pytest.raises(RecordError) as caught:
         text_of(record({"text": None}), "text_field", "text")

@@ -17,7 +17,7 @@ __all__ = ["Text"]
 
 @dataclass(frozen=True)
 class Text(Source):
-    """Plain text: a file, or the files of a folder and of the folders in it.
+    """Plain text: a file, or the files of a folder and of the folders in it, compressed or not.
 
     A document's id is its file, with the line where it starts unless it is the whole file. Blank texts are left out.
 

@@ -1,4 +1,5 @@
 import json
+import lzma
 import os
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def test_the_annotations_of_a_document_are_its_spans():
     assert found(DOCUMENT) == list(SPANS)
     assert found(DOCUMENT, labels=("plan",)) == [SPANS[1]]
     assert found(DOCUMENT, labels=("other",)) == []
+
+
+def test_a_file_of_labels_may_be_compressed(labels):
+    packed = labels.with_name("labels.jsonl.xz")
+    packed.write_bytes(lzma.compress(labels.read_bytes()))
+    assert found(DOCUMENT, path=str(packed)) == found(DOCUMENT, path=str(labels)) != []
 
 
 def test_a_file_of_labels_is_read_by_document(labels):

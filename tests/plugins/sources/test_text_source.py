@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,20 @@ def test_what_is_not_utf8_is_told_with_its_line(folder):
     (folder / "latin.txt").write_bytes(b"one\ncaf\xe9\n")
     with pytest.raises(DataError, match=r"line 2 of .*latin.txt is not UTF-8 \(byte 0xe9\)"):
         list(Text(str(folder)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_texts_are_read_in_each_unicode_encoding_compressed_or_not(tmp_path, encoding):
+    (tmp_path / "a.txt").write_bytes("Wait… no.\r\nBZh\n".encode(encoding))
+    (tmp_path / "b.txt").write_bytes(gzip.compress("Wait… no.\r\nBZh\n".encode(encoding)))
+    (tmp_path / "c.txt").write_bytes("BZh is no bzip2".encode(encoding))
+    assert [document.text for document in Text(str(tmp_path))] == ["Wait… no.\r\nBZh\n"] * 2 + ["BZh is no bzip2"]
+
+
+def test_a_compressed_text_that_is_cut_off_is_an_error(tmp_path):
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"Wait, no. " * 99)[:-9])
+    with pytest.raises(DataError, match=r"a.txt.gz is cut off, for its gzip stream has no end; .* could be unpacked"):
+        list(Text(str(tmp_path / "a.txt.gz")))
 
 
 @pytest.mark.parametrize("fields", [{"path": ""}, {"pattern": ""}, {"pattern": "/x/*.txt"}])
