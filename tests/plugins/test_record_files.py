@@ -246,7 +246,7 @@ def test_a_table_that_is_none_is_told(write, content, says):
         ('{"id": "x"', "is only a part of a record: write each on one line, as `jq -c .` does"),
         ("[1, 2]", "is a list, not an object: write it as"),
         ('"x"', "is a text, not an object"),
-        ("NaN", "is a number, not an object"),
+        ("NaN", "is nan, not an object"),
         ("[" * 100_000, "cannot be read as JSON ("),
         ("9" * 5000, "cannot be read as JSON ("),
     ],
