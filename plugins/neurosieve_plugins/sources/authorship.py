@@ -91,7 +91,7 @@ class Authorship:
         if set_by_name is not None:
             return (set_by_name if turns_of(text, set_by_name) else None), []
         template = template_in(text)
-        if template is None:
+        if template is None or self._opens_before(text, turns_of(text, template)[0].start):
             return None, []
         what = (
             f"its turns were told apart by the marks of the chat template {template}, as `turn_marks={template}` does"
@@ -100,6 +100,13 @@ class Authorship:
             marker = "" if self._marks is None else f"holds no `{self._marks.start}`: "
             what = marker + "its thoughts and answers were told apart by harmony's channels, as `markers=harmony` does"
         return template, [Assumption(what)]
+
+    def _opens_before(self, text: str, start: int) -> bool:
+        """Return whether the completion has started before the first turn, whose marks are then the model's words."""
+        if self._marks is None:
+            return False
+        place, assumptions = choose_marker(text, self._marks.start)
+        return 0 <= place < start and not any(assumption.doubtful for assumption in assumptions)
 
     def _by_turns(self, text: str, template: str, known_start: int | None, assumptions: list[Assumption]) -> Words:
         """Return whose words a text's are by the marks of a chat template."""
@@ -176,4 +183,4 @@ def _other_marks(text: str) -> str:
         return f"; it holds `{FAMILIES[family].start}`: set `markers={family}`"
     if _HARMONY_WITHOUT_MARKS.match(text):
         return "; it looks like harmony without its special tokens: keep them as you decode, and set `markers=harmony`"
-    return ""
+    return "; if it is, set `completion_marker=null`"

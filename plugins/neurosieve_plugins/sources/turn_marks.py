@@ -53,6 +53,20 @@ TEMPLATES: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
 """What opens a turn, with its author, and what closes it, by the template's name."""
 
 
+_HINTS: Mapping[str, str] = {
+    "chatml": "<|im_start|>",
+    "llama3": "<|start_header_id|>",
+    "llama4": "<|header_start|>",
+    "gemma": "<start_of_turn>",
+    "harmony": "<|message|>",
+    "bars": "<|assistant|>",
+    "deepseek": "<｜Assistant｜>",
+    "granite": "<|start_of_role|>",
+    "mistral": "[/INST]",
+}
+"""What a text with a turn of the model holds: most texts hold none of it, which is quick to see."""
+
+
 def turns_of(text: str, template: str) -> list[Turn]:
     """Return the turns of a text by the marks of a template; an author that is not known is taken for a tool.
 
@@ -65,9 +79,8 @@ def turns_of(text: str, template: str) -> list[Turn]:
 
 def template_in(text: str) -> str | None:
     """Return the template whose marks part a text, as one who is not the model is answered by it; None for none."""
-    for name in TEMPLATES:
-        # Most texts hold no mark at all: what is sought is quick to miss.
-        turns = turns_of(text, name)
+    for name, hint in _HINTS.items():
+        turns = turns_of(text, name) if hint in text else []
         authors = [turn.author for turn in turns]
         channels = bool(turns) and bool(turns[0].channel)  # Such a text may start with the model's own first turn.
         if "assistant" in authors and (channels or authors.index("assistant") > 0):

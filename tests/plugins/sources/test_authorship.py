@@ -60,6 +60,15 @@ def test_a_template_that_is_named_is_no_assumption():
     assert not Authorship(None, turn_marks=None).words_of(text).passages
 
 
+def test_marks_of_turns_in_a_thought_are_the_models_words():
+    text = f"1 + 1?\n<think>\nIn a chat it would be {CHATS['chatml'].format(user='1 + 1?', model='Two.')}</think>Two."
+    words = THINK.words_of(text)
+    assert [role for role, _ in parted(words, text)] == ["user", "thought", "answer"]
+    assert text[words.completion_start :].startswith("\nIn a chat")
+    mentioned = "Think in <think> tags.<｜User｜>1 + 1?<｜Assistant｜><think>\nEasy.</think>Two."
+    assert [role for role, _ in parted(THINK.words_of(mentioned), mentioned)] == ["user", "thought", "answer"]
+
+
 def test_what_a_model_writes_after_a_known_start_is_its_own_even_if_it_imitates_a_turn():
     prompt = "<|im_start|>user\n1 + 1?<|im_end|>\n<|im_start|>assistant\n"
     text = prompt + "Two.<|im_end|>\n<|im_start|>user\nAnd 2 + 2?<|im_end|>"
@@ -141,7 +150,7 @@ def test_a_single_marker_that_only_the_prompt_speaks_of_is_doubtful():
         ("1 + 1? <reasoning>Easy.</reasoning><answer>2</answer>", "set `markers=reasoning`"),
         ("1 + 1? <|begin_of_thought|>Easy.<|end_of_thought|>", "set `markers=open_thoughts`"),
         ("analysisWe add.assistantfinalTwo.", "set `markers=harmony`"),
-        ("Two.", "the whole text was taken as the model's"),
+        ("Two.", "the whole text was taken as the model's; if it is, set `completion_marker=null`"),
     ],
 )
 def test_a_text_without_the_marker_says_which_setting_fits(text, advice):

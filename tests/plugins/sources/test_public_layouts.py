@@ -65,6 +65,26 @@ def test_the_words_of_a_user_between_two_turns_are_no_completion():
     assert (by_user, by_model) == (120, 60), "`Sorry` is what the model says"
 
 
+def test_the_command_line_looks_at_the_words_of_the_model_alone(detected):
+    path = CASES / "11-multi-turn" / "traces.jsonl"
+    phrases = '["that is","i made a mistake","sorry"]'
+    run = detected(
+        "source=traces",
+        f"source.path={path}",
+        "detectors=[phrases,backtracking]",
+        f"detectors.phrases.phrases={phrases}",
+    )
+    assert run.table("phrases").label.tolist() == ["sorry"]
+    assert run.table("spans").document.nunique() == 60
+
+
+def test_what_a_marker_was_taken_for_is_told_with_its_count(detected):
+    run = detected("source=traces", f"source.path={CASES / '26-harmony' / 'traces.jsonl'}")
+    [warning] = [warning for warning in run.run["warnings"] if "<think>" in warning]
+    assert warning.startswith("in 60 of 60 documents: holds no `<think>`")
+    assert "`markers=harmony`" in warning
+
+
 def test_the_channels_of_harmony_are_understood_and_named():
     path = str(CASES / "26-harmony" / "traces.jsonl")
     documents = list(Traces(path))
