@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
 from neurosieve import ConfigError, DataError, Document, Problem, Skipped
@@ -96,5 +97,9 @@ class Layout(ABC, Generic[Item]):
 
     def other_fields(self, record: Record) -> dict[str, Any]:
         """Return the fields of a record that the layout does not name. One that a path leads into is kept whole."""
-        named = {value for name, value in vars(self).items() if name.endswith("_field")}
+        named = self._named_fields
         return {name: value for name, value in record.fields.items() if name not in named}
+
+    @cached_property
+    def _named_fields(self) -> frozenset[str | None]:
+        return frozenset(value for name, value in vars(self).items() if name.endswith("_field"))
