@@ -40,7 +40,9 @@ from neurosieve_plugins.scorers.mutual_information import MutualInformation
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 from neurosieve_plugins.scorers.welch_t import WelchT
 from neurosieve_plugins.sources.arithmetic import Arithmetic
+from neurosieve_plugins.sources.chat import Chat
 from neurosieve_plugins.sources.huggingface import HuggingFace
+from neurosieve_plugins.sources.inspect_logs import InspectLogs
 from neurosieve_plugins.sources.text import Text
 from neurosieve_plugins.sources.traces import Traces
 
@@ -48,7 +50,14 @@ from neurosieve_plugins.sources.traces import Traces
 @hookimpl
 def register_sources() -> Mapping[str, type[Source]]:
     """Return where documents can come from."""
-    return {"arithmetic": Arithmetic, "huggingface": HuggingFace, "text": Text, "traces": Traces}
+    return {
+        "arithmetic": Arithmetic,
+        "chat": Chat,
+        "huggingface": HuggingFace,
+        "inspect_logs": InspectLogs,
+        "text": Text,
+        "traces": Traces,
+    }
 
 
 @hookimpl

@@ -31,6 +31,21 @@ def some_traces(folder: Path) -> dict[str, Any]:
     return {"path": a_file(folder, "traces.jsonl", *records)}
 
 
+def some_chats(folder: Path) -> dict[str, Any]:
+    records = [
+        {
+            "messages": [
+                {"role": "user", "content": f"What is {n} + 1?"},
+                {"role": "assistant", "content": f"<think>Wait. İ</think>{n + 1}."},
+                {"role": "user", "content": "Wait, no."},
+                {"role": "assistant", "content": [{"type": "text", "text": "Let me add again."}]},
+            ]
+        }
+        for n in range(5)
+    ]
+    return {"path": a_file(folder, "chats.jsonl", *records)}
+
+
 def some_records(folder: Path) -> dict[str, Any]:
     records = [{"text": f"İt is {n}. Wait, no."} for n in range(5)]
     return {"dataset": "json", "data_files": (a_file(folder, "records.jsonl", *records),), "streaming": True}
@@ -43,6 +58,33 @@ def some_problems(folder: Path) -> str:
 def problems_of_the_gym(_: Path) -> dict[str, Any]:
     pytest.importorskip("reasoning_gym", reason="the extra `problems` is not installed")
     return {"tasks": ("chain_sum",), "count": 5}
+
+
+def some_logs(folder: Path) -> dict[str, Any]:
+    log = pytest.importorskip("inspect_ai.log", reason="the extra `inspect` is not installed")
+    model = pytest.importorskip("inspect_ai.model")
+    samples = [
+        log.EvalSample(
+            id=f"s{n}",
+            epoch=1,
+            input=f"What is {n} + 1?",
+            target=str(n + 1),
+            messages=[
+                model.ChatMessageUser(content=f"What is {n} + 1?"),
+                model.ChatMessageAssistant(content=f"<think>Wait. İ</think>{n + 1}."),
+            ],
+        )
+        for n in range(5)
+    ]
+    spec = log.EvalSpec(
+        created="2026-01-01T00:00:00+00:00",
+        task="adding",
+        model="a/model",
+        dataset=log.EvalDataset(),
+        config=log.EvalConfig(),
+    )
+    log.write_eval_log(log.EvalLog(eval=spec, samples=samples, status="success"), str(folder / "adding.eval"))
+    return {"path": str(folder)}
 
 
 def some_texts(folder: Path) -> dict[str, Any]:
@@ -64,7 +106,9 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "problems/huggingface": lambda folder: {"dataset": "json", "data_files": (some_problems(folder),)},
     "problems/reasoning_gym": problems_of_the_gym,
     "source/arithmetic": lambda _: {"documents": 50},
+    "source/chat": some_chats,
     "source/huggingface": some_records,
+    "source/inspect_logs": some_logs,
     "source/text": some_texts,
     "source/traces": some_traces,
     "detector/learned": a_trained_detector,

@@ -174,13 +174,20 @@ def _schema(cls: type, extra: Mapping[str, str]) -> Any:
         default = MISSING if field.default is dataclasses.MISSING else field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        if isinstance(default, tuple | list | Mapping):
-            kind: type = dict if isinstance(default, Mapping) else list
-            declared: Any = dataclasses.field(default_factory=partial(kind, default))
+        if isinstance(default, Mapping):
+            declared: Any = dataclasses.field(default_factory=partial(_open_mapping, default, hints[field.name]))
+        elif isinstance(default, tuple | list):
+            declared = dataclasses.field(default_factory=partial(list, default))
         else:
             declared = dataclasses.field(default=default)
         fields.append((field.name, _known_to_omegaconf(hints[field.name]), declared))
     return dataclasses.make_dataclass(cls.__name__, fields)
+
+
+def _open_mapping(default: Mapping[str, Any], hint: Any) -> DictConfig:
+    """Return a mapping as a config that takes keys of any name, unlike the configs around it."""
+    known = get_args(_known_to_omegaconf(hint)) or (str, Any)
+    return DictConfig(dict(default), key_type=known[0], element_type=known[1], flags={"struct": False})
 
 
 def _known_to_omegaconf(hint: Any) -> Any:

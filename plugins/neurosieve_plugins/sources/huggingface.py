@@ -8,7 +8,9 @@ from neurosieve import ConfigError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.dataset_records import DatasetRecords
 from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.records import same_fields
+from neurosieve_plugins.sources.authorship import TurnMarks
 from neurosieve_plugins.sources.layout import DocumentLayout
+from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["HuggingFace"]
 
@@ -52,7 +54,15 @@ class HuggingFace(Source):
     spans_field: str | None = None
     """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the text."""
     completion_marker: str | None = "<think>"
-    """What stands right before the completion; null for nothing."""
+    """What stands right before the completion; null where the whole text is the model's. Where a text holds it more
+    than once, the one that opens the completion is sought, and a run counts how often."""
+    thought_end: str | None = None
+    """What ends the thought that `completion_marker` starts; null for `</think>` after `<think>`, and the like."""
+    markers: MarkerFamily | None = None
+    """The marks of a known family, in place of `completion_marker`: `magistral` for `[THINK]`, `open_thoughts` for
+    `<|begin_of_thought|>`, `harmony` for the channels `analysis` and `final`, and so on."""
+    turn_marks: TurnMarks | None = "any"
+    """The chat template whose marks part a text into turns; `any` finds out, null where such marks are only text."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its text is missing, null or blank: `skip` leaves it out,
     and the run counts it."""

@@ -7,7 +7,9 @@ from neurosieve import ConfigError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.record_files import records_at
 from neurosieve_plugins.records import same_fields
+from neurosieve_plugins.sources.authorship import TurnMarks
 from neurosieve_plugins.sources.layout import DocumentLayout
+from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["Traces"]
 
@@ -46,7 +48,15 @@ class Traces(Source):
     spans_field: str | None = None
     """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the trace."""
     completion_marker: str | None = "<think>"
-    """What stands right before the completion; null for nothing."""
+    """What stands right before the completion; null where the whole text is the model's. Where a text holds it more
+    than once, the one that opens the completion is sought, and a run counts how often."""
+    thought_end: str | None = None
+    """What ends the thought that `completion_marker` starts; null for `</think>` after `<think>`, and the like."""
+    markers: MarkerFamily | None = None
+    """The marks of a known family, in place of `completion_marker`: `magistral` for `[THINK]`, `open_thoughts` for
+    `<|begin_of_thought|>`, `harmony` for the channels `analysis` and `final`, and so on."""
+    turn_marks: TurnMarks | None = "any"
+    """The chat template whose marks part a text into turns; `any` finds out, null where such marks are only text."""
     start_field: str | None = "completion_start"
     """The field with the character of the trace where the completion starts; records without it go by the marker."""
     on_bad_record: OnBadRecord = "error"

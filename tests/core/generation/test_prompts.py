@@ -56,6 +56,30 @@ def test_a_chat_is_put_into_the_template_of_the_tokenizer(tokenizer):
     assert preset("chat").text("2?", tokenizer).startswith("<bos><user>2?\n\nSolve this math problem")
 
 
+def test_variables_reach_the_chat_template_and_one_that_it_does_not_read_is_refused(tokenizer):
+    tokenizer.chat_template = CHAT + "{% if enable_thinking %}<think>{% endif %}"
+    assert Prompt("{problem}", chat=True).text("2?", tokenizer) == "<bos><user>2?<assistant>"
+    thinking = Prompt("{problem}", chat=True, template_variables={"enable_thinking": True})
+    assert thinking.text("2?", tokenizer) == "<bos><user>2?<assistant><think>"
+    misspelt = Prompt("{problem}", chat=True, template_variables={"enable_thinkng": True})
+    with pytest.raises(ConfigError, match="reads no `enable_thinkng`, so it changes nothing: correct the name"):
+        misspelt.text("2?", tokenizer)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "prompt.template_variables={enable_thinking: true}",
+        "prompt.template_variables.enable_thinking=true",
+        "+prompt.template_variables.enable_thinking=true",
+    ],
+)
+def test_variables_are_given_on_the_command_line(override):
+    publish(COMMAND.schemas)
+    prompt = as_object(Prompt, composed("generate", ["prompt=chat", override]).prompt, "prompt")
+    assert prompt.template_variables == {"enable_thinking": True}
+
+
 def test_a_chat_with_a_tokenizer_without_a_template_is_refused(tokenizer):
     tokenizer.chat_template = None
     with pytest.raises(ConfigError, match=r"tokenizer has no chat template: .*prompt=notebook"):
@@ -75,6 +99,8 @@ def test_a_chat_template_that_refuses_the_messages_is_told(tokenizer):
         ({"template": ""}, "has no `{problem}`"),
         ({"template": "{ problem }"}, "has no `{problem}`"),
         ({"system": "Be brief."}, "has a `system` message and is not a chat"),
+        ({"template_variables": {"a": 1}}, "has `template_variables` and is not a chat"),
+        ({"template_variables": {"tokenize": 1}, "chat": True}, "holds `tokenize`, which is no variable"),
         ({"examples": ({"problem": "1?"},)}, "example 1 of the prompt is"),
         ({"examples": ({"problem": "1?", "completion": "1", "level": "2"},)}, "example 1 of the prompt is"),
         ({"stop": ("",)}, r"prompt.stop is \[''\]: give a list, each item a text, not empty"),

@@ -7,7 +7,7 @@ import datasets
 import pandas as pd
 import pytest
 
-from neurosieve import BrokenOffError, ConfigError, DataError, Document
+from neurosieve import BrokenOffError, ConfigError, DataError, Document, Passage
 from neurosieve.testing import check_source
 from neurosieve.texts.resumable import ResumableSource
 from neurosieve_plugins.sources.huggingface import HuggingFace
@@ -49,6 +49,7 @@ def test_local_files_are_read(local, streaming):
             len("What is 0? <think>"),
             (),
             {"level": record["level"]},
+            (Passage(0, 11, "user"), Passage(18, len(record["text"]), "thought")),
         )
         for number, record in enumerate(RECORDS)
     ]

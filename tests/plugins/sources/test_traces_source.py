@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from neurosieve import ConfigError, DataError, Document, Span
+from neurosieve import ConfigError, DataError, Span
 from neurosieve.testing import check_source
 from neurosieve_plugins.sources.traces import Traces
 
@@ -50,7 +50,8 @@ def test_an_array_and_one_object_a_line_give_the_same_documents(write):
 
 def test_a_record_becomes_a_document(write):
     first, second = Traces(write(RECORDS))
-    assert first == Document("3", "1+1? <think> Two. <think>", "1+1?", 12, (), {"problem_level": "Level 1"})
+    assert (first.id, first.text, first.group) == ("3", "1+1? <think> Two. <think>", "1+1?")
+    assert (first.completion_start, first.metadata) == (12, {"problem_level": "Level 1"})
     assert second.completion_start == 0, "without the marker, the whole text is completion"
 
 
@@ -282,6 +283,10 @@ def test_the_founding_files_are_read_whole(name, records):
         assert marker
         assert document.group in prompt
         assert document.text[document.completion_start :] == completion
+        assert document.stretches() == ((document.completion_start, len(document.text)),), "thought and answer touch"
+        assert not document.assumptions
+        [(start, end)] = document.stretches("thought")
+        assert document.text[start:end] == "".join(completion.partition("</think>")[:2])
 
 
 @needs_shared

@@ -1,0 +1,86 @@
+"""How conversations make documents."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from neurosieve import Assumption, ConfigError, Document
+from neurosieve_plugins.layout import Layout, OnBadRecord
+from neurosieve_plugins.records import Record, RecordError, name_of
+from neurosieve_plugins.sources.chat_records import Conversation, RecordLayout
+from neurosieve_plugins.sources.chat_template import template_text
+from neurosieve_plugins.sources.chat_text import ChatText, joined_text
+from neurosieve_plugins.sources.thought_marks import MarkerFamily
+
+__all__ = ["ChatLayout"]
+
+
+@dataclass(frozen=True)
+class ChatLayout(Layout[Document]):
+    """Where records hold conversations, and how these become texts."""
+
+    layout: RecordLayout
+    id_field: str | None
+    group_field: str | None
+    markers: MarkerFamily | None
+    template: str
+    template_variables: Mapping[str, Any]
+    on_bad_record: OnBadRecord = "error"
+
+    def __post_init__(self) -> None:
+        if self.template_variables and self.template in ("plain", "none"):
+            raise ConfigError("`template_variables` are given without a chat template: set `template`")
+
+    def items_of(self, record: Record) -> list[Document]:
+        """Return the documents of a record: one, or one for each completion.
+
+        Raises:
+            RecordError: the record is not like the first, or the model says nothing in it.
+        """
+        named = {name for name in vars(self.layout).values() if isinstance(name, str)}
+        named |= {name for name in (self.id_field, self.group_field) if name is not None}
+        metadata = {name: value for name, value in record.fields.items() if name not in named}
+        return [self._document(conversation, record, metadata) for conversation in self.layout.conversations(record)]
+
+    def _document(self, conversation: Conversation, record: Record, metadata: Mapping[str, Any]) -> Document:
+        made = self._text(conversation, record)
+        own = [passage.start for passage in made.passages if passage.role in ("thought", "answer", "completion")]
+        if not own:
+            raise RecordError(record.where, "holds no text of the model", "correct the record, or leave it out")
+        identity = self.id(record)
+        said = next((message for message in conversation.messages if message.author == "user"), None)
+        if self.group_field is not None:
+            group = name_of(record, "group_field", self.group_field)
+        else:
+            group = "" if said is None else "".join(piece.text for piece in said.pieces).strip()
+        return Document(
+            identity if conversation.number is None else f"{identity}/{conversation.number}",
+            made.text,
+            group or identity,
+            own[0],
+            (),
+            {**metadata, **conversation.metadata},
+            made.passages,
+            (*_assumptions(conversation), *made.assumptions),
+        )
+
+    def _text(self, conversation: Conversation, record: Record) -> ChatText:
+        messages = conversation.messages
+        if self.template in ("plain", "none"):
+            return joined_text(messages, self.markers, labels=self.template == "plain" and not conversation.direct)
+        return template_text(messages, self.template, self.template_variables, self.markers, record.where)
+
+
+def _assumptions(conversation: Conversation) -> Iterator[Assumption]:
+    """Yield what was assumed of a conversation before it became a text."""
+    yield from conversation.assumptions
+    messages = conversation.messages
+    yield from dict.fromkeys(assumption for message in messages for assumption in message.assumptions)
+    authors = [message.author for message in messages]
+    if any(pair == ("assistant", "assistant") for pair in pairwise(authors)):
+        yield Assumption("two turns of the model follow one another: both were taken as its words")
+    if conversation.direct:
+        yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")
+    if "user" not in authors:
+        yield Assumption("holds no turn of a user: the model's words stand without their prompt")
