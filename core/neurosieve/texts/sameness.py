@@ -1,17 +1,16 @@
 """When two names or two texts are the same: blanks, capitals and Unicode forms make no difference."""
 
+import dataclasses
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-import pandas as pd
 import regex
 
-from neurosieve.data import TokenizedDocument
-from neurosieve.texts.positions import Positions
-from neurosieve.texts.tokens import LabelledDocument
+from neurosieve.data import Document, TokenizedDocument
 
-__all__ = ["canonical", "model_words", "shown_names", "text_key", "texts_table"]
+__all__ = ["canonical", "join_spellings", "model_words", "shown_names", "text_key"]
 
 _WITHOUT_WIDTH = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _RAISED = regex.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u207e]+")
@@ -46,6 +45,14 @@ def shown_names(names: Iterable[str]) -> Mapping[str, str]:
     return {name: first.setdefault(canonical(name), name) for name in ordered}
 
 
+def join_spellings(documents: Iterable[Document], counts: Counter[str]) -> list[Document]:
+    """Return the documents, with one group for all whose names are the same; `counts` gains how many were joined."""
+    documents = list(documents)
+    names = shown_names(document.group for document in documents)
+    counts["groups_spelled_differently"] += len(names) - len(set(names.values()))
+    return [dataclasses.replace(document, group=names[document.group]) for document in documents]
+
+
 def model_words(document: TokenizedDocument) -> str:
     """Return what the model wrote of a document, in its canonical form."""
     return canonical(document.text[document.completion_start :])
@@ -54,18 +61,3 @@ def model_words(document: TokenizedDocument) -> str:
 def text_key(document: TokenizedDocument) -> str:
     """Return a hash of the model's words in a document: the same for documents in which they are the same."""
     return hashlib.sha256(model_words(document).encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def texts_table(positions: Positions, labelled: Sequence[LabelledDocument]) -> pd.DataFrame:
-    """Return a line per document that holds a position: `document, group, part, words`, a hash of the model's words.
-
-    `labelled` are the documents before their groups were joined: `group` is the name that the source gave.
-    """
-    own_group = {document.tokens.id: document.tokens.group for document in labelled}
-    part = dict(zip(positions.table.group, positions.table.part, strict=True))
-    lines = [
-        (document.id, own_group[document.id], part[document.group], text_key(document))
-        for document in positions.documents
-        if document.group in part
-    ]
-    return pd.DataFrame(lines, columns=["document", "group", "part", "words"])

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from neurosieve.contracts import Control
 from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
 from neurosieve.texts.positions import Positions, assemble
+from neurosieve.texts.sameness import canonical
 from neurosieve.texts.seeds import seed_of
 from neurosieve.texts.tokens import LabelledDocument, token_range
 from neurosieve.wording import plural
@@ -41,6 +42,9 @@ class Selection:
     """Documents without the behaviour that give controls, for each document with it."""
     held_out_fraction: Annotated[float, Ge(0), Lt(1)] = 0.5
     """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
+    near_duplicates: Annotated[float, Gt(0), Le(1)] | None = 0.8
+    """How much two texts have in common to be kept in one part, with their groups: the share of their runs of five
+    words that both have (the Jaccard index), of what the model wrote. 1 joins copies alone; null looks for none."""
     extra_positions: tuple[Literal["onset", "prediction", "window", "span"], ...] = ("prediction",)
     """Additional places to read, whose scores are reported beside the ranking: `prediction`, `window`."""
     seed: Annotated[int, Ge(0)] = 0
@@ -69,7 +73,7 @@ def choose_positions(
 ) -> Positions:
     """Choose where to read, what to compare with, and what to hold out: `seed` draws the split.
 
-    A behaviour that shows nowhere is left out. How many positions were left out, and why, is added to `counts`.
+    A document's group is what the split keeps together: `join_groups` comes before. A behaviour that shows nowhere is left out. How many positions were left out, and why, is added to `counts`.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
@@ -215,6 +219,9 @@ def _split(
 
 
 def split_by_hash(group: str, seed: int, share: float) -> int:
-    """Return the part of a group by chance alone, 0 or 1: for groups that are not known beforehand."""
+    """Return the part of a group by chance alone, 0 or 1: for groups that are not known beforehand.
+
+    Groups whose names are the same are in one part.
+    """
     # The word is part of the hash: another word would give another split.
-    return int(seed_of(seed, "dealt", group) < share * 2**64)
+    return int(seed_of(seed, "dealt", canonical(group)) < share * 2**64)
