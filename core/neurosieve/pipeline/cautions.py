@@ -82,11 +82,12 @@ def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
     """Return a warning about groups that were joined by their names, and one about texts that are alike."""
     warnings = respelled(counts)
     if number := counts["texts_alike"]:
+        sets, joined = counts["sets_of_texts_alike"], counts["groups_with_texts_alike"]
         warnings.append(
             f"{number:,} of {plural(counts['documents'], 'text')} are the same as another, or nearly "
-            f"(`selection.near_duplicates={near_duplicates:g}`): {plural(counts['sets_of_texts_alike'], 'set')} of such "
-            f"texts, each kept in one part, and {counts['groups_with_texts_alike']:,} fewer groups. Copies are no "
-            "further evidence, and the null takes them for it, which makes p-values too small: leave them out"
+            f"(selection.near_duplicates={near_duplicates:g}): {plural(sets, 'set')}, each kept in one part, which "
+            f"joined {plural(joined, 'group')} with another. Copies are not new evidence, but the null counts them as "
+            "such, and p-values come out too small: leave them out"
         )
     return warnings
 

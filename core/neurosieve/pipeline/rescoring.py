@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from neurosieve.activations.capture import Capture, batches_at, capture
 from neurosieve.activations.reading import open_space, read_complete
-from neurosieve.data import Document, Site, TokenizedDocument
+from neurosieve.data import Document, Site
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication

@@ -36,7 +36,7 @@ def _joined(groups: Sequence[str], clusters: Sequence[int], counts: Counter[str]
     sizes = Counter(clusters)
     counts["texts_alike"] += sum(size for size in sizes.values() if size > 1)
     counts["sets_of_texts_alike"] += sum(size > 1 for size in sizes.values())
-    joined = DisjointSet[str | int]([*groups, *clusters])
+    joined = DisjointSet([*groups, *clusters])
     for group, cluster in zip(groups, clusters, strict=True):
         joined.merge(group, cluster)
     name: dict[str | int, str] = {}

@@ -73,7 +73,8 @@ def choose_positions(
 ) -> Positions:
     """Choose where to read, what to compare with, and what to hold out: `seed` draws the split.
 
-    A document's group is what the split keeps together: `join_groups` comes before. A behaviour that shows nowhere is left out. How many positions were left out, and why, is added to `counts`.
+    The groups of the documents are kept together: `join_groups` comes before. A behaviour that shows nowhere is left
+    out. How many positions were left out, and why, is added to `counts`.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
