@@ -43,8 +43,8 @@ def rescore(
 
     The table `neurons` has the columns of the ranking, those that end in `_heldout` being of these documents.
     Documents of a group that took part in the ranking are left out, however its name is spelled, and so are those in
-    which the model wrote the same as in one that did. Documents that the run itself held out are kept, and
-    counted: it was tested on them already.
+    which the model wrote the same as in one that did, or nearly (`selection.near_duplicates`). Documents that the run
+    itself held out are kept, and counted: it was tested on them already.
 
     `job` holds the choices of the run, and `origin` tells where the documents come from, for `run.json`.
 
@@ -99,6 +99,7 @@ def _new_documents(
     `run` gains counts, and warnings about documents that the run held out.
     """
     ranking, held_out = (ReadTexts.of(result, part) for part in PARTS)
+    near_duplicates = job.selection.near_duplicates
     documents = list(documents)
     other_groups = [document for document in documents if canonical(document.group) not in ranking.groups]
     if ranked := len(documents) - len(other_groups):
@@ -106,13 +107,13 @@ def _new_documents(
     with run.stage("detecting"):
         labelled = []
         for new in label_documents(other_groups, job.detectors, lm.tokenizer, atlas.context, run.counts):
-            if ranking.holds(new.tokens):
+            if ranking.holds(new.tokens, near_duplicates):
                 run.counts["documents_with_ranked_words"] += 1
             else:
                 labelled.append(new)
     reasons = {
         "documents_that_ranked": "documents answer problems that took part in the ranking",
-        "documents_with_ranked_words": "further documents have the very words of one that took part in it",
+        "documents_with_ranked_words": "further documents have the words of one that took part in it, or nearly",
     }
     excluded = counted(run.counts, reasons)
     if excluded and not labelled:
@@ -120,10 +121,10 @@ def _new_documents(
             f"every one of the documents took part in the ranking of `{result.folder}` ({' and '.join(excluded)}): to "
             "score them again would prove nothing; give other problems"
         )
-    repeated = [document for document in labelled if held_out.holds(document.tokens)]
+    repeated = [document for document in labelled if held_out.holds(document.tokens, near_duplicates)]
     run.counts["documents_held_out_before"] = len(repeated)
-    showing = [document for document in labelled if any(document.spans.values())]
-    if showing and all(held_out.holds(document.tokens) for document in showing):
+    showing = {document.tokens.id for document in labelled if any(document.spans.values())}
+    if showing and showing <= {document.tokens.id for document in repeated}:
         raise ConfigError(
             f"every one of the {len(showing):,} documents that show a behaviour was held out of the ranking of "
             f"`{result.folder}`, which was tested on them already: no new evidence; give other texts"
@@ -139,7 +140,7 @@ def _new_documents(
             f"{of_known_groups:,} of {plural(len(labelled), 'document')} are other texts of problems that the run held "
             "out: new texts, but not new problems"
         )
-    return join_groups(labelled, job.selection.near_duplicates, run.counts), excluded
+    return join_groups(labelled, near_duplicates, run.counts), excluded
 
 
 def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], job: Job, run: Recording) -> Positions:

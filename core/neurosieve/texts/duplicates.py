@@ -1,7 +1,7 @@
 """Texts that are the same as another, or nearly: found by MinHash, without comparing every two."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -10,7 +10,16 @@ import numpy.typing as npt
 import xxhash
 from scipy.cluster.hierarchy import DisjointSet
 
-__all__ = ["FEWEST_WORDS", "WORDS_IN_A_RUN", "clusters_of", "jaccard", "runs_of_words", "signature"]
+__all__ = [
+    "FEWEST_WORDS",
+    "WORDS_IN_A_RUN",
+    "clusters_of",
+    "jaccard",
+    "most_alike",
+    "runs_of_words",
+    "signature",
+    "signatures_of",
+]
 
 WORDS_IN_A_RUN = 5
 """Shorter runs are common to many texts that answer similar problems; of longer ones, one changed word takes more."""
@@ -55,12 +64,20 @@ def jaccard(first: Hashes, second: Hashes) -> float:
     return common / max(1, len(first) + len(second) - common)
 
 
-def signature(runs: Hashes) -> npt.NDArray[np.uint32]:
-    """Return the MinHash of runs, 128 numbers: the share that two texts have in common estimates their Jaccard index.
+def signature(text: str) -> bytes:
+    """Return the MinHash of a text's runs of words, 128 numbers of 32 bits; empty where the text is too short.
 
-    Broder 1997, "On the resemblance and containment of documents".
+    The share of these numbers that two texts have in common estimates their Jaccard index, to within 0.1 in 99 % of
+    cases (Broder 1997, "On the resemblance and containment of documents").
     """
-    return np.asarray(_sketch(runs).hashvalues, dtype=np.uint32)
+    runs = runs_of_words(text)
+    return _sketch(runs).hashvalues.astype("<u4").tobytes() if len(runs) else b""
+
+
+def most_alike(text: str, signatures: npt.NDArray[np.uint32]) -> float:
+    """Return the highest estimate of the Jaccard index of a text with those of some signatures, a row each."""
+    own = np.frombuffer(signature(text), dtype="<u4")
+    return float((signatures == own).mean(axis=1).max(initial=0)) if len(own) else 0.0
 
 
 def _sketch(runs: Hashes) -> Any:
@@ -74,6 +91,11 @@ def _empty_sketch() -> Any:
     from datasketch import MinHash
 
     return MinHash(_HASHES, seed=1, scheme="affine32", hashfunc=int)
+
+
+def signatures_of(kept: Iterable[bytes]) -> npt.NDArray[np.uint32]:
+    """Return signatures as an array, `[texts, 128]`, without those of texts that are too short."""
+    return np.frombuffer(b"".join(kept), dtype="<u4").reshape(-1, _HASHES)
 
 
 def clusters_of(texts: Sequence[str], threshold: float) -> list[int]:

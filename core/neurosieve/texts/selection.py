@@ -93,7 +93,7 @@ def choose_positions(
         lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
     places = tuple(place for place in dict.fromkeys(selection.extra_positions) if place != selection.at)
     columns = ["place", "behaviour", "number", "token", "label"]
-    part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed)
+    part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed, counts)
     # The ranking's own positions alone decide the split: documents that only another place would add are left out.
     for place in places:
         elsewhere, ignored = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
@@ -195,6 +195,7 @@ def _split(
     behaviours: Sequence[str],
     selection: Selection,
     seed: int,
+    counts: Counter[str],
 ) -> dict[str, int]:
     """Return the part of each group, 0 or 1: the same share of every combination of behaviours is held out."""
     present = chosen[chosen.label == 1]
@@ -212,11 +213,17 @@ def _split(
                 groups = {documents[number].tokens.group for number in numbers}
                 if not 0 < sum(part[group] for group in groups) < len(groups):
                     raise DataError(
-                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
-                        f"{100 * share:g}% of them for the replication: give more texts, or "
+                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}{_joined(counts)}, too "
+                        f"few to hold out {100 * share:g}% of them for the replication: give more texts, or "
                         "`selection.held_out_fraction=0` to rank on all and replicate on none"
                     )
     return part
+
+
+def _joined(counts: Counter[str]) -> str:
+    """Return how many groups were joined, where some were, as an aside."""
+    joined = counts["groups_spelled_differently"] + counts["groups_with_texts_alike"]
+    return f" ({plural(joined, 'group')} joined with another of the same name or text)" if joined else ""
 
 
 def split_by_hash(group: str, seed: int, share: float) -> int:
