@@ -30,9 +30,10 @@ def analyze_traces(
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
+    counts = Counter[str]()
     with recording("analyze", folder, reports) as run:
         with run.stage("detecting"):
-            traces = detect_all(source, detectors, counts := Counter(), run.announce)
+            traces = detect_all(source, detectors, counts, run.announce)
         run.warnings += respelled(counts)
         documents, verdicts = [trace.document for trace in traces], None
         # A field that the user names must be there; by the default fields there may be nothing to grade.

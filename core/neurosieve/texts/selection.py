@@ -213,17 +213,19 @@ def _split(
                 groups = {documents[number].tokens.group for number in numbers}
                 if not 0 < sum(part[group] for group in groups) < len(groups):
                     raise DataError(
-                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}{_joined(counts)}, too "
-                        f"few to hold out {100 * share:g}% of them for the replication: give more texts, or "
+                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
+                        f"{100 * share:g}% of them for the replication{_joined(counts)}: give more texts, or "
                         "`selection.held_out_fraction=0` to rank on all and replicate on none"
                     )
     return part
 
 
 def _joined(counts: Counter[str]) -> str:
-    """Return how many groups were joined, where some were, as an aside."""
-    joined = counts["groups_spelled_differently"] + counts["groups_with_texts_alike"]
-    return f" ({plural(joined, 'group')} joined with another of the same name or text)" if joined else ""
+    """Return how many groups were joined, and why, where some were."""
+    names, texts = counts["groups_spelled_differently"], counts["groups_with_texts_alike"]
+    reasons = [f"{plural(names, 'group')} had the name of another"] if names else []
+    reasons += [f"{plural(texts, 'group')} had the same text as another, or nearly"] if texts else []
+    return f" ({' and '.join(reasons)}, and joined it)" if reasons else ""
 
 
 def split_by_hash(group: str, seed: int, share: float) -> int:
