@@ -28,6 +28,8 @@ FEWEST_WORDS = 20
 _HASHES = 128
 _MISSED = 1e-3
 """How often two texts that just reach the threshold may be missed, at most."""
+_ERROR = 0.2
+"""An estimate by MinHash is further from the Jaccard index than this once in 100,000 cases: 4.5 standard errors."""
 _RUNS_KEPT, _WORDS_KEPT = 1 << 10, 1 << 17
 # Han, kana, Thai, Lao, Burmese and Khmer are written without blanks: there, a letter counts as a word.
 _ALONE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -112,6 +114,7 @@ def clusters_of(texts: Sequence[str], threshold: float) -> list[int]:
     runs_of = lru_cache(_RUNS_KEPT)(runs_of_words)
     clusters = DisjointSet(range(len(texts)))
     first: dict[str, int] = {}
+    sketches: dict[int, Any] = {}
     index = MinHashLSH(num_perm=_HASHES, params=_bands(threshold))
     for number, text in enumerate(texts):
         if text in first:
@@ -123,9 +126,12 @@ def clusters_of(texts: Sequence[str], threshold: float) -> list[int]:
         first[text] = number
         sketch = _sketch(runs)
         for other in index.query(sketch):
-            if not clusters.connected(other, number) and jaccard(runs_of(texts[other]), runs) >= threshold:
+            if clusters.connected(other, number) or sketch.jaccard(sketches[other]) < threshold - _ERROR:
+                continue
+            if jaccard(runs_of(texts[other]), runs) >= threshold:
                 clusters.merge(other, number)
         index.insert(number, sketch)
+        sketches[number] = sketch
     return [clusters[number] for number in range(len(texts))]
 
 

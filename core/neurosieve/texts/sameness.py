@@ -15,6 +15,7 @@ __all__ = ["canonical", "join_spellings", "model_words", "shown_names", "text_ke
 _WITHOUT_WIDTH = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _RAISED = regex.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u207e]+")
 _LOWERED = regex.compile("[\u2080-\u208e]+")
+_TYPOGRAPHIC = str.maketrans("‘’‚‛“”„‟‐‒–—―−", "'" * 4 + '"' * 4 + "-" * 6)
 
 
 def canonical(text: str) -> str:
@@ -22,7 +23,7 @@ def canonical(text: str) -> str:
 
     A run of blanks is one space, and none at either end. Characters without width, such as joiners, are left out.
     Letters are compared without case and by compatibility (NFKC_Casefold; Unicode Standard, 3.13), except that raised
-    and lowered digits stay apart from others: 10² is not 102.
+    and lowered digits stay apart from others: 10² is not 102. Typographic quotation marks and dashes are plain ones.
 
     >>> canonical("  Solve\\u00a0X\\u200b +\\n１ = 2²") == canonical("solve x + 1 = 2²")
     True
@@ -35,6 +36,7 @@ def canonical(text: str) -> str:
         # Folding the case can undo the form, and the form can bring capitals: twice is enough for most letters.
         while (folded := unicodedata.normalize("NFKC", text.casefold())) != text:
             text = folded
+        text = text.translate(_TYPOGRAPHIC)
     return " ".join(text.casefold().split())
 
 

@@ -34,12 +34,8 @@ WORDS = [
     "wait",
     "that",
     "is",
-    "wrong",
-    "again",
-    "first",
-    "then",
-    "left",
 ]
+WORDS += ["wrong", "again", "first", "then", "left"]
 
 
 def text_of(seed, words=60):

@@ -22,6 +22,7 @@ SAME = {
     "letters of mathematics": ("Let 𝑥 ∈ ℝ", "let x ∈ r"),
     "ligatures": ("ﬁnd the ﬂow", "find the flow"),
     "Greek letters at a word's end": ("ΟΔΟΣ", "οδος"),
+    "typographic quotation marks and dashes": ("It’s “5 – 3” − 1, non‑zero", 'it\'s "5 - 3" - 1, non-zero'),
     "Hangul in parts": (unicodedata.normalize("NFD", "각도"), "각도"),
 }
 OTHER = {
