@@ -163,7 +163,9 @@ def test_texts_to_replicate_on_are_left_out_where_their_problem_or_text_ranked(r
     spelled = records_of(seed=1, first_id=100)
     for record, other in zip(records, spelled, strict=True):
         other["problem_text"] = record["problem_text"].replace(" ", "\u00a0").upper()
-    nearly = records_of(problem=lambda name: f"[v2] {name}", text=VARIANTS["two words before and one after"], first_id=200)
+    nearly = records_of(
+        problem=lambda name: f"[v2] {name}", text=VARIANTS["two words before and one after"], first_id=200
+    )
     fresh = records_of(seed=2, first_id=300)
     other_texts = tmp_path / "other.jsonl"
     other_texts.write_text("\n".join(map(json.dumps, [*spelled, *nearly, *fresh])), encoding="utf-8")
