@@ -87,7 +87,7 @@ def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
             f"{number:,} of {plural(counts['documents'], 'text')} are the same as another, or nearly "
             f"(selection.near_duplicates={near_duplicates:g}): {plural(sets, 'set')}, each kept in one part, which "
             f"joined {plural(joined, 'group')} with another. Copies are not new evidence, but the null counts them as "
-            "such, and p-values come out far too small (where every text stands twice, pure noise names a neuron in most "
+            "such, and p-values come out far too small (where every text stands twice, noise names a neuron in most "
             "runs): leave them out"
         )
     return warnings
