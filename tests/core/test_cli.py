@@ -18,12 +18,12 @@ from neurosieve.cli import main
 from neurosieve.models.tiny import tiny_model
 from neurosieve.registry import installed
 
-SLIP = "Let me add. Wait, that's not right, so I count again and get 12 apples in total for all of them here. "
-PLAIN = "I have 3 apples and I buy many more, so there are more apples in all, which is good to know about them."
+SLIP = "Let me add {0}. Wait, that's not right, so I count {0} again and get {0} apples in total for all of them here. "
+PLAIN = "I have {0} apples and I buy {0} more, so there are {0} apples in all, which is good to know about them."
 
 
 def record(number, text=None, problem=None):
-    text = f"Q{number} <think> {SLIP * 2 if number % 2 else PLAIN}" if text is None else text
+    text = f"Q{number} <think> {SLIP * 2 if number % 2 else PLAIN}".format(number) if text is None else text
     return {"problem_id": number, "problem_text": problem or f"p{number}", "generated_cot": text}
 
 

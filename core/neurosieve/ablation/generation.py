@@ -90,6 +90,9 @@ def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing,
             "the run held out nothing: the prompts are those of the texts that the neurons were chosen on; "
             "give problems of their own with `problems=...`"
         )
+    # The run joined groups of the same problem or text: what it held out bears the name that it gave them.
+    group_of = {document.tokens.id: document.tokens.group for document in opened.documents}
+    documents = [replace(document, group=group_of.get(document.id, document.group)) for document in documents]
     return tasks_of_documents(documents, groups, at_most, settings.seed)
 
 

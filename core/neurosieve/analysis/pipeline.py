@@ -7,6 +7,7 @@ from neurosieve.analysis.grading import TRUTH_FIELDS, grade_documents, why_ungra
 from neurosieve.analysis.summary import Analyze, summarize_traces, write_summary
 from neurosieve.contracts import Detector, Grader, Report
 from neurosieve.data import Document, Skipped
+from neurosieve.pipeline.cautions import respelled
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
@@ -31,6 +32,7 @@ def analyze_traces(
     with recording("analyze", folder, reports) as run:
         with run.stage("detecting"):
             traces = detect_all(source, detectors, run.counts, run.announce)
+        run.warnings += respelled(run.counts)
         documents, verdicts = [trace.document for trace in traces], None
         # A field that the user names must be there; by the default fields there may be nothing to grade.
         if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):

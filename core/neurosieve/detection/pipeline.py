@@ -17,6 +17,7 @@ from neurosieve.detection.agreement import (
     mark_sentences,
 )
 from neurosieve.errors import ConfigError
+from neurosieve.pipeline.cautions import respelled
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
@@ -54,6 +55,7 @@ def detect_spans(
     with recording("detect", folder, reports) as run:
         with run.stage("detecting"):
             detected = detect_all(source, detectors, run.counts, run.announce)
+        run.warnings += respelled(run.counts)
         with run.stage("comparing"):
             _compare(run, detected, detectors, settings)
         numbers = {}

@@ -21,6 +21,7 @@ from neurosieve.detection.cross_validation import CrossValidation, Learn, cross_
 from neurosieve.detection.learner import Fitted, Learnable
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
+from neurosieve.pipeline.cautions import respelled
 from neurosieve.registry import installed
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
@@ -56,6 +57,7 @@ def train(
     with recording("learn", folder, reports) as run:
         with run.stage("detecting"):
             detected = detect_all(source, detectors, run.counts, run.announce)
+        run.warnings += respelled(run.counts)
         truth = annotations_of(result.document for result in detected)
         _check_labels(truth, settings)
         annotated = set(truth.sentences["document"])

@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from neurosieve.runs.columns import VERDICTS, minus_neutral
+from neurosieve.runs.read_texts import ReadTexts
 from neurosieve.runs.results import Result
 
 __all__ = ["named", "pairs", "summaries"]
@@ -42,7 +43,7 @@ def pairs(runs: Mapping[str, Result], k: int) -> pd.DataFrame:
 
 
 def _agreement(first: Result, second: Result, behaviour: str, k: int) -> dict[str, float]:
-    groups = [set(run.positions.group[run.positions.part == "ranking"]) for run in (first, second)]
+    groups = [ReadTexts.of(run, "ranking").groups for run in (first, second)]
     shared = {"groups": min(map(len, groups)), "groups_in_common": len(groups[0] & groups[1])}
     # Neurons of a model and of one fine-tuned from it correspond by place.
     width, other_width = (run.run["model"].get("neurons_per_layer") for run in (first, second))

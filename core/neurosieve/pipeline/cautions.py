@@ -10,7 +10,7 @@ from neurosieve.pipeline.settings import Find
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.wording import plural
 
-__all__ = ["cautions", "counted", "left_out", "not_shown", "too_few", "undefined"]
+__all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined"]
 
 _OTHER_KINDS = 0.1
 """Where so large a share of controls would have to be of another kind to be like the present positions, it is told."""
@@ -43,6 +43,7 @@ def cautions(
             )
         warnings += _other_kinds(behaviour, present, controls)
     warnings += left_out(counts, context)
+    warnings += alike(counts, selection.near_duplicates)
     return warnings + [
         f"{counts[f'{place}_unread']} of {len(positions.behaviours)} behaviours have no present position, or no "
         f"control, at `{place}`: its columns are empty there"
@@ -97,6 +98,32 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
         "positions_outside": "places to read were outside their texts, and were left out",
     }
     return counted(counts, reasons)
+
+
+def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
+    """Return a warning about groups that were joined by their names, and one about texts that are alike."""
+    warnings = respelled(counts)
+    if number := counts["texts_alike"]:
+        sets, joined = counts["sets_of_texts_alike"], counts["groups_with_texts_alike"]
+        warnings.append(
+            f"{number:,} of {plural(counts['documents'], 'text')} are the same as another, or nearly "
+            f"(selection.near_duplicates={near_duplicates:g}): {plural(sets, 'set')}, each kept in one part, which "
+            f"joined {plural(joined, 'group')} with another. Copies are not new evidence, but the null counts them as "
+            "such, and p-values come out far too small (where every text stands twice, noise names a neuron in most "
+            "runs): leave them out"
+        )
+    return warnings
+
+
+def respelled(counts: Counter[str]) -> list[str]:
+    """Return a warning about groups that were joined because their names are the same."""
+    joined = counts["groups_spelled_differently"]
+    if not joined:
+        return []
+    return [
+        f"the names of {plural(joined, 'group')} differ from another's only in blanks, capitals or Unicode form: each "
+        "was joined with that group"
+    ]
 
 
 def counted(counts: Counter[str], words: Mapping[str, str]) -> list[str]:

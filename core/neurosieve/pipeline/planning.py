@@ -24,6 +24,7 @@ from neurosieve.pipeline.detecting import label_all, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
+from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_warnings
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.selection import choose_positions
@@ -73,6 +74,7 @@ def plan_run(job: Job) -> Plan:
     documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
     if not documents:
         raise no_text(counts)
+    documents = join_groups(documents, job.selection.near_duplicates, counts)
     positions = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
     neurons = len(sites) * atlas.neurons
     numbers = count_positions(documents, positions)

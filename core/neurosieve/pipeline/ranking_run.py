@@ -25,15 +25,15 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
 from neurosieve.pipeline.detecting import label_all, no_text
 from neurosieve.pipeline.job import Job
-from neurosieve.pipeline.tables import count_positions, spans_table
+from neurosieve.pipeline.tables import count_positions, spans_table, texts_table
 from neurosieve.registry import installed
 from neurosieve.runs.record import positions_hash
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
+from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import PARTS, Positions
-from neurosieve.texts.sameness import texts_table
 from neurosieve.texts.selection import choose_positions
 from neurosieve.wording import plural
 
@@ -101,10 +101,12 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
 def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Positions:
     """Return the chosen positions; `run` gains the counts, warnings and tables of the texts."""
     with run.stage("detecting"):
-        documents = label_all(job.source, job.detectors, lm, atlas.context, run.counts, run.announce)
-    if not documents:
+        labelled = label_all(job.source, job.detectors, lm, atlas.context, run.counts, run.announce)
+    if not labelled:
         raise no_text(run.counts)
     behaviours, counts = list(job.detectors), run.counts
+    with run.stage("comparing texts"):
+        documents = join_groups(labelled, job.selection.near_duplicates, counts)
     with run.stage("choosing positions"):
         positions = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
     numbers = count_positions(documents, positions)
@@ -114,7 +116,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         "positions": positions.table,
         "extra_positions": positions.extra,
         "spans": spans_table(documents, positions),
-        "texts": texts_table(positions),
+        "texts": texts_table(positions, labelled),
     }
     return positions
 

@@ -17,6 +17,7 @@ from neurosieve.pipeline.detecting import label_all
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.runs.record import positions_hash
 from neurosieve.runs.results import Result, load
+from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve.texts.tokens import LabelledDocument
@@ -140,6 +141,7 @@ def reopen(
     labelled = label_all(documents, detectors, lm, atlas.context, counts, announce or (lambda *_, **__: None))
     if not labelled:
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
+    labelled = join_groups(labelled, selection.near_duplicates, Counter())
     positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
     if positions_hash(positions.table) != result.run["hashes"]["positions"]:
         raise DataError(

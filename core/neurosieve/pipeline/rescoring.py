@@ -3,31 +3,33 @@
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from neurosieve.activations.capture import Capture, batches_at, capture
 from neurosieve.activations.reading import open_space, read_complete
-from neurosieve.data import Document, Site, Skipped, TokenizedDocument
+from neurosieve.data import Document, Site, Skipped
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.cautions import counted, not_shown
+from neurosieve.pipeline.cautions import alike, counted, not_shown
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.tables import count_positions, spans_table
 from neurosieve.runs.columns import HELDOUT, KEYS
+from neurosieve.runs.read_texts import ReadTexts
 from neurosieve.runs.record import positions_hash
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
+from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import check_documents
 from neurosieve.texts.positions import PARTS, Positions
-from neurosieve.texts.sameness import group_key, text_key
+from neurosieve.texts.sameness import canonical
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.tokens import LabelledDocument, label_document
 from neurosieve.wording import plural
@@ -46,9 +48,9 @@ def rescore(
     """Score the ranking of a run on other documents, and leave that as a run of its own in `folder`.
 
     The table `neurons` has the columns of the ranking, those that end in `_heldout` being of these documents.
-    Documents of a group that took part in the ranking are left out, however its name is spaced and capitalised, and so
-    are those whose completion has the words of one that did. Documents that the run itself held out are kept, and
-    counted: it was tested on them already.
+    Documents of a group that took part in the ranking are left out, however its name is spelled, and so are those in
+    which the model wrote the same as in one that did, or nearly (`selection.near_duplicates`). Documents that the run
+    itself held out are kept, and counted: it was tested on them already.
 
     `job` holds the choices of the run, and `origin` tells where the documents come from, for `run.json`.
 
@@ -102,9 +104,10 @@ def _new_documents(
 
     `run` gains counts, and warnings about documents that the run held out.
     """
-    ranking, held_out = (_Known.of(result, part) for part in PARTS)
+    ranking, held_out = (ReadTexts.of(result, part) for part in PARTS)
+    near_duplicates = job.selection.near_duplicates
     sound = list(check_documents(documents, run.counts))
-    other_groups = [document for document in sound if group_key(document.group) not in ranking.groups]
+    other_groups = [document for document in sound if canonical(document.group) not in ranking.groups]
     if ranked := len(sound) - len(other_groups):
         run.counts["documents_that_ranked"] = ranked
     with run.stage("detecting"):
@@ -113,13 +116,13 @@ def _new_documents(
             new = label_document(document, job.detectors, lm.tokenizer, atlas.context, run.counts)
             if new is None:
                 continue
-            if ranking.holds(new.tokens):
+            if ranking.holds(new.tokens, near_duplicates):
                 run.counts["documents_with_ranked_words"] += 1
             else:
                 labelled.append(new)
     reasons = {
         "documents_that_ranked": "documents answer problems that took part in the ranking",
-        "documents_with_ranked_words": "further documents have the very words of one that took part in it",
+        "documents_with_ranked_words": "further documents have the words of one that took part in it, or nearly",
     }
     excluded = counted(run.counts, reasons)
     if excluded and not labelled:
@@ -127,10 +130,10 @@ def _new_documents(
             f"every one of the documents took part in the ranking of `{result.folder}` ({' and '.join(excluded)}): to "
             "score them again would prove nothing; give other problems"
         )
-    repeated = [new for new in labelled if held_out.holds(new.tokens)]
+    repeated = [new for new in labelled if held_out.holds(new.tokens, near_duplicates)]
     run.counts["documents_held_out_before"] = len(repeated)
-    showing = [new for new in labelled if any(new.spans.values())]
-    if showing and all(held_out.holds(new.tokens) for new in showing):
+    showing = {new.tokens.id for new in labelled if any(new.spans.values())}
+    if showing and showing <= {new.tokens.id for new in repeated}:
         raise ConfigError(
             f"every one of the {len(showing):,} documents that show a behaviour was held out of the ranking of "
             f"`{result.folder}`, which was tested on them already: no new evidence; give other texts"
@@ -140,13 +143,13 @@ def _new_documents(
             f"{len(repeated):,} of {plural(len(labelled), 'document')} are the held-out ones of the run itself: no new "
             "evidence"
         )
-    of_known_groups = sum(group_key(new.tokens.group) in held_out.groups for new in labelled) - len(repeated)
+    of_known_groups = sum(held_out.answers_same_problem(new.tokens) for new in labelled) - len(repeated)
     if of_known_groups > 0:
         run.warnings.append(
             f"{of_known_groups:,} of {plural(len(labelled), 'document')} are other texts of problems that the run held "
             "out: new texts, but not new problems"
         )
-    return labelled, excluded
+    return join_groups(labelled, near_duplicates, run.counts), excluded
 
 
 def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], job: Job, run: Recording) -> Positions:
@@ -173,29 +176,8 @@ def _warnings(positions: Positions, excluded: Sequence[str], job: Job, run: Reco
         for name, count in groups.items()
         if count < job.settings.min_groups
     ]
+    warnings += alike(run.counts, job.selection.near_duplicates)
     return warnings + [f"{reason}, and were left out" for reason in excluded]
-
-
-class _Known(NamedTuple):
-    """What a part of a run read."""
-
-    groups: frozenset[str]
-    words: frozenset[str] | None
-    """None where the run kept none."""
-
-    @classmethod
-    def of(cls, result: Result, part: str) -> "_Known":
-        groups = frozenset(map(group_key, result.positions.group[result.positions.part == part]))
-        if "texts" not in result.tables:
-            return cls(groups, None)
-        texts = result.table("texts")
-        return cls(groups, frozenset(texts.words[texts.part == part]))
-
-    def holds(self, document: TokenizedDocument) -> bool:
-        """Return whether a document is among those that were read, by its words, or else by its group."""
-        if self.words is None:
-            return group_key(document.group) in self.groups
-        return text_key(document) in self.words
 
 
 def _joined(ranking: pd.DataFrame, scores: pd.DataFrame, behaviours: Iterable[str]) -> pd.DataFrame:

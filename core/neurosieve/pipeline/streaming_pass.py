@@ -29,6 +29,7 @@ from neurosieve.scoring.states import States
 from neurosieve.texts.intake import admit, check_majority
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.resumable import ResumableSource
+from neurosieve.texts.sameness import canonical
 from neurosieve.texts.selection import Selection, read_at, split_by_hash
 from neurosieve.texts.tokens import LabelledDocument, label_document
 
@@ -202,4 +203,4 @@ class Pass:
 
 def _number_of(group: str) -> int:
     """Return a number that stands for a group on every machine."""
-    return xxhash.xxh3_64_intdigest(group.encode()) >> 1
+    return xxhash.xxh3_64_intdigest(canonical(group).encode()) >> 1

@@ -34,14 +34,15 @@ from neurosieve.wording import plural
 
 __all__ = ["run_streaming"]
 
-_FORMAT = 2
+_FORMAT = 3
 """A checkpoint of another format is not resumed from."""
 _SHARDS_PER_WORKER = 4
 _POSITIONS = ["behaviour", "document", "group", "part", "token", "label", "start", "end", "text", "kind"]
 _NO_EVIDENCE = (
     "read in one pass that keeps no activation (`store=none`): there is no permutation null, no interval and no "
-    "verdict, and the controls are all other tokens, of any kind, so that neurons that tell words from punctuation "
-    "score high; test the best neurons in a run with a store, on texts that had no part in this one"
+    "verdict, the controls are all other tokens, of any kind, so that neurons that tell words from punctuation score "
+    "high, and texts that are (nearly) the same are not looked for; test the best neurons in a run with a store, on "
+    "texts that had no part in this one"
 )
 
 

@@ -1,4 +1,4 @@
-"""Counts of positions and the table of spans."""
+"""Counts of positions, and the tables of spans and of texts."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from neurosieve.texts.duplicates import signature
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.sameness import model_words, text_key
 from neurosieve.texts.tokens import LabelledDocument
 
-__all__ = ["count_positions", "spans_table"]
+__all__ = ["count_positions", "spans_table", "texts_table"]
 
 
 def count_positions(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
@@ -53,6 +55,23 @@ def spans_table(documents: Sequence[LabelledDocument], positions: Positions) -> 
         for span in document.spans[name]
     ]
     return pd.DataFrame(lines, columns=["behaviour", "document", "group", "part", "start", "end", "label", "text"])
+
+
+def texts_table(positions: Positions, labelled: Sequence[LabelledDocument]) -> pd.DataFrame:
+    """Return a line per document that holds a position: `document, group, part, words, minhash`.
+
+    `labelled` are the documents before their groups were joined: `group` is the name that the source gave. `words` is a
+    hash of what the model wrote, and `minhash` its MinHash, by which texts that are nearly the same are known.
+    """
+    own_group = {document.tokens.id: document.tokens.group for document in labelled}
+    part = _part_of_group(positions)
+    lines = [
+        (document.id, own_group[document.id], part[document.group], text_key(document), signature(words))
+        for document in positions.documents
+        if document.group in part
+        for words in [model_words(document)]
+    ]
+    return pd.DataFrame(lines, columns=["document", "group", "part", "words", "minhash"])
 
 
 def _part_of_group(positions: Positions) -> dict[str, str]:

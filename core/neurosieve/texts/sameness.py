@@ -1,36 +1,65 @@
-"""Which texts are the same but for their spaces: texts that took part in a ranking are not evidence for it."""
+"""When two names or two texts are the same: blanks, capitals and Unicode forms make no difference."""
 
+import dataclasses
 import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
-import pandas as pd
+import regex
 
-from neurosieve.data import TokenizedDocument
-from neurosieve.texts.positions import Positions
+from neurosieve.data import Document, TokenizedDocument
 
-__all__ = ["group_key", "text_key", "texts_table"]
+__all__ = ["canonical", "join_spellings", "model_words", "shown_names", "text_key"]
+
+_WITHOUT_WIDTH = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
+_RAISED = regex.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u207e]+")
+_LOWERED = regex.compile("[\u2080-\u208e]+")
+_TYPOGRAPHIC = str.maketrans("‘’‚‛“”„‟‐‒–—―−", "'" * 4 + '"' * 4 + "-" * 6)
 
 
-def group_key(group: str) -> str:
-    """Return a group's name without differences of spaces and capitals.
+def canonical(text: str) -> str:
+    """Return a text as it is compared: two texts are the same where this is the same.
 
-    >>> group_key("  Solve x +\\n1 = 2") == group_key("solve X + 1 = 2")
+    A run of blanks is one space, and none at either end. Characters without width, such as joiners, are left out.
+    Letters are compared without case and by compatibility (NFKC_Casefold; Unicode Standard, 3.13), except that raised
+    and lowered digits stay apart from others: 10² is not 102. Typographic quotation marks and dashes are plain ones.
+
+    >>> canonical("  Solve\\u00a0X\\u200b +\\n１ = 2²") == canonical("solve x + 1 = 2²")
     True
+    >>> canonical("10²") == canonical("102")
+    False
     """
-    return " ".join(group.split()).casefold()
+    if not text.isascii():
+        text = _WITHOUT_WIDTH.sub("", text)
+        text = _LOWERED.sub(r"_\g<0>", _RAISED.sub(r"^\g<0>", text))
+        # Folding the case can undo the form, and the form can bring capitals: twice is enough for most letters.
+        while (folded := unicodedata.normalize("NFKC", text.casefold())) != text:
+            text = folded
+        text = text.translate(_TYPOGRAPHIC)
+    return " ".join(text.casefold().split())
+
+
+def shown_names(names: Iterable[str]) -> Mapping[str, str]:
+    """Return the name that each name is shown by: of those that are the same, the first in order."""
+    ordered = sorted(set(names))
+    first: dict[str, str] = {}
+    return {name: first.setdefault(canonical(name), name) for name in ordered}
+
+
+def join_spellings(documents: Iterable[Document], counts: Counter[str]) -> list[Document]:
+    """Return the documents, with one group for all whose names are the same; `counts` gains how many were joined."""
+    documents = list(documents)
+    names = shown_names(document.group for document in documents)
+    counts["groups_spelled_differently"] += len(names) - len(set(names.values()))
+    return [dataclasses.replace(document, group=names[document.group]) for document in documents]
+
+
+def model_words(document: TokenizedDocument) -> str:
+    """Return what the model wrote of a document, in its canonical form."""
+    return canonical(document.text_of())
 
 
 def text_key(document: TokenizedDocument) -> str:
-    """Return a hash of what the model wrote in a document, without differences of spaces."""
-    words = " ".join(document.text_of().split())
-    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def texts_table(positions: Positions) -> pd.DataFrame:
-    """Return a line per document that holds a position: `document, group, part, words`, a hash of its completion."""
-    part = dict(zip(positions.table.group, positions.table.part, strict=True))
-    lines = [
-        (document.id, document.group, part[document.group], text_key(document))
-        for document in positions.documents
-        if document.group in part
-    ]
-    return pd.DataFrame(lines, columns=["document", "group", "part", "words"])
+    """Return a hash of the model's words in a document: the same for documents in which they are the same."""
+    return hashlib.sha256(model_words(document).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from neurosieve.contracts import Control
 from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
 from neurosieve.texts.positions import Positions, assemble
+from neurosieve.texts.sameness import canonical
 from neurosieve.texts.seeds import seed_of
 from neurosieve.texts.token_kinds import token_kinds
 from neurosieve.texts.tokens import LabelledDocument, token_range
@@ -42,6 +43,9 @@ class Selection:
     """Documents without the behaviour that give controls, for each document with it."""
     held_out_fraction: Annotated[float, Ge(0), Lt(1)] = 0.5
     """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
+    near_duplicates: Annotated[float, Gt(0), Le(1)] | None = 0.8
+    """How much two texts have in common to be kept in one part, with their groups: the share of their runs of five
+    words that both have (the Jaccard index), of what the model wrote. 1 joins copies alone; null looks for none."""
     extra_positions: tuple[Literal["onset", "prediction", "window", "span"], ...] = ("prediction",)
     """Additional places to read, whose scores are reported beside the ranking: `prediction`, `window`."""
     seed: Annotated[int, Ge(0)] = 0
@@ -70,7 +74,8 @@ def choose_positions(
 ) -> Positions:
     """Choose where to read, what to compare with, and what to hold out: `seed` draws the split.
 
-    A behaviour that shows nowhere is left out. How many positions were left out, and why, is added to `counts`.
+    The groups of the documents are kept together: `join_groups` comes before. A behaviour that shows nowhere is left
+    out. How many positions were left out, and why, is added to `counts`.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
@@ -89,7 +94,7 @@ def choose_positions(
         lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
     places = tuple(place for place in dict.fromkeys(selection.extra_positions) if place != selection.at)
     columns = ["place", "behaviour", "number", "token", "label"]
-    part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed)
+    part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed, counts)
     # The ranking's own positions alone decide the split: documents that only another place would add are left out.
     for place in places:
         elsewhere, ignored = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
@@ -198,6 +203,7 @@ def _split(
     behaviours: Sequence[str],
     selection: Selection,
     seed: int,
+    counts: Counter[str],
 ) -> dict[str, int]:
     """Return the part of each group, 0 or 1: the same share of every combination of behaviours is held out."""
     present = chosen[chosen.label == 1]
@@ -216,13 +222,24 @@ def _split(
                 if not 0 < sum(part[group] for group in groups) < len(groups):
                     raise DataError(
                         f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
-                        f"{100 * share:g}% of them for the replication: give more texts, or "
+                        f"{100 * share:g}% of them for the replication{_joined(counts)}: give more texts, or "
                         "`selection.held_out_fraction=0` to rank on all and replicate on none"
                     )
     return part
 
 
+def _joined(counts: Counter[str]) -> str:
+    """Return how many groups were joined, and why, where some were."""
+    names, texts = counts["groups_spelled_differently"], counts["groups_with_texts_alike"]
+    reasons = [f"{plural(names, 'group')} had the name of another"] if names else []
+    reasons += [f"{plural(texts, 'group')} had the same text as another, or nearly"] if texts else []
+    return f" ({' and '.join(reasons)}, and joined it)" if reasons else ""
+
+
 def split_by_hash(group: str, seed: int, share: float) -> int:
-    """Return the part of a group by chance alone, 0 or 1: for groups that are not known beforehand."""
+    """Return the part of a group by chance alone, 0 or 1: for groups that are not known beforehand.
+
+    Groups whose names are the same are in one part.
+    """
     # The word is part of the hash: another word would give another split.
-    return int(seed_of(seed, "dealt", group) < share * 2**64)
+    return int(seed_of(seed, "dealt", canonical(group)) < share * 2**64)

@@ -14,6 +14,7 @@ from neurosieve.errors import ConfigError, DataError
 from neurosieve.fields import check_fields
 from neurosieve.registry import failures_of
 from neurosieve.texts.intake import admit, check_documents
+from neurosieve.texts.sameness import join_spellings
 from neurosieve.wording import plural
 
 __all__ = [
@@ -168,7 +169,7 @@ def count_empty(empty: Mapping[Scope, bool], counts: Counter[str]) -> None:
 def detect_all(
     documents: Iterable[Document | Skipped], detectors: Detectors, counts: Counter[str], announce: Callable[..., None]
 ) -> list[DetectedDocument]:
-    """Return every document with its spans, as `detect_each` yields them.
+    """Return every document with its spans, as `detect_each` yields them, in one group where the names are the same.
 
     Raises:
         DataError: there is no document, or one is not sound, or a detector found a span that is not in the text.
@@ -176,7 +177,8 @@ def detect_all(
     detected = list(detect_each(documents, detectors, counts, announce))
     if not detected:
         raise DataError("the source gave no document: check its path and the fields that it reads")
-    return detected
+    documents = join_spellings((result.document for result in detected), counts)
+    return [result._replace(document=document) for result, document in zip(detected, documents, strict=True)]
 
 
 def spans_table(detected: Sequence[DetectedDocument], around: int) -> pd.DataFrame:
