@@ -63,14 +63,17 @@ def _plugin(wanted: str, settings: Sequence[str]) -> tuple[str, Any]:
     from yaml import YAMLError
 
     from neurosieve.config.configuration import as_object
-    from neurosieve.errors import ConfigError, nearest
-    from neurosieve.registry import installed
+    from neurosieve.errors import ConfigError, PluginError, nearest
+    from neurosieve.registry import KINDS, installed
 
     kind, _, name = wanted.rpartition("/")
     entries = [entry for entry in installed() if entry.name == name and kind in ("", entry.kind)]
+    for refused in ([kind] if kind in KINDS else KINDS if not kind else ()):
+        if message := installed().refusal(refused, name):
+            raise PluginError(message)
     if not entries:
         known = {key for entry in installed() for key in (entry.name, f"{entry.kind}/{entry.name}")}
-        raise ConfigError(f"there is no plugin `{wanted}`: {nearest(wanted, known)}")
+        raise ConfigError(f"there is no plugin `{wanted}`: {nearest(wanted, known)}{installed().left_out()}")
     if len(entries) > 1:
         raise ConfigError(f"there are {' and '.join(f'`{entry.kind}/{entry.name}`' for entry in entries)}: say which")
     [entry] = entries

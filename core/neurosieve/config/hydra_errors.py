@@ -12,8 +12,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
+from neurosieve.config.configuration import PLURAL
 from neurosieve.config.renamed_keys import new_name
-from neurosieve.errors import ConfigError, StoreError, nearest, refusal
+from neurosieve.errors import ConfigError, PluginError, StoreError, nearest, refusal
+from neurosieve.registry import installed
 
 __all__ = ["explained"]
 
@@ -28,8 +30,11 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         if not group:
             advice = f"take `neurosieve {command}` without --config-name"
             raise ConfigError(f"there is no config `{choice}`: {advice}") from error
-        options = error.options or options_of(command, group)
-        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
+        kind = next((kind for kind, plural in PLURAL.items() if plural == group), group)
+        if message := installed().refusal(kind, choice):
+            raise PluginError(message) from error
+        hint = nearest(choice, error.options or options_of(command, group)) + installed().left_out()
+        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {hint}") from error
     except OverrideParseException as error:
         raise ConfigError(
             f"`{error.override}` is not understood: quote a value that holds `=`, commas or brackets twice, as in "
@@ -62,6 +67,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             raise
         options = ", ".join(options_of(command, nulls[0].partition("@")[0]))
         raise ConfigError(f"`{nulls[0]}` is null, where one must be chosen: there are: {options}") from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
         # Hydra's own: it reads config files, and writes nothing but the run folder. A job's errors have their cause.
         if str(error.filename).endswith((".yaml", ".yml")) and Path(error.filename).exists():
