@@ -36,8 +36,8 @@ def announced_answer(completion: str, thought_end: str) -> str:
     r"""Return the last answer that words or marks announce; "" where there is none.
 
     It is looked for after the thought's end, or, in a completion that ends no thought, in its last line: what a thought
-    says on its way does not count. Where nothing is announced, it is the last line if that is nothing but a number, a
-    formula or bold text; or the last number in bold in it.
+    says on its way does not count. Where nothing is announced, it is what stands in bold in the last line; or the whole
+    last line if that is a number or a formula, and the thought has ended.
 
     >>> announced_answer(r"I add. </think> The answer is 41. No: **Answer:** \(42\).", "</think>")
     '42'
@@ -45,10 +45,12 @@ def announced_answer(completion: str, thought_end: str) -> str:
     closing = _closing(completion, thought_end)
     for head in reversed(list(_HEAD.finditer(closing))):
         following = closing[head.end() :].lstrip()
-        if answer := _value(following.partition("|")[0] if head[0].endswith("|") else following):
+        answer = _value(following.partition("|")[0] if head[0].endswith("|") else following)
+        if re.search(r"\w", answer):
             return answer
     last = closing.rpartition("\n")[2].strip()
-    if _ALONE.fullmatch(last):
+    whole = thought_end in completion or closing == completion.strip()
+    if _ALONE.fullmatch(last) and (whole or last.startswith("**")):
         return bare(last)
     bold = _BOLD.findall(last)
     return bare(bold[-1]) if bold else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from neurosieve import NO_ANSWER, ConfigError, Grader, Verdict
 from neurosieve_plugins.graders.announced import announced_answer, bare
 from neurosieve_plugins.graders.boxes import begins_a_box, boxes, normalised, truths
-from neurosieve_plugins.graders.numbers import same_number
+from neurosieve_plugins.graders.numbers import numbers_said, same_number
 
 __all__ = ["Boxed"]
 
@@ -14,10 +14,11 @@ __all__ = ["Boxed"]
 class Boxed(Grader):
     r"""Right if any boxed answer is written as the right one is, but for case and spaces: the founding notebook's rule.
 
-    `\dfrac{3}{4}` and `0.75` are two answers here; the grader `math_verify` takes them as equal. Where nothing is
-    boxed, the answer is the last one that is announced, as in `#### 42`, `Answer: 42` or `The answer is \(42\).`: after
-    the thought's end, or in the last line of a completion without one. It is right too if it is the same number, with
-    or without a unit. A completion without an answer has no verdict; one whose box is never closed is wrong.
+    `\dfrac{3}{4}` and `0.75` are two answers here; the grader `math_verify` takes them as equal. Where neither the right
+    answer nor one of the completion is boxed, the completion's is the last one that it announces, as in `#### 42`,
+    `Answer: 42` or `The answer is \(42\).`: after the thought's end, or in the last line of a completion without one.
+    It is right too if it is the same number, with or without a unit. A completion without an answer has no verdict; one
+    whose box is never closed is wrong.
 
     >>> Boxed().grade(r"So it is \boxed{X + 1}.", r"Hence $\boxed{x+1}$.")
     Verdict(right=True, answer='X + 1', reason='', unanswered=False)
@@ -42,10 +43,12 @@ class Boxed(Grader):
             return Verdict(bool(matching), next(iter([*matching, *reversed(given)])))
         if begins_a_box(completion):
             return Verdict(False)
-        if not (announced := announced_answer(completion, self.thought_end)):
+        announced = "" if boxes(truth) else announced_answer(completion, self.thought_end)
+        if not announced:
             return NO_ANSWER
-        same = any(
-            normalised(announced) == normalised(bare(answer)) or same_number(announced, bare(answer))
-            for answer in right
-        )
-        return Verdict(same, announced)
+        if normalised(announced) in {normalised(bare(answer)) for answer in right}:
+            return Verdict(True, announced)
+        numbers = numbers_said(announced)
+        if len(numbers) > 1:
+            return Verdict(None, announced, "the answer is a sentence with several numbers")
+        return Verdict(any(same_number(numbers[0], bare(answer)) for answer in right), announced)

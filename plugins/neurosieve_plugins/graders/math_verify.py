@@ -7,7 +7,7 @@ from pathlib import Path
 from neurosieve import NO_ANSWER, ConfigError, Grader, Verdict
 from neurosieve_plugins.graders.announced import announced_answer, bare
 from neurosieve_plugins.graders.boxes import begins_a_box, in_a_row, normalised, truths
-from neurosieve_plugins.graders.numbers import same_number
+from neurosieve_plugins.graders.numbers import numbers_said, same_number
 from neurosieve_plugins.graders.subprocess_script import SilentError, Subprocess
 
 __all__ = ["MathVerify"]
@@ -55,8 +55,12 @@ class MathVerify(Grader):
             return NO_ANSWER
         given, known = _unwrapped(bare(answer)), [_unwrapped(bare(known)) for known in right]
         same = normalised(given) in map(normalised, known)
-        if not boxed:  # The library reads no unit in words.
-            same = same or any(same_number(given, number) for number in known)
+        if not boxed and not same:  # The library reads no unit in words, and takes any number of a sentence.
+            numbers = numbers_said(given)
+            if len(numbers) > 1:
+                return Verdict(None, answer, "the answer is a sentence with several numbers")
+            given = numbers[0]
+            same = any(same_number(given, number) for number in known)
         # As mathematics `listen` and `silent` would be the same product of six symbols.
         if same or any(_WORDS.fullmatch(words) for words in known):
             return Verdict(same, answer)

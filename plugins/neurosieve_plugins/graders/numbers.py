@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-__all__ = ["Number", "number", "same_number"]
+__all__ = ["Number", "number", "numbers_said", "same_number"]
 
 _THIN = "\u00a0\u2009\u202f"
 _GAPS = re.compile(rf"(?<=\d)(?:,|\{{,\}}|\\[,!]|,\\!|[{_THIN}_'])(?=\d{{3}}(?!\d))")
@@ -21,6 +21,10 @@ _UNIT = re.compile(
 """What may stand behind a number. One letter close behind it is a factor, as in `2x`; two are a unit, as in `5cm`."""
 _SCALE = re.compile(r"\b(?:hundred|thousand|[mb]illion|trillion|dozen)", re.IGNORECASE)
 _TEXT = re.compile(r"\\{1,2}(?:text|textbf|textit|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
+
+
+_NAMED = re.compile(r"\\?[A-Za-z]\w?\s*=\s*")
+_SAID = re.compile(r"(?<![\w.,/])[-+−]?(?:\\?[$£€])?\d[\d,]*(?:\.\d+)?(?:\s?/\s?\d+)?(?![\w/])")
 
 
 class Number(NamedTuple):
@@ -59,3 +63,18 @@ def same_number(given: str, right: str) -> bool:
     if first is None or second is None or first.value != second.value:
         return False
     return first.unit == second.unit or not (first.unit and second.unit)
+
+
+def numbers_said(answer: str) -> list[str]:
+    """Return the number that an answer says, with a name before it or within a sentence; several where it says several.
+
+    An answer that is no sentence, such as a formula or one word, is returned as it is.
+
+    >>> numbers_said("x = 5"), numbers_said("There are 23 parrots."), numbers_said("8 of them cost $750 each")
+    (['5'], ['23'], ['8', '$750'])
+    """
+    answer = _NAMED.sub("", answer, count=1) if _NAMED.match(answer) else answer
+    words = re.findall(r"(?<![\\\w])[^\W\d_]{2,}", answer)
+    if number(answer) is not None or len(words) < 3:
+        return [answer]
+    return _SAID.findall(answer) or [answer]

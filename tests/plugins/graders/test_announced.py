@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosieve_plugins.graders.announced import announced_answer, bare
-from neurosieve_plugins.graders.numbers import number, same_number
+from neurosieve_plugins.graders.numbers import number, numbers_said, same_number
 
 END = "</think>"
 ANNOUNCED = {
@@ -30,8 +30,9 @@ ANNOUNCED = {
     "in a table": ("</think>\n| step | 40 |\n| **Answer** | 42 |", "42"),
     "a word": ("Answer: Monday.", "Monday"),
     "a formula": ("The answer is therefore x = 5.", "x = 5"),
-    "a last line that is a number": ("I add.\n-5", "-5"),
-    "a last line that is a formula": ("I add.\n\\[ 42 \\]", "42"),
+    "a last line that is a number": ("I add.</think>So:\n-5", "-5"),
+    "a last line that is a formula": ("I add.</think>So:\n\\[ 42 \\]", "42"),
+    "a last line in bold": ("I add.\n**-5**", "-5"),
     "in bold in the last line": ("Therefore, she pays **$18** per day.", "$18"),
     "the last of several": (r"x</think>The answer is 41. No, the answer is 42.", "42"),
     "the last of several, of two kinds": ("x</think>#### 41\nAnswer: 42", "42"),
@@ -46,6 +47,9 @@ NOTHING = {
     "no answer": "I cannot answer this question: the sum is 5",
     "what the answer is not": "The answer is not 5.",
     "the word alone": "The answer",
+    "a list that was cut off": "I go through the cases:\n1.",
+    "a formula on the way": "So we have\n\\( x^2 = 9 \\)",
+    "a formula that was cut off": "x</think>**Final Answer:**\n\\",
     "before the last line of a thought": "The answer is 7? Let me see.\nNow",
 }
 
@@ -121,6 +125,22 @@ def test_a_number_is_the_same_however_it_is_written(first, second):
 def test_another_number_is_not_the_same(first, second):
     assert not same_number(first, second)
     assert not same_number(second, first)
+
+
+SAID = {
+    "x = 5": ["5"],
+    "There are 23 parrots on the island": ["23"],
+    "8 customers would buy what costs $750": ["8", "$750"],
+    "42 apples": ["42 apples"],
+    r"\frac{1}{2} x + 3": [r"\frac{1}{2} x + 3"],
+    "none of the given numbers": ["none of the given numbers"],
+    "The ratio of both is -1/4": ["-1/4"],
+}
+
+
+@pytest.mark.parametrize(("answer", "numbers"), SAID.items())
+def test_a_sentence_says_one_number_or_several(answer, numbers):
+    assert numbers_said(answer) == numbers
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**12), max_value=10**12))

@@ -23,6 +23,9 @@ CASES = {
     "announced before a box that is cut off": (r"Answer: 7 \boxed{\frac{", "7", False),
     "with a unit": ("The answer is 18 dollars.", "18", True),
     "with another unit": ("The answer is 5 m.", "5 cm", False),
+    "in a sentence": ("</think>**Answer:** There are 23 parrots on it.", "23", True),
+    "in a sentence with several numbers": ("</think>Answer: Of 48 parrots there are 23 left.", "23", None),
+    "announced where the right answer is boxed": ("Answer: 7", r"We get $\boxed{7}$.", None),
     "words": ("**Answer:** Monday.", "monday", True),
     "cut off": (r"\boxed{\frac{3}{4}", r"\frac{3}{4}", False),
 }
