@@ -32,8 +32,6 @@ __all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "failures_of", "
 
 TARGET = "_target_"
 """The key of a config node that says what it builds: `<kind>/<name>`."""
-BUNDLED = "neurosieve_plugins"
-"""The module of the plugins that come with this package."""
 
 _CONTRACTS = (Source, Detector, Control, Scorer, Problems, Grader, Intervention, Executor, Report)
 KINDS: Mapping[str, type] = MappingProxyType({contract.__name__.lower(): contract for contract in _CONTRACTS})
@@ -227,7 +225,7 @@ def installed() -> Registry:
                 f"the plugin package `{name}` cannot be imported ({type(error).__name__}: {error}): "
                 f"mend it, or `pip uninstall {name}`"
             )
-            if entry_point.value == BUNDLED:
+            if name == __name__.partition(".")[0]:
                 raise PluginError(message) from error
             faults[f"{name}:{entry_point.name}"] = message
     return Registry(modules, faults)

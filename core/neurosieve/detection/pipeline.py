@@ -18,6 +18,7 @@ from neurosieve.errors import ConfigError
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.spans import Detect, DetectedDocument, check_detectors, detect_all, phrases_table, spans_table
 from neurosieve.wording import plural
 
@@ -56,6 +57,7 @@ def detect_spans(
             for name, number in numbers.items()
             if not number["spans"]
         ]
+        run.warnings += coverage_warnings(detected)
         if run.counts["documents_empty"]:
             run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
         run.record |= {

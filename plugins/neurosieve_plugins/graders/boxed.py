@@ -14,11 +14,11 @@ __all__ = ["Boxed"]
 class Boxed(Grader):
     r"""Right if any boxed answer is written as the right one is, but for case and spaces: the founding notebook's rule.
 
-    `\dfrac{3}{4}` and `0.75` are two answers here; the grader `math_verify` takes them as equal. Where neither the right
-    answer nor one of the completion is boxed, the completion's is the last one that it announces, as in `#### 42`,
-    `Answer: 42` or `The answer is \(42\).`: after the thought's end, or in the last line of a completion without one.
-    It is right too if it is the same number, with or without a unit. A completion without an answer has no verdict; one
-    whose box is never closed is wrong.
+    `\dfrac{3}{4}` and `0.75` are two answers here; the grader `math_verify` takes them as equal. Where neither the
+    right answer nor one of the completion is boxed, the completion's is the last one that it announces, as in
+    `#### 42`, `Answer: 42` or `The answer is \(42\).`: after the thought's end, or in the last line of a completion
+    without one. It is right too if it is the same number, with or without a unit. A completion without an answer has no
+    verdict; one whose box is never closed is wrong.
 
     >>> Boxed().grade(r"So it is \boxed{X + 1}.", r"Hence $\boxed{x+1}$.")
     Verdict(right=True, answer='X + 1', reason='', unanswered=False)
