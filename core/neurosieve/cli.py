@@ -63,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not isinstance(error, NeurosieveError | OSError):
             from neurosieve.terminal.unexpected import unexpected
 
-            message, _, whole = unexpected(error).partition("\n")
-            print(f"neurosieve: {visible(message)}", *([whole] if whole else []), sep="\n", file=sys.stderr)
+            print(f"neurosieve: {unexpected(error)}", file=sys.stderr)
             sys.exit(1)
         # An OSError that comes here is the file system's: a full disk, a folder that cannot be written.
         message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else str(error)

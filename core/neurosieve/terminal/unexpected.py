@@ -5,6 +5,8 @@ import tempfile
 import traceback
 from pathlib import Path
 
+from neurosieve.wording import visible
+
 __all__ = ["unexpected"]
 
 _CORE = Path(__file__).parents[1]
@@ -13,7 +15,7 @@ _CORE = Path(__file__).parents[1]
 def unexpected(error: Exception) -> str:
     """Return a message about an error that is a bug, here, in a plugin or in a library; its traceback goes to a file.
 
-    The traceback is in the message itself where no file can be written.
+    It shows control characters, and obeys none. The traceback is in the message itself where no file can be written.
     """
     frames = traceback.extract_tb(error.__traceback__)
     where = f", in `{frames[-1].name}`, {_place(frames[-1])}" if frames else ""
@@ -26,13 +28,11 @@ def unexpected(error: Exception) -> str:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
             out.write(whole)
     except OSError:
-        kept = f"its traceback could not be written to a file:\n{whole}"
+        kept = "its traceback could not be written to a file:\n" + "\n".join(map(visible, whole.splitlines()))
     else:
         kept = f"the traceback is in `{file}` (HYDRA_FULL_ERROR=1 prints it)"
-    return (
-        f"an unexpected error, {type(error).__name__}: {str(error) or 'no message'}{where}. This is a bug in "
-        f"neurosieve, a plugin or a library. Please report it: {kept}"
-    )
+    what = visible(f"{type(error).__name__}: {str(error) or 'no message'}{where}")
+    return f"an unexpected error, {what}. This is a bug in neurosieve, a plugin or a library. Please report it: {kept}"
 
 
 def _place(frame: traceback.FrameSummary) -> str:
