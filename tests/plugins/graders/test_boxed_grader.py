@@ -69,6 +69,6 @@ def notebooks_rule(text, solution):
 @pytest.mark.parametrize(("name", "right"), [("t=0.4_mnt=1500", 13), ("t=0.6_mnt=1500", 233)])
 def test_it_finds_right_what_the_founding_notebook_found_right(name, right, founding):
     pairs = founding(name)
-    verdicts = [Boxed().grade(*pair).right for pair in pairs]
+    verdicts = [Boxed().grade(*pair).right is True for pair in pairs]
     assert verdicts == [notebooks_rule(*pair) for pair in pairs]
     assert verdicts.count(True) == right
