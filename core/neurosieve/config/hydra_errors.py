@@ -33,8 +33,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         kind = next((kind for kind, plural in PLURAL.items() if plural == group), group)
         if message := installed().refusal(kind, choice):
             raise PluginError(message) from error
-        hint = nearest(choice, error.options or options_of(command, group)) + installed().left_out()
-        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {hint}") from error
+        nearby = nearest(choice, error.options or options_of(command, group)) + installed().left_out()
+        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearby}") from error
     except OverrideParseException as error:
         raise ConfigError(
             f"`{error.override}` is not understood: quote a value that holds `=`, commas or brackets twice, as in "
@@ -65,8 +65,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         nulls = [given.partition("=")[0] for given in arguments if re.fullmatch(r"[\w@/.]+=(null|Null|NULL|~)", given)]
         if not nulls or "Config group override must be" not in str(error):
             raise
-        options = ", ".join(options_of(command, nulls[0].partition("@")[0]))
-        raise ConfigError(f"`{nulls[0]}` is null, where one must be chosen: there are: {options}") from error
+        names = ", ".join(options_of(command, nulls[0].partition("@")[0]))
+        raise ConfigError(f"`{nulls[0]}` is null, where one must be chosen: there are: {names}") from error
     except BrokenPipeError:
         raise
     except OSError as error:
