@@ -20,6 +20,7 @@ from .contracts import Report as Report
 from .contracts import Scorer as Scorer
 from .contracts import Source as Source
 from .contracts import Statistic as Statistic
+from .data import NO_ANSWER as NO_ANSWER
 from .data import Assumption as Assumption
 from .data import Batch as Batch
 from .data import Contrast as Contrast

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from neurosieve.errors import NeurosieveError, nearest, refusal
 from neurosieve.gc_pause import without_gc
+from neurosieve.terminal.streams import is_closed, leave_closed_pipe, make_printable
 from neurosieve.wording import visible
 
 __all__ = ["main"]
@@ -45,8 +46,32 @@ start here:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a mistake of the user ends with one message and exit code 2."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    """Run the command line. A mistake of the user ends with one message and exit code 2, a bug with one and code 1."""
+    make_printable()
+    try:
+        _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        message = "interrupted; what was captured is in the store, and the same command goes on from there"
+        print(f"neurosieve: {message}", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and is_closed():
+            leave_closed_pipe()
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra shows tracebacks under this variable, and so do we.
+            raise
+        if not isinstance(error, NeurosieveError | OSError):
+            from neurosieve.terminal.unexpected import unexpected
+
+            print(f"neurosieve: {unexpected(error)}", file=sys.stderr)
+            sys.exit(1)
+        # An OSError that comes here is the file system's: a full disk, a folder that cannot be written.
+        message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else str(error)
+        print(f"neurosieve: {visible(message)}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _run(given: Sequence[str]) -> None:
     name, rest = (given[0], given[1:]) if given else ("--help", [])
     if name in ("--help", "-h", "help"):
         print(_HELP.format(commands="\n".join(f"  {command:<10}{what}" for command, what in COMMANDS.items())))
@@ -56,21 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     # Of what it is given, Arrow's own allocator keeps more than texts take.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    try:
-        if name not in COMMANDS:
-            raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")
-        with without_gc():
-            command = import_module(f"neurosieve.commands.{name}")
-        gc.freeze()  # What was imported stays, and need not be looked through.
-        command.main(rest)
-    except KeyboardInterrupt:
-        message = "interrupted; what was captured is in the store, and the same command goes on from there"
-        print(f"neurosieve: {message}", file=sys.stderr)
-        sys.exit(130)
-    except (NeurosieveError, OSError) as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra shows tracebacks under this variable, and so do we.
-            raise
-        # An OSError that comes here is the file system's: a full disk, a folder that cannot be written.
-        message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else str(error)
-        print(f"neurosieve: {visible(message)}", file=sys.stderr)
-        sys.exit(2)
+    if name not in COMMANDS:
+        raise NeurosieveError(f"there is no command `{name}`: {nearest(name, COMMANDS)}")
+    with without_gc():
+        command = import_module(f"neurosieve.commands.{name}")
+    gc.freeze()  # What was imported stays, and need not be looked through.
+    command.main(rest)

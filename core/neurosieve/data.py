@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor
 
 __all__ = [
+    "NO_ANSWER",
     "ROLES_OF",
     "Assumption",
     "Batch",
@@ -218,11 +219,17 @@ class Verdict(NamedTuple):
     """A grader's judgement of a completion."""
 
     right: bool | None
-    """None where the grader failed, which is counted separately and never as wrong."""
+    """None where there is no verdict: the grader failed, or found no answer, which is not yet a wrong one."""
     answer: str = ""
     """The answer in the completion."""
     reason: str = ""
     """Why there is no verdict."""
+    unanswered: bool = False
+    """Whether no answer was found in the completion; `right` is None then."""
+
+
+NO_ANSWER = Verdict(None, reason="no answer was found", unanswered=True)
+"""The judgement of a completion in which a grader finds no answer: cut off, or given in a form that it cannot read."""
 
 
 class Neuron(NamedTuple):

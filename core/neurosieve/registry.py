@@ -1,9 +1,10 @@
-"""The installed plugins. A faulty plugin stops the program, with the name of the distribution at fault."""
+"""The installed plugins. A faulty one is left out with a warning; who asks for it is refused, and told why."""
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from neurosieve.contracts import (
     _Shard,
 )
 from neurosieve.errors import ConfigError, DataError, NeurosieveError, PluginError, nearest, refusal
+from neurosieve.wording import visible
 
 __all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "failures_of", "installed"]
 
@@ -51,47 +53,95 @@ class Plugin(NamedTuple):
 
 
 class Registry:
-    """The plugins of some modules, checked.
+    """The plugins of some modules, checked. What is faulty is left out, with a warning that names where it comes from.
 
-    Raises:
-        PluginError: a module breaks the contract; the message names where it comes from.
+    A plugin package that nobody asked for stops no command. A name that is faulty, or that two packages claim, is
+    refused where it is asked for.
     """
 
-    def __init__(self, modules: Mapping[str, object]) -> None:
+    def __init__(self, modules: Mapping[str, object], faults: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Collect the plugins of modules, by origin; `faults` says which others could not be imported, and why."""
+        self.warnings: list[str] = []
+        """What is faulty among the installed plugins, and was left out."""
+        self._faults: dict[str, str] = {}
+        self._refused: dict[tuple[str, str], str] = {}
+        self._silenced: set[tuple[str, str]] = set()
         self.manager = pluggy.PluginManager("neurosieve")
         self.manager.add_hookspecs(hookspecs)
+        for origin, message in faults.items():
+            self._leave_out(origin, message)
         for origin, module in modules.items():
             try:
                 self.manager.register(module, name=origin)
             except (pluggy.PluginValidationError, ValueError) as error:
-                raise PluginError(f"the plugin package `{origin}` cannot be plugged in: {error}") from error
-        try:
-            self.manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            at_fault = self.manager.get_name(error.plugin) or repr(error.plugin)
-            known = (name for name, _ in inspect.getmembers(hookspecs) if name.islower() and name != "hookspec")
-            hint = nearest(str(error).partition("'")[2].partition("'")[0], known)
-            raise PluginError(
-                f"the plugin package `{at_fault}` implements a hook that there is not: {error}; {hint}"
-            ) from error
-        self._plugins = {kind: self._collect(kind) for kind in KINDS}
+                if self.manager.has_plugin(origin):
+                    self.manager.unregister(name=origin)
+                self._leave_out(origin, f"the plugin package `{origin}` cannot be plugged in: {error}")
+        self._leave_out_unknown_hooks()
+        # All of them first: of a package that turns out to be faulty, nothing stays.
+        registered = {kind: list(self._returned(f"register_{kind.removesuffix('s')}s", Mapping)) for kind in KINDS}
+        paths = list(self._returned("config_search_path", Iterable))
+        self._plugins = {kind: self._collect(kind, registered[kind]) for kind in KINDS}
+        self._search_path = [(origin, path) for origin, found in paths for path in found if origin not in self._faults]
 
-    def _collect(self, kind: str) -> dict[str, Plugin]:
+    def _leave_out(self, origin: str, message: str) -> None:
+        self._faults[origin] = message
+        self._warn(f"{message}; it was left out")
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+            with suppress(OSError):  # Standard error may be a pipe that was closed; runs record the warning too.
+                print(f"neurosieve: warning: {visible(warning)}", file=sys.stderr)
+
+    def _leave_out_unknown_hooks(self) -> None:
+        while True:
+            try:
+                return self.manager.check_pending()
+            except pluggy.PluginValidationError as error:
+                origin = self.manager.get_name(error.plugin) or repr(error.plugin)
+                self.manager.unregister(error.plugin)
+                known = (name for name, _ in inspect.getmembers(hookspecs) if name.islower() and name != "hookspec")
+                hint = nearest(str(error).partition("'")[2].partition("'")[0], known)
+                self._leave_out(
+                    origin, f"the plugin package `{origin}` implements a hook that there is not: {error}; {hint}"
+                )
+
+    def _returned(self, hook: str, wanted: type) -> Iterator[tuple[str, Any]]:
+        """Yield what each plugin package returns for a hook; one that raises, or returns something else, is out."""
+        implementations: list[Any] = getattr(self.manager.hook, hook).get_hookimpls()
+        for implementation in implementations:
+            origin, returned = implementation.plugin_name, None
+            try:
+                returned = implementation.function()
+            except Exception as error:
+                failure = f"`{hook}` of the plugin package `{origin}` failed ({type(error).__name__}: {error})"
+                self._leave_out(origin, f"{failure}: mend it, or `pip uninstall {origin}`")
+                continue
+            if isinstance(returned, wanted) and not isinstance(returned, str):
+                yield origin, returned
+            else:
+                what = "dict of names and classes" if wanted is Mapping else "list of paths"
+                self._leave_out(origin, f"`{hook}` of `{origin}` returned {returned!r}: return a {what}")
+
+    def _collect(self, kind: str, registered: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Plugin]:
         plugins: dict[str, Plugin] = {}
-        hook = f"register_{kind.removesuffix('s')}s"
-        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
-            origin = implementation.plugin_name
-            registered = implementation.function()
-            if not isinstance(registered, Mapping):
-                raise PluginError(f"`{hook}` of `{origin}` returned {registered!r}: return a dict of names and classes")
-            for name, cls in registered.items():
-                _check(kind, name, cls, origin)
-                if name in plugins:
-                    raise PluginError(
-                        f"the {kind} `{name}` is registered by both `{plugins[name].origin}` and `{origin}`: "
-                        "uninstall one, or rename it"
-                    )
+        faulty: dict[str, str] = {}
+        named = ((origin, name, cls) for origin, classes in registered for name, cls in classes.items())
+        for origin, name, cls in named:
+            if origin in self._faults:
+                continue
+            if problem := _problem(kind, cls):
+                faulty[name] = f"the {kind} `{name}` of `{origin}` {problem}"
+                self._warn(f"{faulty[name]}; it was left out")
+            elif name in plugins:
+                both = f"`{plugins[name].origin}` and `{origin}`"
+                clash = f"the {kind} `{name}` is registered by both {both}: uninstall one, or rename it"
+                self._refused[kind, name] = clash
+                self._warn(f"{clash}; until then `{name}` cannot be chosen")
+            else:
                 plugins[name] = Plugin(kind, name, cls, origin)
+        self._refused |= {(kind, name): message for name, message in faulty.items() if name not in plugins}
         return dict(sorted(plugins.items()))
 
     def __iter__(self) -> Iterator[Plugin]:
@@ -101,33 +151,56 @@ class Registry:
         """Return a plugin by kind and name.
 
         Raises:
-            ConfigError: there is none; the message gives the nearest names.
+            ConfigError: there is none; the message gives the nearest names, and the packages that could not be used.
+            PluginError: the plugin of this name is faulty, or two packages have one.
         """
+        if message := self._refused.get((kind, name)):
+            raise PluginError(message)
         if name not in self._plugins[kind]:
-            raise ConfigError(f"there is no {kind} `{name}`: {nearest(name, self._plugins[kind])}")
+            hint = nearest(name, self._plugins[kind])
+            raise ConfigError(f"there is no {kind} `{name}`: {hint}{self.left_out()}")
         return self._plugins[kind][name]
+
+    def refusal(self, kind: str, name: str) -> str:
+        """Return why a name cannot be chosen, faulty or claimed twice as it is; "" where nothing is wrong with it."""
+        return self._refused.get((kind, name), "")
+
+    def left_out(self) -> str:
+        """Return the end of a message about a name that there is not: the packages that may have it, left out."""
+        return "".join(f"; it may be in a package that was left out: {message}" for message in self._faults.values())
 
     def search_path(self) -> list[tuple[str, str]]:
         """Return the origin and path of every Hydra config folder that a plugin package brings."""
-        implementations: list[Any] = self.manager.hook.config_search_path.get_hookimpls()
-        return [(hook.plugin_name, path) for hook in implementations for path in hook.function()]
+        return self._search_path
 
     def announce(self, hook: str, **event: Any) -> None:
-        """Tell every plugin that listens to `hook`."""
-        getattr(self.manager.hook, hook)(**event)
+        """Tell every plugin that listens to `hook`. One that raises hears no more of it, and a warning says so."""
+        # The last that was registered hears it first, as pluggy has it.
+        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            origin = implementation.plugin_name
+            if (origin, hook) in self._silenced:
+                continue
+            try:
+                implementation.function(*(event[name] for name in implementation.argnames))
+            except Exception as error:
+                # A listener has no part in the results: it must not cost a run of hours.
+                self._silenced.add((origin, hook))
+                self._warn(
+                    f"`{hook}` of the plugin package `{origin}` failed ({type(error).__name__}: {error}): it only "
+                    "listens, so the run went on without it"
+                )
 
 
-def _check(kind: str, name: str, cls: object, origin: str) -> None:
+def _problem(kind: str, cls: object) -> str:
+    """Return how a class breaks the contract of its kind; "" if it keeps it."""
     contract = KINDS[kind]
     if not (isinstance(cls, type) and issubclass(cls, contract)):
-        problem = f"is not a `neurosieve.{contract.__name__}`: derive it from that class"
-    elif not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
-        problem = "is not a frozen dataclass: decorate it with `@dataclass(frozen=True)`"
-    elif inspect.isabstract(cls):
-        problem = f"lacks {', '.join(sorted(cls.__abstractmethods__))}"
-    else:
-        return
-    raise PluginError(f"the {kind} `{name}` of `{origin}` {problem}")
+        return f"is not a `neurosieve.{contract.__name__}`: derive it from that class"
+    if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        return "is not a frozen dataclass: decorate it with `@dataclass(frozen=True)`"
+    if inspect.isabstract(cls):
+        return f"lacks {', '.join(sorted(cls.__abstractmethods__))}"
+    return ""
 
 
 def _origin(entry_point: EntryPoint) -> str:
@@ -136,18 +209,26 @@ def _origin(entry_point: EntryPoint) -> str:
 
 @cache
 def installed() -> Registry:
-    """Return the plugins of every installed distribution with an entry point in the group `neurosieve`."""
+    """Return the plugins of every installed distribution with an entry point in the group `neurosieve`.
+
+    Raises:
+        PluginError: the bundled plugins cannot be imported: without them there is nothing to do.
+    """
     modules: dict[str, object] = {}
+    faults: dict[str, str] = {}
     for entry_point in sorted(entry_points(group="neurosieve"), key=lambda point: (_origin(point), point.name)):
         name = _origin(entry_point)
         try:  # A distribution may have several entry points: pluggy wants a name of its own for each.
             modules[name if name not in modules else f"{name}:{entry_point.name}"] = entry_point.load()
-        except Exception as error:
-            raise PluginError(
+        except (Exception, SystemExit) as error:  # A module can do anything as it is imported, exit too.
+            message = (
                 f"the plugin package `{name}` cannot be imported ({type(error).__name__}: {error}): "
                 f"mend it, or `pip uninstall {name}`"
-            ) from error
-    return Registry(modules)
+            )
+            if name == __name__.partition(".")[0]:
+                raise PluginError(message) from error
+            faults[f"{name}:{entry_point.name}"] = message
+    return Registry(modules, faults)
 
 
 def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def stage_progressed(stage: str, done: int, total: int | None, unit: str) -> Non
         for other in list(_bars):
             _bars.pop(other).stop()
         columns = (
-            SpinnerColumn(),
+            SpinnerColumn("line" if console.options.ascii_only else "dots"),
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),

@@ -210,16 +210,26 @@ def register_scorers():
 """
 
 
-def test_two_plugins_of_one_name_end_in_one_message_that_names_both_packages(run, places, plug_in):
+def test_two_plugins_of_one_name_are_refused_where_the_name_is_asked_for(run, places, plug_in):
     plug_in(theirs=REGISTERS)
-    said = "scorer `auc` is registered by both `neurosieve_plugins` and `theirs`: uninstall one"
-    assert_refused(run(GOOD), said, places)
+    code, printed, error = run(GOOD)
+    assert (code, printed, list((places / "here").iterdir())) == (2, "", [])
+    said = "scorer `auc` is registered by both `neurosieve_plugins` and `theirs`: uninstall one, or rename it"
+    warning, refused = error.splitlines()
+    assert warning == f"neurosieve: warning: the {said}; until then `auc` cannot be chosen"
+    assert refused == f"neurosieve: the {said}"
 
 
-def test_a_plugin_that_cannot_be_imported_ends_in_one_message_that_names_its_package(run, places, plug_in):
+def test_a_plugin_that_cannot_be_imported_stops_nothing_and_is_named_with_its_package(run, places, plug_in):
     plug_in(broken_package="import nothing_of_this_name")
-    said = "package `broken_package` cannot be imported .*No module named 'nothing_of_this_name'.*pip uninstall"
-    assert_refused(run(GOOD), said, places)
+    code, printed, error = run(GOOD, "scorers=[cohens_d]", "test_top=3")
+    said = (
+        "the plugin package `broken_package` cannot be imported (ModuleNotFoundError: No module named "
+        "'nothing_of_this_name'): mend it, or `pip uninstall broken_package`; it was left out"
+    )
+    assert (code, error) == (0, f"neurosieve: warning: {said}\n")
+    [folder] = re.findall("run folder: (.*)", printed)
+    assert said in json.loads((places / "here" / folder / "run.json").read_text())["warnings"]
 
 
 def test_hydra_full_error_shows_the_traceback(run, monkeypatch):

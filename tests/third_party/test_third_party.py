@@ -11,7 +11,6 @@ from textwrap import dedent
 import pandas as pd
 import pytest
 
-from neurosieve import PluginError
 from neurosieve.registry import installed
 
 pytestmark = pytest.mark.slow
@@ -114,11 +113,11 @@ def a_package(folder: Path, distribution: str, code: str, head: str = HEAD) -> P
     return folder
 
 
-def error_of_plugging_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def warnings_of_plugging_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.syspath_prepend(str(folder))
-    with pytest.raises(PluginError) as caught:
-        installed.__wrapped__()
-    return str(caught.value)
+    registry = installed.__wrapped__()
+    assert registry.get("scorer", "auc").origin == "neurosieve"  # All else is there.
+    return "\n".join(registry.warnings)
 
 
 BROKEN = {
@@ -218,17 +217,17 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("distribution", BROKEN)
-def test_a_broken_package_is_an_error_that_names_its_distribution(
+def test_a_broken_package_is_left_out_with_a_warning_that_names_its_distribution(
     distribution: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, message = BROKEN[distribution]
-    assert message in error_of_plugging_in(a_package(tmp_path, distribution, code), monkeypatch)
+    assert message in warnings_of_plugging_in(a_package(tmp_path, distribution, code), monkeypatch)
 
 
 def test_a_misspelt_hook_is_answered_with_the_nearest_hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, _ = BROKEN["misspelt-hook"]
     folder = a_package(tmp_path, "misspelt-again", code)
-    assert "did you mean `register_detectors`" in error_of_plugging_in(folder, monkeypatch)
+    assert "did you mean `register_detectors`" in warnings_of_plugging_in(folder, monkeypatch)
 
 
 def test_two_packages_of_one_name_for_a_plugin_are_both_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,11 +237,12 @@ def test_two_packages_of_one_name_for_a_plugin_are_both_named(tmp_path: Path, mo
             return {"echo": Echo}
         """
     folder = a_package(a_package(tmp_path, "first-echo", code), "second-echo", code)
-    message = error_of_plugging_in(folder, monkeypatch)
+    message = warnings_of_plugging_in(folder, monkeypatch)
     assert message.startswith("the detector `echo` is registered by both `first-echo` and `second-echo`")
 
 
-def test_the_command_line_ends_with_code_2_and_one_message(tmp_path: Path) -> None:
+def test_the_command_line_warns_and_goes_on(tmp_path: Path) -> None:
     code, message = BROKEN["failing-import"]
     done = run(*NEUROSIEVE, "plugins", site=a_package(tmp_path, "failing-import", code))
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"neurosieve: {message}\n")
+    assert (done.returncode, done.stderr) == (0, f"neurosieve: warning: {message}; it was left out\n")
+    assert "phrases" in done.stdout

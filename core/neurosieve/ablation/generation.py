@@ -18,6 +18,7 @@ from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.analysis.grading import grade_documents, truth_of
 from neurosieve.contracts import Grader
+from neurosieve.data import Verdict
 from neurosieve.errors import ConfigError
 from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
@@ -58,6 +59,8 @@ def observe_generated(
         _traces(opened, behaviour, condition, pairs, completions, log_p, writing.grader, announce)
         for condition, completions, log_p in zip((None, *conditions), written, likelihood, strict=True)
     ]
+    if not any((trace.right.notna() & ~trace.unanswered).any() for trace in traces):
+        traces = [trace.assign(right=pd.array([pd.NA] * len(trace), dtype="boolean")) for trace in traces]
     table = pd.concat(traces, ignore_index=True)
     warnings += _warnings(traces, behaviour, sampling, settings, writing.grader)
     counts = {
@@ -112,9 +115,11 @@ def _traces(
     ]
     results = detect_each(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
     spans = [len(result.spans[behaviour]) for result in results]
-    right: list[bool | None] = [None] * len(documents)
+    verdicts = [Verdict(None)] * len(documents)
     if grader is not None and any(map(truth_of, documents)):
-        right = [verdict.right for verdict in grade_documents(documents, grader, announce=announce)]
+        verdicts = grade_documents(documents, grader, announce=announce)
+    # An edit that silences the model costs right answers: no answer is not right here.
+    right = [False if verdict.unanswered else verdict.right for verdict in verdicts]
     return pd.DataFrame(
         {
             "problem": [task.id for task, _ in pairs],
@@ -123,6 +128,7 @@ def _traces(
             "tokens": [len(completion.token_ids) for completion in completions],
             "spans": spans,
             "right": pd.array(right, dtype="boolean"),
+            "unanswered": [verdict.unanswered for verdict in verdicts],
             "truncated": [not completion.ended for completion in completions],
             "log_p": log_p,
             "text": [completion.text for completion in completions],
@@ -180,9 +186,12 @@ def _warnings(
         warnings.append("at temperature 0 nothing is drawn: all samples of a prompt are the same")
     missing = sum(int(trace.right.isna().sum()) for trace in traces)
     total = sum(map(len, traces))
-    if grader is not None and missing == total:
+    if unanswered := sum(int(trace.unanswered.sum()) for trace in traces):
+        counted = "" if missing == total else ", and counts as not right in them"
+        warnings.append(f"no answer was found in {unanswered:,} of {total:,} traces{counted}")
+    elif grader is not None and missing == total:
         warnings.append("there are no right answers to grade by: the effect of the edit on them is not measured")
-    elif grader is not None and missing:
+    if grader is not None and 0 < missing < total:
         warnings.append(
             f"{missing:,} of {total:,} answers have no verdict; their traces are left out of the share of right ones"
         )

@@ -59,7 +59,7 @@ def grade_documents(
 def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH_FIELDS) -> Verdict:
     """Return the verdict on what a document answers; without one, and with the reason, where the grader fails.
 
-    The answer is that of its passages, or, where these do not tell it apart, the whole completion.
+    The grader sees all that the model wrote: some traces give their answer in the thought alone.
 
     Raises:
         PluginError: the grader returns something else than a verdict.
@@ -68,8 +68,7 @@ def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH
     if not truth:
         return Verdict(None, reason="there is no right answer to compare with")
     try:
-        answered = any(passage.role == "answer" for passage in document.passages)
-        verdict: Any = grader.grade(document.text_of("answer" if answered else "completion"), truth)
+        verdict: Any = grader.grade(document.text_of(), truth)
     except Exception as error:
         # Whatever a grader raises on one answer is counted with its reason, and costs the others nothing.
         return Verdict(None, reason=f"the grader failed ({type(error).__name__}: {error})")

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from neurosieve.analysis.grading import TRUTH_FIELDS, truth_of
+from neurosieve.analysis.unknowns import mark_unknown, unanswered_warning
 from neurosieve.data import Document, Verdict
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError
@@ -70,6 +71,9 @@ def summarize_traces(
     Where the metadata of a document says whether it `ended`, that counts. Any other was cut off if it begins no boxed
     answer, where its prompt or its solution has one: that is the founding notebook's rule. Where neither has one, it is
     not known.
+
+    A share of nothing is undefined: where no trace has an answer, or the mark that ends a thought, n is 0. A trace that
+    ran out of tokens without an answer is not right, as in the founding notebook; `mark_unknown` tells of any other.
     """
     behaviours = list(detected[0].spans)
     rows = []
@@ -89,6 +93,7 @@ def summarize_traces(
                 "answer": verdict.answer,
                 "right": verdict.right,
                 "reason": verdict.reason,
+                "unanswered": verdict.unanswered,
                 "thought_ended": _thought_ended(document, settings.thought_end),
                 "out_of_tokens": out,
                 "ended_known_by": rule,
@@ -97,7 +102,9 @@ def summarize_traces(
                 **{f"{behaviour}_spans": len(spans[behaviour]) for behaviour in behaviours},
             }
         )
-    traces = pd.DataFrame(rows).astype({"right": "boolean", "out_of_tokens": "boolean", "tokens": "Int64"})
+    kinds = dict.fromkeys(("right", "thought_ended", "out_of_tokens"), "boolean") | {"tokens": "Int64"}
+    traces = pd.DataFrame(rows).astype(kinds)
+    run.warnings += mark_unknown(traces, [document.text for document, _ in detected], settings.thought_end)
     span_rows = [
         (behaviour, document.id, *span, document.text[span.start : span.end], right)
         for behaviour in behaviours
@@ -106,7 +113,7 @@ def summarize_traces(
     ]
     columns = ["behaviour", "document", "start", "end", "label", "text", "right"]
     spans_table, graded = pd.DataFrame(span_rows, columns=columns).astype({"right": "boolean"}), verdicts is not None
-    run.tables |= {"traces": traces, "spans": spans_table, "summary": _summary(traces, behaviours)}
+    run.tables |= {"traces": traces, "spans": spans_table, "summary": _summary(traces, behaviours, graded)}
     run.record["counts"] = _counts(traces, behaviours, graded)
     run.warnings += _warnings(traces, behaviours, graded)
 
@@ -137,13 +144,16 @@ def _thought_ended(document: Document, thought_end: str) -> bool:
     return thought_end in document.text[last.start :] or document.stretches()[-1][1] > last.end
 
 
-def _summary(traces: pd.DataFrame, behaviours: Sequence[str]) -> pd.DataFrame:
+def _summary(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> pd.DataFrame:
     measures = {name: traces[name] for name in ("right", "thought_ended", "out_of_tokens")}
     measures |= {f"shows_{behaviour}": traces[f"{behaviour}_spans"] > 0 for behaviour in behaviours}
     rows = []
     for by, value, chosen in _parts(traces):
         for measure, values in measures.items():
-            if values.isna().all() or (by == "answer" and measure == "right"):
+            if by == "answer" and measure == "right":
+                continue
+            wanted = measure == "thought_ended" or (measure == "right" and graded)  # A reader misses these.
+            if values.isna().all() and not (by == "overall" and wanted):
                 continue
             known = values[chosen].dropna()
             n, count = len(known), int(known.sum())
@@ -159,8 +169,11 @@ def _parts(traces: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series]]:
         for value in values if values != [""] else ():
             yield by, value, traces[by] == value
     if traces.right.notna().any():
-        right, wrong = traces.right.fillna(False), ~traces.right.fillna(True)
-        for value, chosen in (("right", right), ("wrong", wrong), ("no verdict", traces.right.isna())):
+        unanswered = traces.unanswered
+        right, wrong = traces.right.fillna(False), ~traces.right.fillna(True) & ~unanswered
+        without = traces.right.isna() & ~unanswered
+        kinds = (("right", right), ("wrong", wrong), ("no answer", unanswered), ("no verdict", without))
+        for value, chosen in kinds:
             if chosen.any():
                 yield "answer", value, chosen
 
@@ -177,6 +190,7 @@ def _counts(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> di
         "groups": traces.group.nunique(),
         "graded": int(traces.right.notna().sum()),
         "without_verdict": int(traces.right.isna().sum()) if graded else 0,
+        "unanswered": int(traces.unanswered.sum()),
         "ended_by_record": int(known_by.get("record", 0)),
         "ended_by_answer": int(known_by.get("answer", 0)),
         "ended_unknown": int(known_by.get("", 0)),
@@ -196,7 +210,8 @@ def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> 
             f"there are several traces of {several:,} of {plural(len(sizes), 'problem')}, which are not independent: "
             "the intervals treat them as independent, and are too narrow"
         )
-    without = traces[traces.right.isna()]
+    warnings += unanswered_warning(traces)
+    without = traces[traces.right.isna() & ~traces.unanswered]
     if graded and len(without):
         counted = Counter(without.reason).most_common(3)
         reasons = "; ".join(f"{count:,}: {reason:.200}" for reason, count in counted)

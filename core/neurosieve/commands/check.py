@@ -23,10 +23,10 @@ Exits with 1 where a promise is broken. `neurosieve plugins` lists the names; in
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `check`; exit with 1 where the plugin breaks a promise."""
-    from rich.console import Console
     from rich.markup import escape
 
     from neurosieve.errors import NeurosieveError
+    from neurosieve.terminal.console import console
     from neurosieve.testing import CHECKS
 
     parser = argparse.ArgumentParser(
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("fields", nargs="*", metavar="field=value", help="what its fields are, each value as YAML")
     options = parser.parse_args(arguments)
     kind, plugin = _plugin(options.name, options.fields)
-    console = Console(soft_wrap=True)
+    screen = console(soft_wrap=True)
     broken = 0
     for check in CHECKS[kind]:
         promise = check.__name__.replace("_", " ")
@@ -47,12 +47,12 @@ def main(arguments: Sequence[str]) -> None:
         except Exception as error:
             # A plugin can break more than its contract: whatever it raises is a verdict too.
             problem = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-            console.print(f"[bold red]broken[/]  {promise}\n        {escape(problem)}", highlight=False)
+            screen.print(f"[bold red]broken[/]  {promise}\n        {escape(problem)}", highlight=False)
             broken += 1
         else:
-            console.print(f"[green]kept[/]    {promise}", highlight=False)
+            screen.print(f"[green]kept[/]    {promise}", highlight=False)
     verdict = f"breaks {broken} of" if broken else "keeps all"
-    console.print(f"the {kind} {escape(repr(plugin))} {verdict} {len(CHECKS[kind])} promises", highlight=False)
+    screen.print(f"the {kind} {escape(repr(plugin))} {verdict} {len(CHECKS[kind])} promises", highlight=False)
     if broken:
         sys.exit(1)
 
@@ -63,14 +63,17 @@ def _plugin(wanted: str, settings: Sequence[str]) -> tuple[str, Any]:
     from yaml import YAMLError
 
     from neurosieve.config.configuration import as_object
-    from neurosieve.errors import ConfigError, nearest
-    from neurosieve.registry import installed
+    from neurosieve.errors import ConfigError, PluginError, nearest
+    from neurosieve.registry import KINDS, installed
 
     kind, _, name = wanted.rpartition("/")
     entries = [entry for entry in installed() if entry.name == name and kind in ("", entry.kind)]
+    for refused in [kind] if kind in KINDS else KINDS if not kind else ():
+        if message := installed().refusal(refused, name):
+            raise PluginError(message)
     if not entries:
         known = {key for entry in installed() for key in (entry.name, f"{entry.kind}/{entry.name}")}
-        raise ConfigError(f"there is no plugin `{wanted}`: {nearest(wanted, known)}")
+        raise ConfigError(f"there is no plugin `{wanted}`: {nearest(wanted, known)}{installed().left_out()}")
     if len(entries) > 1:
         raise ConfigError(f"there are {' and '.join(f'`{entry.kind}/{entry.name}`' for entry in entries)}: say which")
     [entry] = entries

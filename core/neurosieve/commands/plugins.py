@@ -19,11 +19,11 @@ Installing a package that has an entry point in the group `neurosieve` adds its 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `plugins`."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from neurosieve.registry import installed
+    from neurosieve.terminal.console import console
 
     parser = argparse.ArgumentParser(
         "neurosieve plugins", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     columns = ("kind", "name", "origin", "help")
     rows = [{column: getattr(plugin, column) for column in columns} for plugin in installed()]
     if options.json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(json.dumps(rows, indent=2))
         return
     table = Table(*columns)
     for column in table.columns:
@@ -41,5 +41,4 @@ def main(arguments: Sequence[str]) -> None:
     for row in rows:
         table.add_row(*(escape(row[column]) for column in columns))
     # A pipe or a file gets a line for each plugin, however long.
-    console = Console()
-    (console if console.is_terminal else Console(width=10_000)).print(table)
+    console(width=10_000).print(table)

@@ -19,7 +19,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from neurosieve.config.renamed_keys import new_name
-from neurosieve.errors import ConfigError, nearest
+from neurosieve.errors import ConfigError, PluginError, nearest
 from neurosieve.registry import TARGET, Registry, installed
 
 __all__ = ["CONF", "as_object", "build", "build_all", "composed", "publish", "refuse_foreign_targets", "targets"]
@@ -140,9 +140,11 @@ def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry 
     known = {f"{plugin.kind}/{plugin.name}" for plugin in registry}
     for place, target in targets(node, where):
         if target not in known:
+            if message := registry.refusal(*str(target).partition("/")[::2]):
+                raise PluginError(message)
             raise ConfigError(
                 f"`{place}` is `{target}`, which is not a registered plugin: a config builds registered plugins "
-                f"and nothing else; {nearest(str(target), known)}"
+                f"and nothing else; {nearest(str(target), known)}{registry.left_out()}"
             )
 
 

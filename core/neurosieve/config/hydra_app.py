@@ -29,7 +29,7 @@ _sweeps: list[Path] = []
 class _JobFailed(BaseException):
     """Carries a job's error past Hydra, which would print a report of its own for any Exception."""
 
-    def __init__(self, error: NeurosieveError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -55,10 +55,11 @@ class _Job:
             refuse_foreign_targets(config)
             self._task(config, folder)
             _discard(folder)  # Unless it holds a run: a task may print something and leave none.
-        except (NeurosieveError, OSError) as raised:
+        except Exception as raised:
             _discard(folder)
             error, cause = raised, raised.__cause__
-            if isinstance(error, OSError):  # A full disk, or a file that cannot be opened.
+            # A full disk, or a file that cannot be opened; a closed pipe is what the door knows.
+            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
                 advice = "see that the file is there, and that there is room and permission"
                 error, cause = NeurosieveError(f"{refusal(error)}: {advice}"), raised
             if self._sent:  # Launchers bring an Exception back, once the other jobs have ended; and nothing else.
@@ -74,6 +75,7 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
 
     Raises:
         NeurosieveError: the arguments ask for something that there is not, or a job failed; its folder is gone.
+        Exception: a job failed in a way that is a bug, and not the user's mistake; its folder is gone too.
     """
     publish(command.schemas)
     offer_choices(command)

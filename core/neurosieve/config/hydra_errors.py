@@ -14,11 +14,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
+from neurosieve.config.configuration import PLURAL
 from neurosieve.config.misplaced import file_advice
 from neurosieve.config.renamed_keys import new_name
 from neurosieve.config.unfit_values import unfit_value
-from neurosieve.errors import ConfigError, StoreError, nearest, refusal
-from neurosieve.registry import TARGET
+from neurosieve.errors import ConfigError, PluginError, StoreError, nearest, refusal
+from neurosieve.registry import TARGET, installed
 
 __all__ = ["explained"]
 
@@ -35,11 +36,14 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             raise ConfigError(
                 f"there is no config `{choice}`: take `neurosieve {command}` without --config-name"
             ) from error
-        kind, _, given = missing.partition("/")
-        if advice := file_advice(kind, given, arguments):
+        group_given, _, given = missing.partition("/")
+        if advice := file_advice(group_given, given, arguments):
             raise ConfigError(advice) from error
-        options = error.options or options_of(command, group)
-        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearest(choice, options)}") from error
+        kind = next((kind for kind, plural in PLURAL.items() if plural == group), group)
+        if message := installed().refusal(kind, choice):
+            raise PluginError(message) from error
+        nearby = nearest(choice, error.options or options_of(command, group)) + installed().left_out()
+        raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearby}") from error
     except OverrideParseException as error:
         raise ConfigError(
             f"`{error.override}` is not understood: quote a value that holds `=`, commas or brackets twice, as in "
@@ -90,6 +94,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
                     f"`{key}` is `{value}`: choose one of {', '.join(options)}, or leave it out to take what the "
                     "command takes by default"
                 ) from error
+        raise
+    except BrokenPipeError:
         raise
     except OSError as error:
         # Hydra's own: it reads config files, and writes nothing but the run folder. A job's errors have their cause.

@@ -21,6 +21,7 @@ from neurosieve.pipeline.cautions import respelled
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.spans import (
     Detect,
     DetectedDocument,
@@ -68,6 +69,7 @@ def detect_spans(
             for name, number in numbers.items()
             if not number["spans"]
         ]
+        run.warnings += coverage_warnings(detected)
         if run.counts["documents_empty"]:
             run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
         run.record |= {

@@ -32,6 +32,7 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
+from neurosieve.texts.coverage import token_coverage_warnings
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.selection import choose_positions
@@ -111,7 +112,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         positions = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
-    run.warnings += cautions(job, positions, counts, numbers, atlas.context)
+    run.warnings += cautions(job, positions, counts, numbers, atlas.context) + token_coverage_warnings(documents)
     run.tables |= {
         "positions": positions.table,
         "extra_positions": positions.extra,

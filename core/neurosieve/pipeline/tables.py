@@ -16,7 +16,7 @@ __all__ = ["count_positions", "spans_table", "texts_table"]
 
 def count_positions(documents: Sequence[LabelledDocument], positions: Positions) -> dict[str, Any]:
     """Return, per behaviour, its documents and spans, its positions in each part, and their kinds of token."""
-    part_of, numbers = _part_of_group(positions), {}
+    part_of, numbers = _part_of_group(positions), dict[str, dict[str, Any]]()
     for behaviour in positions.behaviours:
         rows = positions.table[positions.table.behaviour == behaviour]
         spans = Counter[str]()

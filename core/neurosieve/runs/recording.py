@@ -68,6 +68,7 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
     run = Recording(folder)
     run.announce("run_started", command=command, folder=folder)
     yield run
+    run.warnings += [warning for warning in installed().warnings if warning not in run.warnings]
     record = {
         "command": command,
         **run.record,

@@ -126,8 +126,8 @@ def analysis_blocks(run: RunFolder) -> Iterator[Block]:
         {
             **row,
             "measure": _measure(row["measure"]),
-            "share": Cell(f"{100 * row['share']:.2f} %", row["share"]),
-            "interval": Cell(f"{100 * row['low']:.2f} to {100 * row['high']:.2f} %", row["low"]),
+            "share": Cell(f"{100 * row['share']:.2f} %" if row["n"] else "not known", row["share"]),
+            "interval": Cell(f"{100 * row['low']:.2f} to {100 * row['high']:.2f} %" if row["n"] else "", row["low"]),
         }
         for row in summary[summary.by == "overall"].to_dict("records")
     ]

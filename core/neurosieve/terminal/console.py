@@ -10,15 +10,24 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Note, Table
+from neurosieve.terminal.streams import leave_closed_pipe
 from neurosieve.wording import visible
 
 __all__ = ["console", "show_blocks", "show_warnings"]
 
 
-def console(**options: Any) -> Console:
+class _Screen(Console):
+    """A console that ends as every command does where nobody reads its output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Exit quietly."""
+        leave_closed_pipe()
+
+
+def console(width: int = 1000, **options: Any) -> Console:
     """Return the console to print on; a pipe or a file gets whole lines, however long."""
-    screen = Console(highlight=False, **options)
-    return screen if screen.is_terminal else Console(width=1000, highlight=False, **options)
+    screen = _Screen(highlight=False, **options)
+    return screen if screen.is_terminal else _Screen(width=width, highlight=False, **options)
 
 
 def show_warnings(warnings: Iterable[str], out: Console) -> None:

@@ -43,5 +43,6 @@ def trace_shown(document: Document, spans: Mapping[str, Sequence[Span]], verdict
     if verdict is not None:
         judgement = {True: "right", False: "wrong", None: "no verdict"}[verdict.right]
         reason = f" ({verdict.reason})" if verdict.reason else ""
-        parts.append(Text(visible(f"answer: {verdict.answer or 'none was found'}: {judgement}{reason}"), style="bold"))
+        judged = "none was found" if verdict.unanswered else f"{verdict.answer or 'not told'}: {judgement}{reason}"
+        parts.append(Text(visible(f"answer: {judged}"), style="bold"))
     return Group(*parts)

@@ -58,6 +58,7 @@ def verdicts_are_sound(grader: Grader) -> None:
         require(texts, f"{what}: its answer and its reason must be texts")
         explained = verdict.right is not None or verdict.reason.strip()
         require(explained, f"{what}, without a verdict: give the reason")
+        require(verdict.right is None or not verdict.unanswered, f"{what}: without an answer, `right` must be None")
 
 
 def without_a_truth_there_is_no_verdict(grader: Grader) -> None:
@@ -67,11 +68,12 @@ def without_a_truth_there_is_no_verdict(grader: Grader) -> None:
         require(verdict.right is None, f"{what}: there is nothing to compare with, so give no verdict")
 
 
-def no_answer_is_wrong(grader: Grader) -> None:
-    """Assert that a completion without an answer is wrong: else a model that is silent is never wrong."""
+def no_answer_is_never_right(grader: Grader) -> None:
+    """Assert that a completion without an answer is wrong, or said to be unanswered: a silent model is not ignored."""
     for completion, truth in product(("", " \n\t"), _TRUTHS[:2]):
         verdict, what = _verdict(grader, completion, truth)
-        require(verdict.right is False, f"{what}: no answer is a wrong answer")
+        told = "there is no answer, so give `neurosieve.NO_ANSWER`, or a verdict of wrong"
+        require(verdict.right is False or verdict.unanswered, f"{what}: {told}")
 
 
 def a_boxed_answer_is_graded_correctly(grader: Grader) -> None:
@@ -102,7 +104,7 @@ GRADER_CHECKS: tuple[Check, ...] = (
     *PLUGIN_CHECKS,
     verdicts_are_sound,
     without_a_truth_there_is_no_verdict,
-    no_answer_is_wrong,
+    no_answer_is_never_right,
     a_boxed_answer_is_graded_correctly,
     order_and_threads_do_not_matter,
 )

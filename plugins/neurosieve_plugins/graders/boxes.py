@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Box", "boxes", "in_a_row", "normalised", "truths"]
+__all__ = ["Box", "begins_a_box", "boxes", "in_a_row", "normalised", "truths"]
 
 # Two backslashes are one that was escaped on its way. A brace after a backslash does not count.
 _PART = re.compile(
@@ -31,6 +31,15 @@ def boxes(text: str) -> list[Box]:
     ['\\frac{3}{4}', '5']
     """
     return [box for box in _closed(text) if box.answer.strip()]
+
+
+def begins_a_box(text: str) -> bool:
+    r"""Return whether a text begins an answer in a box that holds something; it may never be closed.
+
+    >>> begins_a_box(r"so it is \boxed{\frac{"), begins_a_box(r"Put it in \boxed{}.")
+    (True, False)
+    """
+    return any(part["open"] and text[part.end() :][:1].strip(" }") for part in _PART.finditer(text))
 
 
 def _closed(text: str) -> Iterator[Box]:

@@ -1,7 +1,7 @@
 r"""Compare answers as mathematics, in a process of its own: `python mathematics.py` reads and writes JSON lines.
 
-A question is `{"right": ["\\frac12"], "given": "0.5"}`, or `{"right": [...], "closing": "The answer is 0.5."}` where
-no answer was boxed. A reply has `right`, `answer` and `reason`, as a verdict does.
+A question is `{"right": ["\\frac12"], "given": "0.5", "announced": false}`; an announced answer, which was not boxed,
+may be a few words around the mathematics. A reply has `right` and `reason`, as a verdict does.
 """
 
 import json
@@ -23,35 +23,25 @@ def _read(answer: str) -> list[Any]:
     return list(parse(f"$${number}$${percent}", latex, fallback_mode="no_fallback", parsing_timeout=None))
 
 
-def _announced(closing: str) -> tuple[list[Any], str]:
-    """Return the answer that words such as "the answer is" announce, as SymPy has it and as it is written."""
+def _in_words(answer: str) -> list[Any]:
+    """Return an announced answer as SymPy has it: where it is not mathematics as a whole, what is in its words."""
     from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse
 
-    announced = [
-        LatexExtractionConfig(try_extract_without_anchor=False, boxed_match_priority=-1),
-        ExprExtractionConfig(try_extract_without_anchor=False),
-    ]
-    parsed = parse(closing, announced, parsing_timeout=None)
-    texts = [part for part in parsed if isinstance(part, str)]
-    return [part for part in parsed if not isinstance(part, str)], "".join(texts[:1])
+    found = [LatexExtractionConfig(boxed_match_priority=-1), ExprExtractionConfig()]
+    return [part for part in parse(answer, found, parsing_timeout=None) if not isinstance(part, str)]
 
 
 def _verdict(question: dict[str, Any]) -> dict[str, Any]:
     from math_verify import verify
 
-    answer = question.get("given")
-    if answer is not None:
-        given = _read(answer)
-    else:
-        given, answer = _announced(question["closing"])
-        if not given and not answer:
-            return {"right": False, "answer": "", "reason": ""}
+    answer = question["given"]
+    given = (_in_words(answer) if question["announced"] else []) or _read(answer)
     right = [part for truth in question["right"] for part in _read(truth)]
     for what, read, written in (("the right answer", right, question["right"][0]), ("the answer", given, answer)):
         if not read:
-            return {"right": None, "answer": answer, "reason": f"{what} `{written:.80}` cannot be read as mathematics"}
+            return {"right": None, "reason": f"{what} `{written:.80}` cannot be read as mathematics"}
     same = bool(verify(right, given, timeout_seconds=None, raise_on_error=True))
-    return {"right": same, "answer": answer, "reason": ""}
+    return {"right": same, "reason": ""}
 
 
 def _main() -> None:
@@ -66,7 +56,7 @@ def _main() -> None:
         except Exception as error:
             # Whatever fails in the library is a verdict that could not be given, and its reason.
             reason = f"the comparison failed ({type(error).__name__}: {error})"
-            reply = {"right": None, "answer": question.get("given") or "", "reason": reason}
+            reply = {"right": None, "reason": reason}
         print(json.dumps(reply), file=replies, flush=True)
 
 

@@ -57,6 +57,8 @@ def analysis_sections(run: Run) -> Iterator[Section]:
     tiles = Tiles(
         tuple(
             (f"{100 * share:.1f} %", f"{_measure(measure)}: {count:,} of {n:,}")
+            if n
+            else ("not known", _measure(measure))
             for measure, share, count, n in overall[["measure", "share", "count", "n"]].itertuples(index=False)
         )
     )

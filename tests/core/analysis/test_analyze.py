@@ -150,15 +150,16 @@ def test_a_trace_that_says_whether_it_ended_is_believed(run):
         Document("b", "\\boxed{} done", "b", 9, metadata={"answer": "7", "ended": True, "tokens": 3}),
         Document("c", "\\boxed{} done", "c", 9, metadata={"answer": "7"}),
         Document("d", "no box is asked for", "d", 0, metadata={"answer": "7", "ended": "yes"}),
+        Document("e", "\\boxed{} \\boxed{7}", "e", 9, metadata={"answer": "7"}),
     ]
     found = run(recorded)
     table = found.table("traces").set_index("id")
-    assert table.out_of_tokens.tolist() == [True, False, True, pd.NA]
-    assert table.ended_known_by.tolist() == ["record", "record", "answer", ""]
-    assert table.tokens.tolist() == [12, 3, pd.NA, pd.NA]
-    assert measure(found, "out_of_tokens")["n"] == 3
+    assert table.out_of_tokens.tolist() == [True, False, True, pd.NA, False]
+    assert table.ended_known_by.tolist() == ["record", "record", "answer", "", "answer"]
+    assert table.tokens.tolist() == [12, 3, pd.NA, pd.NA, pd.NA]
+    assert measure(found, "out_of_tokens")["n"] == 4
     assert found.run["counts"]["ended_unknown"] == 1
-    assert any("1 of 4 traces do not say whether they `ended`" in one for one in found.run["warnings"])
+    assert any("2 of 5 traces do not say whether they `ended`" in one for one in found.run["warnings"])
 
 
 def test_a_box_that_was_begun_is_no_run_out_of_tokens_and_no_answer(run):
@@ -168,9 +169,11 @@ def test_a_box_that_was_begun_is_no_run_out_of_tokens_and_no_answer(run):
 
 def test_only_the_completion_is_looked_at(run):
     prompt = "Wait, wait. \\boxed{7} </think> "
-    found = run([Document("a", prompt + "Hm.", "a", len(prompt), metadata={"answer": "7"})])
-    [line] = found.table("traces").to_dict("records")
-    assert (line["right"], line["thought_ended"], line["waiting_spans"], line["characters"]) == (False, False, 0, 3)
+    other = Document("b", "</think> \\boxed{8}", "b", metadata={"answer": "7"})
+    found = run([Document("a", prompt + "Hm.", "a", len(prompt), metadata={"answer": "7"}), other])
+    line = found.table("traces").to_dict("records")[0]
+    assert (line["unanswered"], line["waiting_spans"], line["characters"]) == (True, 0, 3)
+    assert line["thought_ended"] is False
 
 
 @dataclass(frozen=True)
@@ -197,13 +200,17 @@ def test_a_grader_that_fails_is_counted_by_itself_and_never_as_wrong(run):
 
 def test_where_every_answer_lacks_a_verdict_there_is_no_share_of_right_ones(run):
     found = run(documents("?", "?"), grader=Failing())
-    assert "right" not in set(found.table("summary").measure)
+    assert (measure(found, "right")["n"], measure(found, "right")["share"] != measure(found, "right")["share"]) == (
+        0,
+        True,
+    )
     assert not (found.table("summary").by == "answer").any()
 
 
 def test_behaviours_are_counted_by_whether_the_answer_is_right(run):
     found = run(documents("wait \\boxed{7}", "\\boxed{7}", "wait, wait \\boxed{8}", "wait", "wait"))
-    assert [measure(found, "shows_waiting", "answer", one)["count"] for one in ("right", "wrong")] == [1, 3]
+    counted = [measure(found, "shows_waiting", "answer", value) for value in ("right", "wrong", "no answer")]
+    assert [(line["count"], line["n"]) for line in counted] == [(1, 2), (1, 1), (2, 2)]
     spans = found.table("spans")
     assert spans.document.tolist() == ["d0", "d2", "d2", "d3", "d4"]
     assert spans.right.tolist() == [True, False, False, False, False]
@@ -267,7 +274,8 @@ def test_the_summary_is_json_too_with_null_for_what_is_undefined(run):
     held = json.loads((found.folder / "summary.json").read_text(encoding="utf-8"))
     table = found.table("summary")
     assert [line["count"] for line in held] == table["count"].tolist()
-    assert [line["low"] for line in held] == pytest.approx(table.low.tolist())
+    for line, low in zip(held, table.low, strict=True):
+        assert line["low"] is None if low != low else line["low"] == pytest.approx(low)
     assert load(found.folder).command == "analyze"
     assert isinstance(found, Run)
 
@@ -301,7 +309,7 @@ def test_reports_draw_the_run(run):
 def test_presets_can_be_named_in_python(tmp_path):
     found = analyze("arithmetic", ["backtracking", "hedging"], "boxed", reports=(), folder=tmp_path / "run")
     assert found.run["behaviours"] == ["backtracking", "hedging"]
-    assert found.run["config"]["grader"] == {"_target_": "grader/boxed"}
+    assert found.run["config"]["grader"] == {"_target_": "grader/boxed", "thought_end": "</think>"}
     assert measure(found, "right")["share"] == 1
 
 

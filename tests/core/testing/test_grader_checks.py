@@ -122,7 +122,7 @@ BROKEN = [
         {
             "verdicts_are_sound",
             "without_a_truth_there_is_no_verdict",
-            "no_answer_is_wrong",
+            "no_answer_is_never_right",
             "order_and_threads_do_not_matter",
         },
         r"Crashing\(\) raises IndexError on the completion '' and the truth",
@@ -134,18 +134,26 @@ BROKEN = [
     ),
     (
         Rating(),
-        {"verdicts_are_sound", "no_answer_is_wrong"},
-        "`right` must be True, False or None|no answer is a wrong answer",
+        {"verdicts_are_sound", "no_answer_is_never_right"},
+        "`right` must be True, False or None|there is no answer, so give",
     ),
     (Numbering(), {"verdicts_are_sound"}, "its answer and its reason must be texts"),
     (Sure(), {"without_a_truth_there_is_no_verdict"}, "there is nothing to compare with, so give no verdict"),
-    (Lenient(), {"no_answer_is_wrong"}, "for the completion '' where the truth is '7': no answer is a wrong answer"),
+    (
+        Lenient(),
+        {"no_answer_is_never_right"},
+        "for the completion '' where the truth is '7': there is no answer, so give",
+    ),
     (
         Literal(),
         {"a_boxed_answer_is_graded_correctly"},
-        r"gives Verdict\(right=False, answer='7', reason=''\) .* where the truth is 'We add",
+        r"gives Verdict\(right=False, answer='7', reason='', unanswered=False\) .* where the truth is 'We add",
     ),
-    (Friendly(), {"a_boxed_answer_is_graded_correctly"}, r"gives Verdict\(right=True, answer='8', reason=''\)"),
+    (
+        Friendly(),
+        {"a_boxed_answer_is_graded_correctly"},
+        r"gives Verdict\(right=True, answer='8', reason='', unanswered=False\)",
+    ),
     (Signalling(), {"order_and_threads_do_not_matter"}, "signal only works in main thread"),
     (Tiring(), {"order_and_threads_do_not_matter"}, "another time"),
 ]

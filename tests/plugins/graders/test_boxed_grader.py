@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from neurosieve import Verdict
+from neurosieve import NO_ANSWER, ConfigError, Verdict
 from neurosieve_plugins.graders.boxed import Boxed
 
 CASES = {
@@ -14,9 +14,19 @@ CASES = {
     "any box of the completion": (r"\boxed{8}, no: \boxed{7}. Or \boxed{9}?", "7", True),
     "any box of the truth": (r"\boxed{-7}", r"\boxed{7} or else \boxed{-7}", True),
     "written otherwise": (r"\boxed{0.5}", r"\boxed{\frac12}", False),
-    "not boxed": ("It is 7.", "7", False),
-    "nothing at all": ("", "7", False),
-    "an empty box is no answer": (r"\boxed{}", "7", False),
+    "not boxed, and not announced": ("It is 7.", "7", None),
+    "nothing at all": ("", "7", None),
+    "an empty box is no answer": (r"\boxed{}", "7", None),
+    "announced where nothing is boxed": ("So.\n</think>\n#### -1,234", "-1234", True),
+    "announced as another": ("So.\n</think>\n#### 1,234", "-1234", False),
+    "announced beside a box": (r"\boxed{8} Answer: 7", "7", False),
+    "announced before a box that is cut off": (r"Answer: 7 \boxed{\frac{", "7", False),
+    "with a unit": ("The answer is 18 dollars.", "18", True),
+    "with another unit": ("The answer is 5 m.", "5 cm", False),
+    "in a sentence": ("</think>**Answer:** There are 23 parrots on it.", "23", True),
+    "in a sentence with several numbers": ("</think>Answer: Of 48 parrots there are 23 left.", "23", None),
+    "announced where the right answer is boxed": ("Answer: 7", r"We get $\boxed{7}$.", None),
+    "words": ("**Answer:** Monday.", "monday", True),
     "cut off": (r"\boxed{\frac{3}{4}", r"\frac{3}{4}", False),
 }
 
@@ -29,6 +39,17 @@ def test_any_box_written_as_the_truth_is_right(completion, truth, right):
 def test_the_answer_is_the_one_that_is_right_or_the_last():
     assert Boxed().grade(r"\boxed{7} \boxed{8}", "7") == Verdict(True, "7")
     assert Boxed().grade(r"\boxed{6} \boxed{8}", "7") == Verdict(False, "8")
+
+
+def test_no_answer_is_told_apart_from_a_wrong_one():
+    assert Boxed().grade("It is 7.", "7") == NO_ANSWER
+    assert Boxed().grade("Answer: 8", "7") == Verdict(False, "8")
+    assert Boxed().grade(r"\boxed{", "7") == NO_ANSWER
+
+
+def test_fields_that_make_no_sense_are_refused():
+    with pytest.raises(ConfigError, match="`thought_end` of the grader `boxed` is empty"):
+        Boxed(thought_end="")
 
 
 @pytest.mark.parametrize("truth", ["", "  ", r"It is \boxed{", r"\boxed{}"])
@@ -48,6 +69,6 @@ def notebooks_rule(text, solution):
 @pytest.mark.parametrize(("name", "right"), [("t=0.4_mnt=1500", 13), ("t=0.6_mnt=1500", 233)])
 def test_it_finds_right_what_the_founding_notebook_found_right(name, right, founding):
     pairs = founding(name)
-    verdicts = [Boxed().grade(*pair).right for pair in pairs]
+    verdicts = [Boxed().grade(*pair).right is True for pair in pairs]
     assert verdicts == [notebooks_rule(*pair) for pair in pairs]
     assert verdicts.count(True) == right

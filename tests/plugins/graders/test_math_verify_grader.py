@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neurosieve import ConfigError, Verdict
+from neurosieve import NO_ANSWER, ConfigError, Verdict
 from neurosieve_plugins.graders import math_verify
 from neurosieve_plugins.graders.boxed import Boxed
 from neurosieve_plugins.graders.boxes import boxes
@@ -32,6 +32,12 @@ RIGHT = {
     "any of several solutions": (r"\boxed{-0.5}", r"\boxed{\frac12}, and with the other sign it is \boxed{-\frac12}"),
     "words": (r"\boxed{\text{Even}}", "even"),
     "an answer without a box, after the thought": ("So.\n</think>\n\n**Answer:** There are 0.5 of them.", r"\frac12"),
+    "a fraction that is announced": ("#### 3/4", "0.75"),
+    "a formula that is announced": (r"</think> The answer is \(\frac{6}{8}\) of it.", r"\boxed{\frac34}"),
+    "a number in words": ("The answer is 42 apples, not 43.", "42.0"),
+    "with a sign and thousands": ("#### -1,234", "-1234"),
+    "a box in a box": (r"\boxed{\fbox{7}}", "7"),
+    "a letter in parentheses": ("Answer: (B)", "B"),
     "an answer without a box, in the last line": ("First I add.\nThe answer is 7.\n", "7"),
 }
 WRONG = {
@@ -40,12 +46,24 @@ WRONG = {
     "a pair in another order": (r"\boxed{(9, 1)}", "(1, 9)"),
     "words of the same letters": (r"\boxed{silent}", "listen"),
     "words for a number": (r"\boxed{\text{even}}", "4"),
-    "no answer": ("", "7"),
-    "a number that announces nothing": ("So we have 3 and 4, which is 7", "7"),
-    "an answer on the way": ("The answer is 7? Let me check that.\nNow 3 times 4 is", "7"),
-    "an answer of the thought, and none behind it": ("The answer is 7.\n</think>\n\nI cannot say.", "7"),
+    "announced as another": ("So.\n</think>\n#### 8", "7"),
+    "another number with a unit": (r"The answer is 8 \text{ cm}.", "7"),
+    "with another sign": ("#### 1,234", "-1,234"),
     "a box that was cut off": ("I think the answer is \n\\boxed{\\dfrac{4}{", r"\frac{4}{5}"),
 }
+
+
+UNANSWERED = {
+    "no answer": "",
+    "a number that announces nothing": "So we have 3 and 4, which is 7",
+    "an answer on the way": "The answer is 7? Let me check that.\nNow 3 times 4 is",
+    "an answer of the thought, and none behind it": "The answer is 7.\n</think>\n\nI cannot say.",
+}
+
+
+@pytest.mark.parametrize("completion", UNANSWERED.values(), ids=UNANSWERED)
+def test_no_answer_is_told_apart_from_a_wrong_one(completion):
+    assert MathVerify().grade(completion, "7") == NO_ANSWER
 
 
 @pytest.mark.parametrize(("completion", "truth"), RIGHT.values(), ids=RIGHT)
@@ -54,7 +72,7 @@ def test_an_answer_is_right_that_is_the_same_mathematics(completion, truth):
 
 
 @pytest.mark.parametrize(("completion", "truth"), WRONG.values(), ids=WRONG)
-def test_an_answer_is_wrong_that_is_another_or_none(completion, truth):
+def test_an_answer_is_wrong_that_is_another(completion, truth):
     assert MathVerify().grade(completion, truth).right is False
 
 
@@ -129,8 +147,9 @@ def test_boxed_answers_are_compared_as_the_library_compares_them(founding):
 
 def test_it_knows_more_answers_to_be_right_than_their_writing_tells(founding):
     pairs = founding("t=0.4_mnt=1500")
-    by_writing, as_mathematics = ([grader.grade(*pair).right for pair in pairs] for grader in (Boxed(), MathVerify()))
-    assert None not in as_mathematics
+    by_writing, as_mathematics = ([grader.grade(*pair) for pair in pairs] for grader in (Boxed(), MathVerify()))
+    assert all(verdict.right is not None or verdict.unanswered for verdict in as_mathematics)
+    by_writing, as_mathematics = ([verdict.right for verdict in given] for given in (by_writing, as_mathematics))
     assert [one for one, other in zip(by_writing, as_mathematics, strict=True) if one and not other] == []
     assert as_mathematics.count(True) == 17
 
