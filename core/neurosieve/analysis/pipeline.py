@@ -11,6 +11,7 @@ from neurosieve.data import Document
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in
 from neurosieve.texts.spans import detect_all
 
 __all__ = ["analyze_traces"]
@@ -32,6 +33,7 @@ def analyze_traces(
     with recording("analyze", folder, reports) as run:
         with run.stage("detecting"):
             traces = detect_all(source, detectors, Counter(), run.announce)
+            run.warnings += near_miss_warnings(near_misses_in(traces, detectors))
         documents, verdicts = [trace.document for trace in traces], None
         # A field that the user names must be there; by the default fields there may be nothing to grade.
         if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):

@@ -18,6 +18,7 @@ from neurosieve.errors import ConfigError
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in, near_misses_table
 from neurosieve.texts.spans import Detect, DetectedDocument, check_detectors, detect_all, phrases_table, spans_table
 from neurosieve.wording import plural
 
@@ -44,6 +45,7 @@ def detect_spans(
     with recording("detect", folder, reports) as run:
         with run.stage("detecting"):
             detected = detect_all(source, detectors, run.counts, run.announce)
+            nearly = near_misses_in(detected, detectors)
         with run.stage("comparing"):
             _compare(run, detected, detectors, settings)
         numbers = {}
@@ -56,6 +58,8 @@ def detect_spans(
             for name, number in numbers.items()
             if not number["spans"]
         ]
+        run.tables["near_misses"] = near_misses_table(nearly)
+        run.warnings += near_miss_warnings(nearly)
         if run.counts["documents_empty"]:
             run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
         run.record |= {

@@ -185,6 +185,11 @@ def _cautions(
     for name in behaviours:
         present, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
         warnings += too_few(name, present, plural(present, "present position"), documents, settings)
+        if nearly := counts[f"documents_nearly {name}"]:
+            warnings.append(
+                f"in {plural(nearly, 'document')} something is nearly `{name}`, and counts neither as the behaviour "
+                "nor as a control: `neurosieve detect` lists it in `near_misses.parquet`"
+            )
     events = {
         "broken_off": "time(s) the texts broke off, and reading resumed from there",
         "texts_changed": "part(s) of a pass were begun anew: the texts are not those that it had read before",

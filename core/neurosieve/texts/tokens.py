@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neurosieve.data import Document, Span, TokenizedDocument
+from neurosieve.texts.near_misses import NearMiss, near_misses_of
 from neurosieve.texts.spans import Detectors, check_documents, spans_of
 
 __all__ = ["LabelledDocument", "label_document", "label_documents", "token_range", "tokenize"]
@@ -23,6 +24,13 @@ class LabelledDocument:
     """The spans of each behaviour, in the order of the text."""
     ranges: Mapping[str, Sequence[range]]
     """The tokens that each of these spans covers."""
+    near_misses: Mapping[str, Sequence[NearMiss]] = field(default_factory=dict)
+    """What is nearly each behaviour."""
+
+    def nearly(self, behaviour: str) -> set[int]:
+        """Return the tokens of what is nearly a behaviour."""
+        near_misses = self.near_misses.get(behaviour, ())
+        return {token for near in near_misses for token in token_range(self.tokens, Span(near.start, near.end))}
 
 
 def label_documents(
@@ -68,7 +76,11 @@ def label_document(
                 ranges[behaviour].append(covered)
             else:
                 counts["spans_not_readable"] += 1
-    return LabelledDocument(tokens, spans, ranges)
+    nearly = {
+        behaviour: near_misses_of(behaviour, detector, document, spans[behaviour])
+        for behaviour, detector in detectors.items()
+    }
+    return LabelledDocument(tokens, spans, ranges, near_misses=nearly)
 
 
 def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> TokenizedDocument:

@@ -14,12 +14,17 @@ _SIGNS = str.maketrans(
     dict.fromkeys(_APOSTROPHES, "'") | dict.fromkeys(_QUOTATION_MARKS, '"') | dict.fromkeys(_DASHES, "-")
 )
 # Ligatures, full width, presentation forms. Not superscripts, circles or fractions: `7²` is not `72`.
-_SAME_LETTER = {f"<{kind}>" for kind in "compat font wide narrow small vertical initial medial final isolated".split()}
-_IGNORABLE = regex.compile(r"\p{DI}+")
-# Cyrillic and Greek letters, each before the Latin one that it looks like, small or as a capital.
-_LOOK_ALIKES = dict(
-    "аa еe оo рp сc уy хx іi ѕs јj һh ԁd ԛq ԝw ѵv вb нh кk мm тt αa βb εe ζz ηh ιi κk μm νn οo ρp τt υy χx ıi".split()
+_SAME_LETTER = frozenset(
+    f"<{kind}>"
+    for kind in ("compat", "font", "wide", "narrow", "small", "vertical", "initial", "medial", "final", "isolated")
 )
+_IGNORABLE = regex.compile(r"\p{DI}+")
+# Latin letters that look like those of Cyrillic and Greek, small or as a capital, and the `i` of Turkish without a dot.
+_LOOK_ALIKES = {
+    **dict(zip("асеорхуіѕјһԁԛԝѵвкмнт", "aceopxyisjhdqwvbkmht", strict=True)),
+    **dict(zip("αβεζηικμνορτυχ", "abezhikmnoptyx", strict=True)),
+    "ı": "i",
+}
 
 FOLDED_UNITS = regex.compile(
     # A Hangul syllable in parts; a character with its marks; any other that is read as something else.

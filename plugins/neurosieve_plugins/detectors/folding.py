@@ -142,7 +142,7 @@ def _gaps(text: str) -> Iterator[_Edit]:
 
 
 def _gap(text: str, start: int, end: int) -> Iterator[_Edit]:
-    """Yield what blanks and marks of emphasis are read as; the marks on either side of the blanks are not part of it."""
+    """Yield what blanks and marks of emphasis are read as; marks on either side of the blanks are no part of it."""
     gap = text[start:end]
     blank, last = end - len(gap.lstrip(_MARKS)), start + len(gap.rstrip(_MARKS))
     if blank >= last:

@@ -13,7 +13,7 @@ from ahocorasick_rs import AhoCorasick
 from neurosieve_plugins.detectors.character_folds import letters_of
 from neurosieve_plugins.detectors.folding import FoldedText, fold_text, mark_commands
 
-__all__ = ["Place", "FoldedPhrase", "PhraseSearch", "phrase_search", "small"]
+__all__ = ["FoldedPhrase", "PhraseSearch", "Place", "phrase_search", "small"]
 
 _TO_ASCII = "neurosieve.letters"
 """Names what an encoder to ASCII does with other letters: it passes over the rest of a text many times as fast as any

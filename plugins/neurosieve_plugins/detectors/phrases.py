@@ -7,7 +7,7 @@ from typing import Literal
 from neurosieve import ConfigError, Detector, Document, Scope, Span, check_fields
 from neurosieve_plugins.detectors.folding import fold_text, mark_commands, within_word
 from neurosieve_plugins.detectors.near_phrases import is_nearly
-from neurosieve_plugins.detectors.phrase_search import FoldedPhrase, Place, PhraseSearch, phrase_search, small
+from neurosieve_plugins.detectors.phrase_search import FoldedPhrase, PhraseSearch, Place, phrase_search, small
 
 __all__ = ["Phrases"]
 
@@ -81,10 +81,10 @@ class Phrases(Detector):
         """Yield the phrases that stand at a place, of which only the letters are known so far."""
         first, around = place.phrases[0], text[max(0, place.start - 1) : place.end + 1]
         plain = len(place.phrases) == 1 and not first.dotless and around.isascii()
-        if plain and text[place.start : place.end].lower() == first.text:
-            if not self._cuts(text, place.start, place.end):
-                yield Span(place.start, place.end, first.label)
-                return
+        as_is = plain and text[place.start : place.end].lower() == first.text
+        if as_is and not self._cuts(text, place.start, place.end):
+            yield Span(place.start, place.end, first.label)
+            return
         # With the letters before and behind, all that can change how the signs between are read.
         begin, behind = place.start, place.end
         while begin and not text[begin := begin - 1].isalnum():

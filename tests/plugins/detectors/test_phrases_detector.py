@@ -1,5 +1,4 @@
 import unicodedata
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -202,7 +201,9 @@ def test_thousands_of_phrases_are_found_in_one_pass():
     ]
 
 
-@pytest.mark.parametrize(("phrases", "says"), [((), "is empty"), (("a", ""), "phrase 2"), ((" \n",), "phrase 1"), (("\u200b",), "phrase 1")])
+@pytest.mark.parametrize(
+    ("phrases", "says"), [((), "is empty"), (("a", ""), "phrase 2"), ((" \n",), "phrase 1"), (("\u200b",), "phrase 1")]
+)
 def test_phrases_that_would_find_nothing_or_everything_are_refused(phrases, says):
     with pytest.raises(ConfigError, match=says):
         Phrases(phrases)
