@@ -103,7 +103,16 @@ class Scribbling(Sound):
         return found
 
 
+@dataclass(frozen=True)
+class NearlyEmpty(Sound):
+    """A word, and nearly the end of a text."""
+
+    def near_misses(self, document: Document) -> Iterable[Span]:
+        return [Span(len(document.text), len(document.text) + 1)]
+
+
 BROKEN = [
+    (NearlyEmpty(), {"spans_lie_in_the_text"}, r"its 0 characters hold no stretch from 0 to 1"),
     (
         Lowering(),
         {"spans_lie_in_the_text"},
