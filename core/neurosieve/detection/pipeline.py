@@ -58,8 +58,9 @@ def detect_spans(
             for name, number in numbers.items()
             if not number["spans"]
         ]
-        run.tables["near_misses"] = near_misses_table(nearly)
-        run.warnings += near_miss_warnings(nearly)
+        if any(nearly.values()):
+            run.tables["near_misses"] = near_misses_table(nearly)
+            run.warnings += near_miss_warnings(nearly)
         if run.counts["documents_empty"]:
             run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
         run.record |= {

@@ -60,7 +60,8 @@ class _Rewritten:
 
 def _rewrite(text: str, edits: Iterable[_Edit]) -> _Rewritten:
     """Replace stretches of a text, given from left to right."""
-    pieces, starts, origins = [], [0], [0]
+    pieces: list[str] = []
+    starts, origins = [0], [0]
     behind = shift = 0
     for start, end, put in edits:
         pieces += (text[behind:start], put)

@@ -92,7 +92,13 @@ def _ascii_letters(text: str) -> str:
     return "".join(letter for letter in letters_of(text) if letter.isascii())
 
 
-codecs.register_error(_TO_ASCII, lambda error: (_ascii_letters(error.object[error.start : error.end]), error.end))
+def _to_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return _ascii_letters(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_TO_ASCII, _to_ascii)
 
 
 @lru_cache(maxsize=64)
