@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from neurosieve import ConfigError, Detector, Document, Scope, Span, check_fields
+from neurosieve_plugins.detectors.character_folds import letters_of
 from neurosieve_plugins.detectors.folding import fold_text, mark_commands, within_word
 from neurosieve_plugins.detectors.near_phrases import is_nearly
 from neurosieve_plugins.detectors.phrase_search import FoldedPhrase, PhraseSearch, Place, phrase_search, small
@@ -87,9 +88,9 @@ class Phrases(Detector):
             return
         # With the letters before and behind, all that can change how the signs between are read.
         begin, behind = place.start, place.end
-        while begin and not text[begin := begin - 1].isalnum():
+        while begin and not letters_of(text[begin := begin - 1]):
             pass
-        while behind < len(text) and not text[(behind := behind + 1) - 1].isalnum():
+        while behind < len(text) and not letters_of(text[(behind := behind + 1) - 1]):
             pass
         for span in self._in(text[begin:behind], place.phrases):
             start, end = span.start + begin, span.end + begin
