@@ -17,9 +17,10 @@ __all__ = ["Phrases"]
 class Phrases(Detector):
     """Any of some phrases, however they are written.
 
-    Any white space is one blank. Case, composition, ligatures and width make no difference, nor the form of
-    apostrophes, quotation marks and dashes. Characters that show nothing are passed over, and so are marks of emphasis
-    at the edges of words: `**not**`, `_not_`, `<b>not</b>`, `\\textbf{not}`.
+    In texts and phrases alike, any white space is one blank. Case, composition, ligatures and width make no difference,
+    nor the form of apostrophes, quotation marks and dashes. Characters that show nothing are passed over, and so are
+    marks of emphasis at the edges of words: `**not**`, `_not_`, `<b>not</b>`, `\\textbf{not}`. Where such marks matter,
+    take the detector `regex`.
 
     Every occurrence counts. Where two overlap, the one that starts first is taken, and the longer of two that start
     together. A span is labelled with its phrase as given.
@@ -34,9 +35,9 @@ class Phrases(Detector):
     """Whether a phrase must begin and end where words do, so that `wait` is not found in `awaited`. Next to a letter
     of a script that is written without blanks (Chinese, Japanese, Thai, Khmer, ...) a word may begin and end anywhere.
     """
-    language: Literal["", "tr", "az"] = ""
+    language: Literal["any", "tr", "az"] = "any"
     """`tr` or `az` where the text has the case rules of Turkish or Azerbaijani: `I` is the capital of `ı`, and `İ` of
-    `i`. By default it is so for a phrase that has an `ı` or `İ`."""
+    `i`. With `any` it is so for a phrase that has an `ı` or `İ`."""
     scope: Scope = "completion"
     """Where it looks. A phrase never runs from one part of it into another."""
 
@@ -44,8 +45,6 @@ class Phrases(Detector):
         check_fields(self)
         if not self.phrases:
             raise ConfigError("`phrases` of the detector `phrases` is empty: give at least one phrase")
-        if isinstance(self.phrases, str):  # Each letter would be a phrase.
-            raise ConfigError(f"`phrases` of the detector `phrases` is a text: give a list, [{self.phrases}]")
         for number, phrase in enumerate(self.phrases, start=1):
             if not fold_text(mark_commands(phrase)).text.strip():
                 raise ConfigError(
