@@ -83,6 +83,13 @@ class Detector(ABC):
     def detect(self, document: Document) -> Iterable[Span]:
         """Yield where the behaviour shows, in characters of `document.text`, in any order."""
 
+    def near_misses(self, document: Document) -> Iterable[Span]:
+        """Yield what is nearly the behaviour as far as the detector can see, in any order.
+
+        A run counts it and shows an example, and takes no control there: it may well be what is looked for.
+        """
+        return ()
+
 
 class Control(ABC):
     """Chooses positions where the behaviour does not show, to compare with."""

@@ -12,6 +12,7 @@ from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.coverage import coverage_warnings
+from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in
 from neurosieve.texts.spans import detect_all
 
 __all__ = ["analyze_traces"]
@@ -34,6 +35,7 @@ def analyze_traces(
         with run.stage("detecting"):
             traces = detect_all(source, detectors, run.counts, run.announce)
         run.warnings += respelled(run.counts)
+        run.warnings += near_miss_warnings(near_misses_in(traces, detectors))
         documents, verdicts = [trace.document for trace in traces], None
         # A field that the user names must be there; by the default fields there may be nothing to grade.
         if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):

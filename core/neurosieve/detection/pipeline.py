@@ -22,6 +22,7 @@ from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.coverage import coverage_warnings
+from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in, near_misses_table
 from neurosieve.texts.spans import (
     Detect,
     DetectedDocument,
@@ -56,6 +57,7 @@ def detect_spans(
     with recording("detect", folder, reports) as run:
         with run.stage("detecting"):
             detected = detect_all(source, detectors, run.counts, run.announce)
+            nearly = near_misses_in(detected, detectors)
         run.warnings += respelled(run.counts)
         with run.stage("comparing"):
             _compare(run, detected, detectors, settings)
@@ -70,6 +72,9 @@ def detect_spans(
             if not number["spans"]
         ]
         run.warnings += coverage_warnings(detected)
+        if any(nearly.values()):
+            run.tables["near_misses"] = near_misses_table(nearly)
+            run.warnings += near_miss_warnings(nearly)
         if run.counts["documents_empty"]:
             run.warnings.append(f"{run.counts['documents_empty']:,} documents have no text to look into")
         run.record |= {

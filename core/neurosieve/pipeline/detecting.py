@@ -8,9 +8,10 @@ from neurosieve.data import Document, Skipped
 from neurosieve.errors import DataError
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.intake import scope_warnings
+from neurosieve.texts.near_misses import near_miss_warnings
 from neurosieve.texts.tokens import LabelledDocument, label_documents
 
-__all__ = ["label_all", "no_text"]
+__all__ = ["label_all", "near_misses", "no_text"]
 
 
 def label_all(
@@ -28,6 +29,14 @@ def label_all(
         labelled.append(document)
     announce("stage_progressed", stage="detecting", done=len(labelled), total=len(labelled), unit="documents")
     return labelled
+
+
+def near_misses(documents: Iterable[LabelledDocument], behaviours: Iterable[str]) -> list[str]:
+    """Return a warning for each behaviour that is nearly found in some of the documents."""
+    labelled = list(documents)
+    return near_miss_warnings(
+        {name: [near for document in labelled for near in document.near_misses.get(name, ())] for name in behaviours}
+    )
 
 
 def no_text(counts: Counter[str]) -> DataError:

@@ -20,7 +20,7 @@ from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions
-from neurosieve.pipeline.detecting import label_all, no_text
+from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
@@ -96,7 +96,11 @@ def plan_run(job: Job) -> Plan:
         len(positions.token_of_row) * neurons * size,
         sum(tokens) * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(lm)),
         neurons,
-        (*intake_warnings(counts), *cautions(job, positions, counts, numbers, atlas.context)),
+        (
+            *intake_warnings(counts),
+            *cautions(job, positions, counts, numbers, atlas.context),
+            *near_misses(documents, job.detectors),
+        ),
     )
 
 

@@ -23,7 +23,7 @@ from neurosieve.models.architectures import Atlas, atlas_of, model_record, sites
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
-from neurosieve.pipeline.detecting import label_all, no_text
+from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.tables import count_positions, spans_table, texts_table
 from neurosieve.registry import installed
@@ -113,6 +113,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
     run.warnings += cautions(job, positions, counts, numbers, atlas.context) + token_coverage_warnings(documents)
+    run.warnings += near_misses(documents, behaviours)
     run.tables |= {
         "positions": positions.table,
         "extra_positions": positions.extra,

@@ -17,6 +17,7 @@ from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import alike, counted, not_shown
+from neurosieve.pipeline.detecting import near_misses
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.tables import count_positions, spans_table
 from neurosieve.runs.columns import HELDOUT, KEYS
@@ -80,7 +81,7 @@ def rescore(
                 return capture(lm, atlas, space, positions, budget, run.announce, job.executor)
 
         neurons, captured = read_complete(space, fill, read)
-        run.warnings = _warnings(positions, excluded, job, run) + run.warnings
+        run.warnings = _warnings(positions, excluded, job, run) + run.warnings + near_misses(labelled, job.detectors)
         run.tables |= {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}
         run.record |= {
             "run": str(result.folder),

@@ -154,6 +154,9 @@ class Pass:
             controls = self.control.choose(document.within(name), known, len(tokens.token_ids), rng)
             column = labels[:, part * len(behaviours) + number]
             column[np.array(controls, dtype=np.int64)] = 0
+            nearly = document.nearly(name)
+            column[list(nearly)] = -1
+            counts[f"documents_nearly {name}"] += bool(nearly)
             for span in spans:
                 column[span.start : span.stop] = -1
             column[present] = 1

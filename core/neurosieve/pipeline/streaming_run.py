@@ -190,6 +190,11 @@ def _cautions(
     for name in behaviours:
         present, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
         warnings += too_few(name, present, plural(present, "present position"), documents, settings)
+        if nearly := counts[f"documents_nearly {name}"]:
+            warnings.append(
+                f"in {plural(nearly, 'document')} something is nearly `{name}`, and counts neither as the behaviour "
+                "nor as a control: `neurosieve detect` lists it in `near_misses.parquet`"
+            )
     warnings += left_out(counts, context)
     if interruptions := counts["broken_off"]:
         warnings.append(f"the texts broke off {plural(interruptions, 'time')}, and reading resumed from there")

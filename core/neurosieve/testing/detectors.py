@@ -101,9 +101,11 @@ def _spans_at_once(detector: Detector, documents: Sequence[Document]) -> list[li
 
 
 def spans_lie_in_the_text(detector: Detector) -> None:
-    """Assert that every span is a stretch of the document's text, whatever the text is."""
+    """Assert that every span, and every near-miss, is a stretch of the document's text, whatever the text is."""
     for document in _documents(detector):
-        for span in _spans(detector, document):
+        with trying(detector, f"on the text {shown(document.text)}"):
+            near_misses = list(detector.near_misses(document))
+        for span in [*_spans(detector, document), *near_misses]:
             # The message is made only where it is needed: there are 100,000 spans or more.
             if fault := _fault(span, len(document.text)):
                 text = shown(document.text)

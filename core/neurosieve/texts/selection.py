@@ -138,7 +138,7 @@ def _positions_of(
             round(ratio * len(present[number])) if onsets[number] else typical,
             np.random.default_rng(seed_of(selection.seed, tokens.id, behaviour)),
         )
-        covered = {token for span in spans for token in span} | present[number]
+        covered = {token for span in spans for token in span} | present[number] | documents[number].nearly(behaviour)
         places = {int(anchor) + offset for anchor in chosen for offset in _offsets(selection)}
         lines += [(behaviour, number, token, 0) for token in sorted(places - covered) if _usable(tokens, token)]
     if len(lines) == total:

@@ -22,6 +22,7 @@ __all__ = [
     "DetectedDocument",
     "Detectors",
     "check_detectors",
+    "check_spans",
     "count_empty",
     "detect_all",
     "detect_each",
@@ -85,13 +86,18 @@ def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Spa
     """
     with failures_of(detector):
         spans = sorted(detector.detect(document))
+    check_spans(behaviour, spans, document)
+    return spans
+
+
+def check_spans(behaviour: str, spans: Iterable[Span], document: Document) -> None:
+    """Raise DataError unless the spans of a behaviour lie in the document's text."""
     for span in spans:
         if not 0 <= span.start < span.end <= len(document.text):
             raise DataError(
                 f"the detector of `{behaviour}` found {tuple(span)} in document `{document.id}`, which has "
                 f"{plural(len(document.text), 'character')}: correct it; a span lies in the text and is not empty"
             )
-    return spans
 
 
 def spans_in_scope(behaviour: str, detector: Detector, document: Document, counts: Counter[str]) -> list[Span]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurosieve.data import Document, Scope, Skipped, Span, TokenizedDocument
 from neurosieve.texts.intake import check_documents
+from neurosieve.texts.near_misses import NearMiss, near_misses_of
 from neurosieve.texts.spans import Detectors, count_empty, scopes_of, spans_in_scope
 
 __all__ = ["LabelledDocument", "label_document", "label_documents", "token_range", "tokenize"]
@@ -31,6 +32,14 @@ class LabelledDocument:
     def within(self, behaviour: str) -> TokenizedDocument:
         """Return the document with the tokens as its usable ones that lie where a behaviour is looked for."""
         return self.views.get(self.scopes.get(behaviour, "completion"), self.tokens)
+
+    near_misses: Mapping[str, Sequence[NearMiss]] = field(default_factory=dict)
+    """What is nearly each behaviour."""
+
+    def nearly(self, behaviour: str) -> set[int]:
+        """Return the tokens of what is nearly a behaviour."""
+        near_misses = self.near_misses.get(behaviour, ())
+        return {token for near in near_misses for token in token_range(self.tokens, Span(near.start, near.end))}
 
 
 def label_documents(
@@ -82,7 +91,13 @@ def label_document(
             else:
                 counts["spans_not_readable"] += 1
     views.pop("completion", None)
-    return LabelledDocument(tokens, spans, ranges, {name: each.scope for name, each in detectors.items()}, views)
+    nearly = {
+        behaviour: near_misses_of(behaviour, detector, document, spans[behaviour])
+        for behaviour, detector in detectors.items()
+    }
+    return LabelledDocument(
+        tokens, spans, ranges, {name: each.scope for name, each in detectors.items()}, views, nearly
+    )
 
 
 def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> TokenizedDocument:

@@ -272,7 +272,8 @@ def test_the_config_of_the_run_is_enough_to_run_it_again(go, tmp_path):
     first = go(Traces(str(source), "text", id_field="id", group_field=None), contexts=5)
     config = json.loads(json.dumps(first.run["config"]))
     assert config["source"]["path"] == str(source)
-    assert config["detectors"]["wait"] == {"_target_": "detector/phrases", "phrases": ["wait"], "words": False}
+    defaults = {"words": False, "language": "any", "scope": "completion"}
+    assert config["detectors"]["wait"] == {"_target_": "detector/phrases", "phrases": ["wait"], **defaults}
     assert config["contexts"] == 5
 
 

@@ -114,8 +114,16 @@ class Running(Sound):
             yield Span(start, len(document.text))
 
 
+class NearlyEmpty(Sound):
+    """A word, and nearly the end of a text."""
+
+    def near_misses(self, document: Document) -> Iterable[Span]:
+        return [Span(len(document.text), len(document.text) + 1)]
+
+
 BROKEN = [
     (Running(), {"spans_end_where_their_author_does"}, "it starts in its scope, and does not end there"),
+    (NearlyEmpty(), {"spans_lie_in_the_text"}, r"its 0 characters hold no stretch from 0 to 1"),
     (
         Lowering(),
         {"spans_lie_in_the_text"},

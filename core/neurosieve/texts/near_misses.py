@@ -1,0 +1,86 @@
+"""What detectors nearly find: it is counted, told with an example, and taken neither as present nor as a control."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from neurosieve.contracts import Detector
+from neurosieve.data import Document, Span
+from neurosieve.registry import failures_of
+from neurosieve.texts.spans import DetectedDocument, Detectors, check_spans
+from neurosieve.wording import plural, visible
+
+__all__ = ["NearMiss", "near_miss_warnings", "near_misses_in", "near_misses_of", "near_misses_table"]
+
+_SHOWN = 80
+"""So many characters of an example are shown."""
+
+
+class NearMiss(NamedTuple):
+    """A stretch of a document that a detector nearly finds."""
+
+    document: str
+    """The document's id."""
+    start: int
+    end: int
+    label: str
+    """What it nearly is."""
+    text: str
+
+
+def near_misses_of(behaviour: str, detector: Detector, document: Document, spans: Sequence[Span]) -> list[NearMiss]:
+    """Return what the detector of a behaviour nearly finds in its scope, in the order of the text.
+
+    What touches one of the `spans` that it does find is left out.
+
+    Raises:
+        DataError: one of them is not in the text.
+    """
+    with failures_of(detector):
+        nearly = sorted(detector.near_misses(document))
+    if not nearly:
+        return []
+    check_spans(behaviour, nearly, document)
+    stretches = document.stretches(detector.scope)
+    return [
+        NearMiss(document.id, *near, document.text[near.start : near.end])
+        for near in nearly
+        if any(start <= near.start and near.end <= end for start, end in stretches)
+        and not any(near.start < span.end and span.start < near.end for span in spans)
+    ]
+
+
+def near_misses_in(detected: Iterable[DetectedDocument], detectors: Detectors) -> dict[str, list[NearMiss]]:
+    """Return what the detector of each behaviour nearly finds in some documents.
+
+    Raises:
+        DataError: one of them is not in the text.
+    """
+    documents = list(detected)
+    return {
+        name: [near for document, spans in documents for near in near_misses_of(name, detector, document, spans[name])]
+        for name, detector in detectors.items()
+    }
+
+
+def near_misses_table(nearly: Mapping[str, Sequence[NearMiss]]) -> pd.DataFrame:
+    """Return a line per behaviour and near-miss, `behaviour, document, start, end, label, text`."""
+    lines = [(behaviour, *near_miss) for behaviour, near_misses in nearly.items() for near_miss in near_misses]
+    return pd.DataFrame(lines, columns=["behaviour", *NearMiss._fields])
+
+
+def near_miss_warnings(nearly: Mapping[str, Sequence[NearMiss]]) -> list[str]:
+    """Return a warning for each behaviour that is nearly found somewhere, with how often and an example."""
+    warnings = []
+    for behaviour, near_misses in nearly.items():
+        if near_misses:
+            documents = plural(len({near_miss.document for near_miss in near_misses}), "document")
+            first = near_misses[0]
+            text = visible(first.text if len(first.text) <= _SHOWN else first.text[:_SHOWN] + "…")
+            warnings.append(
+                f"in {documents} something is nearly `{behaviour}`, such as “{text}” in document `{first.document}`, "
+                f"where “{first.label}” is looked for: it counts neither as the behaviour nor as a control; if it is "
+                "meant, add it to the detector"
+            )
+    return warnings
