@@ -23,6 +23,7 @@ from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.models.architectures import model_record
+from neurosieve.models.assumptions import check_model
 from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.registry import describe
 from neurosieve.runs.record import described
@@ -61,6 +62,9 @@ def ablate_neurons(
         listed = parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
         ks, strengths = settings.doses(len(listed))
         targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
+        with run.stage("testing the model"):
+            tests = check_model(opened.lm, opened.atlas, opened.space.sites)
+        run.warnings += tests.warnings(opened.lm.name)
         with run.stage("matching"):
             at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
             layers = [site.layer for site in opened.space.sites]
@@ -93,7 +97,8 @@ def ablate_neurons(
             "proof": observed.proof._asdict(),
             "matching": matching,
             "counts": observed.counts | {"control_sets": len(sets)},
-            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons),
+            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons)
+            | {"tests": tests.record()},
             "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
         }
     return run.run

@@ -70,6 +70,7 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
     """Return a warning for each reason for which documents, spans or places were left out."""
     reasons = {
         "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",
+        "prompts_fill_context": "documents have a prompt that fills the model's context alone, and were left out",
         "documents_empty": "documents have no text that can be read, and were left out",
         "spans_not_readable": "spans hold no token that can be read, and were left out",
         "positions_outside": "places to read were outside their texts, and were left out",

@@ -22,6 +22,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions
 from neurosieve.pipeline.detecting import label_all, no_text
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.positions import PARTS, Positions
@@ -71,8 +72,9 @@ def plan_run(job: Job) -> Plan:
     sites = sites_of(atlas, settings.layers, lm.name)
     documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
     if not documents:
-        raise no_text(counts)
+        raise no_text(counts, atlas.context)
     positions = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
+    count_long_texts(lm, tokens_of_documents(positions), counts)
     neurons = len(sites) * atlas.neurons
     numbers = count_positions(documents, positions)
     behaviours = pd.DataFrame({"behaviour": behaviour, **numbers[behaviour]} for behaviour in positions.behaviours)
@@ -93,7 +95,7 @@ def plan_run(job: Job) -> Plan:
         len(positions.token_of_row) * neurons * size,
         sum(tokens) * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(lm)),
         neurons,
-        tuple(cautions(job, positions, counts, numbers, atlas.context)),
+        (*cautions(job, positions, counts, numbers, atlas.context), *beyond_context(lm, counts)),
     )
 
 

@@ -18,6 +18,7 @@ from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import counted, not_shown
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.tables import count_positions, spans_table
 from neurosieve.runs.columns import HELDOUT, KEYS
 from neurosieve.runs.record import positions_hash
@@ -72,7 +73,8 @@ def rescore(
                 return capture(lm, atlas, space, positions, budget, run.announce, job.executor)
 
         neurons, captured = read_complete(space, fill, read)
-        run.warnings = _warnings(positions, excluded, job, run) + run.warnings
+        count_long_texts(lm, tokens_of_documents(positions), run.counts)
+        run.warnings = _warnings(positions, excluded, job, run) + beyond_context(lm, run.counts) + run.warnings
         run.tables |= {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}
         run.record |= {
             "run": str(result.folder),

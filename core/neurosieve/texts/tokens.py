@@ -53,7 +53,9 @@ def label_document(
     if context is not None and len(tokens.token_ids) > context:
         counts["documents_cut"] += 1
     if not tokens.usable.any():
-        counts["documents_empty"] += 1
+        # Tokenized again as if the model could read texts of any length.
+        fits = context is None or not tokenize(document, tokenizer).usable.any()
+        counts["documents_empty" if fits else "prompts_fill_context"] += 1
         return None
     spans: dict[str, list[Span]] = {behaviour: [] for behaviour in detectors}
     ranges: dict[str, list[range]] = {behaviour: [] for behaviour in detectors}
