@@ -29,9 +29,8 @@ __all__ = ["ModelTests", "check_model"]
 
 _TEXT = """Let me count the jars first: 12 crates hold 7 jars each, which makes 84. Wait, that is not right, two of the
 crates were empty. The train to the coast leaves at nine, and she has forgotten her umbrella on the kitchen table."""
-_WHOLE, _SHARED = 48, 24
-"""The longest test text in tokens, and how many of its first tokens are compared."""
-_ENDINGS = 3
+_SHARED, _WHOLE, _LONGER = 16, 32, 48
+"""Of so many tokens the activations are compared; the test text is so long; and so is the text beside it in a batch."""
 _TOLERANCE, _TOLERANCE_OF_SHORT_FLOATS = 1e-3, 0.05
 """A float32 differs by about 1e-5 where a device sums in another order, a bfloat16 by 0.01."""
 
@@ -135,13 +134,13 @@ TokenIds = npt.NDArray[np.int64]
 
 
 class _TestTexts(NamedTuple):
-    whole: tuple[TokenIds]
+    whole: tuple[TokenIds, ...]
     """The test text."""
     other_endings: tuple[TokenIds, ...]
     """The same text with other tokens behind those that are compared."""
     batch: tuple[TokenIds, ...]
-    """What is compared of the test text, beside a longer text and a shorter one."""
-    compared: tuple[TokenIds]
+    """What is compared of the test text, beside a longer text."""
+    compared: tuple[TokenIds, ...]
     """Which tokens are compared: not those that stand for no text, whose activations can be hundreds of times as
     large."""
 
@@ -153,10 +152,10 @@ def _test_texts(model: LanguageModel, context: int | None) -> _TestTexts:
         ModelError: the tokenizer gives too few different tokens to test with.
     """
     tokenizer = model.tokenizer
-    ids = np.array(tokenizer(_TEXT, verbose=False)["input_ids"], dtype=np.int64)[:_WHOLE]
+    ids = np.array(tokenizer(_TEXT, verbose=False)["input_ids"], dtype=np.int64)[: min(_LONGER, context or _LONGER)]
     special = np.array(tokenizer.all_special_ids, dtype=np.int64)
     plain = np.unique(ids[~np.isin(ids, special)])
-    whole = ids[: min(len(ids), context or len(ids))]
+    whole = ids[:_WHOLE]
     shared = min(_SHARED, len(whole) // 2)
     compared = np.flatnonzero(~np.isin(whole[:shared], special))
     if len(plain) < 2 or not len(compared):
@@ -169,8 +168,8 @@ def _test_texts(model: LanguageModel, context: int | None) -> _TestTexts:
     endings = [plain[(place + shift) % len(plain)] for shift in (1, len(plain) // 3 + 1, len(plain) // 2 + 1)]
     return _TestTexts(
         (whole,),
-        tuple(np.concatenate([whole[:shared], ending]) for ending in endings[:_ENDINGS]),
-        (whole[:shared], whole, whole[: max(1, shared // 2)]),
+        tuple(np.concatenate([whole[:shared], ending]) for ending in endings),
+        (whole[:shared], ids),
         (compared,),
     )
 
@@ -191,9 +190,10 @@ class _Tester:
         first = self._read(texts.whole, texts.compared)
         repeated = _change(first, self._read(texts.whole, texts.compared))
         in_batch = _change(first, self._read(texts.batch[:1], texts.compared, beside=texts.batch[1:]))
-        model_dtype_is_short = self.model.dtype in (torch.bfloat16, torch.float16)
-        tolerance = _TOLERANCE_OF_SHORT_FLOATS if model_dtype_is_short else _TOLERANCE
-        # A model that gives other numbers each time changes by that much whatever its text is.
+        short = self.model.dtype in (torch.bfloat16, torch.float16)
+        tolerance = _TOLERANCE_OF_SHORT_FLOATS if short else _TOLERANCE
+        # Texts of one length are rounded alike, token by token. A model that gives other numbers each time changes by
+        # that much whatever its text is.
         limit = max(tolerance / 10, 3 * max(repeated.values()))
         changes: dict[Site, float] = {}
         for ending in texts.other_endings:
