@@ -18,7 +18,7 @@ from neurosieve.evidence.permutation import arrangements_of
 from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips
 from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
-from neurosieve.models.loading import LanguageModel
+from neurosieve.models.loading import LanguageModel, auto_class
 from neurosieve.pipeline.cautions import cautions
 from neurosieve.pipeline.detecting import label_all, no_text
 from neurosieve.pipeline.job import Job
@@ -130,10 +130,8 @@ def _spread(noise: Batch, strata: torch.Tensor, scorer: Scorer[Any]) -> float:
 
 def _operations(lm: LanguageModel, share: float) -> float:
     """Return the floating point operations of one token in a share of the layers: two for each of their weights."""
-    from transformers import AutoModelForCausalLM
-
     with torch.device("meta"):
-        module = AutoModelForCausalLM.from_config(lm.config, trust_remote_code=False)
+        module = auto_class(lm.config).from_config(lm.config, trust_remote_code=False)
     embedding = module.get_input_embeddings().weight.numel()
     weights = sum(int(parameter.numel()) for parameter in module.base_model.parameters() if parameter.ndim > 1)
     return 2.0 * (weights - int(embedding)) * share
