@@ -21,9 +21,10 @@ from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
-from neurosieve.errors import ConfigError, nearest
+from neurosieve.errors import ConfigError, ModelError, nearest
 from neurosieve.models.architectures import model_record
 from neurosieve.models.assumptions import check_model
+from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.registry import describe
 from neurosieve.runs.record import described
@@ -63,6 +64,7 @@ def ablate_neurons(
         ks, strengths = settings.doses(len(listed))
         targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
         with run.stage("testing the model"):
+            _check_head(opened.lm)
             tests = check_model(opened.lm, opened.atlas, opened.space.sites)
         run.warnings += tests.warnings(opened.lm.name)
         with run.stage("matching"):
@@ -102,6 +104,15 @@ def ablate_neurons(
             "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
         }
     return run.run
+
+
+def _check_head(lm: LanguageModel) -> None:
+    """Raise ModelError where a model gives no probabilities that an edit could change."""
+    if lm.has_no_head:
+        raise ModelError(
+            f"`{lm.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it with "
+            "`AutoModelForCausalLM`"
+        )
 
 
 def _measure(

@@ -95,6 +95,10 @@ def atlas_of(model: LanguageModel, kind: str = "mlp_post") -> Atlas:
 
 
 def _from_transformer_lens(model: LanguageModel, kind: str) -> Atlas:
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"`{model.name}` reads a text with an encoder and writes with a decoder: take a decoder-only language model"
+        )
     adapter = _adapter(model)
     what = KINDS[kind]
     blocks = adapter.component_mapping.get("blocks")
