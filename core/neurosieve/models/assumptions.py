@@ -89,11 +89,13 @@ def check_model(
     if tests.layers_that_look_ahead:
         layers = tests.layers_that_look_ahead
         which = "every layer" if len(layers) == len(sites) else f"layers {', '.join(map(str, layers))}"
+        cause, advice = "attends both ways", "a model that attends one way, as causal language models do"
+        if _is_quantized(model):
+            cause, advice = "is quantized, and rounds all tokens of a batch together", "one that is not quantized"
         raise ModelError(
-            f"`{model.name}` attends both ways: when the end of a text changes, so do the activations of the tokens "
-            f"before it, by up to {tests.later_tokens:.2g} of their size (at {which} of those that are read). What a "
-            "neuron shows at a token would depend on text that comes later, and on padding: give a model that attends "
-            "one way, as causal language models do"
+            f"`{model.name}` {cause}: when the end of a text changes, so do the activations of the tokens before it, "
+            f"by up to {tests.later_tokens:.2g} of their size (at {which} of those that are read). What a neuron shows "
+            f"at a token would depend on text that comes later, and on padding: give {advice}"
         )
     return tests
 
