@@ -182,11 +182,15 @@ def _architectures(config: Any) -> list[str]:
     """Return the name of a model's architecture; then that of the same model with a head for text, where it has another
     head or none, for both keep their layers in one place.
     """
+    import transformers
     from transformers.models.auto import modeling_auto as names
 
+    name = (config.architectures or ["unknown"])[0]
+    if not hasattr(transformers, name):  # Others' code may keep its layers anywhere.
+        return [name]
     with_head = (names.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, names.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
     others = [mapping[config.model_type] for mapping in with_head if config.model_type in mapping]
-    return list(dict.fromkeys([(config.architectures or ["unknown"])[0], *others]))
+    return list(dict.fromkeys([name, *others]))
 
 
 def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Site, ...]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -24,13 +23,10 @@ from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.hooks import check_finite, stream_sites
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.sample_texts import SampleTexts, TokenIds, sample_texts
 
 __all__ = ["ModelTests", "check_model"]
 
-_TEXT = """Let me count the jars first: 12 crates hold 7 jars each, which makes 84. Wait, that is not right, two of the
-crates were empty. The train to the coast leaves at nine, and she has forgotten her umbrella on the kitchen table."""
-_SHARED, _WHOLE, _LONGER = 16, 32, 48
-"""Of so many tokens the activations are compared; the test text is so long; and so is the text beside it in a batch."""
 _TOLERANCE, _TOLERANCE_OF_SHORT_FLOATS = 1e-3, 0.05
 """A float32 differs by about 1e-5 where a device sums in another order, a bfloat16 by 0.01."""
 
@@ -57,8 +53,11 @@ class ModelTests(NamedTuple):
         """Return the figures for `run.json`."""
         return {name: float(f"{getattr(self, name):.3g}") for name in self._fields[:4]}
 
-    def warnings(self, name: str) -> list[str]:
-        """Return a warning for each figure beyond the tolerance that does not forbid reading."""
+    def warnings(self, name: str, alone: str = "tokens_per_batch=1") -> list[str]:
+        """Return a warning for each figure beyond the tolerance that does not forbid reading.
+
+        `alone` is the setting with which each text is in a batch of its own.
+        """
         warnings = []
         if self.repeated > self.tolerance:
             warnings.append(
@@ -69,7 +68,7 @@ class ModelTests(NamedTuple):
         elif self.in_batch > self.tolerance:
             warnings.append(
                 f"`{name}` reads a text in a batch otherwise than alone: activations differ by {self.in_batch:.2g} of "
-                f"their size, where rounding explains {self.tolerance:g}: `tokens_per_batch=1` reads each text alone"
+                f"their size, where rounding explains {self.tolerance:g}: `{alone}` takes each text alone"
             )
         return warnings
 
@@ -105,7 +104,7 @@ _OF_OBJECTS: "weakref.WeakKeyDictionary[Any, dict[Any, ModelTests]]" = weakref.W
 
 
 def _tested(model: LanguageModel, atlas: Atlas, sites: Sequence[Site], executor: Executor | None) -> ModelTests:
-    texts = _test_texts(model, atlas.context)
+    texts = sample_texts(model, atlas.context)
     tester = _Tester(model, atlas, tuple(sites))
 
     def test() -> dict[str, Any]:
@@ -132,50 +131,6 @@ def _tested(model: LanguageModel, atlas: Atlas, sites: Sequence[Site], executor:
     return ModelTests(**fields | {"layers_that_look_ahead": tuple(fields["layers_that_look_ahead"])})
 
 
-TokenIds = npt.NDArray[np.int64]
-
-
-class _TestTexts(NamedTuple):
-    whole: tuple[TokenIds, ...]
-    """The test text."""
-    other_endings: tuple[TokenIds, ...]
-    """The same text with other tokens behind those that are compared."""
-    batch: tuple[TokenIds, ...]
-    """What is compared of the test text, beside a longer text."""
-    compared: tuple[TokenIds, ...]
-    """Which tokens are compared: not those that stand for no text, whose activations can be hundreds of times as
-    large."""
-
-
-def _test_texts(model: LanguageModel, context: int | None) -> _TestTexts:
-    """Return the token ids of the test texts.
-
-    Raises:
-        ModelError: the tokenizer gives too few different tokens to test with.
-    """
-    tokenizer = model.tokenizer
-    ids = np.array(tokenizer(_TEXT, verbose=False)["input_ids"], dtype=np.int64)[: min(_LONGER, context or _LONGER)]
-    special = np.array(tokenizer.all_special_ids, dtype=np.int64)
-    plain = np.unique(ids[~np.isin(ids, special)])
-    whole = ids[:_WHOLE]
-    shared = min(_SHARED, len(whole) // 2)
-    compared = np.flatnonzero(~np.isin(whole[:shared], special))
-    if len(plain) < 2 or not len(compared):
-        raise ModelError(
-            f"the tokenizer of `{model.name}` turns a plain English text into {len(ids)} tokens of {len(plain)} kinds: "
-            "give the tokenizer that belongs to the model"
-        )
-    # Each token becomes another one, and none that may have a meaning of its own, such as one that stands for an image.
-    place = np.searchsorted(plain, whole[shared:]) % len(plain)
-    endings = [plain[(place + shift) % len(plain)] for shift in (1, len(plain) // 3 + 1, len(plain) // 2 + 1)]
-    return _TestTexts(
-        (whole,),
-        tuple(np.concatenate([whole[:shared], ending]) for ending in endings),
-        (whole[:shared], ids),
-        (compared,),
-    )
-
-
 @dataclass(frozen=True)
 class _Tester:
     """Tests a model in one process, with a model of its own where that is another process."""
@@ -184,11 +139,11 @@ class _Tester:
     atlas: Atlas
     sites: tuple[Site, ...]
 
-    def __call__(self) -> Callable[[Iterable[_TestTexts]], Iterator[ModelTests]]:
+    def __call__(self) -> Callable[[Iterable[SampleTexts]], Iterator[ModelTests]]:
         """Return what tests, in this process."""
         return lambda texts: map(self._test, texts)
 
-    def _test(self, texts: _TestTexts) -> ModelTests:
+    def _test(self, texts: SampleTexts) -> ModelTests:
         first = self._read(texts.whole, texts.compared)
         repeated = _change(first, self._read(texts.whole, texts.compared))
         in_batch = _change(first, self._read(texts.batch[:1], texts.compared, beside=texts.batch[1:]))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosieve.data import Document, Span, TokenizedDocument
+from neurosieve.texts.coverage import count_coverage
 from neurosieve.texts.spans import Detectors, check_documents, spans_of
 
 __all__ = ["LabelledDocument", "label_document", "label_documents", "token_range", "tokenize"]
@@ -50,6 +51,7 @@ def label_document(
     counts["documents"] += 1
     tokens = tokenize(document, tokenizer, context)
     counts["tokens"] += len(tokens.token_ids)
+    count_coverage(tokens, tokenizer, counts)
     if context is not None and len(tokens.token_ids) > context:
         counts["documents_cut"] += 1
     if not tokens.usable.any():

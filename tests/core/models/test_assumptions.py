@@ -86,7 +86,7 @@ def test_a_model_that_normalizes_over_its_batch_is_warned_of():
     tests = figures_of(model, tokenizer=tokenizer)
     assert tests.later_tokens == tests.repeated == 0
     [warning] = tests.warnings("model")
-    assert "`tokens_per_batch=1` reads each text alone" in warning
+    assert "`tokens_per_batch=1` takes each text alone" in warning
 
 
 def test_bfloat16_has_a_tolerance_of_its_own():
@@ -188,3 +188,16 @@ def test_nothing_is_left_of_a_run_with_a_model_that_is_refused(tmp_path):
     with pytest.raises(ModelError, match="attends both ways"):
         find(family_model("BERT"), texts(), tokenizer=tiny_model()[1], folder=tmp_path / "run", **settings)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_tokenizer_of_no_language_is_enough():
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    letters = Tokenizer(
+        models.WordLevel({"<unk>": 0, **{name: 2 + place for place, name in enumerate("ACGT")}}, "<unk>")
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=letters, unk_token="<unk>")
+    assert figures_of(family_model("Llama"), tokenizer=tokenizer).later_tokens == 0
+    with pytest.raises(ModelError, match="attends both ways"):
+        figures_of(family_model("BERT"), tokenizer=tokenizer)
