@@ -159,10 +159,13 @@ class _Tester:
             # By rounding alone a mixture of experts may send a token to another expert, but hardly thrice.
             if max(changes.values()) <= limit:
                 break
-        ahead = [site.layer for site, change in changes.items() if change > limit]
-        looks_ahead = max(changes.values()) > limit
-        figures = (max(values.values()) for values in (changes, repeated, in_batch))
-        return ModelTests(*figures, tolerance, tuple(sorted(ahead)) if looks_ahead else ())
+        return ModelTests(
+            later_tokens=max(changes.values()),
+            repeated=max(repeated.values()),
+            in_batch=max(in_batch.values()),
+            tolerance=tolerance,
+            layers_that_look_ahead=tuple(sorted(site.layer for site, change in changes.items() if change > limit)),
+        )
 
     def _read(
         self, texts: Sequence[TokenIds], compared: Sequence[TokenIds], beside: Sequence[TokenIds] = ()

@@ -356,9 +356,9 @@ def test_traces_beyond_what_a_model_was_made_for_are_counted(run):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-    config = LlamaConfig(vocab_size=512, **size, max_position_embeddings=160, eos_token_id=None)
-    short, long = {"max_new_tokens": 2}, {"max_new_tokens": 150}
+    config = LlamaConfig(vocab_size=512, **size, max_position_embeddings=300, eos_token_id=None)
+    short, long = {"max_new_tokens": 2}, {"max_new_tokens": 250}
     told = [run(model=LlamaForCausalLM(config), name=name, sampling=new) for name, new in (("a", short), ("b", long))]
     warnings = [[text for text in done.run["warnings"] if "was made for" in text] for done in told]
     assert warnings[0] == []
-    assert warnings[1][0].startswith("6 of 6 traces with their prompts are longer than the 160 tokens")
+    assert warnings[1][0].startswith("6 of 6 traces with their prompts are longer than the 300 tokens")

@@ -9,14 +9,19 @@ import pytest
 import torch
 import transformers
 from families import FAMILIES, family_model
+from planted import texts
 from safetensors.torch import load_file, save_file
 
-from neurosieve import ModelError
+from neurosieve import ModelError, ablate, find, generate
 from neurosieve.cli import main
+from neurosieve.commands.show import show
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.hooks import read
 from neurosieve.models.loading import Model, hand_over, open_model
 from neurosieve.models.tiny import tiny_model
+from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.problems.arithmetic import Arithmetic
+from neurosieve_plugins.scorers.auc import Auc
 
 CASES = next((folder for above in Path(__file__).parents if (folder := above / "shared/cases").is_dir()), None)
 needs_cases = pytest.mark.skipif(CASES is None, reason="the cases are not beside this checkout (../shared/cases)")
@@ -104,6 +109,24 @@ def test_a_folder_whose_files_have_no_head_is_read_without_and_no_random_head_is
 def test_a_model_that_classifies_texts_is_read():
     config = FAMILIES["Qwen2"].config
     assert activations(handed(transformers.AutoModelForSequenceClassification.from_config(config)))
+
+
+@pytest.mark.slow
+def test_what_needs_a_head_says_so(tmp_path):
+    model, tokenizer = tiny_model()
+    headless = {"model": model.model, "tokenizer": tokenizer}
+    detectors = {"slip": Annotations()}
+    quick = {"scorers": {"auc": Auc()}, "permutations": 19, "folder": tmp_path / "run"}
+    result = find(source=texts(), detectors=detectors, **headless, **quick)
+    again = headless | {"source": texts(), "detectors": detectors}
+    shown = show(result, **again, folder=tmp_path / "shown")
+    assert any(
+        "the model has no LM head; load it with `AutoModelForCausalLM`" in line for line in shown.run["warnings"]
+    )
+    with pytest.raises(ModelError, match="has no LM head, and gives no probabilities of tokens"):
+        ablate(result, **again, folder=tmp_path / "ablated")
+    with pytest.raises(ModelError, match="has no head to generate with"):
+        generate(Arithmetic(2), **headless, folder=tmp_path / "made")
 
 
 # Packages that are missing.
