@@ -26,6 +26,7 @@ from neurosieve.models.loading import LanguageModel, Model, open_model
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
+from neurosieve.wording import plural
 
 __all__ = ["TRACES", "Generate", "generate_traces"]
 
