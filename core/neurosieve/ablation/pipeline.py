@@ -21,8 +21,10 @@ from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
-from neurosieve.errors import ConfigError, nearest
+from neurosieve.errors import ConfigError, ModelError, nearest
 from neurosieve.models.architectures import model_record
+from neurosieve.models.assumptions import check_model
+from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.registry import describe
 from neurosieve.runs.record import described
@@ -62,6 +64,10 @@ def ablate_neurons(
         listed = parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
         ks, strengths = settings.doses(len(listed))
         targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
+        with run.stage("testing the model"):
+            _check_head(opened.lm)
+            tests = check_model(opened.lm, opened.atlas, opened.space.sites)
+        run.warnings += tests.warnings(opened.lm.name)
         with run.stage("matching"):
             at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
             layers = [site.layer for site in opened.space.sites]
@@ -95,10 +101,20 @@ def ablate_neurons(
             "proof": observed.proof._asdict(),
             "matching": matching,
             "counts": observed.counts | {"control_sets": len(sets)},
-            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons),
+            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons)
+            | {"tests": tests.record()},
             "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
         }
     return run.run
+
+
+def _check_head(lm: LanguageModel) -> None:
+    """Raise ModelError where a model gives no probabilities that an edit could change."""
+    if lm.has_no_head:
+        raise ModelError(
+            f"`{lm.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it with "
+            "`AutoModelForCausalLM`"
+        )
 
 
 def _measure(

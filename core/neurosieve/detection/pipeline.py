@@ -21,8 +21,8 @@ from neurosieve.pipeline.cautions import respelled
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in, near_misses_table
+from neurosieve.texts.prevalence import prevalence_warnings
 from neurosieve.texts.spans import (
     Detect,
     DetectedDocument,
@@ -71,7 +71,7 @@ def detect_spans(
             for name, number in numbers.items()
             if not number["spans"]
         ]
-        run.warnings += coverage_warnings(detected)
+        run.warnings += prevalence_warnings(detected)
         if any(nearly.values()):
             run.tables["near_misses"] = near_misses_table(nearly)
             run.warnings += near_miss_warnings(nearly)

@@ -11,18 +11,22 @@ from annotated_types import Ge
 from neurosieve.contracts import Problems, Report
 from neurosieve.data import Problem
 from neurosieve.disk import atomic_write
-from neurosieve.errors import ConfigError, StoreError
+from neurosieve.errors import ConfigError, ModelError, StoreError
 from neurosieve.fields import check_fields
-from neurosieve.generation.completion import complete
+from neurosieve.generation.completion import complete, prompt_tokens
 from neurosieve.generation.problem_choice import choose_problems
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.assumptions import check_model
+from neurosieve.models.context import context_of
 from neurosieve.models.loading import LanguageModel, Model, open_model
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
+from neurosieve.wording import plural
 
 __all__ = ["TRACES", "Generate", "generate_traces"]
 
@@ -72,11 +76,13 @@ def generate_traces(
     with recording("generate", folder, reports) as run:
         with run.stage("opening the model"):
             lm = model if isinstance(model, LanguageModel) else open_model(model)
+        with run.stage("testing the model"):
+            tests = _test(lm, settings, run)
         with run.stage("generating"):
             chosen = choose_problems(problems, settings.n, settings.levels, settings.types, settings.seed)
             records = _make_traces(lm, chosen, prompt, sampling, settings, run)
         choices = {"model": model, "problems": problems, "prompt": prompt, "sampling": sampling, "reports": reports}
-        run.record |= {"model": lm.record(), "config": described(choices) | asdict(settings)}
+        run.record |= {"model": lm.record() | tests, "config": described(choices) | asdict(settings)}
         text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -87,6 +93,20 @@ def generate_traces(
                 "the same command makes no trace twice"
             ) from error
     return run.run
+
+
+def _test(lm: LanguageModel, settings: Generate, run: Recording) -> dict[str, Any]:
+    """Test the model at its last residual stream, on which all tokens that it gives rest; return what is recorded."""
+    if settings.backend != "transformers":
+        return {}
+    try:
+        atlas = atlas_of(lm, "resid_post")
+    except ModelError as error:
+        run.warnings.append(f"whether `{lm.name}` looks at later tokens was not tested: {error}")
+        return {}
+    tests = check_model(lm, atlas, atlas.sites[-1:])
+    run.warnings += tests.warnings(lm.name, "rows_per_batch=1")
+    return {"tests": tests.record()}
 
 
 def _make_traces(
@@ -127,7 +147,7 @@ def _make_traces(
         from_the_store=store.found,
         torn_lines=store.torn,
     )
-    run.warnings += _cautions(chosen, run.counts, sampling)
+    run.warnings += [*_cautions(chosen, run.counts, sampling), *_too_long(lm, completions.values())]
     return [
         _record(problem, completions[identity], lm.name, settings.seed, sample)
         for identity, (_, problem, sample) in requests.items()
@@ -155,6 +175,22 @@ def _record(problem: Problem, completion: Completion, model: str, seed: int, sam
         "model": model,
         "prompt": prompt,
     }
+
+
+def _too_long(lm: LanguageModel, completions: Iterable[Completion]) -> list[str]:
+    """Return a warning where traces are longer than the model was made for."""
+    made_for = context_of(lm.config).made_for
+    lengths = [
+        len(prompt_tokens(lm.tokenizer, completion.request.prompt)) + len(completion.token_ids)
+        for completion in completions
+    ]
+    longer = sum(made_for is not None and length > made_for for length in lengths)
+    if not longer:
+        return []
+    return [
+        f"{longer:,} of {plural(len(lengths), 'trace')} with their prompts are longer than the {made_for or 0:,} "
+        f"tokens that `{lm.name}` was made for: lower `sampling.max_new_tokens`, or take a model with a longer context"
+    ]
 
 
 def _cautions(problems: Iterable[Problem], counts: Mapping[str, int], sampling: Sampling) -> list[str]:

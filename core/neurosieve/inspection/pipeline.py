@@ -17,7 +17,9 @@ from neurosieve.fields import check_fields
 from neurosieve.inspection.contexts import Places, contexts_table, directions, distribution_table, stored_places
 from neurosieve.inspection.excerpts import Excerpt, choose_documents, excerpt, read_at, tokens_table
 from neurosieve.inspection.vocabulary import promoted_tokens
+from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import batch_budget
+from neurosieve.pipeline.long_texts import beyond_context, count_long_texts
 from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
@@ -93,6 +95,10 @@ def show_neurons(
         ]
         run.warnings += intake_warnings(opened.counts) + _cut_documents(excerpts, settings)
         budget = batch_budget(settings.tokens_per_batch, lm)
+        with run.stage("testing the model"):
+            tests = check_model(lm, opened.atlas, opened.space.sites)
+        count_long_texts(lm, (excerpt.tokens for excerpt in excerpts), run.counts)
+        run.warnings += [*tests.warnings(lm.name), *beyond_context(lm, run.counts)]
         with run.stage("reading"):
             activations = read_at(lm, opened.atlas, excerpts, neurons, budget, run.announce)
         with run.stage("looking into the store"):
@@ -118,7 +124,7 @@ def show_neurons(
             "rank_by": result.run["rank_by"],
             "neurons": [_neuron_record(opened, neuron, direction, searched) for neuron in neurons],
             "documents": _document_records(excerpts, parts),
-            "model": result.run["model"] | {"dtype": str(lm.dtype).removeprefix("torch."), "device": str(lm.device)},
+            "model": result.run["model"] | {"dtype": lm.dtype_name, "device": str(lm.device), "tests": tests.record()},
             "config": {"run": str(result.folder), **vars(settings), **described({"reports": reports}), **config},
         }
     return run.run

@@ -71,13 +71,18 @@ def _logits(
     model: LanguageModel, atlas: Atlas, neurons: Sequence[Neuron]
 ) -> Iterator[tuple[Neuron, Float[Tensor, "tokens"]]]:
     head = model.module.get_output_embeddings()
+    if head is None:
+        raise ModelError(
+            f"the tokens that a neuron of `{model.name}` promotes are not known: the model has no LM head; load it "
+            "with `AutoModelForCausalLM`"
+        )
     for layer, in_layer in groupby(sorted(set(neurons)), key=lambda neuron: neuron.layer):
         chosen = list(in_layer)
         written = _directions(model, atlas, layer, [neuron.neuron for neuron in chosen])
         for path in (atlas.norms_after[layer] if atlas.norms_after else None, atlas.final_norm):
             if path is not None:
                 written = _through_norm(model.module.get_submodule(path), written)
-        if head is None or not _readable(head.weight) or head.weight.shape[1] != written.shape[1]:
+        if not _readable(head.weight) or head.weight.shape[1] != written.shape[1]:
             raise ModelError(
                 f"the tokens that a neuron of `{model.name}` promotes are not known: its unembedding does not read the "
                 "residual stream directly, or is quantized"

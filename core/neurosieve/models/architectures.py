@@ -54,8 +54,11 @@ class Atlas(NamedTuple):
         Raises:
             ModelError: this layer has no such module, as where only some layers have attention.
         """
+        path, module = self.modules[layer], model.module
+        if model.has_no_head:  # Where all others keep such a model under this name, this one is that model.
+            path = path.removeprefix(f"{module.base_model_prefix}.")
         try:
-            return model.module.get_submodule(self.modules[layer])
+            return module.get_submodule(path)
         except AttributeError as error:
             raise ModelError(
                 f"layer {layer} of `{model.name}` has no site `{self.kind}` (no module `{self.modules[layer]}`): "
@@ -92,6 +95,10 @@ def atlas_of(model: LanguageModel, kind: str = "mlp_post") -> Atlas:
 
 
 def _from_transformer_lens(model: LanguageModel, kind: str) -> Atlas:
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"`{model.name}` reads a text with an encoder and writes with a decoder: take a decoder-only language model"
+        )
     adapter = _adapter(model)
     what = KINDS[kind]
     blocks = adapter.component_mapping.get("blocks")
@@ -143,15 +150,47 @@ def _adapter(model: LanguageModel) -> Any:
     from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf
 
     logging.getLogger("transformers").setLevel(quiet)  # TransformerLens silences it for the whole process.
-    architecture = (model.config.architectures or ["unknown"])[0]
+    architectures = _architectures(model.config)
+    for number, architecture in enumerate(architectures, 1):
+        try:
+            config = build_bridge_config_from_hf(model.config, architecture, model_name=model.name, dtype=model.dtype)
+            return _text_adapter(ArchitectureAdapterFactory, config)
+        except ImportError as error:
+            raise ModelError(f"`{model.name}` cannot be read without another package: {error}") from error
+        except (ValueError, AttributeError, KeyError) as error:
+            if number == len(architectures):
+                raise ModelError(
+                    f"TransformerLens does not know the architecture `{architectures[0]}` of `{model.name}` ({error}): "
+                    "take a decoder-only language model that it lists"
+                ) from error
+
+
+def _text_adapter(factory: Any, config: Any) -> Any:
+    """Return the adapter of an architecture, also where packages are missing that only its images or sounds need."""
+    from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
+
     try:
-        config = build_bridge_config_from_hf(model.config, architecture, model_name=model.name, dtype=model.dtype)
-        return ArchitectureAdapterFactory.select_architecture_adapter(config)
-    except (ValueError, AttributeError, KeyError) as error:
-        raise ModelError(
-            f"TransformerLens does not know the architecture `{architecture}` of `{model.name}` ({error}): "
-            "take a decoder-only language model that it lists"
-        ) from error
+        return factory.select_architecture_adapter(config)
+    except ImportError:
+        adapter = SUPPORTED_ARCHITECTURES.get(config.architecture)
+        if not getattr(adapter, "required_libraries", None):
+            raise
+        return type(adapter.__name__, (adapter,), {"required_libraries": []})(config)
+
+
+def _architectures(config: Any) -> list[str]:
+    """Return the name of a model's architecture; then that of the same model with a head for text, where it has another
+    head or none, for both keep their layers in one place.
+    """
+    import transformers
+    from transformers.models.auto import modeling_auto as names
+
+    name = (config.architectures or ["unknown"])[0]
+    if not hasattr(transformers, name):  # Others' code may keep its layers anywhere.
+        return [name]
+    with_head = (names.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, names.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
+    others = [mapping[config.model_type] for mapping in with_head if config.model_type in mapping]
+    return list(dict.fromkeys([name, *others]))
 
 
 def sites_of(atlas: Atlas, layers: Sequence[int] | None, name: str) -> tuple[Site, ...]:

@@ -1,7 +1,7 @@
 """Hashes that identify the weights of a model."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,27 @@ def _files_hash(files: Sequence[Path]) -> str:
 def weights_hash(module: Any) -> str:
     """Return the hash of the weights, and the config, of a loaded model."""
     digest = xxhash.xxh3_128(repr(sorted(module.config.to_dict().items(), key=str)).encode())
-    named: Sequence[tuple[str, torch.Tensor]] = sorted(module.state_dict().items())
-    for name, tensor in named:
+    for name, value in sorted(module.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        for part in _parts(value):
+            digest.update(part)
     return digest.hexdigest()
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield the bytes of what a model keeps under a name: a tensor, or several and settings in quantized modules."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _parts(item)
+    elif not isinstance(value, torch.Tensor):
+        yield repr(value).encode()
+    elif value.is_quantized:
+        yield repr((value.dtype, value.qscheme())).encode()
+        scales = (
+            [value.q_per_channel_scales(), value.q_per_channel_zero_points()]
+            if "channel" in str(value.qscheme())
+            else [value.q_scale(), value.q_zero_point()]
+        )
+        yield from _parts([value.int_repr(), *scales])
+    else:
+        yield value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data

@@ -83,6 +83,7 @@ def stream_sites(
 
     The arguments and errors are those of `read`, but whether they are finite is not checked.
     """
+    _check_known(model, token_ids)
     length = max(map(len, token_ids))
     ids = np.zeros((len(token_ids), length), dtype=np.int64)
     for row, document in enumerate(token_ids):
@@ -113,6 +114,21 @@ def stream_sites(
     ):
         # `base_model` leaves out the LM head.
         module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
+
+
+def _check_known(model: LanguageModel, token_ids: TokenIds) -> None:
+    """Check that the model has an embedding of every token.
+
+    Raises:
+        ModelError: the tokenizer gives some that it has not.
+    """
+    known = len(model.module.get_input_embeddings().weight)
+    largest = max(int(document.max(initial=0)) for document in token_ids)
+    if largest >= known:
+        raise ModelError(
+            f"the tokenizer of `{model.name}` gives token {largest:,}, and the model knows {known:,} tokens, from 0: "
+            "give the tokenizer that belongs to the model"
+        )
 
 
 def _copy_to_cpu(block: Tensor) -> tuple[Tensor, Callable[[], None]]:

@@ -6,8 +6,7 @@ store never loads them.
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,8 +19,9 @@ from neurosieve.fields import check_fields
 from neurosieve.gc_pause import without_gc
 from neurosieve.models.fingerprints import folder_hash, folder_state, weights_hash
 from neurosieve.models.gguf import converted_package, hide_progress_bars
+from neurosieve.models.loading_errors import check_folder, check_handed_over, check_weights, explained
 
-__all__ = ["LanguageModel", "Model", "hand_over", "open_model"]
+__all__ = ["LanguageModel", "Model", "auto_class", "hand_over", "open_model"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,11 @@ class LanguageModel:
         return self._load()
 
     @property
+    def has_no_head(self) -> bool:
+        """Whether the model ends with its last layer, as `AutoModel` loads it: it gives no probabilities of tokens."""
+        return self.bridge is None and self.module.base_model is self.module
+
+    @property
     def dtype_name(self) -> str:
         """The dtype as configs name it, such as `float32`."""
         return str(self.dtype).removeprefix("torch.")
@@ -179,11 +184,12 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
             f"model is a {type(model).__name__}: give a preset's name, a hub name, a folder, a Hugging Face model "
             "or a TransformerBridge"
         )
+    check_handed_over(module)
     tokenizer = tokenizer if tokenizer is not None else getattr(model, "tokenizer", None)
     if tokenizer is None:
         from transformers import AutoTokenizer
 
-        with _explained(str(module.config.name_or_path), "load the tokenizer of"):
+        with explained(str(module.config.name_or_path), "load the tokenizer of"):
             tokenizer = AutoTokenizer.from_pretrained(module.config.name_or_path)
     config, parameter = module.config, next(module.parameters())
     if not config.architectures:
@@ -191,6 +197,20 @@ def hand_over(model: Any, tokenizer: Any = None, name: str | None = None) -> Lan
     name, dtype, device = name or config.name_or_path or type(module).__name__, parameter.dtype, parameter.device
     return LanguageModel(
         name, config, tokenizer, lambda: weights_hash(module), lambda: module, dtype, device, bridge=bridge
+    )
+
+
+def auto_class(config: Any) -> Any:
+    """Return the class of transformers that loads a model with its head: that of images and text where no other can."""
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto import modeling_auto as names
+
+    kind = config.model_type
+    images = kind in names.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    return (
+        AutoModelForImageTextToText
+        if images and kind not in names.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+        else AutoModelForCausalLM
     )
 
 
@@ -209,34 +229,21 @@ def _config_and_tokenizer(where: str, state: object, revision: str | None, trust
 def _open(model: Model, folder: Path | None, name: str) -> LanguageModel:
     """Return the model of a folder, or of the hub where that is None, called `name`."""
     where = model.name if folder is None else str(folder)
+    if folder is not None:
+        check_folder(folder)
     origin = {"revision": model.revision, "trust_remote_code": model.trust_remote_code}
-    with _explained(where, "open"):
+    with explained(where, "open"):
         config, tokenizer = _config_and_tokenizer(where, folder_state(Path(where)), *origin.values())
     device, dtype = model.placement()
 
     def load() -> Any:
-        from transformers import AutoModelForCausalLM
-
         hide_progress_bars()
-        with _explained(where, "load the weights of"), without_gc():
-            return AutoModelForCausalLM.from_pretrained(where, dtype=dtype, **origin).eval().to(device)
+        with explained(where, "load the weights of", config), without_gc():
+            module, info = auto_class(config).from_pretrained(where, dtype=dtype, output_loading_info=True, **origin)
+            return check_weights(where, module, info).eval().to(device)
 
     def hash_weights() -> str:
         # A hub commit never changes: its hash identifies the weights without reading them.
         return f"{where}@{config._commit_hash}" if folder is None else folder_hash(folder)
 
     return LanguageModel(name, config, tokenizer, hash_weights, load, dtype, device, origin={"model": where, **origin})
-
-
-@contextmanager
-def _explained(where: str, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
-        advice = (
-            f"the folder `{where}` must hold what `save_pretrained` of a model and of its tokenizer write"
-            if Path(where).is_dir()
-            else "it is not a folder here, and the Hugging Face hub did not have it or was not reached: check the name"
-        )
-        raise ModelError(f"cannot {doing} `{where}` ({reason}); {advice}") from error

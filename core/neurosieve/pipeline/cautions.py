@@ -7,6 +7,7 @@ import pandas as pd
 
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
+from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.wording import plural
 
@@ -90,14 +91,15 @@ def too_few(behaviour: str, number: int, what: str, documents: int, settings: Fi
 
 
 def left_out(counts: Counter[str], context: int | None) -> list[str]:
-    """Return a warning for each reason for which documents, spans or places were left out."""
+    """Return a warning for each reason for which documents, spans or places were left out, or have no token."""
     reasons = {
         "documents_cut": f"documents are longer than the model's context of {context or 0:,} tokens, and were cut",
+        "prompts_fill_context": "documents have a prompt that fills the model's context alone, and were left out",
         "documents_empty": "documents have no text that can be read, and were left out",
         "spans_not_readable": "spans hold no token that can be read, and were left out",
         "positions_outside": "places to read were outside their texts, and were left out",
     }
-    return counted(counts, reasons)
+    return [*counted(counts, reasons), *coverage_warnings(counts)]
 
 
 def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:

@@ -10,6 +10,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.intake import scope_warnings
 from neurosieve.texts.near_misses import near_miss_warnings
 from neurosieve.texts.tokens import LabelledDocument, label_documents
+from neurosieve.wording import plural
 
 __all__ = ["label_all", "near_misses", "no_text"]
 
@@ -39,8 +40,14 @@ def near_misses(documents: Iterable[LabelledDocument], behaviours: Iterable[str]
     )
 
 
-def no_text(counts: Counter[str]) -> DataError:
-    """Return the error of a source without text to read."""
+def no_text(counts: Counter[str], context: int | None) -> DataError:
+    """Return the error of a source without text to read, within the context of the model if that is bounded."""
+    if filled := counts["prompts_fill_context"]:
+        return DataError(
+            f"the source gave {plural(counts['documents'], 'document')}, and no completion can be read: in {filled:,} "
+            f"the prompt alone fills the {context or 0:,} tokens that the model can read: take a model with a longer "
+            "context, or texts with shorter prompts"
+        )
     return DataError(
         f"the source gave {counts['documents']:,} documents, and none with text to read"
         f"{''.join(f' ({reason})' for reason in scope_warnings(counts))}: check its path and the fields that it reads"

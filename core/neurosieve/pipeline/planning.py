@@ -18,10 +18,11 @@ from neurosieve.evidence.permutation import arrangements_of
 from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips
 from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
-from neurosieve.models.loading import LanguageModel
+from neurosieve.models.loading import LanguageModel, auto_class
 from neurosieve.pipeline.cautions import cautions
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.groups import join_groups
@@ -73,9 +74,10 @@ def plan_run(job: Job) -> Plan:
     sites = sites_of(atlas, settings.layers, lm.name)
     documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
     if not documents:
-        raise no_text(counts)
+        raise no_text(counts, atlas.context)
     documents = join_groups(documents, job.selection.near_duplicates, counts)
     positions = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
+    count_long_texts(lm, tokens_of_documents(positions), counts)
     neurons = len(sites) * atlas.neurons
     numbers = count_positions(documents, positions)
     behaviours = pd.DataFrame({"behaviour": behaviour, **numbers[behaviour]} for behaviour in positions.behaviours)
@@ -99,6 +101,7 @@ def plan_run(job: Job) -> Plan:
         (
             *intake_warnings(counts),
             *cautions(job, positions, counts, numbers, atlas.context),
+            *beyond_context(lm, counts),
             *near_misses(documents, job.detectors),
         ),
     )
@@ -135,10 +138,8 @@ def _spread(noise: Batch, strata: torch.Tensor, scorer: Scorer[Any]) -> float:
 
 def _operations(lm: LanguageModel, share: float) -> float:
     """Return the floating point operations of one token in a share of the layers: two for each of their weights."""
-    from transformers import AutoModelForCausalLM
-
     with torch.device("meta"):
-        module = AutoModelForCausalLM.from_config(lm.config, trust_remote_code=False)
+        module = auto_class(lm.config).from_config(lm.config, trust_remote_code=False)
     embedding = module.get_input_embeddings().weight.numel()
     weights = sum(int(parameter.numel()) for parameter in module.base_model.parameters() if parameter.ndim > 1)
     return 2.0 * (weights - int(embedding)) * share

@@ -20,11 +20,13 @@ from neurosieve.evidence.replication import add_replication
 from neurosieve.evidence.stability import add_stability, unsettled
 from neurosieve.evidence.verdicts import add_verdicts
 from neurosieve.models.architectures import Atlas, atlas_of, model_record, sites_of
+from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.tables import count_positions, spans_table, texts_table
 from neurosieve.registry import installed
 from neurosieve.runs.record import positions_hash
@@ -32,9 +34,9 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
-from neurosieve.texts.coverage import token_coverage_warnings
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.prevalence import token_prevalence_warnings
 from neurosieve.texts.selection import choose_positions
 from neurosieve.wording import plural
 
@@ -66,6 +68,9 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
                 "jointly; rank by another scorer (`rank_by=auc`) for one"
             )
         run.warnings += unsettled(settings, len(sites) * atlas.neurons)
+        with run.stage("testing the model"):
+            tests = check_model(lm, atlas, sites, job.executor)
+        run.warnings += tests.warnings(lm.name)
         budget = batch_budget(settings.tokens_per_batch, lm)
         with run.stage("opening the store"):
             space = open_space(lm, sites, settings.store)
@@ -92,7 +97,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             "scorers": list(job.scorers),
             "rank_by": rank_by,
             "reading": vars(captured),
-            "model": model_record(lm, atlas, sites, atlas.neurons),
+            "model": model_record(lm, atlas, sites, atlas.neurons) | {"tests": tests.record()},
             "config": job.record(),
             "hashes": {"positions": positions_hash(positions.table), "space": space.address},
         }
@@ -104,7 +109,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     with run.stage("detecting"):
         labelled = label_all(job.source, job.detectors, lm, atlas.context, run.counts, run.announce)
     if not labelled:
-        raise no_text(run.counts)
+        raise no_text(run.counts, atlas.context)
     behaviours, counts = list(job.detectors), run.counts
     with run.stage("comparing texts"):
         documents = join_groups(labelled, job.selection.near_duplicates, counts)
@@ -112,8 +117,10 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         positions = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
-    run.warnings += cautions(job, positions, counts, numbers, atlas.context) + token_coverage_warnings(documents)
+    run.warnings += cautions(job, positions, counts, numbers, atlas.context) + token_prevalence_warnings(documents)
     run.warnings += near_misses(documents, behaviours)
+    count_long_texts(lm, tokens_of_documents(positions), counts)
+    run.warnings += beyond_context(lm, counts)
     run.tables |= {
         "positions": positions.table,
         "extra_positions": positions.extra,

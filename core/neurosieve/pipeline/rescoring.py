@@ -19,6 +19,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import alike, counted, not_shown
 from neurosieve.pipeline.detecting import near_misses
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.tables import count_positions, spans_table
 from neurosieve.runs.columns import HELDOUT, KEYS
 from neurosieve.runs.read_texts import ReadTexts
@@ -81,7 +82,9 @@ def rescore(
                 return capture(lm, atlas, space, positions, budget, run.announce, job.executor)
 
         neurons, captured = read_complete(space, fill, read)
-        run.warnings = _warnings(positions, excluded, job, run) + run.warnings + near_misses(labelled, job.detectors)
+        count_long_texts(lm, tokens_of_documents(positions), run.counts)
+        warnings = [*_warnings(positions, excluded, job, run), *beyond_context(lm, run.counts)]
+        run.warnings = warnings + run.warnings + near_misses(labelled, job.detectors)
         run.tables |= {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}
         run.record |= {
             "run": str(result.folder),

@@ -24,6 +24,7 @@ from neurosieve.models.batches import pack_by_length
 from neurosieve.models.hooks import check_finite, stream_sites
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.checkpoint import Checkpoint
+from neurosieve.pipeline.long_texts import count_long_texts
 from neurosieve.registry import installed
 from neurosieve.scoring.states import States
 from neurosieve.texts.intake import admit, check_majority
@@ -195,6 +196,7 @@ class Pass:
                 f"{self.model.device}: give a smaller `tokens_per_batch` than {self.tokens_per_batch:,}, or leave out "
                 "long documents; the same command resumes from the last checkpoint"
             ) from error
+        count_long_texts(self.model, tokens, sums.counts)
         longest = max(map(len, ids)) * len(ids)
         sums.counts["forward_passes"] += 1
         sums.counts["documents_read"] += len(batch)

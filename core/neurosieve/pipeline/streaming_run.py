@@ -14,11 +14,14 @@ from neurosieve.contracts import Executor, Scorer, Source
 from neurosieve.disk import cache_folder, content_address
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.models.architectures import atlas_of, model_record, sites_of
+from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import left_out, not_shown, too_few, undefined
 from neurosieve.pipeline.checkpoint import Checkpoint
+from neurosieve.pipeline.detecting import no_text
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.long_texts import beyond_context
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.streaming_pass import Pass
 from neurosieve.registry import describe, installed
@@ -79,11 +82,15 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         address = _address(one_pass)
         if isinstance(job.source, Source):
             one_pass = dataclasses.replace(one_pass, folder=cache_folder() / "passes" / address)
+        with run.stage("testing the model"):
+            tests = check_model(lm, atlas, one_pass.sites, job.executor)
         with run.stage("reading"):
             total = _read(one_pass, job.executor, run.announce)
         check_majority(total.counts)
         counts, requested = total.counts, list(job.detectors)
         behaviours = [name for name in requested if counts[f"ranking_present {name}"]]
+        if counts["prompts_fill_context"] == counts["documents"] > 0:
+            raise no_text(counts, atlas.context)
         _check_behaviours(behaviours, requested, counts, job.selection)
         with run.stage("scoring"):
             scored = {site: total.states.compute(site, job.scorers) for site in one_pass.sites}
@@ -95,7 +102,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         empty["replicates"] = pd.array([pd.NA] * len(neurons), dtype="boolean")
         run.tables |= {"neurons": neurons.assign(**empty), "positions": pd.DataFrame(columns=_POSITIONS)}
         run.warnings += _cautions(behaviours, requested, counts, atlas.context, job.settings)
-        run.warnings += undefined(neurons, rank_by)
+        run.warnings += [*beyond_context(lm, counts), *tests.warnings(lm.name), *undefined(neurons, rank_by)]
         run.counts.update({name: count for name, count in counts.items() if " " not in name or is_intake(name)})
         run.record |= {
             "behaviours": behaviours,
@@ -106,7 +113,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
             "counts": {"behaviours": _counts_by_behaviour(counts, behaviours)},
             "reading": {name: counts[name] for name in ("forward_passes", "padding", "positions")}
             | {"tokens": counts["tokens_read"]},
-            "model": model_record(lm, atlas, one_pass.sites, atlas.neurons),
+            "model": model_record(lm, atlas, one_pass.sites, atlas.neurons) | {"tests": tests.record()},
             "config": job.record(),
             "hashes": {"pass": address},
         }

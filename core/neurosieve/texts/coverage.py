@@ -1,70 +1,66 @@
-"""Detectors that mark too much to find anything by: most of the text, or where every completion starts."""
+"""Whether a tokenizer's tokens cover the texts: characters of no token, unknown tokens, texts that begin twice."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections import Counter
+from typing import Any
 
 import numpy as np
 
-from neurosieve.texts.spans import DetectedDocument
-from neurosieve.texts.tokens import LabelledDocument
+from neurosieve.data import TokenizedDocument
 from neurosieve.wording import plural
 
-__all__ = ["coverage_warnings", "token_coverage_warnings"]
+__all__ = ["count_coverage", "coverage_warnings"]
 
-_FEWEST = 2
-"""In so many documents at least must a behaviour start the completion for that to be told."""
-
-
-def coverage_warnings(detected: Sequence[DetectedDocument]) -> list[str]:
-    """Return a warning for each behaviour that covers most characters of the completions, or starts each of them."""
-    behaviours = detected[0].spans if detected else ()
-    return [
-        warning
-        for behaviour in behaviours
-        for warning in _warnings(behaviour, _characters(detected, behaviour), "characters")
-    ]
+_UNSEEN = ("Cc", "Cf")
+"""Categories of characters that a tokenizer may drop: of control, and of format, such as zero-width ones."""
+_UNKNOWN_SHARE = 0.01
+"""A larger share of unknown tokens is warned of: a rare symbol is one in texts of any length."""
 
 
-def token_coverage_warnings(labelled: Sequence[LabelledDocument]) -> list[str]:
-    """Return the same of documents as a model reads them, by their usable tokens."""
-    behaviours = labelled[0].spans if labelled else ()
-    return [
-        warning for behaviour in behaviours for warning in _warnings(behaviour, _tokens(labelled, behaviour), "tokens")
-    ]
+def count_coverage(tokens: TokenizedDocument, tokenizer: Any, counts: Counter[str]) -> None:
+    """Add to `counts` what of a document its tokens do not stand for, where there is such."""
+    if uncovered := _uncovered(tokens):
+        counts["characters_without_token"] += uncovered
+        counts["documents_not_covered"] += 1
+    special = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos", "pad", "unk")}
+    begin, unknown = special["bos"], special["unk"]
+    # Where one token both begins and ends texts, it may stand anywhere.
+    if begin is not None and begin != special["eos"] and (tokens.token_ids[1:] == begin).any():
+        counts["documents_that_begin_twice"] += 1
+    others = {special[name] for name in ("bos", "eos", "pad")}
+    if unknown is not None and unknown not in others and (number := int((tokens.token_ids == unknown).sum())):
+        counts["unknown_tokens"] += number
 
 
-def _characters(detected: Sequence[DetectedDocument], behaviour: str) -> Iterator[tuple[int, int, bool]]:
-    for document, spans in detected:
-        stretches = document.stretches()
-        inside = np.zeros(len(document.text) + 1, dtype=np.bool_)
-        covered = np.zeros_like(inside)
-        for start, end in stretches:
-            inside[start:end] = True
-        for span in spans[behaviour]:
-            covered[span.start : span.end] = True
-        first = next((at for start, end in stretches for at in range(start, end) if document.text[at].strip()), -1)
-        yield int(inside.sum()), int((inside & covered).sum()), bool(covered[first])
+def _uncovered(tokens: TokenizedDocument) -> int:
+    """Return how many characters that can be seen are in no token."""
+    ends = np.concatenate([[0], tokens.ends])
+    starts = np.concatenate([tokens.starts, [len(tokens.text)]])
+    gaps = np.flatnonzero(starts > ends)
+    return sum(
+        not (character.isspace() or unicodedata.category(character) in _UNSEEN)
+        for gap in gaps
+        for character in tokens.text[ends[gap] : starts[gap]]
+    )
 
 
-def _tokens(labelled: Sequence[LabelledDocument], behaviour: str) -> Iterator[tuple[int, int, bool]]:
-    for document in labelled:
-        usable = document.tokens.usable
-        covered = np.zeros(len(usable), dtype=np.bool_)
-        for tokens in document.ranges[behaviour]:
-            covered[tokens.start : tokens.stop] = True
-        places = np.flatnonzero(usable)
-        yield len(places), int(covered[places].sum()), bool(covered[places[:1]].any())
-
-
-def _warnings(behaviour: str, documents: Iterable[tuple[int, int, bool]], units: str) -> Iterator[str]:
-    """Yield what to know, given how long each completion is, how much is covered, and whether its start is."""
-    lengths, covered, at_start = zip(*documents, strict=True)
-    if sum(covered) > sum(lengths) / 2:
-        yield (
-            f"`{behaviour}` covers {sum(covered):,} of {sum(lengths):,} {units} of the completions: a behaviour that "
-            "is almost everywhere is compared with the little that is left; `neurosieve detect` shows the spans"
+def coverage_warnings(counts: Counter[str]) -> list[str]:
+    """Return what a reader must know of the tokens of the documents."""
+    warnings = []
+    if uncovered := counts["characters_without_token"]:
+        warnings.append(
+            f"{plural(uncovered, 'character')} in {plural(counts['documents_not_covered'], 'document')} belong to no "
+            "token: the tokenizer drops them, and spans there are read at the token behind: check that it belongs to "
+            "the model"
         )
-    if len(lengths) >= _FEWEST and all(at_start):
-        yield (
-            f"`{behaviour}` shows where the completion starts in all {plural(len(lengths), 'document')}: what is found "
-            "there may be the start of a text, and not the behaviour"
+    if twice := counts["documents_that_begin_twice"]:
+        warnings.append(
+            f"{plural(twice, 'document')} hold the token that begins a text once more behind their beginning: a chat "
+            "template that was applied twice, or texts glued together, read otherwise than the model was trained"
         )
+    if (unknown := counts["unknown_tokens"]) > _UNKNOWN_SHARE * counts["tokens"]:
+        warnings.append(
+            f"{unknown:,} of {counts['tokens']:,} tokens are unknown to the tokenizer, which gives them all one "
+            "number: take a model that knows the language of the texts"
+        )
+    return warnings

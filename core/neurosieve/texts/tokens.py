@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurosieve.data import Document, Scope, Skipped, Span, TokenizedDocument
+from neurosieve.texts.coverage import count_coverage
 from neurosieve.texts.intake import check_documents
 from neurosieve.texts.near_misses import NearMiss, near_misses_of
 from neurosieve.texts.spans import Detectors, count_empty, scopes_of, spans_in_scope
@@ -72,10 +73,15 @@ def label_document(
     """
     tokens = tokenize(document, tokenizer, context)
     counts["tokens"] += len(tokens.token_ids)
+    count_coverage(tokens, tokenizer, counts)
     if context is not None and len(tokens.token_ids) > context:
         counts["documents_cut"] += 1
     views = {scope: tokens if scope == "completion" else tokens.within(scope) for scope in scopes_of(detectors)}
     empty = {scope: not view.usable.any() for scope, view in views.items()}
+    # Tokenized again as if the model could read texts of any length.
+    if all(empty.values()) and context is not None and tokenize(document, tokenizer).usable.any():
+        counts["prompts_fill_context"] += 1
+        return None
     count_empty(empty, counts)
     if all(empty.values()):
         return None

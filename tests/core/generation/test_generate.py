@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from neurosieve import ConfigError, DataError, Problem, Prompt, Sampling, find, generate, load
+from neurosieve import ConfigError, DataError, ModelError, Problem, Prompt, Sampling, find, generate, load
 from neurosieve.cli import main
 from neurosieve.generation.requests import request_seed
 from neurosieve.models.tiny import tiny_model
@@ -341,3 +341,27 @@ def test_kept_traces_of_another_place_are_listed_and_cleared_there(run, tmp_path
     assert space.name in capsys.readouterr().out
     main(["cache", "--store", str(tmp_path / "mine"), "--clear", space.name])
     assert not space.exists()
+
+
+def test_a_run_tells_how_its_model_was_tested_and_one_that_attends_both_ways_makes_nothing(run, tiny, tmp_path):
+    from families import family_model
+
+    assert run().run["model"]["tests"]["later_tokens"] == 0
+    with pytest.raises(ModelError, match="attends both ways"):
+        run(model=family_model("EmbeddingGemma"), name="both ways")
+    assert not (tmp_path / "both ways").exists()
+
+
+def test_traces_beyond_what_a_model_was_made_for_are_counted(run, tiny):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    size = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(vocab_size=512, **size, max_position_embeddings=300, eos_token_id=None)
+    short, long = {"max_new_tokens": 2}, {"max_new_tokens": 250}
+    told = [run(model=LlamaForCausalLM(config), name=name, sampling=new) for name, new in (("a", short), ("b", long))]
+    warnings = [[text for text in done.run["warnings"] if "was made for" in text] for done in told]
+    assert warnings[0] == []
+    lengths = [len(tiny[1](record["prompt"])["input_ids"]) + record["tokens"] for record in records(told[1])]
+    longer = sum(length > 300 for length in lengths)  # Some may end before.
+    assert longer > 3
+    assert warnings[1][0].startswith(f"{longer} of 6 traces with their prompts are longer than the 300 tokens")

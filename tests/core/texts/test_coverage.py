@@ -1,91 +1,75 @@
-import json
+"""What the tokens of documents do not stand for is counted."""
+
+from collections import Counter
 
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
-from neurosieve import Document, Span, analyze, detect, find
-from neurosieve.cli import main
-from neurosieve.data import Passage
+from neurosieve import Document
 from neurosieve.models.tiny import tiny_model
-from neurosieve.texts.coverage import coverage_warnings, token_coverage_warnings
-from neurosieve.texts.spans import DetectedDocument
-from neurosieve.texts.tokens import label_document
-from neurosieve_plugins.detectors.phrases import Phrases
-from neurosieve_plugins.detectors.regex import Regex
-
-TEXT = "I add. Wait, that is not right. So it is 7."
+from neurosieve.texts.coverage import coverage_warnings
+from neurosieve.texts.tokens import label_documents
 
 
-def detected(*spans, text=TEXT, start=0, passages=()):
-    document = Document("a", text, "a", start, passages=passages)
-    return DetectedDocument(document, {"slip": [Span(*span) for span in spans]})
+def counted(tokenizer, *texts):
+    counts = Counter()
+    documents = [Document(f"d{number}", text, "g") for number, text in enumerate(texts)]
+    list(label_documents(documents, {}, tokenizer, None, counts))
+    return counts
 
 
-def test_a_behaviour_in_more_than_half_of_the_text_is_warned_of():
-    [warning] = coverage_warnings([detected((2, 40))])
-    assert warning.startswith(f"`slip` covers 38 of {len(TEXT)} characters of the completions")
-    assert coverage_warnings([detected((2, 2 + len(TEXT) // 2))]) == []
+def letters(normalizer=None, known="abcdefghijklmnopqrstuvwxyz"):
+    """A tokenizer of single letters, which knows some and drops what its normalizer drops."""
+    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2, **{letter: 3 + place for place, letter in enumerate(known)}}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split("", "isolated")]
+    )
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
 
 
-def test_spans_over_each_other_count_once_and_only_in_the_completion():
-    assert coverage_warnings([detected((1, 15), (2, 16), (3, 16))]) == []
-    assert coverage_warnings([detected((0, 20), start=20)]) == []
-    [warning] = coverage_warnings([detected((21, 43), start=20)])
-    assert "covers 22 of 23 characters" in warning
-    several = (Passage(0, 10, "completion"), Passage(10, 30, "user"), Passage(30, 43, "completion"))
-    [warning] = coverage_warnings([detected((1, 43), passages=several)])
-    assert "covers 22 of 23 characters" in warning
+TEXTS = ["Wait, no: 12 × 7 is 84. 数学 🙂 İ", "x\u200by\u00adz", "  ", "e\u0301 é \u1d6d"]
 
 
-def test_a_behaviour_at_the_start_of_every_completion_is_warned_of():
-    start = detected((0, 5), text=f" {TEXT}")
-    [warning] = coverage_warnings([start, start])
-    assert warning.startswith("`slip` shows where the completion starts in all 2 documents")
-    assert coverage_warnings([start]) == []
-    assert coverage_warnings([start, detected((7, 12))]) == []
+def test_a_tokenizer_of_bytes_covers_every_text():
+    counts = counted(tiny_model()[1], *TEXTS)
+    assert counts["characters_without_token"] == counts["unknown_tokens"] == counts["documents_that_begin_twice"] == 0
+    assert coverage_warnings(counts) == []
 
 
-def test_empty_documents_and_behaviours_that_show_nowhere_are_no_degenerate_detectors():
-    assert coverage_warnings([]) == []
-    assert coverage_warnings([detected(text=""), detected(text="  ")]) == []
-    assert coverage_warnings([detected(), detected()]) == []
+@pytest.mark.parametrize(
+    ("dropped", "text", "expected"),
+    [("[0-9]", "so 12 and 7", 3), ("[0-9]", "12", 2), ("!", "so!", 1), ("!", "! so", 1), ("\u200b", "s\u200bo", 0)],
+)
+def test_characters_that_a_tokenizer_drops_are_counted_but_not_those_that_nobody_sees(dropped, text, expected):
+    from tokenizers import Regex
+
+    counts = counted(letters(normalizers.Replace(Regex(dropped), "")), text, "so")
+    assert counts["characters_without_token"] == expected
+    assert counts["documents_not_covered"] == (expected > 0)
+    assert bool(coverage_warnings(counts)) == (expected > 0)
 
 
-def test_tokens_are_counted_where_a_model_reads_them():
-    _, tokenizer = tiny_model()
-    from collections import Counter
-
-    whole = [
-        label_document(
-            Document(name, TEXT, name), {"all": Regex((".+",)), "so": Phrases(("so",))}, tokenizer, None, Counter()
-        )
-        for name in "ab"
-    ]
-    covers, starts = token_coverage_warnings(whole)
-    assert covers.startswith("`all` covers ")
-    assert " tokens of the completions" in covers
-    assert starts.startswith("`all` shows where the completion starts in all 2 documents")
+def test_a_text_that_begins_twice_is_counted_once():
+    tokenizer = tiny_model()[1]
+    counts = counted(tokenizer, "<bos>So it is", "So it is", "<bos>So<bos>it<bos>is", "<bos><bos>So")
+    assert counts["documents_that_begin_twice"] == 2
+    [warning] = coverage_warnings(counts)
+    assert warning.startswith("2 documents hold the token that begins a text once more")
 
 
-@pytest.mark.parametrize("command", [detect, analyze])
-def test_detect_and_analyze_warn(command, tmp_path):
-    documents = [Document(name, TEXT, name) for name in "abc"]
-    run = command(documents, {"all": Regex((".+",)), "so": Phrases(("so",))}, reports=(), folder=tmp_path / "run")
-    said = [warning for warning in run.run["warnings"] if warning.startswith("`all` ")]
-    assert [warning.split()[1] for warning in said] == ["covers", "shows"]
-    assert not [warning for warning in run.run["warnings"] if warning.startswith("`so` ")]
+def test_a_token_that_also_ends_texts_may_stand_anywhere():
+    tokenizer = tiny_model()[1]
+    tokenizer.eos_token = "<bos>"
+    assert counted(tokenizer, "So<bos>it")["documents_that_begin_twice"] == 0
 
 
-def test_find_warns(tmp_path):
-    result = find(
-        "tiny", "arithmetic", {"most": Regex(("[a-z ]{3,}",))}, ["cohens_d"], reports=(), folder=tmp_path / "run",
-        store=str(tmp_path / "store"), interval_bootstraps=10,
-    )  # fmt: skip
-    assert any(warning.startswith("`most` covers ") for warning in result.run["warnings"])
-
-
-def test_the_command_line_warns(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    records = [{"problem_id": n, "problem_text": f"p{n}", "generated_cot": f"<think>{TEXT}"} for n in range(4)]
-    (tmp_path / "traces.json").write_text(json.dumps(records))
-    main(["detect", "source=traces", "source.path=traces.json", "detectors=[regex]", "detectors.regex.patterns=['.+']"])
-    assert "warning: `regex` covers 172 of 172 characters of the completions" in capsys.readouterr().out
+def test_many_unknown_tokens_are_warned_of_and_a_rare_one_is_not():
+    rare, many = counted(letters(), "so it is " * 50 + "ß"), counted(letters(), "數學 so")
+    assert (rare["unknown_tokens"], many["unknown_tokens"]) == (1, 2)
+    assert coverage_warnings(rare) == []
+    [warning] = coverage_warnings(many)
+    assert warning.startswith("2 of 4 tokens are unknown")
