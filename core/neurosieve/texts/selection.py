@@ -1,4 +1,4 @@
-"""Which positions are read, and which groups are held out: decided before any activation is read."""
+"""Which positions are read: decided before any activation is."""
 
 import dataclasses
 import math
@@ -16,13 +16,13 @@ from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
 from neurosieve.texts.positions import Positions, assemble
-from neurosieve.texts.sameness import canonical
 from neurosieve.texts.seeds import seed_of
+from neurosieve.texts.split import split_groups
 from neurosieve.texts.token_kinds import token_kinds
 from neurosieve.texts.tokens import LabelledDocument, token_range
 from neurosieve.wording import plural
 
-__all__ = ["Selection", "choose_positions", "read_at", "split_by_hash"]
+__all__ = ["Selection", "choose_positions", "read_at"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def choose_positions(
         lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
     places = tuple(place for place in dict.fromkeys(selection.extra_positions) if place != selection.at)
     columns = ["place", "behaviour", "number", "token", "label"]
-    part = _split(pd.DataFrame(lines, columns=columns), ordered, shown, selection, seed, counts)
+    part = split_groups(pd.DataFrame(lines, columns=columns), ordered, shown, selection.held_out_fraction, seed, counts)
     # The ranking's own positions alone decide the split: documents that only another place would add are left out.
     for place in places:
         elsewhere, ignored = dataclasses.replace(selection, at=cast(Any, place)), Counter[str]()
@@ -195,51 +195,3 @@ def read_at(document: LabelledDocument, behaviour: str, selection: Selection, co
 
 def _usable(tokens: TokenizedDocument, token: int) -> bool:
     return 0 <= token < len(tokens.usable) and bool(tokens.usable[token])
-
-
-def _split(
-    chosen: pd.DataFrame,
-    documents: Sequence[LabelledDocument],
-    behaviours: Sequence[str],
-    selection: Selection,
-    seed: int,
-    counts: Counter[str],
-) -> dict[str, int]:
-    """Return the part of each group, 0 or 1: the same share of every combination of behaviours is held out."""
-    present = chosen[chosen.label == 1]
-    shown: dict[str, set[str]] = {documents[number].tokens.group: set() for number in chosen.number.unique()}
-    for behaviour, number in present[["behaviour", "number"]].drop_duplicates().itertuples(index=False):
-        shown[documents[number].tokens.group].add(behaviour)
-    ordered = sorted(shown, key=lambda group: (sorted(shown[group]), seed_of(seed, group)))
-    share = selection.held_out_fraction
-    # Every 1/share-th group in this order: each stratum gives its share, to within one.
-    part = {group: int((place + 1) * share + 0.5) - int(place * share + 0.5) for place, group in enumerate(ordered)}
-    if share:
-        for behaviour in behaviours:
-            for label, has in ((1, "shows"), (0, "has controls")):
-                numbers = chosen[(chosen.behaviour == behaviour) & (chosen.label == label)].number.unique()
-                groups = {documents[number].tokens.group for number in numbers}
-                if not 0 < sum(part[group] for group in groups) < len(groups):
-                    raise DataError(
-                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
-                        f"{100 * share:g}% of them for the replication{_joined(counts)}: give more texts, or "
-                        "`selection.held_out_fraction=0` to rank on all and replicate on none"
-                    )
-    return part
-
-
-def _joined(counts: Counter[str]) -> str:
-    """Return how many groups were joined, and why, where some were."""
-    names, texts = counts["groups_spelled_differently"], counts["groups_with_texts_alike"]
-    reasons = [f"{plural(names, 'group')} had the name of another"] if names else []
-    reasons += [f"{plural(texts, 'group')} had the same text as another, or nearly"] if texts else []
-    return f" ({' and '.join(reasons)}, and joined it)" if reasons else ""
-
-
-def split_by_hash(group: str, seed: int, share: float) -> int:
-    """Return the part of a group by chance alone, 0 or 1: for groups that are not known beforehand.
-
-    Groups whose names are the same are in one part.
-    """
-    # The word is part of the hash: another word would give another split.
-    return int(seed_of(seed, "dealt", canonical(group)) < share * 2**64)

@@ -11,7 +11,7 @@ import pytest
 from neurosieve import compare, load
 from neurosieve.cli import main
 from neurosieve.texts.sameness import canonical
-from neurosieve.texts.selection import split_by_hash
+from neurosieve.texts.split import split_by_hash
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 CASES = Path(__file__).parents[4] / "shared" / "cases"

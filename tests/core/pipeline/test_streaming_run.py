@@ -137,7 +137,7 @@ def every_token(part_of):
 
 
 def test_every_token_is_scored_as_numpy_and_sklearn_score_it(tmp_path):
-    from neurosieve.texts.selection import split_by_hash
+    from neurosieve.texts.split import split_by_hash
 
     result = streamed(tmp_path / "run", control=Distant(tokens=10))
     parts = every_token(lambda document: split_by_hash(document.group, 0, 0.5))
