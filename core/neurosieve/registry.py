@@ -25,7 +25,7 @@ from neurosieve.contracts import (
     Source,
     _Shard,
 )
-from neurosieve.errors import ConfigError, DataError, NeurosieveError, PluginError, nearest, refusal
+from neurosieve.errors import BrokenOffError, ConfigError, DataError, NeurosieveError, PluginError, nearest, refusal
 from neurosieve.wording import visible
 
 __all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "failures_of", "installed"]
@@ -252,7 +252,7 @@ def failures_of(plugin: object, raised: type[NeurosieveError] = DataError) -> It
     """
     try:
         yield
-    except (ConnectionError, TimeoutError):
+    except (ConnectionError, TimeoutError, BrokenOffError):
         raise
     except OSError as error:
         if not (name := _name(plugin)):
@@ -262,7 +262,7 @@ def failures_of(plugin: object, raised: type[NeurosieveError] = DataError) -> It
     except DataError as error:
         name = _name(plugin)
         if name.startswith("source ") and name not in str(error):
-            error.args = (f"the {name}: {error}",)
+            raise DataError(f"the {name}: {error}") from error
         raise
 
 

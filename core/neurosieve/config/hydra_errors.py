@@ -66,7 +66,7 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             if key not in keys:  # Else it is there, and the value is at fault.
                 # Most keys are deep: compare first with those beside the one that was meant.
                 siblings = [known for known in keys if known.rpartition(".")[0] == key.rpartition(".")[0]]
-                deeper = [known for known in keys if known.endswith(f".{key}")]
+                deeper = [known for known in keys if known.endswith(f".{key}") and not known.startswith("hydra.")]
                 hint = nearest(key, deeper or siblings or [known for known in keys if "." not in known])
                 raise ConfigError(
                     f"the config has no `{key}`: {hint}; `neurosieve {command} --cfg job` prints it all"

@@ -98,7 +98,7 @@ def _find(folder: Path, behaviours: tuple[str, ...] = _BEHAVIOURS, held_out: boo
     }
     if held_out:
         baselines = _grid(behaviour=behaviours, baseline=BASELINES)
-        score = np.resize([0.7, 0.55, np.nan], len(baselines))  # One has too few groups for a score.
+        score = np.resize([0.7, 0.6, 0.55, np.nan], len(baselines))  # One has too few groups for a score.
         tables["baselines"] = _scored(baselines, score, score - 0.02, 0.03)
     (folder / ".hydra").mkdir(parents=True)
     override = json.dumps(f"source.path='{MARKUP}'")  # A JSON string is a YAML string.

@@ -144,7 +144,8 @@ def _positions_of(
     if len(lines) == total:
         raise DataError(
             f"`{behaviour}` has {total:,} positions where it shows and none to compare with: "
-            "give texts in which it does not always show, or another control (`control=distant control.tokens=2`)"
+            "give texts in which it does not always show, or other controls: nearer (`control.tokens=2`), or of "
+            "any kind of token (`control.same_kind=false`)"
         )
     return lines
 

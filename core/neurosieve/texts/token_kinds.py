@@ -1,6 +1,7 @@
 """What kind of token each token of a text is: controls of another kind than the onsets would tell kinds apart."""
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -22,8 +23,8 @@ TOKEN_KINDS = (
     "blank",
 )
 """The kinds, by number. A token is what its first character that is not blank is; `punctuation` is all that is neither
-letter nor number, and a piece goes on with the word or number before it. A sentence starts where a text does, in a new
-line, and behind `.`, `!`, `?` and a blank, or their like in other scripts; quotation marks, brackets, dashes and the
+letter nor number, and a piece goes on with the word or number before it. A sentence starts where an author does, in a
+new line, and behind `.`, `!`, `?` and a blank, or their like in other scripts; quotation marks, brackets, dashes and
 signs of emphasis and lists may stand before its first word."""
 
 _BLANK, _BREAK, _LETTER, _DIGIT, _STOP, _FULL_STOP, _APOSTROPHE, _OPENING, _MARK = range(9)
@@ -46,7 +47,8 @@ def token_kinds(document: TokenizedDocument) -> npt.NDArray[np.int8]:
     first = np.minimum(solid[starts], size - 1)
     before = np.maximum(first - 1, 0)
     goes_on = (first > 0) & (word | number)[before]
-    opens = (first == 0) | _opens(classes, word | number)[before]
+    begins = [document.completion_start, *(passage.start for passage in document.passages)]
+    opens = (first == 0) | _opens(classes, word | number, begins)[before]
     breaks = np.concatenate([[0], np.cumsum(classes == _BREAK)])
     kinds = np.select(
         [
@@ -68,17 +70,21 @@ def token_kinds(document: TokenizedDocument) -> npt.NDArray[np.int8]:
     return kinds.astype(np.int8)
 
 
-def _opens(classes: npt.NDArray[np.int8], content: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return whether a sentence may start right behind each character."""
+def _opens(
+    classes: npt.NDArray[np.int8], content: npt.NDArray[np.bool_], begins: Sequence[int]
+) -> npt.NDArray[np.bool_]:
+    """Return whether a sentence may start right behind each character; `begins` are where other authors do."""
     places = np.arange(len(classes))
+    authors = np.zeros(len(classes), dtype=np.bool_)
+    authors[[begin - 1 for begin in begins if 0 < begin <= len(classes)]] = True
 
     def last(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         return np.maximum.accumulate(np.where(where, places, -1))
 
     other = last(content | (classes == _MARK))
     stop, blank = last(classes == _STOP), last(classes == _BLANK)
-    ended = last((classes == _FULL_STOP) | (classes == _BREAK))
-    return (other < 0) | (ended > other) | ((stop > other) & (blank > stop))
+    ended = last((classes == _FULL_STOP) | (classes == _BREAK) | authors)
+    return (other < 0) | (ended >= other) | ((stop > other) & (blank > stop))
 
 
 def _number(kind: str) -> int:

@@ -229,7 +229,6 @@ def test_a_planted_cause_is_found_in_generated_text_and_its_cost_stands_beside_i
         "spans_per_1000_tokens",
         "spans_per_trace",
         "any",
-        "right",
         "truncated",
         "tokens",
         "perplexity",

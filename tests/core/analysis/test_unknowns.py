@@ -65,15 +65,20 @@ def test_answers_as_in_gsm8k_are_read(grader, command):
     assert not run.run["warnings"]
 
 
-@needs_cases
-def test_where_no_trace_has_the_mark_that_ends_a_thought_it_is_not_known_and_the_likely_mark_is_named(command):
-    path = f"source.path={CASES / '26-harmony' / 'traces.jsonl'}"
-    run, printed = command(path)
+def test_where_no_trace_has_the_mark_that_ends_a_thought_it_is_not_known_and_the_likely_mark_is_named(command, traces):
+    channel = "<|channel|>final<|message|>"
+    run, printed = command(traces(f"I add.{channel}It is 7.", f"I add again.{channel}It is 7.", prompt=""))
     assert overall(run, "thought_ended")["n"] == 0
     assert "not known" in line_of(printed, "thought ended")
-    [warning] = [warning for warning in run.run["warnings"] if "thought" in warning]
-    assert warning.startswith("`</think>` ends a thought in none of 60 traces, so how many thoughts ended is not known")
-    assert "(`<|channel|>final<|message|>` stands in 60)" in warning
+    [warning] = [warning for warning in run.run["warnings"] if warning.startswith("`</think>` ends a thought")]
+    assert warning.startswith("`</think>` ends a thought in none of 2 traces, so how many thoughts ended is not known")
+    assert f"(`{channel}` stands in 2)" in warning
+
+
+@needs_cases
+def test_where_the_channels_tell_thought_and_answer_apart_all_thoughts_ended(command):
+    run, _ = command(f"source.path={CASES / '26-harmony' / 'traces.jsonl'}")
+    assert (overall(run, "thought_ended")["n"], overall(run, "thought_ended")["count"]) == (60, 60)
 
 
 @needs_cases

@@ -139,11 +139,13 @@ def test_a_report_that_finds_no_room_is_named_and_was_writing():
         detect("arithmetic", reports="full", folder="run")
 
 
-def test_a_bug_of_a_plugin_is_not_explained_away():
+def test_a_bug_of_a_plugin_is_not_explained_away(capsys):
     with pytest.raises(ZeroDivisionError):
         detect(Labels(defect=True), folder="run")
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SystemExit) as ended:
         main(["detect", "source=xyz", "source.defect=true"])
+    assert ended.value.code == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_reading_and_writing_are_told_apart_only_where_it_is_known(tmp_path):

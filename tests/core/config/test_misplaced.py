@@ -27,7 +27,7 @@ def message_of(capsys, *arguments):
 
 @pytest.mark.parametrize("file", ["/data/traces.json", "traces.jsonl", "data/traces", "C:\\data\\traces.json"])
 def test_a_file_in_place_of_a_source_is_answered_with_what_reads_it(file):
-    advice = f"choose what reads it, `source=text` or `source=traces`, and give `source.path={file}`; in Python hand "
+    advice = f"or `source=text` or `source=traces`, and give `source.path={file}`; in Python hand "
     with pytest.raises(ConfigError, match=re.escape(advice)) as refused:
         find("tiny", source=file)
     assert f"`{TRACES}.Traces({file!r})`" in str(refused.value)

@@ -187,6 +187,7 @@ def test_the_config_of_a_run_is_enough_to_repeat_it(tmp_path, capsys):
 
 def test_find_reads_what_generate_wrote(run, tiny, tmp_path):
     done = run(Arithmetic(40), sampling={"temperature": 2.0, "max_new_tokens": 60})
+    from neurosieve_plugins.controls.distant import Distant
     from neurosieve_plugins.detectors.regex import Regex
     from neurosieve_plugins.scorers.auc import Auc
 
@@ -195,6 +196,7 @@ def test_find_reads_what_generate_wrote(run, tiny, tmp_path):
         Traces(str(done.folder / "traces.jsonl")),
         {"apples": Regex((r"\w+",))},
         {"auc": Auc()},
+        control=Distant(same_kind=False),
         tokenizer=tiny[1],
         folder=tmp_path / "find",
         interval_bootstraps=10,

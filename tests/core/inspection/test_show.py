@@ -472,7 +472,7 @@ def test_the_command_line_shows_and_leaves_its_run_in_the_run(from_the_command_l
         (("run=run", "k=999"), "holds 384 neurons"),
         (("run=run", "ids=[999]"), "no document `999`"),
         (("run=run", "text=' '"), "text is blank"),
-        (("run=run", "k=x"), "k=x"),
+        (("run=run", "k=x"), "`k` is `x`: give a whole number"),
         (("run=run", "kk=1"), "did you mean `k`"),
     ],
 )

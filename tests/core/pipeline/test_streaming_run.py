@@ -190,7 +190,7 @@ def test_a_pass_over_texts_that_have_changed_is_begun_anew(tmp_path, monkeypatch
     monkeypatch.setattr("neurosieve.pipeline.streaming_run._address", lambda _: "the same")
     interrupted(tmp_path / "killed", 7)
     result = streamed(tmp_path / "killed", Changed())
-    assert any("begun anew" in warning for warning in result.run["warnings"])
+    assert any("began anew" in warning for warning in result.run["warnings"])
     pd.testing.assert_frame_equal(result.neurons, streamed(tmp_path / "whole", Changed()).neurons)
 
 
@@ -235,7 +235,7 @@ def test_the_source_is_read_in_shards_by_one_process_as_by_many():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"scorers": {"auc": Auc()}}, r"`auc` keep.*take .*`auc_binned`.*`cohens_d`"),
+        ({"scorers": {"auc": Auc()}}, r"`auc` would need them: take .*`auc_binned`.*`cohens_d`"),
         ({"control": Lexical()}, "take `control=distant`"),
         ({"follow_up": ("show",)}, "`follow_up` goes on from single positions"),
         ({"replicate_on": TEXTS}, "`replicate_on` goes on from single positions"),

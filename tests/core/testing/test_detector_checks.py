@@ -114,6 +114,7 @@ class Running(Sound):
             yield Span(start, len(document.text))
 
 
+@dataclass(frozen=True)
 class NearlyEmpty(Sound):
     """A word, and nearly the end of a text."""
 

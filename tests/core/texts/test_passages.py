@@ -172,7 +172,7 @@ def multi_turn() -> list[Document]:
 def test_the_user_s_words_are_not_found(tmp_path):
     run = detect(multi_turn(), "backtracking", folder=tmp_path / "run")
     assert len(run.table("spans")) == 0
-    assert run.run["counts"]["spans_out_of_scope"] == 120
+    assert run.run["counts"].get("spans_out_of_scope", 0) == 0  # `phrases` looks where it should, and nowhere else.
     assert "`backtracking` shows nowhere in 60 documents" in run.run["warnings"]
     with pytest.raises(DataError, match="no span of `backtracking` was found in 60 documents"):
         find("tiny", multi_turn(), "backtracking", folder=tmp_path / "find")
@@ -189,7 +189,7 @@ def test_controls_of_a_chat_are_the_model_s_words(tmp_path):
         "tiny",
         documents.values(),
         detectors,
-        control=Distant(tokens=1),
+        control=Distant(tokens=1, same_kind=False),
         folder=tmp_path / "run",
         store=str(tmp_path / "store"),
         **quick,
@@ -269,7 +269,7 @@ class Last(Grader):
         return Verdict(completion[-1:] == truth, completion)
 
 
-def test_the_answer_is_graded_and_a_thought_ends_where_the_model_writes_on(tmp_path):
+def test_all_that_the_model_wrote_is_graded_and_a_thought_ends_where_it_writes_on(tmp_path):
     def traced(name: str, *turns: tuple[str, str]) -> Document:
         made = chat(name, *turns)
         return Document(name, made.text, "g", 0, (), {"answer": "7"}, made.passages)
@@ -281,7 +281,12 @@ def test_the_answer_is_graded_and_a_thought_ends_where_the_model_writes_on(tmp_p
         Document("plain", "?Hm</think>7", "g", 1, metadata={"answer": "7"}),
     ]
     table = analyze(documents, {}, Last(), folder=tmp_path / "run").table("traces").set_index("id")
-    assert table.answer.to_dict() == {"whole": "It is 7", "unended": "It is 7", "blank": "", "plain": "Hm</think>7"}
+    assert table.answer.to_dict() == {
+        "whole": "Is it 8It is 7",
+        "unended": "It is 7",
+        "blank": "It is 7",
+        "plain": "Hm</think>7",
+    }
     assert table.thought_ended.to_dict() == {"whole": True, "unended": False, "blank": False, "plain": True}
     assert table.characters.to_dict() == {"whole": 14, "unended": 7, "blank": 7, "plain": 11}
 

@@ -9,6 +9,7 @@ from neurosieve.models.tiny import tiny_model
 from neurosieve.texts.prevalence import prevalence_warnings, token_prevalence_warnings
 from neurosieve.texts.spans import DetectedDocument
 from neurosieve.texts.tokens import label_document
+from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
 
@@ -77,9 +78,16 @@ def test_detect_and_analyze_warn(command, tmp_path):
 
 def test_find_warns(tmp_path):
     result = find(
-        "tiny", "arithmetic", {"most": Regex(("[a-z ]{3,}",))}, ["cohens_d"], reports=(), folder=tmp_path / "run",
-        store=str(tmp_path / "store"), interval_bootstraps=10,
-    )  # fmt: skip
+        "tiny",
+        "arithmetic",
+        {"most": Regex(("[a-z ]{3,}",))},
+        ["cohens_d"],
+        control=Distant(same_kind=False),
+        reports=(),
+        folder=tmp_path / "run",
+        store=str(tmp_path / "store"),
+        interval_bootstraps=10,
+    )
     assert any(warning.startswith("`most` covers ") for warning in result.run["warnings"])
 
 
