@@ -38,7 +38,17 @@ def choices_of(name):
     return {key: re.sub(r"\s+", " ", options).split(", ") for key, options in lines}
 
 
-@pytest.mark.parametrize(("module", "keys"), CHOSEN.items(), ids=[module.COMMAND.name for module in CHOSEN])
+QUICK = (find, generate, ablate)
+"""Those whose pages are read below too."""
+
+
+@pytest.mark.parametrize(
+    ("module", "keys"),
+    [
+        pytest.param(module, keys, id=module.COMMAND.name, marks=() if module in QUICK else pytest.mark.slow)
+        for module, keys in CHOSEN.items()
+    ],
+)
 def test_help_lists_the_parts_of_the_command(module, keys):
     choices = choices_of(module.COMMAND.name)
     assert set(choices) == keys
@@ -46,7 +56,7 @@ def test_help_lists_the_parts_of_the_command(module, keys):
     assert "html" in choices["reports"]
 
 
-@pytest.mark.parametrize("module", [find, generate, ablate], ids=["find", "generate", "ablate"])
+@pytest.mark.parametrize("module", QUICK, ids=["find", "generate", "ablate"])
 def test_all_that_help_lists_can_be_chosen(module):
     command = module.COMMAND
     publish(command.schemas)
