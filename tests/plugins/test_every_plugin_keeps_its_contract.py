@@ -112,7 +112,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "source/text": some_texts,
     "source/traces": some_traces,
     "detector/learned": a_trained_detector,
-    "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İ", "straße", "let me")},
+    "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İt", "straße", "let me")},
     "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
     "scorer/k_sparse": lambda _: {"ks": (1, 2, 4), "folds": 2},
     "scorer/sparse_probe": lambda _: {"Cs": (0.3, 1.0), "folds": 2, "bootstraps": 3},

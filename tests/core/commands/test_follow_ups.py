@@ -9,8 +9,11 @@ from neurosieve.config.configuration import build_all
 from neurosieve.runs.recording import draw
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.reports.html import Html
+from neurosieve_plugins.sources.arithmetic import Arithmetic
 
-TINY = ["find", "model=tiny", "source.documents=40", "reports=[]", "hydra.run.dir=run", "interval_bootstraps=50"]
+QUICK = {"permutations": 19, "interval_bootstraps": 20, "stability_bootstraps": 5}
+TINY = ["find", "model=tiny", "source.documents=40", "reports=[]", "hydra.run.dir=run"]
+TINY += [f"{key}={value}" for key, value in QUICK.items()]
 # A detector of a letter, so that a model with random weights shows it in what it writes.
 LETTER = ["detectors=[phrases]", "detectors.phrases.phrases=[an]"]
 
@@ -100,6 +103,7 @@ def test_fresh_traces_of_problems_that_are_not_there_are_refused_before_anything
 QUIET = ["validate=generated", "validate.n=3", "validate.sampling.max_new_tokens=4"]
 
 
+@pytest.mark.slow
 def test_fresh_traces_that_show_nothing_leave_a_finished_ranking_with_a_warning(here, capsys):
     main(
         [
@@ -127,13 +131,8 @@ def test_fresh_traces_that_show_nothing_leave_a_finished_ranking_with_a_warning(
 
 def test_what_the_texts_do_not_allow_is_a_warning_in_python_too(here):
     letter = {"letter": Phrases(("an",))}
-    run = find(
-        "tiny",
-        detectors=letter,
-        follow_up=["analyze truth_fields=[nothing]", "show k=1"],
-        interval_bootstraps=50,
-        folder="run",
-    )
+    source, steps = Arithmetic(documents=40), ["analyze truth_fields=[nothing]", "show k=1"]
+    run = find("tiny", source=source, detectors=letter, follow_up=steps, folder="run", **QUICK)
     [warning] = [one for one in run.run["warnings"] if "could not be done" in one]
     assert warning.startswith("`analyze truth_fields=[nothing]` could not be done: there are no right answers")
     assert run.run == load("run").run
@@ -143,11 +142,15 @@ def test_what_the_texts_do_not_allow_is_a_warning_in_python_too(here):
 @pytest.mark.parametrize(
     ("follow_up", "drawings"),
     [
-        ("['show k=1 documents=1']", 2),
-        ("['show k=1 documents=1 reports=[]']", 2),
-        ("['show k=1 documents=1','analyze truth_fields=[nothing]']", 3),
+        pytest.param("['show k=1 documents=1']", 2, id="the step draws the run"),
+        pytest.param("['show k=1 documents=1 reports=[]']", 2, id="the step has other reports", marks=pytest.mark.slow),
+        pytest.param(
+            "['show k=1 documents=1','analyze truth_fields=[nothing]']",
+            3,
+            id="the last step could not be done",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["the step draws the run", "the step has other reports", "the last step could not be done"],
 )
 def test_the_page_of_a_run_shows_what_followed_it_and_is_drawn_no_more_than_needed(
     here, monkeypatch, follow_up, drawings
@@ -201,7 +204,7 @@ def test_texts_without_right_answers_are_analysed_and_what_follows_goes_on(here)
         "source.path=texts",
         "reports=[]",
         "hydra.run.dir=run",
-        "interval_bootstraps=50",
+        *(f"{key}={value}" for key, value in QUICK.items()),
     ]
     main([*source, *LETTER, "control.tokens=2", "follow_up=[analyze,'show k=1 documents=2']"])
     run = load(here / "run")
@@ -231,7 +234,7 @@ def test_plans_keep_the_reports_of_the_run_unless_they_have_their_own():
 
 
 def test_a_ranking_is_scored_on_another_source_without_the_problems_that_ranked(here):
-    main([*TINY, *LETTER, "replicate_on=arithmetic", "replicate_on.documents=60", "permutations=19"])
+    main([*TINY, *LETTER, "replicate_on=arithmetic", "replicate_on.documents=60"])
     run = load(here / "run")
     [tried] = run.parts("rescore")
     assert tried.folder == here / "run" / "replicate_on"
@@ -247,9 +250,8 @@ def test_a_ranking_is_scored_on_another_source_without_the_problems_that_ranked(
 def test_in_python_another_source_is_handed_over(here):
     texts = [Document(f"d{n}", f"{n} of the {'more words ' * 30}, an end", f"fresh {n}") for n in range(30)]
     detectors = {"an": Phrases(("an",))}
-    result = find(
-        "tiny", detectors=detectors, replicate_on=texts, interval_bootstraps=50, permutations=19, folder=here / "run"
-    )
+    source, folder = Arithmetic(documents=40), here / "run"
+    result = find("tiny", source=source, detectors=detectors, replicate_on=texts, folder=folder, **QUICK)
     [tried] = result.parts("rescore")
     assert tried.run["config"]["source"] == "handed over"
     assert tried.run["counts"]["documents"] == 30

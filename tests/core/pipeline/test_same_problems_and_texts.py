@@ -90,7 +90,13 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+def first_is_quick(variants):
+    """Let the first show that a run goes by sameness; what is the same is tested beside `canonical`, too."""
+    first, *others = variants.items()
+    return [pytest.param(first[1], id=first[0]), *(pytest.param(v, id=k, marks=pytest.mark.slow) for k, v in others)]
+
+
+@pytest.mark.parametrize("spelling", first_is_quick(SPELLINGS))
 def test_another_spelling_of_a_problem_is_the_same_group(run, spelling):
     plain = (lambda name: f"é{name}") if spelling is SPELLINGS["accents apart"] else str
     # The texts of the second are of other problems: only the names are the same.
@@ -113,7 +119,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("variant", first_is_quick(VARIANTS))
 def test_a_text_that_stands_nearly_the_same_under_another_problem_is_in_its_part(run, variant):
     records = [*records_of(), *records_of(problem=lambda name: f"[v2] {name}", text=variant, first_id=40)]
     parts = parts_of(result := run(records), records, lambda record: int(record["problem_id"]) % 40)
@@ -195,6 +201,7 @@ def test_texts_of_a_problem_that_was_joined_by_its_text_are_left_out_too(run, tm
     assert result.parts("rescore")[0].run["counts"]["documents_that_ranked"] == ranked > 10
 
 
+@pytest.mark.slow
 def test_runs_on_problems_that_are_spelled_differently_have_them_in_common(run):
     first = run(records_of(), "selection.held_out_fraction=0", name="first")
     second = run(

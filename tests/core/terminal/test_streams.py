@@ -23,16 +23,21 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
-def test_an_ascii_terminal_gets_ascii_and_no_traceback(arguments, tmp_path):
+def each(names):
+    """Each starts a process; one that imports little is quick."""
+    return [pytest.param(name, marks=() if name == "help" else pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", each(COMMANDS))
+def test_an_ascii_terminal_gets_ascii_and_no_traceback(name, tmp_path):
     ended = subprocess.run(
-        [sys.executable, "-m", "neurosieve", *arguments],
+        [sys.executable, "-m", "neurosieve", *COMMANDS[name]],
         env={**os.environ, **ASCII},
         cwd=tmp_path,
         capture_output=True,
         check=False,
     )
-    wanted = 2 if "mistake" in next(name for name, given in COMMANDS.items() if given == arguments) else 0
+    wanted = 2 if "mistake" in name else 0
     assert ended.returncode == wanted, ended.stderr
     assert (ended.stdout + ended.stderr).isascii()
     assert b"Traceback" not in ended.stderr
@@ -47,7 +52,7 @@ def test_characters_of_typography_are_replaced_by_what_looks_like_them():
         codecs.decode(b"\xff", "utf-8", "neurosieve")
 
 
-@pytest.mark.parametrize("name", ["help", "a table", "machine-readable", "a run", "analyze"])
+@pytest.mark.parametrize("name", each(["help", "a table", "machine-readable", "a run", "analyze"]))
 def test_a_pipe_that_closes_early_ends_without_a_word(name, tmp_path):
     read, write = os.pipe()
     os.close(read)

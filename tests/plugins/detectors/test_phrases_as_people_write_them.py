@@ -133,6 +133,7 @@ def test_what_is_nearly_found_is_no_control(run, way):
         assert no_control_in("wait,? that's not right", found, texts) > 100
 
 
+@pytest.mark.slow
 def test_analyze_and_plan_warn_of_it_too(run, capsys):
     texts, phrases = traces(80, "Wait, that's not right", "Wait that's not right"), '["wait, that\'s not right"]'
     run(texts, "analyze", phrases=phrases)

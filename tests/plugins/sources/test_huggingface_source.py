@@ -170,6 +170,7 @@ def breaking_server(tmp_path):
     thread.join()
 
 
+@pytest.mark.slow
 def test_a_stream_that_breaks_off_says_so_and_is_read_on(tmp_path, breaking_server, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
