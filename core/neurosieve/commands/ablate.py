@@ -46,7 +46,7 @@ def ablate(
     prompt: str | Prompt | Mapping[str, Any] | None = None,
     sampling: Sampling | Mapping[str, Any] | None = None,
     grader: str | Grader | AsConfig | None = AS_CONFIG,
-    source: Source | Iterable[Document] | None = None,
+    source: Source | Iterable[Document | Skipped] | None = None,
     detectors: Mapping[str, Detector] | None = None,
     control: Control | None = None,
     tokenizer: Any = None,

@@ -13,7 +13,7 @@ from neurosieve.config.command import AS_CONFIG, AsConfig, Command, Many, One
 from neurosieve.config.configuration import build, build_all
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Detector, Grader, Report, Source
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs, result_of
 from neurosieve.registry import installed
@@ -38,7 +38,7 @@ COMMAND = Command(
 
 
 def analyze(
-    source: str | Source | Iterable[Document],
+    source: str | Source | Iterable[Document | Skipped],
     detectors: str | Sequence[str] | Mapping[str, Detector] | None = None,
     grader: str | Grader | AsConfig | None = AS_CONFIG,
     *,

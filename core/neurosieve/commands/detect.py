@@ -19,7 +19,7 @@ COMMAND = Command("detect", Detect, {"source": One("source"), "detectors": Many(
 
 
 def detect(
-    source: str | Source | Iterable[Document] | None = None,
+    source: str | Source | Iterable[Document | Skipped] | None = None,
     detectors: str | Sequence[str] | Mapping[str, Detector] | None = None,
     *,
     reports: str | Sequence[str] | Mapping[str, Report] | None = None,
@@ -51,7 +51,7 @@ def detect(
 
 
 def look(
-    source: str | Source | Iterable[Document] | None = None,
+    source: str | Source | Iterable[Document | Skipped] | None = None,
     detectors: str | Sequence[str] | Mapping[str, Detector] | None = None,
     documents: int = 3,
 ) -> list[DetectedDocument | Skipped]:

@@ -58,7 +58,7 @@ COMMAND = Command(
 
 def find(
     model: Any = None,
-    source: str | Source | Iterable[Document] | None = None,
+    source: str | Source | Iterable[Document | Skipped] | None = None,
     detectors: str | Sequence[str] | Mapping[str, Detector] | None = None,
     scorers: str | Sequence[str] | Mapping[str, Scorer[Any]] | None = None,
     *,
@@ -66,7 +66,7 @@ def find(
     selection: str | Selection | Mapping[str, Any] | None = None,
     tokenizer: Any = None,
     validate: str | None = None,
-    replicate_on: str | Source | Iterable[Document] | None = None,
+    replicate_on: str | Source | Iterable[Document | Skipped] | None = None,
     reports: str | Sequence[str] | Mapping[str, Report] = (),
     executor: str | Executor | None = None,
     folder: str | Path | None = None,

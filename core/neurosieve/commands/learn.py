@@ -7,7 +7,7 @@ from typing import Any
 from neurosieve.config.command import Command, Many, One
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Detector, Report, Source
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.detection.cross_validation import Learn
 from neurosieve.detection.training import train
 from neurosieve.runs.results import Run
@@ -18,7 +18,7 @@ COMMAND = Command("learn", Learn, {"source": One("source"), "detectors": Many("d
 
 
 def learn(
-    source: str | Source | Iterable[Document],
+    source: str | Source | Iterable[Document | Skipped],
     label: str | Sequence[str],
     detectors: str | Sequence[str] | Mapping[str, Detector] | None = None,
     *,

@@ -8,7 +8,7 @@ from neurosieve.commands.run_argument import check_given_run, open_run
 from neurosieve.config.command import Command, Many
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Report, Source
-from neurosieve.data import Document
+from neurosieve.data import Document, Skipped
 from neurosieve.inspection.pipeline import Show, show_neurons
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs, parse_neurons, result_of
 from neurosieve.registry import installed
@@ -23,7 +23,7 @@ def show(
     run: Result | str | Path,
     model: Any = None,
     *,
-    source: Source | Iterable[Document] | None = None,
+    source: Source | Iterable[Document | Skipped] | None = None,
     detectors: Mapping[str, Detector] | None = None,
     control: Control | None = None,
     tokenizer: Any = None,

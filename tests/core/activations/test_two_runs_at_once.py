@@ -55,7 +55,7 @@ def test_two_runs_on_one_fresh_store_both_finish_and_nothing_is_torn(tmp_path):
         assert code == 0, error
         alone = scores(tmp_path / f"alone{number}")
         for name in (f"run{number}", f"again{number}"):
-            pd.testing.assert_frame_equal(scores(tmp_path / name), alone, rtol=1e-4, atol=1e-4)
+            pd.testing.assert_frame_equal(scores(tmp_path / name), alone, rtol=1e-3, atol=1e-3)
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def generates(lm):
     """Whether two prompts at once, with padding and a cache, give what a plain loop gives each alone."""
     requests = [Request(name, prompt, 0) for name, prompt in (("a", "Let me add the apples"), ("b", "So"))]
     made = complete(
-        lm, requests, Sampling(temperature=0, max_new_tokens=6), rows_per_batch=2, announce=lambda *_, **__: 0
+        lm, requests, Sampling(temperature=0.0, max_new_tokens=6), rows_per_batch=2, announce=lambda *_, **__: 0
     )
     for completion in made:
         ids = list(prompt_tokens(lm.tokenizer, completion.request.prompt))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -39,7 +40,8 @@ def test_plans_import_nothing_that_takes_seconds_once_a_models_atlas_is_known(tm
     first, again = plan(), plan()
     assert "transformer_lens" in first[-1]
     assert again[-1] == ""
-    assert first[:-1] == again[:-1]
+    speed = re.compile(r"about .* of reading on this machine")
+    assert [speed.sub("", line) for line in first[:-1]] == [speed.sub("", line) for line in again[:-1]]
 
 
 @pytest.mark.parametrize("kind", [*KINDS])

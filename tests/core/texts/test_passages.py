@@ -92,7 +92,7 @@ def test_no_position_of_any_command_lies_outside_the_scope(turns_of_each, scope,
     for document in labelled:
         for span in document.spans["waits"]:
             assert any(a <= span.start < span.end <= b for a, b in by_id[document.tokens.id].stretches(scope))
-    selection = Selection(at=at, held_out_fraction=0, offsets=(-2, -1, 1))
+    selection = Selection(at=at, held_out_fraction=0.0, offsets=(-2, -1, 1))
     try:
         positions = choose_positions(labelled, ["waits"], control, selection, 0, Counter())
     except DataError:  # There is nothing to find, or nothing to compare with.

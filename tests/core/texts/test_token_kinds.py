@@ -14,8 +14,9 @@ from neurosieve.texts.tokens import tokenize
 
 def pieces(*parts):
     """Return a document whose tokens are the parts of its text."""
-    ends = np.cumsum([len(part) for part in parts])
-    starts = ends - [len(part) for part in parts]
+    lengths = np.array([len(part) for part in parts], dtype=np.int64)
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
     count = np.arange(len(parts))
     return TokenizedDocument("a", "a", "".join(parts), count, starts, ends, count >= 0, count / max(1, len(parts)))
 
