@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import numpy as np
@@ -109,10 +110,10 @@ def test_no_position_of_any_command_lies_outside_the_scope(turns_of_each, scope,
         for place in measured:
             for token in (place.token, *place.further):
                 assert not outside(place.document, token, by_id[place.document.id], scope)
-    streamed = Pass(*(None,) * 4, detectors, control, selection, (), 0, 1, 1, None)  # type: ignore[arg-type]
+    streamed: Any = SimpleNamespace(detectors=detectors, control=control, selection=selection, seed=0)
     for document in labelled:
         if not control.needs_other_documents:
-            used = streamed._label_tokens(document, Counter()).used
+            used = Pass._label_tokens(streamed, document, Counter()).used
             assert not any(outside(document.tokens, token, by_id[document.tokens.id], scope) for token in used)
 
 
