@@ -152,9 +152,11 @@ def intake_record(counts: Counter[str]) -> dict[str, object]:
 
 def intake_warnings(counts: Counter[str]) -> list[str]:
     """Return warnings about skipped records, about each assumption, and about documents without what is looked in."""
-    skipped = counts["documents_skipped"]
-    records = plural(skipped + counts["documents"], "record")
-    warnings = [f"skipped {skipped:,} of {records}: {_examples(counts)}"] if skipped else []
+    skipped, read = plural(counts["documents_skipped"], "record"), plural(counts["documents"], "document")
+    # A record may make several documents, so that the two do not add up to a number of records.
+    were = "was" if counts["documents"] == 1 else "were"
+    said = f"skipped {skipped}; {read} {were} read: {_examples(counts)}"
+    warnings = [said] if counts["documents_skipped"] else []
     return warnings + _assumptions(counts) + scope_warnings(counts)
 
 

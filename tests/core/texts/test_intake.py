@@ -70,7 +70,7 @@ def guessed(documents, of_each=3, doubtful=False):
 
 
 SAID = [
-    "skipped 1 of 61 records: record 1 of traces.jsonl: its text is blank",
+    "skipped 1 record; 60 documents were read: record 1 of traces.jsonl: its text is blank",
     "in 20 of 60 documents: the completion is taken to start at the last <think>",
 ]
 SLIPS = {"slip": Annotations()}

@@ -105,7 +105,7 @@ def test_one_record_that_is_skipped_is_counted_in_the_run(detected, case):
     assert code == 0
     counts = run.run["counts"]
     assert (counts["documents"], counts["documents_skipped"]) == (59, 1)
-    assert any(warning.startswith("skipped 1 of 60 records: record 18") for warning in run.run["warnings"])
+    assert any(warning.startswith("skipped 1 record; 59 documents were read: record 18") for warning in run.run["warnings"])
 
 
 @pytest.mark.parametrize(
