@@ -30,7 +30,7 @@ from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.scoring.states import States, statistics_of
-from neurosieve.texts.intake import check_majority, is_intake
+from neurosieve.texts.intake import check_majority, check_skipped, is_intake
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.selection import Selection
 from neurosieve.wording import plural
@@ -87,6 +87,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         with run.stage("reading"):
             total = _read(one_pass, job.executor, run.announce)
         check_majority(total.counts)
+        check_skipped(total.counts)
         counts, requested = total.counts, list(job.detectors)
         behaviours = [name for name in requested if counts[f"ranking_present {name}"]]
         if counts["prompts_fill_context"] == counts["documents"] > 0:

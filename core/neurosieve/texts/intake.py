@@ -15,6 +15,7 @@ __all__ = [
     "check_documents",
     "check_item",
     "check_majority",
+    "check_skipped",
     "first_look",
     "intake_record",
     "intake_warnings",
@@ -34,9 +35,15 @@ def check_documents(documents: Iterable[Document | Skipped], counts: Counter[str
     """Yield the documents of a source; how many there are, and what was skipped and assumed, is added to `counts`.
 
     Raises:
-        DataError: one of them is not a sound document, or two share an id; and at the end, all records were skipped, or
-            doubtful assumptions hold for most documents.
+        DataError: one of them is not a sound document, or two share an id; and at the end, most records were skipped,
+            or doubtful assumptions hold for most documents.
     """
+    yield from _checked(documents, counts)
+    check_majority(counts)
+    check_skipped(counts)
+
+
+def _checked(documents: Iterable[Document | Skipped], counts: Counter[str]) -> Iterator[Document]:
     seen: set[str] = set()
     with failures_of(documents):
         for item in documents:
@@ -47,7 +54,6 @@ def check_documents(documents: Iterable[Document | Skipped], counts: Counter[str
                 raise DataError(f"two documents have the id `{document.id}`: give each an id of its own")
             seen.add(document.id)
             yield document
-    check_majority(counts)
 
 
 def admit(item: Document | Skipped, counts: Counter[str]) -> Document | None:
@@ -130,14 +136,27 @@ def check_majority(counts: Counter[str]) -> None:
         )
 
 
+def check_skipped(counts: Counter[str]) -> None:
+    """Raise DataError where more records of a source that was read to its end were skipped than documents were read."""
+    if counts["documents_skipped"] > counts["documents"]:
+        raise DataError(
+            f"most records were skipped: {plural(counts['documents_skipped'], 'record')}, and only "
+            f"{plural(counts['documents'], 'document')} could be read ({_examples(counts)}): what is left may not "
+            "stand for the whole; where the records are laid out in different ways, split the file and read each part "
+            "with settings of its own, else correct the records, or take them out of the file"
+        )
+
+
 def first_look(documents: Iterable[Document | Skipped]) -> None:
     """Check the first documents of a source that is read later: a mistake in them is to be heard of before that.
 
     Raises:
-        DataError: as for `check_documents`.
+        DataError: as for `check_documents`, but that most of these first ones may be skipped.
     """
-    for _ in check_documents(islice(documents, _FIRST_LOOK), Counter()):
+    counts = Counter[str]()
+    for _ in _checked(islice(documents, _FIRST_LOOK), counts):
         pass
+    check_majority(counts)
 
 
 def intake_record(counts: Counter[str]) -> dict[str, object]:
@@ -152,9 +171,11 @@ def intake_record(counts: Counter[str]) -> dict[str, object]:
 
 def intake_warnings(counts: Counter[str]) -> list[str]:
     """Return warnings about skipped records, about each assumption, and about documents without what is looked in."""
-    skipped = counts["documents_skipped"]
-    records = plural(skipped + counts["documents"], "record")
-    warnings = [f"skipped {skipped:,} of {records}: {_examples(counts)}"] if skipped else []
+    skipped, read = plural(counts["documents_skipped"], "record"), plural(counts["documents"], "document")
+    # A record may make several documents, so that the two do not add up to a number of records.
+    were = "was" if counts["documents"] == 1 else "were"
+    said = f"skipped {skipped}; {read} {were} read: {_examples(counts)}"
+    warnings = [said] if counts["documents_skipped"] else []
     return warnings + _assumptions(counts) + scope_warnings(counts)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from neurosieve import Assumption, ConfigError, Document, Passage
-from neurosieve_plugins.sources.marker_choice import choose_marker
+from neurosieve_plugins.sources.marker_choice import choose_marker, holds_prompt
 from neurosieve_plugins.sources.thought_marks import (
     FAMILIES,
     MarkerFamily,
@@ -20,6 +20,8 @@ __all__ = ["Authorship", "TurnMarks", "Words", "lacks_marker"]
 
 TurnMarks = Literal[TemplateName, "any"]
 _WHOLE = "the whole text was taken as the model's"
+_LONGEST_LEAD = 80
+"""So many characters may stand before the problem of a text that begins with it, such as `User:`."""
 _HARMONY_WITHOUT_MARKS = re.compile(r"\s*analysis.*assistant\s*final", re.DOTALL)
 
 
@@ -142,17 +144,20 @@ class Authorship:
         """Return whose words a text's are by the marker that its completion starts after."""
         marks = self._marks
         if self.markers == "harmony":
-            what = f"holds no `<|message|>` of harmony: {_WHOLE}"
-            return Words(0, (), (Assumption(what),))
+            return Words(0, (), (_whole_text("`<|message|>` of harmony", text, problem),))
         if marks is None:
             return Words(0, (), ())
         place, assumptions = choose_marker(text, marks.start, problem)
         if place < 0:
             model, guessed = self._model_passages(text, 0, len(text))
-            if guessed:  # It starts inside a thought, so that the whole of it is the model's.
+            if guessed:  # It starts inside a thought, so that the whole of it is the model's, unless a prompt leads.
+                if holds_prompt(text[: min(len(problem) + _LONGEST_LEAD, model[0].end)], problem):
+                    what = (
+                        f"{guessed[0].what}, at the problem; set `completion_marker` to what stands before the thought"
+                    )
+                    guessed = [Assumption(what, doubtful=True)]
                 return Words(0, with_answers(model), tuple(guessed))
-            what = f"holds no `{marks.start}`: {_WHOLE}{_other_marks(text)}"
-            return Words(0, (), (Assumption(what),))
+            return Words(0, (), (_whole_text(f"`{marks.start}`", text, problem),))
         start = place + len(marks.start)
         model, guessed = self._model_passages(text, start, len(text), inside=True)
         prompt = [Passage(0, place, "user")] if place else []
@@ -177,10 +182,23 @@ def lacks_marker(document: Document) -> bool:
     return any(_WHOLE in assumption.what for assumption in document.assumptions)
 
 
-def _other_marks(text: str) -> str:
+def _whole_text(missing: str, text: str, problem: str) -> Assumption:
+    """Return the guess that a text is the model's, all of it: doubtful where it holds a prompt, for it has its problem.
+
+    >>> _whole_text("`<think>`", "What is 3 + 4? It is 7.", "What is 3 + 4?").doubtful
+    True
+    """
+    doubtful = holds_prompt(text, problem)
+    why = ", and its text holds its problem" if doubtful else ""
+    return Assumption(f"holds no {missing}{why}: {_WHOLE}{_other_marks(text, doubtful)}", doubtful)
+
+
+def _other_marks(text: str, doubtful: bool) -> str:
     """Return which setting fits the marks that a text holds, as the end of a sentence."""
     if family := family_in(text):
         return f"; it holds `{FAMILIES[family].start}`: set `markers={family}`"
     if _HARMONY_WITHOUT_MARKS.match(text):
         return "; it looks like harmony without its special tokens: keep them as you decode, and set `markers=harmony`"
+    if doubtful:
+        return "; set `completion_marker` to what stands before the completion, or to null if the model wrote all of it"
     return "; if it is, set `completion_marker=null`"

@@ -4,13 +4,15 @@ import re
 
 from neurosieve import Assumption
 
-__all__ = ["choose_marker"]
+__all__ = ["choose_marker", "holds_prompt"]
 
 _AUTHOR = r"(?:assistant|model|ai|bot|response|solution|answer|output|completion|reply|reasoning)"
 _LABEL = re.compile(rf"\b{_AUTHOR}\s*\**\s*:\**\s*\Z|(?:^|\n)[^\w\n]*{_AUTHOR}[^\w\n]*\n\s*\Z", re.IGNORECASE)
 """`Assistant:`, `**Solution:**`, or `### Response` on a line of its own, at the end of what stands before a marker."""
 _LONGEST_LABEL = 80
 _SHORTEST_PROBLEM = 15
+_PROMPT_HEAD = 1000
+"""Within so many characters the problem starts, if a text begins with its prompt."""
 
 
 def choose_marker(text: str, marker: str, problem: str = "") -> tuple[int, tuple[Assumption, ...]]:
@@ -49,6 +51,19 @@ def choose_marker(text: str, marker: str, problem: str = "") -> tuple[int, tuple
         return opening[0], (Assumption(what + "stands alone on its line or behind a label", doubtful=True),)
     first = next((place for place in places if place >= problem_end), places[0])
     return first, (Assumption(what + "stands behind the problem, if it is there", doubtful=True),)
+
+
+def holds_prompt(text: str, problem: str) -> bool:
+    """Return whether a text begins with a prompt, for its problem stands near its start, but for blanks.
+
+    >>> holds_prompt("User: What is  3 + 4? Assistant: It is 7.", "What is 3 + 4?")
+    True
+    """
+    problem, head = " ".join(problem.split()), " ".join(text[: _PROMPT_HEAD + 2 * len(problem)].split())
+    # A short name, such as a topic, may stand anywhere.
+    if len(problem) < _SHORTEST_PROBLEM and not problem.endswith(("?", ".", ":", "=", "!")):
+        return False
+    return 0 <= head.find(problem) <= _PROMPT_HEAD
 
 
 def _opens(text: str, place: int, marker: str, problem_end: int) -> bool:

@@ -70,7 +70,7 @@ def guessed(documents, of_each=3, doubtful=False):
 
 
 SAID = [
-    "skipped 1 of 61 records: record 1 of traces.jsonl: its text is blank",
+    "skipped 1 record; 60 documents were read: record 1 of traces.jsonl: its text is blank",
     "in 20 of 60 documents: the completion is taken to start at the last <think>",
 ]
 SLIPS = {"slip": Annotations()}
@@ -150,6 +150,20 @@ def test_records_that_are_all_skipped_are_an_error_that_says_why(tmp_path):
     skipped = [Skipped(f"record {number}", "no `text`") for number in range(60)]
     with pytest.raises(DataError, match=r"all 60 records .* skipped.*\(record 0: no `text`; record 1: .*; …\)"):
         detect(skipped, SLIPS, folder=tmp_path / "run")
+
+
+@pytest.mark.parametrize("skipped", [60, 61])
+def test_a_run_on_what_is_left_after_most_records_were_skipped_is_refused(skipped, tmp_path):
+    documents = [*texts(), *(Skipped(f"record {number}", "no `text`") for number in range(skipped))]
+    if skipped == 60:
+        run = detect(documents, SLIPS, folder=tmp_path / "run").run
+        assert run["warnings"][0].startswith("skipped 60 records; 60 documents were read: record 0: no `text`")
+        return
+    with pytest.raises(DataError, match=r"61 records, and only 60 documents could be read \(record 0: no .*split the"):
+        detect(documents, SLIPS, folder=tmp_path / "run")
+    with pytest.raises(DataError, match="most records were skipped: 61 records"):
+        find("tiny", documents, SLIPS, {"cohens_d": CohensD()}, store="none", folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_documents_without_a_thought_are_counted(tmp_path):

@@ -213,3 +213,28 @@ def test_a_marker_that_most_records_lack_and_others_have_is_refused(tmp_path, or
             list(source)
     else:
         assert len(list(source)) == 60
+
+
+@pytest.mark.parametrize("before", ["", "User: ", "You are a helpful assistant.\n\n"])
+def test_a_text_without_the_marker_that_holds_its_problem_is_doubtful(before):
+    text = f"{before}{PROBLEM}\nIt is 203."
+    [assumption] = THINK.words_of(text, problem=PROBLEM.replace(" ", "  ")).assumptions
+    assert assumption.doubtful
+    assert "set `completion_marker` to what stands before the completion, or to null" in assumption.what
+    assert not Authorship(None).words_of(text, problem=PROBLEM).assumptions
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("It is 203.", "What is 7 times 29?"), ("Cats are kept in cats' homes.", "Cats"), ("So 1 + 1? 2.", "")],
+)
+def test_a_text_without_the_marker_that_holds_no_problem_is_only_told(text, problem):
+    [assumption] = THINK.words_of(text, problem=problem).assumptions
+    assert not assumption.doubtful
+
+
+def test_a_thought_that_only_ends_is_doubtful_where_the_text_begins_with_the_problem():
+    [assumption] = THINK.words_of(f"User: {PROBLEM} Easy. </think> 203.", problem=PROBLEM).assumptions
+    assert assumption.doubtful
+    [assumption] = THINK.words_of(f"Easy. </think> 203. It was: {PROBLEM}", problem=PROBLEM).assumptions
+    assert not assumption.doubtful

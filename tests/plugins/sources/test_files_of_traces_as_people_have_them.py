@@ -90,7 +90,7 @@ def test_a_public_case_gives_its_sixty_documents_and_thirty_spans(detected, case
 def test_one_record_without_its_trace_is_an_error_that_names_the_setting_which_leaves_it_out(detected, case, why):
     code, run, said = detected(CASES / f"22-json-shapes/{case}.jsonl")
     assert (code, run) == (2, None)
-    assert f"neurosieve: record 18 (line 18) of {CASES}/22-json-shapes/{case}.jsonl {why}" in said
+    assert f"neurosieve: the source `traces`: record 18 (line 18) of {CASES}/22-json-shapes/{case}.jsonl {why}" in said
     assert "set `on_bad_record` to `skip`, which leaves such records out and counts them" in said
     read = list(Traces(str(CASES / f"22-json-shapes/{case}.jsonl"), on_bad_record="skip"))
     assert [type(item) for item in read] == [Document] * 17 + [Skipped] + [Document] * 42
@@ -105,7 +105,9 @@ def test_one_record_that_is_skipped_is_counted_in_the_run(detected, case):
     assert code == 0
     counts = run.run["counts"]
     assert (counts["documents"], counts["documents_skipped"]) == (59, 1)
-    assert any(warning.startswith("skipped 1 of 60 records: record 18") for warning in run.run["warnings"])
+    assert any(
+        warning.startswith("skipped 1 record; 59 documents were read: record 18") for warning in run.run["warnings"]
+    )
 
 
 @pytest.mark.parametrize(
