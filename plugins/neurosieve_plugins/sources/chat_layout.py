@@ -1,6 +1,6 @@
 """How conversations make documents."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from neurosieve import Assumption, ConfigError, Document
 from neurosieve_plugins.layout import Layout, OnBadRecord
 from neurosieve_plugins.records import Record, RecordError, name_of
+from neurosieve_plugins.sources.chat_messages import Message
 from neurosieve_plugins.sources.chat_records import Conversation, RecordLayout
 from neurosieve_plugins.sources.chat_template import template_text
 from neurosieve_plugins.sources.chat_text import ChatText, joined_text
@@ -49,11 +50,11 @@ class ChatLayout(Layout[Document]):
         if not own:
             raise RecordError(record.where, "holds no text of the model", "correct the record, or leave it out")
         identity = self.id(record)
-        said = next((message for message in conversation.messages if message.author == "user"), None)
+        problem = _problem_turn(conversation.messages)
         if self.group_field is not None:
             group = name_of(record, "group_field", self.group_field)
         else:
-            group = "" if said is None else "".join(piece.text for piece in said.pieces).strip()
+            group = "" if problem is None else "".join(piece.text for piece in problem.pieces).strip()
         return Document(
             identity if conversation.number is None else f"{identity}/{conversation.number}",
             made.text,
@@ -62,7 +63,7 @@ class ChatLayout(Layout[Document]):
             (),
             {**metadata, **conversation.metadata},
             made.passages,
-            (*_assumptions(conversation), *made.assumptions),
+            (*self._assumptions(conversation), *made.assumptions),
         )
 
     def _text(self, conversation: Conversation, record: Record) -> ChatText:
@@ -71,16 +72,30 @@ class ChatLayout(Layout[Document]):
             return joined_text(messages, self.markers, labels=self.template == "plain" and not conversation.direct)
         return template_text(messages, self.template, self.template_variables, self.markers, record.where)
 
+    def _assumptions(self, conversation: Conversation) -> Iterator[Assumption]:
+        """Yield what was assumed of a conversation before it became a text."""
+        yield from conversation.assumptions
+        messages = conversation.messages
+        yield from dict.fromkeys(assumption for message in messages for assumption in message.assumptions)
+        authors = [message.author for message in messages]
+        if authors.count("user") > 1 and self.group_field is None:
+            if any(message.given for message in messages):
+                yield Assumption("its prompt holds several turns of a user, and the last is its group")
+            elif authors.count("assistant") > 1:
+                yield Assumption(
+                    "holds several turns of the model, which were all taken as its words, and its first turn of a "
+                    "user is its group"
+                )
+        if any(pair == ("assistant", "assistant") for pair in pairwise(authors)):
+            yield Assumption("two turns of the model follow one another: both were taken as its words")
+        if conversation.direct:
+            yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")
+        if "user" not in authors:
+            yield Assumption("holds no turn of a user: the model's words stand without their prompt")
 
-def _assumptions(conversation: Conversation) -> Iterator[Assumption]:
-    """Yield what was assumed of a conversation before it became a text."""
-    yield from conversation.assumptions
-    messages = conversation.messages
-    yield from dict.fromkeys(assumption for message in messages for assumption in message.assumptions)
-    authors = [message.author for message in messages]
-    if any(pair == ("assistant", "assistant") for pair in pairwise(authors)):
-        yield Assumption("two turns of the model follow one another: both were taken as its words")
-    if conversation.direct:
-        yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")
-    if "user" not in authors:
-        yield Assumption("holds no turn of a user: the model's words stand without their prompt")
+
+def _problem_turn(messages: Sequence[Message]) -> Message | None:
+    """Return the turn with the problem: the last one of a user in a prompt, where examples may stand before it."""
+    turns = [message for message in messages if message.author == "user"]
+    given = [message for message in turns if message.given]
+    return given[-1] if given else turns[0] if turns else None

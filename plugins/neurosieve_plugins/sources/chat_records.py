@@ -124,7 +124,10 @@ class RecordLayout:
         return value if isinstance(value, str) else ""
 
     def _prompt(self, record: Record) -> tuple[Message, ...]:
-        """Return the turns that a completion answers."""
+        """Return the turns that a completion answers. No word in them is taken as the model's own."""
+        return tuple(turn._replace(given=True) for turn in self._prompt_turns(record))
+
+    def _prompt_turns(self, record: Record) -> tuple[Message, ...]:
         if self.messages_field is not None:
             turns = self._messages(record, "messages_field", self.messages_field)
             while turns and turns[-1].author == "assistant":

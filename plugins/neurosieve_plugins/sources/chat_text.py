@@ -59,13 +59,15 @@ def joined_text(messages: Sequence[Message], markers: MarkerFamily | None = None
             if piece.kind == "thought":
                 opening = ("\n\n" if number else "") + marks.start + "\n"
                 text += f"{opening}{piece.text}\n{marks.end}"
-                passages.append(Passage(start + len(opening), len(text), "thought"))
+                passages.append(Passage(start + len(opening), len(text), "user" if message.given else "thought"))
                 continue
             if number:
                 text += "\n\n"
             text += piece.text
             if message.author != "assistant":
                 passages.append(Passage(start, len(text), message.author))
+            elif message.given:
+                passages.append(Passage(start, len(text), "user"))
             elif number:  # Its thought stands in a field of its own, and the answer touches it.
                 passages.append(Passage(start, len(text), "answer"))
             else:

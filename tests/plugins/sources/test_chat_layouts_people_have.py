@@ -1,0 +1,108 @@
+"""Conversations as people have them: examples in prompts, thoughts twice, columns, mixed files."""
+
+import json
+
+import pytest
+
+from neurosieve import load
+from neurosieve.cli import main
+from neurosieve_plugins.sources.chat import Chat
+
+SLIP = "Wait, that's not right"
+
+
+def problem(number):
+    return f"What is {number} plus {number}?"
+
+
+def completion(number, slips=True):
+    return f"<think>\nI add. {SLIP + ', again. ' if slips else ''}So {number * 2}.\n</think>\n\nIt is {number * 2}."
+
+
+def example(number):
+    return [
+        {"role": "user", "content": f"Example {number}: what is {number} plus 4?"},
+        {"role": "assistant", "content": f"<think>\n{SLIP}, it is {number + 4}.\n</think>\n{number + 4}"},
+    ]
+
+
+def turns(number, slips=True):
+    return [
+        {"role": "user", "content": problem(number)},
+        {"role": "assistant", "content": completion(number, slips)},
+    ]
+
+
+@pytest.fixture
+def written(tmp_path):
+    def written(records, name="chats.jsonl"):
+        file = tmp_path / name
+        file.write_text("\n".join(json.dumps(record) for record in records), encoding="utf-8")
+        return str(file)
+
+    return written
+
+
+@pytest.fixture
+def detected(tmp_path, monkeypatch):
+    def detected(path, *settings, source="chat"):
+        monkeypatch.chdir(tmp_path)
+        main(["detect", f"source={source}", f"source.path={path}", *settings, "hydra.run.dir=run", "reports=[]"])
+        return load(tmp_path / "run").table("spans")
+
+    return detected
+
+
+def parted(document):
+    return [(passage.role, document.text[passage.start : passage.end]) for passage in document.passages]
+
+
+def assumed(document):
+    return [assumption.what for assumption in document.assumptions]
+
+
+def test_examples_in_a_prompt_are_no_words_of_the_model(detected, written):
+    shots = [
+        {
+            "prompt": [*example(3 * number + sample), {"role": "user", "content": problem(number)}],
+            "generations": [completion(number, slips=sample == 0)],
+        }
+        for number in range(4)
+        for sample in range(2)
+    ]
+    file = written(shots)
+    spans = detected(file)
+    assert len(spans) == spans.document.nunique() == 4
+    documents = list(Chat(file))
+    assert [document.group for document in documents] == [problem(number // 2) for number in range(8)]
+    assert [role for role, _ in parted(documents[0])] == ["user", "user", "user", "thought", "answer"]
+    assert "its prompt holds several turns of a user, and the last is its group" in assumed(documents[0])
+
+
+@pytest.mark.parametrize(
+    "fields", [{"reasoning_content": SLIP, "content": "7"}, {"content": f"[THINK]{SLIP}[/THINK]7"}]
+)
+def test_an_example_keeps_to_its_prompt_however_it_thinks(written, tmp_path, fields):
+    template = tmp_path / "chat.jinja"
+    template.write_text(
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.reasoning_content or '' }}{{ m.content }}\n{% endfor %}"
+    )
+    shot = [{"role": "user", "content": "3 + 4?"}, {"role": "assistant", **fields}]
+    record = {"prompt": [*shot, {"role": "user", "content": problem(2)}], "answer": completion(2)}
+    file = written([record])
+    for name in ("plain", str(template)):
+        [document] = Chat(file, prompt_field="prompt", answer_field="answer", template=name)
+        assert document.group == problem(2)
+        own = [text for role, text in parted(document) if role in ("thought", "answer", "completion")]
+        assert "".join(own).count(SLIP) == 1
+        assert "<|assistant|>" in document.text or name == "plain"
+
+
+def test_several_turns_of_the_model_are_its_words_and_told(detected, written):
+    file = written([{"messages": [*example(7), *turns(number)]} for number in range(3)])
+    assert len(detected(file)) == 6
+    [document] = list(Chat(file))[:1]
+    assert document.group == example(7)[0]["content"]
+    assert any("holds several turns of the model" in what and "is its group" in what for what in assumed(document))
+    [grouped] = list(Chat(written([{"messages": [*example(7), *turns(1)], "key": "a"}]), group_field="key"))
+    assert not assumed(grouped)
