@@ -12,6 +12,7 @@ from neurosieve_plugins.sources.chat_messages import Message
 from neurosieve_plugins.sources.chat_records import Conversation, RecordLayout
 from neurosieve_plugins.sources.chat_template import template_text
 from neurosieve_plugins.sources.chat_text import ChatText, joined_text
+from neurosieve_plugins.sources.chat_thoughts import with_thought_once
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["ChatLayout"]
@@ -45,6 +46,8 @@ class ChatLayout(Layout[Document]):
         return [self._document(conversation, record, metadata) for conversation in self.layout.conversations(record)]
 
     def _document(self, conversation: Conversation, record: Record, metadata: Mapping[str, Any]) -> Document:
+        messages = tuple(with_thought_once(message, self.markers) for message in conversation.messages)
+        conversation = conversation._replace(messages=messages)
         made = self._text(conversation, record)
         own = [passage.start for passage in made.passages if passage.role in ("thought", "answer", "completion")]
         if not own:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from neurosieve import Assumption, ConfigError, Passage, Role
 from neurosieve_plugins.records import RecordError
 from neurosieve_plugins.sources.chat_messages import Message
-from neurosieve_plugins.sources.chat_text import ChatText, marks_of, passages_of
+from neurosieve_plugins.sources.chat_text import ChatText, answer_passages, marks_of, passages_of
 from neurosieve_plugins.sources.thought_marks import FAMILIES, MarkerFamily, with_answers
 
 __all__ = ["template_text"]
@@ -115,7 +115,7 @@ def _marked(
     if message.author != "assistant":
         own = [Passage(0, len(content), message.author)]
     elif thought:
-        own = [Passage(0, len(content), "answer")]
+        own = answer_passages(content, 0, len(content), markers)
     else:
         own, _ = passages_of(content, 0, len(content), markers)
         end_mark = marks_of(content, markers).end

@@ -106,3 +106,32 @@ def test_several_turns_of_the_model_are_its_words_and_told(detected, written):
     assert any("holds several turns of the model" in what and "is its group" in what for what in assumed(document))
     [grouped] = list(Chat(written([{"messages": [*example(7), *turns(1)], "key": "a"}]), group_field="key"))
     assert not assumed(grouped)
+
+
+def thought_twice(number, field):
+    [user, model] = turns(number)
+    return {"messages": [user, {**model, "reasoning_content": field}]}
+
+
+@pytest.mark.parametrize("field", [f"I add. {SLIP}, again. So 4.", f"\nI add.  {SLIP}, again.\nSo 4.\n"])
+def test_a_thought_in_a_field_and_again_between_marks_is_used_once(detected, written, field):
+    file = written([thought_twice(2, field)])
+    assert len(detected(file)) == 1
+    [document] = Chat(file)
+    assert document.text == f"User: {problem(2)}\n\nAssistant: {completion(2)}"
+    assert [role for role, _ in parted(document)] == ["user", "thought", "answer"]
+    assert any("it was used once" in what for what in assumed(document))
+
+
+def test_two_thoughts_that_differ_are_both_thoughts_and_told(written):
+    [document] = Chat(written([thought_twice(2, "Another thought.")]))
+    assert [role for role, _ in parted(document)] == ["user", "thought", "thought", "answer"]
+    assert parted(document)[-1][1].strip() == "It is 4."
+    assert any("both were taken as thoughts" in what for what in assumed(document))
+
+
+def test_an_answer_behind_a_field_with_its_thought_may_speak_of_marks(written):
+    turn = {"role": "assistant", "reasoning": "Easy.", "content": "Between <think> and </think> I think."}
+    [document] = Chat(written([{"messages": [turns(1)[0], turn]}]))
+    assert [role for role, _ in parted(document)] == ["user", "thought", "answer"]
+    assert not assumed(document)
