@@ -53,21 +53,26 @@ class ChatLayout(Layout[Document]):
         if not own:
             raise RecordError(record.where, "holds no text of the model", "correct the record, or leave it out")
         identity = self.id(record)
-        problem = _problem_turn(conversation.messages)
-        if self.group_field is not None:
-            group = name_of(record, "group_field", self.group_field)
-        else:
-            group = "" if problem is None else "".join(piece.text for piece in problem.pieces).strip()
         return Document(
             identity if conversation.number is None else f"{identity}/{conversation.number}",
             made.text,
-            group or identity,
+            self._group(conversation, record) or identity,
             own[0],
             (),
             {**metadata, **conversation.metadata},
             made.passages,
             (*self._assumptions(conversation), *made.assumptions),
         )
+
+    def _group(self, conversation: Conversation, record: Record) -> str:
+        """Return what splits keep together; an empty text where nothing but the record's own id says it."""
+        if self.group_field is not None:
+            return name_of(record, "source.group_field", self.group_field)
+        problem = _problem_turn(conversation.messages)
+        if problem is not None:
+            return "".join(piece.text for piece in problem.pieces).strip()
+        request = record.fields.get("custom_id")  # Of OpenAI's batches, which hold no problem.
+        return request if isinstance(request, str) else ""
 
     def _text(self, conversation: Conversation, record: Record) -> ChatText:
         messages = conversation.messages
@@ -94,7 +99,13 @@ class ChatLayout(Layout[Document]):
         if conversation.direct:
             yield Assumption("its completion was put right after its prompt, as in dumps of texts rather than chats")
         if "user" not in authors:
-            yield Assumption("holds no turn of a user: the model's words stand without their prompt")
+            alone = "holds no turn of a user: the model's words stand without their prompt"
+            if self.group_field in (None, self.id_field):
+                alone += (
+                    ", and each record is a group of its own; where several are samples of one problem, set "
+                    "`source.group_field=...`"
+                )
+            yield Assumption(alone)
 
 
 def _problem_turn(messages: Sequence[Message]) -> Message | None:

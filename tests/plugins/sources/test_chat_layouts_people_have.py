@@ -135,3 +135,21 @@ def test_an_answer_behind_a_field_with_its_thought_may_speak_of_marks(written):
     [document] = Chat(written([{"messages": [turns(1)[0], turn]}]))
     assert [role for role, _ in parted(document)] == ["user", "thought", "answer"]
     assert not assumed(document)
+
+
+def test_both_ways_to_read_a_batch_give_the_same_groups_and_tell_what_they_are(written, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    choices = [{"message": {"role": "assistant", "content": completion(1)}}]
+    batch = [{"custom_id": f"p{n}", "response": {"body": {"choices": choices * 2}}} for n in range(3)]
+    file = written(batch)
+    groups = []
+    for source in ("chat", "openai_batch"):
+        main(["detect", f"source={source}", f"source.path={file}", "hydra.run.dir=" + source, "reports=[]"])
+        groups.append(load(tmp_path / source).table("spans").group.tolist())
+    assert groups[0] == groups[1] == ["p0", "p0", "p1", "p1", "p2", "p2"]
+    for fields in ({}, {"group_field": "custom_id", "id_field": "custom_id"}):
+        [document, *_] = Chat(file, **fields)
+        assert any("each record is a group of its own; where several are samples" in what for what in assumed(document))
+    [document, *_] = Chat(written([{**batch[0], "problem_id": 7}]), group_field="problem_id")
+    assert document.group == "7"
+    assert not any("group of its own" in what for what in assumed(document))
