@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from neurosieve import load
+from neurosieve import DataError, load
 from neurosieve.cli import main
 from neurosieve_plugins.sources.chat import Chat
 
@@ -153,3 +153,36 @@ def test_both_ways_to_read_a_batch_give_the_same_groups_and_tell_what_they_are(w
     [document, *_] = Chat(written([{**batch[0], "problem_id": 7}]), group_field="problem_id")
     assert document.group == "7"
     assert not any("group of its own" in what for what in assumed(document))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        ("prompt", "response"),
+        ("prompt", "completion"),
+        ("instruction", "output"),
+        *((problem, answer) for problem in ("problem", "question") for answer in ("solution", "answer", "response")),
+    ],
+)
+def test_a_problem_and_an_answer_in_columns_are_known_by_their_names(written, prompt, answer):
+    [document] = Chat(written([{prompt: problem(2), answer: completion(2), "input": "" if prompt[0] == "i" else None}]))
+    assert document.group == problem(2)
+    assert [role for role, _ in parted(document)] == ["user", "thought", "answer"]
+    assert any(f"what the model says was read from `{answer}`" in what for what in assumed(document))
+
+
+def test_columns_that_may_be_meant_are_told_apart_or_asked_for(written):
+    [document] = Chat(written([{"problem": "x", "response": "y", "answer": "z", "reasoning": "w"}]))
+    assert parted(document) == [("user", "x"), ("thought", "w\n</think>"), ("answer", "\n\ny")]
+    assert document.metadata == {"answer": "z"}
+    [document] = Chat(written([{"instruction": "Add.", "input": "1 and 1", "output": "2"}]))
+    assert parted(document) == [("user", "Add.\n\n1 and 1"), ("completion", "2")]
+    with pytest.raises(DataError, match=r"`solution` and `answer`, and one of them.*source\.answer_field=solution"):
+        list(Chat(written([{"problem": "x", "solution": "y", "answer": "z"}])))
+
+
+@pytest.mark.parametrize("source", ["chat", "s1k"])
+@pytest.mark.parametrize("prefix", ["", "deepseek_"])
+def test_both_columns_of_thoughts_of_s1k_are_known(detected, written, source, prefix):
+    record = {"question": "x", prefix + "thinking_trajectory": SLIP + ".", prefix + "attempt": "2", "solution": SLIP}
+    assert len(detected(written([record]), source=source)) == 1
