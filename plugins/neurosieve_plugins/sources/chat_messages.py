@@ -33,6 +33,8 @@ class Message(NamedTuple):
     calls: tuple[Mapping[str, Any], ...] = ()
     """The tools that the model calls, as the record has them."""
     assumptions: tuple[Assumption, ...] = ()
+    given: bool = False
+    """Whether it stands in the prompt of a completion: what a model says there is an example, which it was given."""
 
 
 class Spelling(NamedTuple):

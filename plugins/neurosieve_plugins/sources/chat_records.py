@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from neurosieve import Assumption
 from neurosieve_plugins.records import Record, RecordError, kind_of, text_of, value_at, value_of
+from neurosieve_plugins.sources.chat_columns import columns_of
 from neurosieve_plugins.sources.chat_messages import Message, Piece, Spelling, message_of, spelling_of, with_thoughts
 
 __all__ = ["Conversation", "RecordLayout"]
@@ -42,6 +43,8 @@ class RecordLayout:
     thought_field: str | None = None
     answer_field: str | None = None
     system_field: str | None = None
+    input_field: str | None = None
+    """The field with what an `instruction` is about, which stands behind it in the prompt."""
     spelling: Spelling = _DEFAULT
     roles: Mapping[str, str] = field(default_factory=dict)
     guessed: tuple[Assumption, ...] = ()
@@ -64,6 +67,18 @@ class RecordLayout:
             elif completions is None and messages is None and _is_turns(value_at(first.fields, _DEEP_MESSAGES)):
                 messages = _DEEP_MESSAGES
                 guessed.append(f"its turns were read from `{messages}`")
+        thought, answer = self.thought_field, self.answer_field
+        if messages is None and completions is None and not columns:
+            known = columns_of(first, prompt)
+            if known is not None:
+                answer, thought, columns = known.answer, known.thought, True
+                guessed.append(f"what the model says was read from `{answer}`")
+                if thought is not None:
+                    guessed.append(f"what the model thinks was read from `{thought}`")
+        about = None
+        if prompt is None and columns and _are_texts(first, "instruction", "input"):
+            prompt, about = "instruction", "input"
+            guessed.append("its prompt was read from `instruction` and `input`")
         if prompt is None and messages is None and (columns or completions is not None):
             prompt = _only(first, _PROMPTS, "prompt_field", lambda value: isinstance(value, str) or _is_turns(value))
             if prompt is not None:
@@ -87,9 +102,10 @@ class RecordLayout:
             messages,
             completions,
             prompt,
-            self.thought_field,
-            self.answer_field,
+            thought,
+            answer,
             system,
+            about,
             spelling or _DEFAULT,
             self.roles,
             tuple(Assumption(what) for what in guessed),
@@ -124,7 +140,10 @@ class RecordLayout:
         return value if isinstance(value, str) else ""
 
     def _prompt(self, record: Record) -> tuple[Message, ...]:
-        """Return the turns that a completion answers."""
+        """Return the turns that a completion answers. No word in them is taken as the model's own."""
+        return tuple(turn._replace(given=True) for turn in self._prompt_turns(record))
+
+    def _prompt_turns(self, record: Record) -> tuple[Message, ...]:
         if self.messages_field is not None:
             turns = self._messages(record, "messages_field", self.messages_field)
             while turns and turns[-1].author == "assistant":
@@ -134,7 +153,11 @@ class RecordLayout:
             return ()
         if _is_turns(value_of(record, "prompt_field", self.prompt_field)):
             return self._messages(record, "prompt_field", self.prompt_field)
-        return (Message("user", (Piece("text", text_of(record, "prompt_field", self.prompt_field)),)),)
+        text = text_of(record, "source.prompt_field", self.prompt_field)
+        about = record.fields.get(self.input_field) if self.input_field is not None else None
+        if isinstance(about, str) and about.strip():
+            text += f"\n\n{about}"
+        return (Message("user", (Piece("text", text),)),)
 
     def _messages(self, record: Record, setting: str, name: str) -> tuple[Message, ...]:
         turns = value_of(record, setting, name)
@@ -181,6 +204,10 @@ class RecordLayout:
         else:
             raise RecordError(record.where, f"holds {kind_of(item)} as {what}, not a completion", "correct the record")
         return Conversation(messages, number, metadata, direct, self.guessed)
+
+
+def _are_texts(record: Record, *names: str) -> bool:
+    return all(isinstance(record.fields.get(name), str) for name in names)
 
 
 def _is_turns(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from neurosieve import Assumption, ConfigError, Passage, Role
 from neurosieve_plugins.records import RecordError
 from neurosieve_plugins.sources.chat_messages import Message
-from neurosieve_plugins.sources.chat_text import ChatText, marks_of, passages_of
+from neurosieve_plugins.sources.chat_text import ChatText, answer_passages, marks_of, passages_of
 from neurosieve_plugins.sources.thought_marks import FAMILIES, MarkerFamily, with_answers
 
 __all__ = ["template_text"]
@@ -26,6 +26,8 @@ class _Slot(NamedTuple):
     turn: int
     end_mark: str | None
     """What ends it, if it is a thought."""
+    given: bool = False
+    """Whether it is the words of a model in a prompt, which are not its own."""
 
 
 def template_text(
@@ -51,7 +53,10 @@ def template_text(
     for number, message in enumerate(messages):
         thought, content = _texts(message, where)
         real.append(_turn(message, thought, content))
+        before = len(slots)
         marked.append(_turn(message, *_marked(message, thought, content, number, slots, markers)))
+        if message.given and message.author == "assistant":
+            slots[before:] = [slot._replace(given=True) for slot in slots[before:]]
     text, skeleton = (_rendered(render, turns, variables, where) for turns in (real, marked))
     found = [(match.start(), match.end(), int(match[1])) for match in _SLOT.finditer(skeleton)]
     numbers = [number for _, _, number in found]
@@ -68,7 +73,7 @@ def template_text(
     for start, end, number in found:
         slot = slots[number]
         at = start + shift
-        passages.append(Passage(at, at + len(slot.text), slot.role))
+        passages.append(Passage(at, at + len(slot.text), "user" if slot.given else slot.role))
         shift += len(slot.text) - (end - start)
     return ChatText(
         text, with_answers(_touching(text, passages, [slots[n] for n in numbers])), _absent(slots, set(numbers))
@@ -110,7 +115,7 @@ def _marked(
     if message.author != "assistant":
         own = [Passage(0, len(content), message.author)]
     elif thought:
-        own = [Passage(0, len(content), "answer")]
+        own = answer_passages(content, 0, len(content), markers)
     else:
         own, _ = passages_of(content, 0, len(content), markers)
         end_mark = marks_of(content, markers).end
@@ -166,8 +171,13 @@ def _touching(text: str, passages: Sequence[Passage], slots: Sequence[_Slot]) ->
 
 def _absent(slots: Sequence[_Slot], numbers: set[int]) -> tuple[Assumption, ...]:
     """Return what a template left out, in words."""
-    roles = sorted({slot.role for number, slot in enumerate(slots) if number not in numbers})
-    names = {"thought": "a thought of the model", "system": "the system's text"}
+    left_out = [slot for number, slot in enumerate(slots) if number not in numbers]
+    roles = sorted({"example" if slot.given else slot.role for slot in left_out})
+    names = {
+        "thought": "a thought of the model",
+        "system": "the system's text",
+        "example": "a text of an example in the prompt",
+    }
     return tuple(
         Assumption(f"the chat template leaves out {names.get(role, f'a text of the role {role}')}") for role in roles
     )

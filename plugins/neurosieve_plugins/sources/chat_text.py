@@ -15,7 +15,7 @@ from neurosieve_plugins.sources.thought_marks import (
 )
 from neurosieve_plugins.sources.turn_marks import turns_of
 
-__all__ = ["LABELS", "ChatText", "joined_text", "marks_of", "passages_of"]
+__all__ = ["LABELS", "ChatText", "answer_passages", "joined_text", "marks_of", "passages_of"]
 
 LABELS = {"system": "System: ", "user": "User: ", "assistant": "Assistant: ", "tool": "Tool: "}
 """What stands before a turn in a plain text."""
@@ -59,15 +59,17 @@ def joined_text(messages: Sequence[Message], markers: MarkerFamily | None = None
             if piece.kind == "thought":
                 opening = ("\n\n" if number else "") + marks.start + "\n"
                 text += f"{opening}{piece.text}\n{marks.end}"
-                passages.append(Passage(start + len(opening), len(text), "thought"))
+                passages.append(Passage(start + len(opening), len(text), "user" if message.given else "thought"))
                 continue
             if number:
                 text += "\n\n"
             text += piece.text
             if message.author != "assistant":
                 passages.append(Passage(start, len(text), message.author))
+            elif message.given:
+                passages.append(Passage(start, len(text), "user"))
             elif number:  # Its thought stands in a field of its own, and the answer touches it.
-                passages.append(Passage(start, len(text), "answer"))
+                passages += answer_passages(text, start, len(text), markers)
             else:
                 own, guessed = passages_of(text, start, len(text), markers)
                 passages += own
@@ -92,6 +94,17 @@ def passages_of(
         ], []
     marks = marks_of(text[start:end], markers)
     return model_passages(text, start, end, marks, inside=text[:start].rstrip().endswith(marks.start))
+
+
+def answer_passages(text: str, start: int, end: int, markers: MarkerFamily | None) -> list[Passage]:
+    """Return the passages of `text[start:end]`, what follows a thought that stands in a field of its own.
+
+    It is the answer, unless another thought begins it. An answer may speak of marks.
+    """
+    if not text[start:end].lstrip().startswith(marks_of(text[start:end], markers).start):
+        return [Passage(start, end, "answer")]
+    own, _ = passages_of(text, start, end, markers)
+    return [passage._replace(role="answer") if passage.role == "completion" else passage for passage in own]
 
 
 def marks_of(turn: str, markers: MarkerFamily | None) -> ThoughtMarks:

@@ -141,8 +141,8 @@ def test_completions_beside_turns_replace_the_last_answer(read):
         {"messages": [*TURNS, {"role": "user", "content": "Sure?"}, TURNS[1]], "generations": ["Yes.", "No."]}
     )
     assert [parted(document)[-2:] for document in documents] == [
-        [("user", "Sure?"), ("answer", "Yes.")],
-        [("user", "Sure?"), ("answer", "No.")],
+        [("user", "Sure?"), ("completion", "Yes.")],
+        [("user", "Sure?"), ("completion", "No.")],
     ]
 
 
