@@ -318,8 +318,15 @@ def test_texts_that_are_all_behaviour_have_nothing_to_compare_with():
 @pytest.mark.parametrize(("groups", "share"), [(1, 0.5), (3, 0.1)])
 def test_too_few_groups_to_hold_out_are_an_error(groups, share):
     documents = [document_of(f"{n}", f"g{n % groups}", a=[range(20, 22)]) for n in range(6)]
-    with pytest.raises(DataError, match=f"`a` shows in {groups} group.*too few to hold out {share:.0%}"):
+    said = rf"`a` shows in {groups} group.*too few to hold out {share:.0%}.*all 6 documents .* {groups} group.*_field`"
+    with pytest.raises(DataError, match=said):
         chosen(documents, held_out_fraction=share)
+
+
+def test_a_behaviour_in_one_of_many_groups_asks_for_more_texts():
+    documents = [document_of(f"{n}", f"g{n}", a=[range(20, 22)] if n < 1 else []) for n in range(6)]
+    with pytest.raises(DataError, match=r"`a` shows in 1 group, .* for the replication: give more texts, or"):
+        chosen(documents)
 
 
 def test_controls_of_one_group_alone_cannot_be_held_out():
