@@ -305,6 +305,12 @@ def test_behaviours_that_all_show_nowhere_are_an_error():
         chosen(nowhere, ("a", "b"))
 
 
+def test_nothing_found_in_a_narrower_scope_names_the_scope():
+    nowhere = [replace(each, spans={"a": []}, ranges={"a": []}, scopes={"a": "answer"}) for each in many()]
+    with pytest.raises(DataError, match=r"24 documents: `a` looks in the answer alone; check what"):
+        chosen(nowhere)
+
+
 def test_a_window_beyond_the_documents_is_an_error():
     with pytest.raises(ConfigError, match=r"no position is left for `a`: with selection.at=window and offsets \[-99\]"):
         chosen(many(), at="window", offsets=(-99,))
