@@ -187,7 +187,8 @@ def _check_behaviours(
             raise DataError(f"`{name}` has no control position in the ranking part: give texts that hold others too")
         if selection.held_out_fraction and not counts[f"heldout_present {name}"]:
             raise DataError(
-                f"`{name}` shows in no group that was held out: give more texts, or `selection.held_out_fraction=0`"
+                f"`{name}` shows in no group that was held out: give texts of more groups (`source.group_field` says "
+                "which are one), or `selection.held_out_fraction=0`"
             )
 
 

@@ -86,8 +86,8 @@ def choose_positions(
     if not shown:
         raise DataError(
             f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in "
-            f"{plural(len(documents), 'document')}: check what the detector looks for, and that the "
-            "texts hold completions"
+            f"{plural(len(documents), 'document')}: {_narrower(behaviours, documents)}check what the detector looks "
+            "for, and that the texts hold completions"
         )
     lines: list[tuple[str, str, int, int, int]] = []
     for behaviour in shown:
@@ -196,3 +196,10 @@ def read_at(document: LabelledDocument, behaviour: str, selection: Selection, co
 
 def _usable(tokens: TokenizedDocument, token: int) -> bool:
     return 0 <= token < len(tokens.usable) and bool(tokens.usable[token])
+
+
+def _narrower(behaviours: Sequence[str], documents: Sequence[LabelledDocument]) -> str:
+    """Return in which scopes behaviours are looked for that are not looked for in all that the model wrote."""
+    scopes = {name: documents[0].scopes.get(name, "completion") for name in behaviours} if documents else {}
+    said = [f"`{name}` looks in the {scope} alone" for name, scope in scopes.items() if scope != "completion"]
+    return f"{', '.join(said)}; " if said else ""

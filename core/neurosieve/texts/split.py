@@ -13,6 +13,9 @@ from neurosieve.wording import plural
 
 __all__ = ["split_by_hash", "split_groups"]
 
+_FEW_GROUPS = 5
+"""If all documents are in so few groups, several in each, `group_field` may hold something else than the problem."""
+
 
 def split_groups(
     chosen: pd.DataFrame,
@@ -41,11 +44,22 @@ def split_groups(
                 groups = {documents[number].tokens.group for number in numbers}
                 if not 0 < sum(part[group] for group in groups) < len(groups):
                     raise DataError(
-                        f"`{behaviour}` {has} in {len(groups)} group{'s' * (len(groups) != 1)}, too few to hold out "
-                        f"{100 * share:g}% of them for the replication{_joined(counts)}: give more texts, or "
+                        f"`{behaviour}` {has} in {plural(len(groups), 'group')}, too few to hold out {100 * share:g}% "
+                        f"of them for the replication{_joined(counts)}: {_more_groups(documents)}, or "
                         "`selection.held_out_fraction=0` to rank on all and replicate on none"
                     )
     return part
+
+
+def _more_groups(documents: Sequence[LabelledDocument]) -> str:
+    """Return what gives more groups: where all documents are in few of them, it is mostly the wrong field."""
+    groups = {document.tokens.group for document in documents}
+    if len(groups) > _FEW_GROUPS or 2 * len(groups) > len(documents):
+        return "give more texts"
+    return (
+        f"all {plural(len(documents), 'document')} are in {plural(len(groups), 'group')}; set `source.group_field` to "
+        "the field that tells their problems apart, give texts of more problems"
+    )
 
 
 def _joined(counts: Counter[str]) -> str:

@@ -305,6 +305,12 @@ def test_behaviours_that_all_show_nowhere_are_an_error():
         chosen(nowhere, ("a", "b"))
 
 
+def test_nothing_found_in_a_narrower_scope_names_the_scope():
+    nowhere = [replace(each, spans={"a": []}, ranges={"a": []}, scopes={"a": "answer"}) for each in many()]
+    with pytest.raises(DataError, match=r"24 documents: `a` looks in the answer alone; check what"):
+        chosen(nowhere)
+
+
 def test_a_window_beyond_the_documents_is_an_error():
     with pytest.raises(ConfigError, match=r"no position is left for `a`: with selection.at=window and offsets \[-99\]"):
         chosen(many(), at="window", offsets=(-99,))
@@ -318,8 +324,15 @@ def test_texts_that_are_all_behaviour_have_nothing_to_compare_with():
 @pytest.mark.parametrize(("groups", "share"), [(1, 0.5), (3, 0.1)])
 def test_too_few_groups_to_hold_out_are_an_error(groups, share):
     documents = [document_of(f"{n}", f"g{n % groups}", a=[range(20, 22)]) for n in range(6)]
-    with pytest.raises(DataError, match=f"`a` shows in {groups} group.*too few to hold out {share:.0%}"):
+    said = rf"`a` shows in {groups} group.*too few to hold out {share:.0%}.*all 6 documents .* {groups} group.*_field`"
+    with pytest.raises(DataError, match=said):
         chosen(documents, held_out_fraction=share)
+
+
+def test_a_behaviour_in_one_of_many_groups_asks_for_more_texts():
+    documents = [document_of(f"{n}", f"g{n}", a=[range(20, 22)] if n < 1 else []) for n in range(6)]
+    with pytest.raises(DataError, match=r"`a` shows in 1 group, .* for the replication: give more texts, or"):
+        chosen(documents)
 
 
 def test_controls_of_one_group_alone_cannot_be_held_out():
