@@ -24,8 +24,8 @@ def explained(where: str, doing: str, config: Any = None) -> Iterator[None]:
 
     try:
         yield
-    # What transformers and safetensors raise for a model that they cannot load. None is swallowed: each becomes a message
-    # with its cause attached; anything else is a bug, and goes on as it is.
+    # What transformers and safetensors raise for a model that they cannot load. None is swallowed: each becomes a
+    # message with its cause attached; anything else is a bug, and goes on as it is.
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, NotImplementedError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
         raise ModelError(f"cannot {doing} `{where}` ({reason}); {_advice(where, error, config)}") from error
