@@ -16,6 +16,8 @@ from .contracts import Executor as Executor
 from .contracts import Grader as Grader
 from .contracts import Intervention as Intervention
 from .contracts import Problems as Problems
+from .contracts import Readable as Readable
+from .contracts import Reading as Reading
 from .contracts import Report as Report
 from .contracts import Scorer as Scorer
 from .contracts import Source as Source
@@ -54,6 +56,7 @@ from .fields import check_fields as check_fields
 from .generation.prompts import Prompt as Prompt
 from .generation.sampling import Sampling as Sampling
 from .hookspecs import hookimpl as hookimpl
+from .models.activation import Activation as Activation
 from .models.loading import Model as Model
 from .runs.blocks import Block as Block
 from .runs.blocks import Cell as Cell

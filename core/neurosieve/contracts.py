@@ -1,11 +1,11 @@
 """What each kind of plugin promises. A plugin is a frozen dataclass: its fields are its configuration."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from neurosieve.data import (
     Reference,
     Scope,
     Scores,
+    Site,
     Skipped,
     Span,
     TokenizedDocument,
@@ -34,6 +35,8 @@ __all__ = [
     "Grader",
     "Intervention",
     "Problems",
+    "Readable",
+    "Reading",
     "Report",
     "Scorer",
     "Source",
@@ -103,6 +106,57 @@ class Control(ABC):
         self, document: TokenizedDocument, present: Present, count: int, rng: np.random.Generator
     ) -> Sequence[int]:
         """Return at most `count` different tokens of `document`, each usable and in no span of the behaviour."""
+
+
+class Readable(Protocol):
+    """Some documents before a model, and the tokens of them that are read: the rows of what a method returns.
+
+    What is returned waits, when it is called, until the numbers have arrived.
+    """
+
+    control_means: Mapping[Site, Float[Tensor, "neurons"]]
+    """The mean activations at the controls of the ranking part, for a reading that `needs_control_means`."""
+
+    def activations(self) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Read the activations at the tokens."""
+
+    def edit_effects(
+        self, replacements: Mapping[Site, Float[Tensor, "neurons"]], strengths: Sequence[float], length: int
+    ) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Differentiate the mean log-probability of `length` tokens, from each token on, by the strength of edits.
+
+        An edit sets one neuron to its replacement at all earlier tokens. The derivative is the mean over points at
+        which all edits have a strength of `strengths`.
+        """
+
+
+class Reading(ABC):
+    """What stands in the cell of a position and a neuron: the neuron's activation there, or what it does there."""
+
+    needs_control_means: ClassVar[bool] = False
+    """Whether it compares with the mean activation of each neuron at the controls, which is then read first."""
+
+    at_every_token: ClassVar[bool] = False
+    """Whether one forward pass reads it at every token, as a pass without a store needs."""
+
+    unit: ClassVar[str] = ""
+    """The unit of its numbers, such as nats."""
+
+    scorers: ClassVar[tuple[str, ...]] = ()
+    """The scorers that rate its cells where none are chosen, the one that ranks first; none where the config's do."""
+
+    documents: int | None = None
+    """At most so many documents with the behaviour are read in each part, as where a reading is dear; None is all."""
+    controls: int | None = None
+    """At most so many controls are read for each onset; None is all of them."""
+
+    @abstractmethod
+    def start(self, texts: Readable) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Start to read some texts, and return what gives the cells: a row a token, in the order of the texts."""
+
+    def tokens_after(self) -> int:
+        """Return how many tokens behind a position it looks at."""
+        return 0
 
 
 class Statistic(ABC, Generic[S]):

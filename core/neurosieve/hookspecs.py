@@ -6,7 +6,18 @@ from typing import Any
 
 import pluggy
 
-from neurosieve.contracts import Control, Detector, Executor, Grader, Intervention, Problems, Report, Scorer, Source
+from neurosieve.contracts import (
+    Control,
+    Detector,
+    Executor,
+    Grader,
+    Intervention,
+    Problems,
+    Reading,
+    Report,
+    Scorer,
+    Source,
+)
 
 __all__ = ["hookimpl", "hookspec"]
 
@@ -27,6 +38,11 @@ def register_detectors() -> Mapping[str, type[Detector]]:  # type: ignore[empty-
 @hookspec
 def register_controls() -> Mapping[str, type[Control]]:  # type: ignore[empty-body]
     """Return the controls of this package by name."""
+
+
+@hookspec
+def register_readings() -> Mapping[str, type[Reading]]:  # type: ignore[empty-body]
+    """Return the readings of this package by name."""
 
 
 @hookspec

@@ -20,6 +20,7 @@ from neurosieve.contracts import (
     Grader,
     Intervention,
     Problems,
+    Reading,
     Report,
     Scorer,
     Source,
@@ -33,7 +34,7 @@ __all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "failures_of", "
 TARGET = "_target_"
 """The key of a config node that says what it builds: `<kind>/<name>`."""
 
-_CONTRACTS = (Source, Detector, Control, Scorer, Problems, Grader, Intervention, Executor, Report)
+_CONTRACTS = (Source, Detector, Control, Reading, Scorer, Problems, Grader, Intervention, Executor, Report)
 KINDS: Mapping[str, type] = MappingProxyType({contract.__name__.lower(): contract for contract in _CONTRACTS})
 """Each kind of plugin, and the contract that it keeps. Its hook is `register_<kind>s`, or `register_problems`."""
 

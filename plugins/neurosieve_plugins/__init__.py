@@ -3,7 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from neurosieve import Control, Detector, Executor, Grader, Intervention, Problems, Report, Scorer, Source, hookimpl
+from neurosieve import (
+    Activation,
+    Control,
+    Detector,
+    Executor,
+    Grader,
+    Intervention,
+    Problems,
+    Reading,
+    Report,
+    Scorer,
+    Source,
+    hookimpl,
+)
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.controls.matched import Matched
@@ -25,6 +38,7 @@ from neurosieve_plugins.problems.arithmetic import Arithmetic as ArithmeticProbl
 from neurosieve_plugins.problems.file import File
 from neurosieve_plugins.problems.huggingface import HuggingFace as HuggingFaceProblems
 from neurosieve_plugins.problems.reasoning_gym import ReasoningGym
+from neurosieve_plugins.readings.attribution import Attribution
 from neurosieve_plugins.reports.figures import Figures
 from neurosieve_plugins.reports.html import Html
 from neurosieve_plugins.scorers.auc import Auc
@@ -36,6 +50,7 @@ from neurosieve_plugins.scorers.hedges_g import HedgesG
 from neurosieve_plugins.scorers.k_sparse import KSparse
 from neurosieve_plugins.scorers.logistic_probe import LogisticProbe
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
+from neurosieve_plugins.scorers.mean_present import MeanPresent
 from neurosieve_plugins.scorers.mutual_information import MutualInformation
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 from neurosieve_plugins.scorers.welch_t import WelchT
@@ -73,6 +88,12 @@ def register_controls() -> Mapping[str, type[Control]]:
 
 
 @hookimpl
+def register_readings() -> Mapping[str, type[Reading]]:
+    """Return what can stand in a cell."""
+    return {"activation": Activation, "attribution": Attribution}
+
+
+@hookimpl
 def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
     """Return what can rate neurons."""
     return {
@@ -85,6 +106,7 @@ def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
         "k_sparse": KSparse,
         "logistic_probe": LogisticProbe,
         "mean_difference": MeanDifference,
+        "mean_present": MeanPresent,
         "mutual_information": MutualInformation,
         "sparse_probe": SparseProbe,
         "welch_t": WelchT,

@@ -55,6 +55,6 @@ class ControlPositions:
                 return Capture()
             opened = self._opened
             budget = batch_budget(opened.result.run["config"]["tokens_per_batch"], opened.lm)
-            return capture(opened.lm, opened.atlas, space, opened.positions, budget, self._announce)
+            return capture(opened.reader, space, opened.positions, budget, self._announce)
 
         return read_complete(space, fill, lambda: space.read(site, self._keys, self._tokens))[0]

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from neurosieve.ablation.edit import Edit, draws_at
 from neurosieve.data import Reference
-from neurosieve.errors import ConfigError, ModelError
+from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
-from neurosieve.models.sites import KINDS, address_part
+from neurosieve.models.sites import address_part
 
-__all__ = ["Edits", "Proof", "check_editable"]
+__all__ = ["Edits", "Proof"]
 
 
 class Proof(NamedTuple):
@@ -41,20 +41,6 @@ class Proof(NamedTuple):
         """Return the proof of both together."""
         calls, values, changed = self.calls + other.calls, self.values + other.values, self.changed + other.changed
         return Proof(calls, values, changed, max(self.largest_deviation, other.largest_deviation))
-
-
-def check_editable(atlas: Atlas) -> None:
-    """Make sure that the sites of an atlas can be edited.
-
-    Raises:
-        ConfigError: they do not enter a projection.
-    """
-    if not atlas.what.enters:
-        editable = " or ".join(f"`site={name}`" for name, kind in KINDS.items() if kind.enters)
-        raise ConfigError(
-            f"the run ranks {atlas.what.neurons} (`site={atlas.kind}`), which cannot be edited: an edit changes what "
-            f"enters a projection; run `neurosieve find` with {editable}, and edit what that ranks"
-        )
 
 
 class _Target(NamedTuple):
@@ -82,7 +68,7 @@ class Edits:
     def __init__(self, model: LanguageModel, atlas: Atlas, *edits: Edit) -> None:
         if not edits or not all(edit.controls for edit in edits):
             raise ValueError("an edit names at least one neuron")
-        check_editable(atlas)
+        atlas.check_editable()
         self.edits = edits
         addresses = [*(edit.address for edit in edits), *address_part(atlas.kind).values()]
         self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]

@@ -1,33 +1,21 @@
 """Where in the held-out texts an effect is measured: at the onsets of a behaviour, and elsewhere for its cost."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from neurosieve.data import TokenizedDocument
 from neurosieve.errors import DataError
-from neurosieve.texts.seeds import seed_of
+from neurosieve.texts.draws import generator_of, spread
 from neurosieve.texts.tokens import LabelledDocument
 
-__all__ = ["MeasuredToken", "generator_of", "measured_tokens", "spread"]
+__all__ = ["MeasuredToken", "measured_tokens"]
 
 _FURTHER = 15
 """At most so many tokens of a span are measured after its onset."""
-
-
-@runtime_checkable
-class _Grouped(Protocol):
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def group(self) -> str: ...
-
-
-T = TypeVar("T", bound=_Grouped)
 
 
 class MeasuredToken(NamedTuple):
@@ -111,18 +99,3 @@ def _onsets(document: TokenizedDocument, spans: Sequence[range], counts: Counter
     counts["onsets_left_out"] += len(onsets) - len(readable)
     for token, span in readable.items():
         yield MeasuredToken(document, token, 1, range(token + 1, min(span.stop, token + 1 + _FURTHER, end)))
-
-
-def spread(items: Iterable[T], at_most: int, seed: int) -> list[T]:
-    """Return some documents or tasks by seed: one of each group first, then a second, so that most groups have some."""
-    seen: Counter[str] = Counter()
-    rounds: list[tuple[int, T]] = []
-    for item in sorted(items, key=lambda item: generator_of(seed, item.id).random()):
-        rounds.append((seen[item.group], item))
-        seen[item.group] += 1
-    return [item for _, item in sorted(rounds, key=lambda pair: pair[0])[:at_most]]
-
-
-def generator_of(seed: int, name: str) -> np.random.Generator:
-    """Return a generator that depends on a seed and a name alone."""
-    return np.random.default_rng(seed_of(seed, name))

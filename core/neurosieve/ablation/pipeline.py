@@ -16,7 +16,6 @@ from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of
 from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.effects import FEW_SETS
 from neurosieve.ablation.generation import observe_generated
-from neurosieve.ablation.hooks import check_editable
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
@@ -56,7 +55,7 @@ def ablate_neurons(
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    check_editable(opened.atlas)
+    opened.atlas.check_editable()
     with recording("ablate", folder, reports) as run:
         behaviour = settings.behaviour or opened.result.behaviours[0]
         if behaviour not in opened.result.behaviours:

@@ -15,7 +15,7 @@ from neurosieve.ablation.comparison import Measure, Observed
 from neurosieve.ablation.conditions import Condition, columns_of
 from neurosieve.ablation.hooks import Edits
 from neurosieve.ablation.likelihood import LOGITS, keeps_logits
-from neurosieve.ablation.measured_tokens import MeasuredToken, generator_of, measured_tokens
+from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.settings import Ablate
 from neurosieve.errors import ModelError
 from neurosieve.models.batches import batch_budget
@@ -23,6 +23,7 @@ from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import in_halves, memory_errors
 from neurosieve.pipeline.reopening import Reopened
+from neurosieve.texts.draws import generator_of
 
 __all__ = ["Forced", "observe_forced", "teacher_forced"]
 

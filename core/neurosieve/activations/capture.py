@@ -12,9 +12,7 @@ from neurosieve.activations.sharding import ShardWriter
 from neurosieve.activations.store import Space, document_keys
 from neurosieve.contracts import Executor
 from neurosieve.data import Batch, Site
-from neurosieve.models.architectures import Atlas
 from neurosieve.models.batches import Reader, TextBatch, pack_by_length
-from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.positions import Positions
 
 __all__ = ["Capture", "batch_of", "batches_at", "capture", "document_batches", "keys_of"]
@@ -46,8 +44,7 @@ def keys_of(positions: Positions) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np
 
 
 def capture(
-    model: LanguageModel,
-    atlas: Atlas,
+    reader: Reader,
     space: Space,
     positions: Positions,
     tokens_per_batch: int,
@@ -69,6 +66,7 @@ def capture(
     total = int(missing.sum())
     if not total:
         return cost
+    tokens_after = reader.reading.tokens_after()
     pending: deque[npt.NDArray[np.int64]] = deque()
 
     def batches() -> Iterator[TextBatch]:
@@ -80,16 +78,18 @@ def capture(
                 pending.append(np.concatenate([rows for _, rows in texts]))
                 yield TextBatch(
                     [document.id for document, _ in texts],
-                    # Nothing behind a document's last position is read.
-                    [document.token_ids[: positions.token_of_row[rows[-1]] + 1] for document, rows in texts],
+                    # Nothing is read behind what a document's last position needs.
+                    [
+                        document.token_ids[: positions.token_of_row[rows[-1]] + 1 + tokens_after]
+                        for document, rows in texts
+                    ],
                     [positions.token_of_row[rows] for _, rows in texts],
                 )
 
-    reader = Reader(model, atlas, space.sites)
     with ShardWriter(space, keys, tokens) as shards:
         for batch in reader()(batches()) if executor is None else executor.map(reader, batches()):
             rows = pending.popleft()
-            shards.add(rows, batch.activations)
+            shards.add(rows, batch.cells)
             cost.forward_passes += batch.passes
             cost.tokens += batch.tokens
             cost.padding += batch.padding

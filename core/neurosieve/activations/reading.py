@@ -10,7 +10,7 @@ from neurosieve.activations.capture import Capture, batch_of, keys_of
 from neurosieve.activations.store import DamagedShardError, Space
 from neurosieve.data import Batch, Site
 from neurosieve.errors import StoreError
-from neurosieve.models.loading import LanguageModel
+from neurosieve.models.batches import Reader
 from neurosieve.texts.positions import Positions
 
 __all__ = ["labelled_batch", "labelled_batches", "open_space", "read_complete"]
@@ -20,9 +20,10 @@ T = TypeVar("T")
 _DAMAGED_AT_MOST = 100
 
 
-def open_space(lm: LanguageModel, sites: Sequence[Site], store: str | None) -> Space:
-    """Return the part of the store that holds a model's activations at some sites; the user's cache by default."""
-    return Space(lm.fingerprint, tuple(sites), lm.dtype, Path(store) if store else None, lm.name)
+def open_space(reader: Reader, store: str | None) -> Space:
+    """Return the part of the store that holds what a reader reads; it is in the user's cache by default."""
+    model, folder = reader.model, Path(store) if store else None
+    return Space(model.fingerprint, reader.sites, model.dtype, folder, model.name, reader.address_part())
 
 
 def read_complete(space: Space, capture: Callable[[], Capture], read: Callable[[], T]) -> tuple[T, Capture]:

@@ -1,6 +1,7 @@
 """Gathers captured activations into shards for the store, and hands each over while the next is read."""
 
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -31,10 +32,10 @@ class ShardWriter:
         self._begin_shard()
 
     def _begin_shard(self) -> None:
-        self._batches: list[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]] = []
+        self._batches: list[tuple[npt.NDArray[np.int64], Mapping[Site, Tensor]]] = []
         self._size, self._since = 0, time.monotonic()
 
-    def add(self, rows: npt.NDArray[np.int64], activations: dict[Site, Tensor]) -> None:
+    def add(self, rows: npt.NDArray[np.int64], activations: Mapping[Site, Tensor]) -> None:
         """Add a batch; if it fills a shard, wait until the one before is written, and start to write this one."""
         self._batches.append((rows, activations))
         self._size += sum(tensor.nbytes for tensor in activations.values())

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,15 +46,24 @@ class _Shard(NamedTuple):
 
 
 class Space:
-    """The captured activations of one model at some sites, all of one kind, in one dtype."""
+    """What was captured of one model at some sites, all of one kind, in one dtype: activations, or another reading.
+
+    `reading` is the part of the address that names another reading.
+    """
 
     def __init__(
-        self, fingerprint: str, sites: Sequence[Site], dtype: torch.dtype, folder: Path | None = None, name: str = ""
+        self,
+        fingerprint: str,
+        sites: Sequence[Site],
+        dtype: torch.dtype,
+        folder: Path | None = None,
+        name: str = "",
+        reading: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.sites = tuple(sites)
         [self.kind] = {site.kind for site in sites}
         what = {"format": FORMAT, "weights": fingerprint, "layers": [site.layer for site in sites], "dtype": str(dtype)}
-        what |= address_part(self.kind)
+        what |= address_part(self.kind) | dict(reading)
         self.name, self.what = name, what
         """The model's name, for people, and all that distinguishes this space from others."""
         self.address = content_address(what)

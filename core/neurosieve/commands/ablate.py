@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from neurosieve.ablation.completions import Writing
-from neurosieve.ablation.hooks import check_editable
 from neurosieve.ablation.pipeline import ablate_neurons
 from neurosieve.ablation.settings import Ablate
 from neurosieve.commands.run_argument import check_given_run, open_run
@@ -101,7 +100,7 @@ def _ablated(
 
 def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
     """Raise where a follow-up asks for what a run that is to come cannot have."""
-    check_editable(ahead.atlas)
+    ahead.atlas.check_editable()
     settings: Ablate = parts["settings"]
     ahead.check_behaviour(settings.behaviour)
     listed = parse_neurons(settings.neurons, ahead.atlas, ahead.model)

@@ -9,7 +9,7 @@ from neurosieve.commands.follow_ups import check_ahead, follow, follow_up_step, 
 from neurosieve.config.choices import model_choice
 from neurosieve.config.command import Command, Fields, Group, Many, One
 from neurosieve.config.hydra_app import run_hydra
-from neurosieve.contracts import Control, Detector, Executor, Report, Scorer, Source
+from neurosieve.contracts import Control, Detector, Executor, Reading, Report, Scorer, Source
 from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError
 from neurosieve.generation.prompts import Prompt
@@ -46,6 +46,7 @@ COMMAND = Command(
         "detectors": Many("detector", needed=True),
         "control": One("control"),
         "selection": Fields(Selection),
+        "reading": One("reading", implies="scorers"),
         "scorers": Many("scorer", needed=True),
         "validate": _FRESH_TRACES,
         "replicate_on": One("source", optional=True, group="source@replicate_on"),
@@ -63,6 +64,7 @@ def find(
     scorers: str | Sequence[str] | Mapping[str, Scorer[Any]] | None = None,
     *,
     control: str | Control | None = None,
+    reading: str | Reading | None = None,
     selection: str | Selection | Mapping[str, Any] | None = None,
     tokenizer: Any = None,
     validate: str | None = None,
@@ -81,6 +83,8 @@ def find(
         detectors: presets, or detectors by the name of the behaviour that each finds.
         scorers: presets, or scorers by the name of the column that each fills.
         control: a preset, or what chooses the positions to compare with.
+        reading: what is read of a neuron at a position: `activation` (what fires), `attribution` (what it does to the
+            log-probability of the token there), or a `Reading`.
         selection: a preset (`prediction`), a `Selection`, or some of its fields: how positions are chosen and groups
             split.
         tokenizer: of a loaded model that knows none.
@@ -101,7 +105,7 @@ def find(
             was finished before.
     """
     choices: dict[str, Any] = {"control": control, "selection": selection, "executor": executor, "reports": reports}
-    choices |= {"tokenizer": tokenizer, "validate": validate, "replicate_on": replicate_on}
+    choices |= {"reading": reading, "tokenizer": tokenizer, "validate": validate, "replicate_on": replicate_on}
     return _run(job_of(model, source, detectors, scorers, **choices, **settings), COMMAND.run_folder(folder))
 
 

@@ -39,6 +39,8 @@ class One:
     """Whether there may be none."""
     group: str = ""
     """What chooses it on the command line, where that is not its key in the config."""
+    implies: str = ""
+    """The part that its plugin chooses, by an attribute of that name, where nothing else does."""
     null: str = ""
     """The preset that stands for none, where the config chooses one by default: Hydra takes no `null` there."""
 
@@ -152,6 +154,9 @@ class Command:
             for key, choice in choices.items()
             if _is_named(choice, self.parts[key])
         ]
+        for key, part in self.parts.items():
+            if isinstance(part, One) and choices.get(part.implies, ...) is None and not isinstance(choices[key], str):
+                overrides += _implied(part, choices[key])
         with explained(self.name, overrides):
             config = self.compose(overrides)
         self._refuse_misplaced(settings, config)
@@ -177,12 +182,18 @@ class Command:
         return composed(self.name, self.for_hydra(overrides))
 
     def for_hydra(self, arguments: Sequence[str]) -> list[str]:
-        """Return command line arguments as Hydra takes them: some keys are chosen from a group of another name."""
-        named = []
+        """Return command line arguments as Hydra takes them.
+
+        Some keys are chosen from a group of another name, and some choices imply others.
+        """
+        named, keys = [], {argument.partition("=")[0] for argument in arguments}
         for argument in arguments:
             key, sign, value = argument.partition("=")
             if isinstance(part := self.parts.get(key), One):
                 argument = f"{part.group or key}{sign}{part.null if value == 'null' and part.null else value}"
+                plugin = next((p for p in installed() if (p.kind, p.name) == (part.kind, value)), None)
+                if plugin and part.implies and part.implies not in keys:
+                    named += _implied(part, plugin.cls)
             named.append(argument)
         return named
 
@@ -202,6 +213,12 @@ class Command:
         if none or not (choice is None or choice is AS_CONFIG or _is_named(choice, part)):
             return choice
         return part.build(config[key], key)
+
+
+def _implied(part: One, plugin: object) -> list[str]:
+    """Return the override that a plugin, or its class, implies for another part, if any."""
+    names = getattr(plugin, part.implies, ())
+    return [f"{part.implies}=[{','.join(names)}]"] if names else []
 
 
 def _is_named(choice: Any, part: One | Many | Fields | Group) -> bool:

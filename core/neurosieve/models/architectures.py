@@ -65,6 +65,19 @@ class Atlas(NamedTuple):
                 "choose the layers that have it, as in `layers=[0,1]`, or another `site`"
             ) from error
 
+    def check_editable(self) -> None:
+        """Make sure that the sites can be edited.
+
+        Raises:
+            ConfigError: they do not enter a projection.
+        """
+        if not self.what.enters:
+            editable = " or ".join(f"`site={name}`" for name, kind in KINDS.items() if kind.enters)
+            raise ConfigError(
+                f"{self.what.neurons} (`site={self.kind}`) cannot be edited: an edit changes what enters a projection; "
+                f"run `neurosieve find` with {editable}, and edit what that ranks"
+            )
+
     def check_width(self, model: LanguageModel, layer: int, width: int, expected: int) -> None:
         """Check the width of a layer's activations.
 

@@ -1,20 +1,24 @@
 """Batches of texts through the model, in one process: what an executor sends to its workers."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+import xxhash
 from torch import Tensor
 
+from neurosieve.contracts import Reading
 from neurosieve.data import Site
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas
-from neurosieve.models.hooks import start_reading
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import in_halves
+from neurosieve.models.readable import ReadableTexts
+from neurosieve.registry import describe
 
 __all__ = ["Reader", "TextBatch", "batch_budget", "pack_by_length"]
 
@@ -28,7 +32,7 @@ class TextBatch(NamedTuple):
 
 
 class _BatchResult(NamedTuple):
-    activations: dict[Site, Tensor]
+    cells: Mapping[Site, Tensor]
     documents: int
     passes: int
     tokens: int
@@ -43,6 +47,21 @@ class Reader:
     model: LanguageModel
     atlas: Atlas
     sites: tuple[Site, ...]
+    reading: Reading = Activation()  # noqa: RUF009
+    control_means: Mapping[Site, Tensor] = field(default_factory=dict)
+
+    def address_part(self) -> dict[str, Any]:
+        """Return what distinguishes its cells from others of the same model and sites; nothing for activations."""
+        if isinstance(self.reading, Activation):
+            return {}
+        # How much is read is no part of what is read.
+        fields = {
+            name: value for name, value in describe(self.reading).items() if name not in ("documents", "controls")
+        }
+        digest = xxhash.xxh3_128()
+        for site in sorted(self.control_means):
+            digest.update(self.control_means[site].float().numpy().tobytes())
+        return {"reading": fields | {"control_means": digest.hexdigest()}}
 
     def __call__(self) -> Callable[[Iterable[TextBatch]], Iterator[_BatchResult]]:
         """Return what reads, in this process."""
@@ -60,9 +79,11 @@ class Reader:
             yield running.popleft()()
 
     def _start(self, batch: TextBatch) -> Callable[[], _BatchResult]:
-        def start(numbers: Sequence[int]) -> Callable[[], dict[Site, Tensor]]:
+        def start(numbers: Sequence[int]) -> Callable[[], Mapping[Site, Tensor]]:
             ids, tokens = [batch.token_ids[number] for number in numbers], [batch.tokens[number] for number in numbers]
-            return start_reading(self.model, self.atlas, self.sites, ids, tokens)
+            return self.reading.start(
+                ReadableTexts(self.model, self.atlas, self.sites, ids, tokens, self.control_means)
+            )
 
         def too_large(number: int) -> str:
             return (

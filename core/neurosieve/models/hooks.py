@@ -17,7 +17,16 @@ from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 
-__all__ = ["check_finite", "evaluation_mode", "read", "start_reading", "stream_sites"]
+__all__ = [
+    "TokenIds",
+    "Tokens",
+    "check_finite",
+    "check_known",
+    "evaluation_mode",
+    "read",
+    "start_reading",
+    "stream_sites",
+]
 
 TokenIds = Sequence[npt.NDArray[np.integer[Any]]]
 """The token ids of each document, from its first token to the last that must be read."""
@@ -83,7 +92,7 @@ def stream_sites(
 
     The arguments and errors are those of `read`, but whether they are finite is not checked.
     """
-    _check_known(model, token_ids)
+    check_known(model, token_ids)
     length = max(map(len, token_ids))
     ids = np.zeros((len(token_ids), length), dtype=np.int64)
     for row, document in enumerate(token_ids):
@@ -116,7 +125,7 @@ def stream_sites(
         module.base_model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False)
 
 
-def _check_known(model: LanguageModel, token_ids: TokenIds) -> None:
+def check_known(model: LanguageModel, token_ids: TokenIds) -> None:
     """Check that the model has an embedding of every token.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from neurosieve.contracts import Control, Detector, Executor, Report, Scorer
+from neurosieve.contracts import Control, Detector, Executor, Reading, Report, Scorer
 from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.models.loading import LanguageModel, Model, open_model
@@ -25,6 +25,7 @@ class Job:
     detectors: Mapping[str, Detector]
     scorers: Mapping[str, Scorer[Any]]
     control: Control
+    reading: Reading
     selection: Selection
     settings: Find
     validate: Validation | None
@@ -58,7 +59,7 @@ class Job:
 
     def record(self) -> dict[str, Any]:
         """Return what `run.json` says of all that was chosen for the ranking: what makes the same run again."""
-        plugins = ("source", "detectors", "scorers", "control", "executor")
+        plugins = ("source", "detectors", "scorers", "control", "reading", "executor")
         return {
             **described({name: getattr(self, name) for name in ("model", *plugins)}),
             "selection": vars(self.selection),

@@ -29,6 +29,7 @@ from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_warnings
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.selection import choose_positions
+from neurosieve.texts.thinning import thinned
 
 __all__ = ["Plan", "plan_run"]
 
@@ -77,6 +78,7 @@ def plan_run(job: Job) -> Plan:
         raise no_text(counts, atlas.context)
     documents = join_groups(documents, job.selection.near_duplicates, counts)
     positions = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
+    positions = thinned(positions, job.reading, settings.seed, counts)
     count_long_texts(lm, tokens_of_documents(positions), counts)
     neurons = len(sites) * atlas.neurons
     numbers = count_positions(documents, positions)

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from neurosieve.activations.capture import Capture, batches_at, capture
+from neurosieve.activations.control_means import control_means
 from neurosieve.activations.other_stores import warn_of_other_stores
 from neurosieve.activations.reading import open_space, read_complete
 from neurosieve.activations.store import Space
@@ -19,9 +20,10 @@ from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.evidence.stability import add_stability, unsettled
 from neurosieve.evidence.verdicts import add_verdicts
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas, atlas_of, model_record, sites_of
 from neurosieve.models.assumptions import check_model
-from neurosieve.models.batches import batch_budget
+from neurosieve.models.batches import Reader, batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
@@ -38,6 +40,7 @@ from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.prevalence import token_prevalence_warnings
 from neurosieve.texts.selection import choose_positions
+from neurosieve.texts.thinning import thinned
 from neurosieve.wording import plural
 
 __all__ = ["run_ranking"]
@@ -56,7 +59,8 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
     with recording("find", folder, job.reports) as run:
         rank_by, settings = job.rank_by, job.settings
         name = settings.within_token_scorer
-        within: Scorer[Any] | None = installed().get("scorer", name).cls() if name else None
+        fires = isinstance(job.reading, Activation)
+        within: Scorer[Any] | None = installed().get("scorer", name).cls() if name and fires else None
         with run.stage("opening the model"):
             atlas = atlas_of(lm, settings.site)
             sites = sites_of(atlas, settings.layers, lm.name)
@@ -73,12 +77,20 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
         run.warnings += tests.warnings(lm.name)
         budget = batch_budget(settings.tokens_per_batch, lm)
         with run.stage("opening the store"):
-            space = open_space(lm, sites, settings.store)
+            reader = Reader(lm, atlas, sites)
+            space = open_space(reader, settings.store)
         run.warnings += warn_of_other_stores(space)
 
         def fill() -> Capture:
             with run.stage("reading"):
-                return capture(lm, atlas, space, positions, budget, run.announce, job.executor)
+                return capture(reader, space, positions, budget, run.announce, job.executor)
+
+        if not isinstance(job.reading, Activation):
+            means = {}
+            if job.reading.needs_control_means:
+                means, _ = read_complete(space, fill, lambda: control_means(space, positions))
+            reader = Reader(lm, atlas, sites, job.reading, means)
+            space = open_space(reader, settings.store)
 
         ranked = Ranked(space, positions, ranked_by, rank_by, settings, run.announce)
         warnings, captured = read_complete(space, fill, lambda: _rank(job, lm, ranked, within, run))
@@ -115,6 +127,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         documents = join_groups(labelled, job.selection.near_duplicates, counts)
     with run.stage("choosing positions"):
         positions = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
+        positions = thinned(positions, job.reading, job.settings.seed, counts)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
     run.warnings += cautions(job, positions, counts, numbers, atlas.context) + token_prevalence_warnings(documents)
@@ -150,10 +163,11 @@ def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | Non
         neurons = add_replication(neurons, ranked)
         if within:
             neurons = add_verdicts(neurons, ranked, within)
-        baselines = baseline_table(positions, job.scorers, rank_by, job.settings)
+        if isinstance(job.reading, Activation):  # What the text alone tells is no measure of what a neuron does.
+            run.tables["baselines"] = baseline_table(positions, job.scorers, rank_by, job.settings)
+            neurons = add_beats_baselines(neurons, run.tables["baselines"], rank_by)
         run.tables |= {
-            "neurons": add_beats_baselines(neurons, baselines, rank_by),
-            "baselines": baselines,
+            "neurons": neurons,
             "activations": _activations_of_the_best(neurons, space, positions),
         }
     run.record |= {"neutral": neutral_values(scored[space.sites[0]], positions.behaviours), "null": null}

@@ -11,7 +11,9 @@ from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
 from neurosieve.data import Document, Neuron, Site, Skipped
 from neurosieve.errors import ConfigError, DataError, ModelError, nearest
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas, atlas_of
+from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel, Model, hand_over, open_model
 from neurosieve.pipeline.detecting import label_all
 from neurosieve.pipeline.settings import NO_STORE, Find
@@ -20,6 +22,7 @@ from neurosieve.runs.results import Result, load
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
+from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["PlannedRun", "Reopened", "RunInputs", "parse_neurons", "reopen", "result_of"]
@@ -73,17 +76,27 @@ class Reopened:
     """A run of `find` with its inputs."""
 
     result: Result
-    lm: LanguageModel
-    atlas: Atlas
+    reader: Reader
+    """Reads the activations at the run's sites, whatever the run itself read there."""
     documents: tuple[LabelledDocument, ...]
     """Every document with text to read, with its spans."""
     positions: Positions
     """The run's own positions: a hash in `run.json` proves that they are the same."""
     space: Space
-    """The store that holds their activations, unless it was cleared."""
+    """The store that holds the activations at them, unless it was cleared."""
     detectors: Mapping[str, Detector]
     counts: Counter[str]
     """What was seen of the texts, what was left out and what was assumed."""
+
+    @property
+    def lm(self) -> LanguageModel:
+        """The model."""
+        return self.reader.model
+
+    @property
+    def atlas(self) -> Atlas:
+        """Where the model keeps the run's sites."""
+        return self.reader.atlas
 
 
 def result_of(run: Any) -> Result:
@@ -143,14 +156,17 @@ def reopen(
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
     labelled = join_groups(labelled, selection.near_duplicates, Counter())
     positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
+    reading = build(config["reading"], "reading", "reading") if "reading" in config else Activation()
+    positions = thinned(positions, reading, settings.seed, Counter())
     if positions_hash(positions.table) != result.run["hashes"]["positions"]:
         raise DataError(
             f"the texts or the detectors of `{result.folder}` have changed since it was made, for its positions are "
             "not the same: run `neurosieve find` again"
         )
     sites = [Site(layer, atlas.kind) for layer in result.run["model"]["layers"]]
-    space = open_space(lm, sites, settings.store)
-    return Reopened(result, lm, atlas, tuple(labelled), positions, space, detectors, counts)
+    reader = Reader(lm, atlas, tuple(sites))
+    space = open_space(reader, settings.store)
+    return Reopened(result, reader, tuple(labelled), positions, space, detectors, counts)
 
 
 def _model_of(result: Result, model: Any) -> LanguageModel:

@@ -14,7 +14,7 @@ from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import Atlas, atlas_of
-from neurosieve.models.batches import batch_budget
+from neurosieve.models.batches import Reader, batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import alike, counted, not_shown
 from neurosieve.pipeline.detecting import near_misses
@@ -66,7 +66,8 @@ def rescore(
         positions = _positions(labelled, excluded, job, run)
         sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
         budget = batch_budget(job.settings.tokens_per_batch, lm)
-        space = open_space(lm, sites, job.settings.store)
+        reader = Reader(lm, atlas, sites)
+        space = open_space(reader, job.settings.store)
         rank_by = result.run["rank_by"]
         ranked = Ranked(space, positions, job.scorers[rank_by], rank_by, job.settings, run.announce)
 
@@ -79,7 +80,7 @@ def rescore(
 
         def fill() -> Capture:
             with run.stage("reading"):
-                return capture(lm, atlas, space, positions, budget, run.announce, job.executor)
+                return capture(reader, space, positions, budget, run.announce, job.executor)
 
         neurons, captured = read_complete(space, fill, read)
         count_long_texts(lm, tokens_of_documents(positions), run.counts)

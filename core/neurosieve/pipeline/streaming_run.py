@@ -24,7 +24,7 @@ from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.streaming_pass import Pass
-from neurosieve.registry import describe, installed
+from neurosieve.registry import TARGET, describe, installed
 from neurosieve.runs.columns import minus_neutral_heldout
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result
@@ -132,6 +132,11 @@ def _check_streamable(job: Job) -> None:
         raise ConfigError(
             f"`store=none` keeps no position's activations, and {names} would need them: "
             f"take {', '.join(f'`{name}`' for name in bounded)}, or leave out `store=none`"
+        )
+    if not job.reading.at_every_token:
+        raise ConfigError(
+            f"`store=none` reads every token in one pass, and `{describe(job.reading)[TARGET]}` reads some alone: "
+            "leave out one of the two"
         )
     if job.control.needs_other_documents:
         raise ConfigError(

@@ -1,0 +1,24 @@
+"""The reading that every other is built on: a neuron's activation."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from neurosieve.contracts import Readable, Reading
+from neurosieve.data import Site
+
+__all__ = ["Activation"]
+
+
+@dataclass(frozen=True)
+class Activation(Reading):
+    """The activation of each neuron at a position: what fires there."""
+
+    at_every_token: ClassVar[bool] = True
+
+    def start(self, texts: Readable) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Start to read the activations, and return what gives them."""
+        return texts.activations()

@@ -1,0 +1,39 @@
+"""Some documents before a model, and the ways in which a reading can read them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from neurosieve.contracts import Readable
+from neurosieve.data import Site
+from neurosieve.models.architectures import Atlas
+from neurosieve.models.gradients import edit_effects
+from neurosieve.models.hooks import TokenIds, Tokens, start_reading
+from neurosieve.models.loading import LanguageModel
+
+__all__ = ["ReadableTexts"]
+
+
+@dataclass(frozen=True)
+class ReadableTexts(Readable):
+    """Documents before a model: the token ids of each, and which tokens are read."""
+
+    model: LanguageModel
+    atlas: Atlas
+    sites: Sequence[Site]
+    token_ids: TokenIds
+    tokens: Tokens
+    control_means: Mapping[Site, Float[Tensor, "neurons"]]
+
+    def activations(self) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Start to read the activations at the tokens, and return what gives them."""
+        return start_reading(self.model, self.atlas, self.sites, self.token_ids, self.tokens)
+
+    def edit_effects(
+        self, replacements: Mapping[Site, Float[Tensor, "neurons"]], strengths: Sequence[float], length: int
+    ) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Return what gives the effects of edits on the log-probability of the tokens, to first order."""
+        effects = edit_effects(self.model, self.atlas, self.token_ids, self.tokens, replacements, strengths, length)
+        return lambda: effects

@@ -1,0 +1,86 @@
+"""Fewer of the chosen positions, where a reading of all of them would be dear."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+
+from neurosieve.contracts import Reading
+from neurosieve.errors import DataError
+from neurosieve.texts.draws import generator_of, spread
+from neurosieve.texts.positions import PARTS, Positions
+
+__all__ = ["thinned"]
+
+
+def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[str]) -> Positions:
+    """Return as many of the positions as a reading takes: all of them, unless it limits documents or controls.
+
+    Of each behaviour and part, at most `reading.documents` that show it stay, drawn by seed from as many groups as
+    there are, and in each of them at most `reading.controls` for each of its onsets. A document that shows nothing
+    gives no controls then, and additional places are left out. The first token of a text follows nothing, and is left
+    out: `counts` gains how many.
+
+    Raises:
+        DataError: nothing is left of a behaviour.
+    """
+    if reading.documents is None and reading.controls is None:
+        return positions
+    keep = np.zeros(len(positions.table), dtype=np.bool_)
+    table = positions.table
+    first = table.token.to_numpy() == 0
+    counts["positions_at_first_token"] += int(first.sum())
+    for (_, _), rows in table[~first].groupby(["behaviour", "part"], sort=False):
+        present = rows[rows.label == 1]
+        ids = set(present.document)
+        showing = [document for document in positions.documents if document.id in ids]
+        chosen = showing if reading.documents is None else spread(showing, reading.documents, seed)
+        counts["documents_left_out_of_reading"] += len(showing) - len(chosen)
+        for document in chosen:
+            of_document = rows[rows.document == document.id]
+            onsets = of_document.index[of_document.label == 1]
+            rest = of_document.index[of_document.label == 0].to_numpy()
+            drawn = rest if reading.controls is None else _some(rest, reading.controls * len(onsets), seed, document.id)
+            keep[onsets], keep[drawn] = True, True
+    return _only(positions, keep)
+
+
+def _some(rows: npt.NDArray[np.int64], at_most: int, seed: int, name: str) -> npt.NDArray[np.int64]:
+    return np.sort(generator_of(seed, name).permutation(rows)[:at_most])
+
+
+def _only(positions: Positions, keep: npt.NDArray[np.bool_]) -> Positions:
+    """Return the lines of the table that are kept, and the rows that they stand for."""
+    table = positions.table[keep].reset_index(drop=True)
+    lost = [name for name in positions.behaviours if not (table.behaviour == name).any()]
+    if lost:
+        raise DataError(
+            f"`{lost[0]}` starts at the first token of its texts alone, which nothing predicts: give others"
+        )
+    number_of = {document.id: number for number, document in enumerate(positions.documents)}
+    addresses = {
+        (number, token): row
+        for row, (number, token) in enumerate(
+            zip(positions.document_of_row.tolist(), positions.token_of_row.tolist(), strict=True)
+        )
+    }
+    labels = np.full((len(positions.labels), len(PARTS) * len(positions.behaviours)), -1, dtype=np.int8)
+    row_of = [addresses[number_of[id], token] for id, token in zip(table.document, table.token, strict=True)]
+    column_of = {(name, part): positions.column(name, part) for name in positions.behaviours for part in PARTS}
+    columns = [column_of[pair] for pair in zip(table.behaviour, table.part, strict=True)]
+    labels[row_of, columns] = table.label.to_numpy()
+    rows = np.flatnonzero((labels >= 0).any(axis=1))
+    used, document_of_row = np.unique(positions.document_of_row[rows], return_inverse=True)
+    groups = np.unique(positions.groups[used], return_inverse=True)[1]
+    return dataclasses.replace(
+        positions,
+        table=table,
+        extra=positions.extra.iloc[:0],
+        documents=tuple(positions.documents[number] for number in used),
+        groups=groups,
+        document_of_row=document_of_row,
+        token_of_row=positions.token_of_row[rows],
+        labels=labels[rows],
+        places=("",),
+    )

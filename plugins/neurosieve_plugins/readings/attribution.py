@@ -1,0 +1,66 @@
+"""What each neuron does to the behaviour, by one gradient for all of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge
+from jaxtyping import Float
+from torch import Tensor
+
+from neurosieve import Readable, Reading, Site, check_fields
+
+__all__ = ["Attribution"]
+
+
+@dataclass(frozen=True)
+class Attribution(Reading):
+    """What switching a neuron off would do to the log-probability of the token at a position, in nats.
+
+    Negative where the token would become less likely: the neuron drives it. It is the edit of `neurosieve ablate`, at
+    the same tokens, to first order: exact for a small step, too large or too small for a whole one. It ranks all
+    neurons at once; `ablate` says what the best of them really do.
+
+    >>> Attribution(method="integrated", steps=4).strengths
+    (0.125, 0.375, 0.625, 0.875)
+
+    Source: attribution patching, Syed et al. (2023), arXiv 2310.10348; integrated gradients, Sundararajan et al.
+    (2017).
+    """
+
+    needs_control_means: ClassVar[bool] = True
+    unit: ClassVar[str] = "nats"
+    scorers: ClassVar[tuple[str, ...]] = ("mean_difference", "mean_present")
+
+    edit: Literal["mean", "zero"] = "mean"
+    """What a neuron would be set to: its mean over the controls of the ranking part, or zero."""
+    method: Literal["gradient", "integrated"] = "gradient"
+    """`gradient`: one step from the text as it is. `integrated`: the mean gradient over steps of the way on which all
+    neurons are edited together; what it gives to all neurons sums to what that edit does."""
+    steps: Annotated[int, Ge(1)] = 8
+    """Steps of that way, for `integrated`; each costs as much as `gradient`."""
+    length: Annotated[int, Ge(1)] = 1
+    """How many tokens are looked at: 1 is the token at the position, and more the mean over it and those after it."""
+    documents: Annotated[int, Ge(1)] | None = 100
+    """At most so many documents with the behaviour are read in each part; null reads all."""
+    controls: Annotated[int, Ge(1)] | None = 2
+    """At most so many control positions are read for each onset of a document; null reads all."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """The strengths of the edits at which gradients are taken."""
+        return (0.0,) if self.method == "gradient" else tuple((i + 0.5) / self.steps for i in range(self.steps))
+
+    def tokens_after(self) -> int:
+        """Return how many tokens behind a position it looks at."""
+        return self.length - 1
+
+    def start(self, texts: Readable) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Differentiate the log-probabilities by the strength of each neuron's edit."""
+        means = texts.control_means
+        off = means if self.edit == "mean" else {site: torch.zeros_like(mean) for site, mean in means.items()}
+        return texts.edit_effects(off, self.strengths, self.length)
