@@ -95,7 +95,7 @@ class _Batch:
     def log_probabilities(self, logits: Float[Tensor, "rows places vocabulary"]) -> Float[Tensor, "rows units"]:
         """Return the log-probability of each unit of each row, the mean over its tokens."""
         expected, counted = self.expected.to(logits.device), self.counted.to(logits.device)
-        log_p = logits.float().log_softmax(dim=-1).gather(-1, expected.flatten(1)[..., None])
+        log_p = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1).gather(-1, expected.flatten(1)[..., None])
         return (log_p.view(expected.shape) * counted).sum(dim=-1) / counted.sum(dim=-1).clamp(min=1)
 
 
