@@ -25,8 +25,11 @@ from neurosieve.models.memory import memory_errors
 
 __all__ = ["edit_effects"]
 
-_SAVED_BYTES = 4 * 2**30
-"""Where a forward pass would save more for the way back than this, each layer is computed again instead."""
+_SAVED_BYTES = 2**30
+"""So many bytes a forward pass may save for the way back: as many documents are read together. Where one document alone
+would save more, each layer is computed again instead."""
+_LOGITS = 2**25
+"""So many logits are differentiated at once."""
 _PER_NEURON, _PER_DIMENSION = 5, 16
 """Roughly so many values a layer saves of each token, for each of its neurons and of its dimensions."""
 
@@ -56,14 +59,38 @@ def edit_effects(
     check_known(model, token_ids)
     _check_differentiable(model)
     atlas.check_editable()
-    batch = _Batch(model, token_ids, tokens, length)
-    total: dict[Site, Tensor] = {}
-    for strength in strengths:
-        for site, effects in _effects_at(model, atlas, batch, replacements, strength).items():
-            total[site] = total[site] + effects if site in total else effects
-    mean = {site: (effects / len(strengths)).cpu() for site, effects in total.items()}
-    _check_finite(model, mean)
-    return mean
+    pieces = []
+    for documents in _pieces(model, atlas, token_ids, tokens, replacements, length):
+        batch = _Batch(model, token_ids[documents], tokens[documents], length)
+        at_strengths = [_effects_at(model, atlas, batch, replacements, strength) for strength in strengths]
+        pieces.append(
+            {site: torch.stack([effects[site] for effects in at_strengths]).mean(dim=0).cpu() for site in replacements}
+        )
+    effects = {site: torch.cat([piece[site] for piece in pieces]) for site in replacements}
+    _check_finite(model, effects)
+    return effects
+
+
+def _pieces(
+    model: LanguageModel,
+    atlas: Atlas,
+    token_ids: TokenIds,
+    tokens: Tokens,
+    sites: Mapping[Site, Tensor],
+    length: int,
+) -> Iterator[slice]:
+    """Yield documents that are read together, in their order."""
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    bytes_of_token = _saved_bytes(model, atlas, sites)
+    start = longest = units = 0
+    for number, (ids, wanted) in enumerate(zip(token_ids, tokens, strict=True)):
+        longest, units, rows = max(longest, len(ids)), max(units, len(wanted)), number + 1 - start
+        if rows > 1 and (
+            rows * longest * bytes_of_token > _SAVED_BYTES or rows * units * length * vocabulary > _LOGITS
+        ):
+            yield slice(start, number)
+            start, longest, units = number, len(ids), len(wanted)
+    yield slice(start, len(token_ids))
 
 
 class _Batch:
@@ -116,7 +143,7 @@ def _effects_at(
             edit = partial(_edited, strengths[site], replacement.to(device, dtype), batch.editable.to(device))
             _hook_projection(stack, model, atlas, site, edit)
         stack.callback(_head(model).register_forward_pre_hook(partial(_gathered, batch.before)).remove)
-        if _saved_bytes(model, atlas, batch, replacements) > _SAVED_BYTES:
+        if batch.ids.numel() * _saved_bytes(model, atlas, replacements) > _SAVED_BYTES:
             stack.enter_context(_recomputed(model, atlas, replacements))
         log_p = batch.log_probabilities(module(input_ids=batch.ids, use_cache=False).logits)
         total = {
@@ -174,11 +201,11 @@ def _gathered(before: Int[Tensor, "rows units length"], _: Any, arguments: tuple
     return (hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1])), *arguments[1:])
 
 
-def _saved_bytes(model: LanguageModel, atlas: Atlas, batch: _Batch, sites: Mapping[Site, Tensor]) -> int:
-    """Return roughly how many bytes the forward pass saves for the way back."""
+def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> int:
+    """Return roughly how many bytes the forward pass saves of each token for the way back."""
     layers = len(atlas.modules) - min(site.layer for site in sites)
     width = model.config.get_text_config().hidden_size
-    values = batch.ids.numel() * layers * (_PER_NEURON * atlas.neurons + _PER_DIMENSION * width)
+    values = layers * (_PER_NEURON * atlas.neurons + _PER_DIMENSION * width)
     return int(values * torch.empty((), dtype=model.dtype).element_size())
 
 
