@@ -27,7 +27,7 @@ from neurosieve.pipeline.streaming_run import run_streaming
 from neurosieve.pipeline.validation import Validation
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import draw
-from neurosieve.runs.results import Result, Run
+from neurosieve.runs.results import BESIDE, Result, Run
 from neurosieve.texts.intake import first_look
 from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.selection import Selection
@@ -47,6 +47,7 @@ COMMAND = Command(
         "control": One("control"),
         "selection": Fields(Selection),
         "reading": One("reading", implies="scorers"),
+        "beside": One("reading", optional=True, group="reading@beside"),
         "scorers": Many("scorer", needed=True),
         "validate": _FRESH_TRACES,
         "replicate_on": One("source", optional=True, group="source@replicate_on"),
@@ -65,6 +66,7 @@ def find(
     *,
     control: str | Control | None = None,
     reading: str | Reading | None = None,
+    beside: str | Reading | None = None,
     selection: str | Selection | Mapping[str, Any] | None = None,
     tokenizer: Any = None,
     validate: str | None = None,
@@ -85,6 +87,7 @@ def find(
         control: a preset, or what chooses the positions to compare with.
         reading: what is read of a neuron at a position: `activation` (what fires), `attribution` (what it does to the
             log-probability of the token there), or a `Reading`.
+        beside: a second reading of the same texts, ranked by itself in a run of its own, in the folder `beside`.
         selection: a preset (`prediction`), a `Selection`, or some of its fields: how positions are chosen and groups
             split.
         tokenizer: of a loaded model that knows none.
@@ -105,7 +108,13 @@ def find(
             was finished before.
     """
     choices: dict[str, Any] = {"control": control, "selection": selection, "executor": executor, "reports": reports}
-    choices |= {"reading": reading, "tokenizer": tokenizer, "validate": validate, "replicate_on": replicate_on}
+    choices |= {
+        "reading": reading,
+        "beside": beside,
+        "tokenizer": tokenizer,
+        "validate": validate,
+        "replicate_on": replicate_on,
+    }
     return _run(job_of(model, source, detectors, scorers, **choices, **settings), COMMAND.run_folder(folder))
 
 
@@ -135,6 +144,10 @@ def _run(job: Job, folder: Path) -> Result:
         first_look(ResumableSource(job.replicate_on))
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
+    if job.beside is not None:
+        step = partial(run_ranking, job.with_reading(job.beside), lm, folder / BESIDE)
+        result = follow_up_step(result, "beside", step)
+        draw(folder, job.reports)
     if job.validate is not None:
         step = partial(validate_on_fresh_traces, result, lm, job, job.validate)
         result = follow_up_step(result, "validate=generated", step)
@@ -143,12 +156,21 @@ def _run(job: Job, folder: Path) -> Result:
         result = follow_up_step(result, "replicate_on", partial(_replicated, result, lm, job, job.replicate_on))
         draw(folder, job.reports)
     if plans:
-        result = follow(plans, result, RunInputs(lm, job.source, job.detectors, job.control), job.reports)
+        inputs = RunInputs(lm, job.source, job.detectors, job.control)
+        edits = [plan for plan in plans if plan.command.name == "ablate"]
+        if result.beside and edits:  # What is edited of one ranking is compared with what is edited of the other.
+            follow(edits, result.beside, inputs, job.reports)
+        result = follow(plans, result, inputs, job.reports)
     return result
 
 
 def _check_ends_with_the_ranking(job: Job) -> None:
-    requested = {"follow_up": job.settings.follow_up, "validate": job.validate, "replicate_on": job.replicate_on}
+    requested = {
+        "follow_up": job.settings.follow_up,
+        "beside": job.beside,
+        "validate": job.validate,
+        "replicate_on": job.replicate_on,
+    }
     if name := next((name for name, value in requested.items() if value), ""):
         raise ConfigError(
             f"`{name}` goes on from single positions, which `store=none` does not keep: leave out one of the two"

@@ -50,7 +50,8 @@ def edit_effects(
     earlier token but special ones. With `strengths` of all edits at once, effects are the mean over them: at midpoints
     of equal steps from 0 to 1 they are integrated gradients, and sum over all neurons to the effect of all edits.
 
-    Source: attribution patching, Syed et al. (2023), arXiv 2310.10348; integrated gradients, Sundararajan et al. (2017).
+    Source: attribution patching, Syed et al. (2023), arXiv 2310.10348; integrated gradients, Sundararajan et al.
+    (2017).
 
     Raises:
         ModelError: the model gives no gradients, or such as are not finite.
@@ -122,7 +123,11 @@ class _Batch:
     def log_probabilities(self, logits: Float[Tensor, "rows places vocabulary"]) -> Float[Tensor, "rows units"]:
         """Return the log-probability of each unit of each row, the mean over its tokens."""
         expected, counted = self.expected.to(logits.device), self.counted.to(logits.device)
-        log_p = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1).gather(-1, expected.flatten(1)[..., None])
+        log_p = (
+            logits.to(torch.promote_types(logits.dtype, torch.float32))
+            .log_softmax(dim=-1)
+            .gather(-1, expected.flatten(1)[..., None])
+        )
         return (log_p.view(expected.shape) * counted).sum(dim=-1) / counted.sum(dim=-1).clamp(min=1)
 
 

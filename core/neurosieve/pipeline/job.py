@@ -1,7 +1,7 @@
 """Everything that a run of `find` goes by."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neurosieve.contracts import Control, Detector, Executor, Reading, Report, Scorer
@@ -10,6 +10,7 @@ from neurosieve.errors import ConfigError, nearest
 from neurosieve.models.loading import LanguageModel, Model, open_model
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.validation import Validation
+from neurosieve.registry import installed
 from neurosieve.runs.record import described
 from neurosieve.texts.selection import Selection
 
@@ -29,6 +30,7 @@ class Job:
     selection: Selection
     settings: Find
     validate: Validation | None
+    beside: Reading | None
     replicate_on: Iterable[Document | Skipped] | None
     reports: Mapping[str, Report]
     executor: Executor
@@ -56,6 +58,13 @@ class Job:
         if name not in self.scorers:
             raise ConfigError(f"rank_by is `{name}`, which is not among the scorers: {nearest(name, self.scorers)}")
         return name
+
+    def with_reading(self, reading: Reading) -> "Job":
+        """Return the job of the same texts and behaviours by another reading, with the scorers that this implies."""
+        names = reading.scorers or tuple(self.scorers)
+        chosen = {name: self.scorers.get(name) or installed().get("scorer", name).cls() for name in names}
+        settings = replace(self.settings, rank_by=None if reading.scorers else self.settings.rank_by)
+        return replace(self, reading=reading, beside=None, scorers=chosen, settings=settings)
 
     def record(self) -> dict[str, Any]:
         """Return what `run.json` says of all that was chosen for the ranking: what makes the same run again."""

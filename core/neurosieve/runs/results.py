@@ -11,7 +11,11 @@ from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.runs.notebook import run_html
 from neurosieve.runs.reader import RECORD, RunFolder
 
-__all__ = ["Result", "Run", "find_runs", "finished_runs", "load"]
+__all__ = ["BESIDE", "Result", "Run", "find_runs", "finished_runs", "load"]
+
+
+BESIDE = "beside"
+"""The folder, in that of a ranking, of the ranking by another reading."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ class Run(RunFolder):
 @dataclass(frozen=True)
 class Result(Run):
     """A finished run of `find`."""
+
+    @property
+    def beside(self) -> "Result | None":
+        """The ranking of the same behaviours by another reading, where one was asked for."""
+        folder = self.folder / BESIDE
+        return Result(folder) if (folder / RECORD).is_file() else None
 
     @cached_property
     def positions(self) -> pd.DataFrame:
