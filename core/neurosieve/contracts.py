@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -121,12 +121,17 @@ class Readable(Protocol):
         """Read the activations at the tokens."""
 
     def edit_effects(
-        self, replacements: Mapping[Site, Float[Tensor, "neurons"]], strengths: Sequence[float], length: int
+        self,
+        replacements: Mapping[Site, Float[Tensor, "neurons"]],
+        strengths: Sequence[float],
+        length: int,
+        rules: Literal["gradient", "relevance"] = "gradient",
     ) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Differentiate the mean log-probability of `length` tokens, from each token on, by the strength of edits.
 
         An edit sets one neuron to its replacement at all earlier tokens. The derivative is the mean over points at
-        which all edits have a strength of `strengths`.
+        which all edits have a strength of `strengths`. `rules` says what passes back through the model: its gradient,
+        or what relevance propagation puts in its place.
         """
 
 

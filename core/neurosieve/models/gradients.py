@@ -6,9 +6,9 @@ gradient: the graph adds it up, and the gradients of single tokens are never hel
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from neurosieve.models.architectures import Atlas
 from neurosieve.models.hooks import TokenIds, Tokens, check_known, evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
+from neurosieve.models.propagation import propagation_rules
 
 __all__ = ["edit_effects"]
 
@@ -42,6 +43,7 @@ def edit_effects(
     replacements: Mapping[Site, Float[Tensor, "neurons"]],
     strengths: Sequence[float] = (0.0,),
     length: int = 1,
+    rules: Literal["gradient", "relevance"] = "gradient",
 ) -> dict[Site, Float[Tensor, "positions neurons"]]:
     """Return the effect of editing each neuron on the log-probability of tokens, in nats, to first order.
 
@@ -63,7 +65,8 @@ def edit_effects(
     pieces = []
     for documents in _pieces(model, atlas, token_ids, tokens, replacements, length):
         batch = _Batch(model, token_ids[documents], tokens[documents], length)
-        at_strengths = [_effects_at(model, atlas, batch, replacements, strength) for strength in strengths]
+        with propagation_rules(model, atlas) if rules == "relevance" else nullcontext():
+            at_strengths = [_effects_at(model, atlas, batch, replacements, strength) for strength in strengths]
         pieces.append(
             {site: torch.stack([effects[site] for effects in at_strengths]).mean(dim=0).cpu() for site in replacements}
         )

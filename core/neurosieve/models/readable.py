@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -32,8 +33,14 @@ class ReadableTexts(Readable):
         return start_reading(self.model, self.atlas, self.sites, self.token_ids, self.tokens)
 
     def edit_effects(
-        self, replacements: Mapping[Site, Float[Tensor, "neurons"]], strengths: Sequence[float], length: int
+        self,
+        replacements: Mapping[Site, Float[Tensor, "neurons"]],
+        strengths: Sequence[float],
+        length: int,
+        rules: Literal["gradient", "relevance"] = "gradient",
     ) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Return what gives the effects of edits on the log-probability of the tokens, to first order."""
-        effects = edit_effects(self.model, self.atlas, self.token_ids, self.tokens, replacements, strengths, length)
+        effects = edit_effects(
+            self.model, self.atlas, self.token_ids, self.tokens, replacements, strengths, length, rules
+        )
         return lambda: effects

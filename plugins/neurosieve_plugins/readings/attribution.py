@@ -35,9 +35,10 @@ class Attribution(Reading):
 
     edit: Literal["mean", "zero"] = "mean"
     """What a neuron would be set to: its mean over the controls of the ranking part, or zero."""
-    method: Literal["gradient", "integrated"] = "gradient"
-    """`gradient`: one step from the text as it is. `integrated`: the mean gradient over steps of the way on which all
-    neurons are edited together; what it gives to all neurons sums to what that edit does."""
+    method: Literal["gradient", "relevance", "integrated"] = "gradient"
+    """`gradient`: one step from the text as it is. `relevance`: such a step by the rules of relevance propagation,
+    which hold norms, attention patterns and slopes fixed (RelP, arXiv 2508.21258). `integrated`: the mean gradient over
+    steps of the way on which all neurons are edited together; what it gives to all sums to what that edit does."""
     steps: Annotated[int, Ge(1)] = 8
     """Steps of that way, for `integrated`; each costs as much as `gradient`."""
     length: Annotated[int, Ge(1)] = 1
@@ -53,7 +54,8 @@ class Attribution(Reading):
     @property
     def strengths(self) -> tuple[float, ...]:
         """The strengths of the edits at which gradients are taken."""
-        return (0.0,) if self.method == "gradient" else tuple((i + 0.5) / self.steps for i in range(self.steps))
+        steps = self.steps if self.method == "integrated" else 0
+        return tuple((step + 0.5) / steps for step in range(steps)) or (0.0,)
 
     def tokens_after(self) -> int:
         """Return how many tokens behind a position it looks at."""
@@ -63,4 +65,5 @@ class Attribution(Reading):
         """Differentiate the log-probabilities by the strength of each neuron's edit."""
         means = texts.control_means
         off = means if self.edit == "mean" else {site: torch.zeros_like(mean) for site, mean in means.items()}
-        return texts.edit_effects(off, self.strengths, self.length)
+        rules: Literal["gradient", "relevance"] = "relevance" if self.method == "relevance" else "gradient"
+        return texts.edit_effects(off, self.strengths, self.length, rules)
