@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
 
@@ -94,7 +95,12 @@ def _fixed_patterns(model: LanguageModel) -> Iterator[None]:
     from transformers import AttentionInterface
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    name = model.config.get_text_config()._attn_implementation
+    name = model.module.config.get_text_config()._attn_implementation
+    if name not in ALL_ATTENTION_FUNCTIONS:
+        raise ModelError(
+            f"`{model.name}` attends by code of its own (`{name}`), whose patterns cannot be held fixed: load it with "
+            "`attn_implementation='sdpa'`, or take `reading.method=gradient`"
+        )
     attend = ALL_ATTENTION_FUNCTIONS[name]
 
     def fixed(module: Any, query: Tensor, key: Tensor, *others: Any, **more: Any) -> Any:
