@@ -159,6 +159,10 @@ class Reading(ABC):
     def start(self, texts: Readable) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Start to read some texts, and return what gives the cells: a row a token, in the order of the texts."""
 
+    def passes(self, positions: int) -> float:
+        """Return roughly how many forward passes of a text it costs to read some positions of it, for a plan."""
+        return 1.0
+
     def tokens_after(self) -> int:
         """Return how many tokens behind a position it looks at."""
         return 0

@@ -1,5 +1,6 @@
 """Warnings about the texts of a ranking: too few positions, and what was left out."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -37,10 +38,11 @@ def cautions(
                 f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {settings.min_groups} "
                 "there is no interval and no verdict on replication"
             )
-        if len(controls) < selection.controls_per_position * len(present) / 2:
+        wanted = min(selection.controls_per_position, job.reading.controls or math.inf)
+        if len(controls) < wanted * len(present) / 2:
             warnings.append(
                 f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
-                f"where {selection.controls_per_position:g} for each were requested: the texts hold no more such tokens"
+                f"where {wanted:g} for each were requested: the texts hold no more such tokens"
             )
         warnings += _other_kinds(behaviour, present, controls)
     warnings += left_out(counts, context)

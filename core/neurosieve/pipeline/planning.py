@@ -90,6 +90,8 @@ def plan_run(job: Job) -> Plan:
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
     ends = positions.token_of_row[bounds[1:] - 1] + 1
     tokens = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]
+    positions_of = np.diff(bounds)
+    work = sum(float(end) * job.reading.passes(int(count)) for end, count in zip(ends, positions_of, strict=True))
     size = torch.empty((), dtype=lm.dtype).element_size()
     return Plan(
         behaviours,
@@ -98,7 +100,9 @@ def plan_run(job: Job) -> Plan:
         len(tokens),
         sum(tokens),
         len(positions.token_of_row) * neurons * size,
-        sum(tokens) * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites)) / (_SHARE_OF_PEAK * _speed(lm)),
+        max(sum(tokens), work)
+        * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites))
+        / (_SHARE_OF_PEAK * _speed(lm)),
         neurons,
         (
             *intake_warnings(counts),
