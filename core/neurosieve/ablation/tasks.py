@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from neurosieve.ablation.measured_tokens import spread
 from neurosieve.contracts import Detector
 from neurosieve.data import Document, Problem
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.generation.problem_choice import choose_problems
 from neurosieve.generation.prompts import Prompt
+from neurosieve.texts.draws import spread
 
 __all__ = ["Task", "refuse_blind", "tasks_of_documents", "tasks_of_problems"]
 

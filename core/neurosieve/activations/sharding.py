@@ -45,7 +45,7 @@ class ShardWriter:
             self._wait()
             self._writing = self._thread.submit(self._write, batches)
 
-    def _write(self, batches: list[tuple[npt.NDArray[np.int64], dict[Site, Tensor]]]) -> None:
+    def _write(self, batches: list[tuple[npt.NDArray[np.int64], Mapping[Site, Tensor]]]) -> None:
         rows = np.concatenate([rows for rows, _ in batches])
         activations = {site: torch.cat([batch[site] for _, batch in batches]) for site in self._space.sites}
         self._space.write(self._keys[rows], self._tokens[rows], activations)

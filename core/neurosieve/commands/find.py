@@ -145,8 +145,8 @@ def _run(job: Job, folder: Path) -> Result:
     read = run_streaming if job.settings.store == NO_STORE else run_ranking
     result = read(job, lm, folder)
     if job.beside is not None:
-        step = partial(run_ranking, job.with_reading(job.beside), lm, folder / BESIDE)
-        result = follow_up_step(result, "beside", step)
+        second = partial(run_ranking, job.with_reading(job.beside), lm, folder / BESIDE)
+        result = follow_up_step(result, "beside", second)
         draw(folder, job.reports)
     if job.validate is not None:
         step = partial(validate_on_fresh_traces, result, lm, job, job.validate)

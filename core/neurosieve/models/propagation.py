@@ -63,18 +63,17 @@ def _fixed_slope(_: Any, arguments: tuple[Tensor, ...], out: Tensor) -> Tensor:
 
 def _fixed_norm(module: Any, arguments: tuple[Tensor, ...], out: Tensor) -> Tensor:
     """Return what a norm gives, as a product of what it gets and a factor that does not depend on it."""
-    values = arguments[0]
+    values, unbiased = arguments[0], out
     if isinstance(module, nn.LayerNorm):
         values = values - values.mean(dim=-1, keepdim=True)
-        weight = torch.ones_like(values[..., :1, :]) if module.weight is None else module.weight
-        scaled, bias = values * weight, 0 if module.bias is None else module.bias
+        scaled = values if module.weight is None else values * module.weight
+        unbiased = out if module.bias is None else out - module.bias
     else:  # Whatever it does with its weight: of a vector of ones, whose norm is 1, it gives the weight.
         with torch.no_grad():
-            weight = _plain(module, torch.ones_like(values.flatten(0, -2)[:1]))[0]
-        scaled, bias = values * weight, 0
+            scaled = values * _plain(module, torch.ones_like(values.flatten(0, -2)[:1]))[0]
     with torch.no_grad():
         exact = scaled.double()
-        factor = ((out - bias).double() * exact).sum(-1, keepdim=True) / exact.square().sum(-1, keepdim=True)
+        factor = (unbiased.double() * exact).sum(-1, keepdim=True) / exact.square().sum(-1, keepdim=True)
     return _with_gradient_of(out, scaled * factor.to(scaled.dtype))
 
 

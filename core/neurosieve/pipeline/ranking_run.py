@@ -7,10 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from neurosieve.activations.capture import Capture, batches_at, capture
-from neurosieve.activations.control_means import control_means
-from neurosieve.activations.other_stores import warn_of_other_stores
-from neurosieve.activations.reading import open_space, read_complete
+from neurosieve.activations.capture import batches_at
+from neurosieve.activations.reading import read_complete
 from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
 from neurosieve.data import Site
@@ -26,6 +24,7 @@ from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import Reader, batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
+from neurosieve.pipeline.cells import open_cells
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
@@ -76,22 +75,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             tests = check_model(lm, atlas, sites, job.executor)
         run.warnings += tests.warnings(lm.name)
         budget = batch_budget(settings.tokens_per_batch, lm)
-        with run.stage("opening the store"):
-            reader = Reader(lm, atlas, sites)
-            space = open_space(reader, settings.store)
-        run.warnings += warn_of_other_stores(space)
-
-        def fill() -> Capture:
-            with run.stage("reading"):
-                return capture(reader, space, positions, budget, run.announce, job.executor)
-
-        if not isinstance(job.reading, Activation):
-            means = {}
-            if job.reading.needs_control_means:
-                means, _ = read_complete(space, fill, lambda: control_means(space, positions))
-            reader = Reader(lm, atlas, sites, job.reading, means)
-            space = open_space(reader, settings.store)
-
+        space, fill = open_cells(job, Reader(lm, atlas, sites), positions, run)
         ranked = Ranked(space, positions, ranked_by, rank_by, settings, run.announce)
         warnings, captured = read_complete(space, fill, lambda: _rank(job, lm, ranked, within, run))
         if space.damaged:

@@ -31,7 +31,8 @@ class Find(Evidence):
     """The folder that keeps captured activations; the user's cache, by default. `none` keeps none: every token of the
     texts is read, once, and summed up by scorers whose memory is bounded (`cohens_d`, `auc_binned`, ...)."""
     follow_up: tuple[str, ...] = ()
-    """Commands that go on from the run when it has ended, in its folder: analyze, show, "ablate k=[1,10]"."""
+    """Commands that go on from the run when it has ended, in its folder: analyze, show, "ablate k=[1,10]".
+    `ablate` goes on from the ranking `beside` too, where there is one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
