@@ -1,14 +1,9 @@
 """`find reading=attribution`: a neuron that drives the behaviour is first, and one that only fires there is not."""
 
-import json
-
-import numpy as np
 import pytest
-import torch
-from planted import drive, driven_texts, texts, words
+from planted import drive, driven_texts
 
-from neurosieve import ConfigError, DataError, Document, Span, find
-from neurosieve.commands.find import job_of
+from neurosieve import find
 from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.detectors.annotations import Annotations
 
