@@ -9,6 +9,7 @@ smallest `p_fwer` of all is at most 0.05. Positions, labels and the null are tho
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import regex
@@ -16,7 +17,7 @@ import torch
 from figures import Row, command_line, row
 from scipy.stats import binomtest
 
-from neurosieve import Batch, Control, Site, Span
+from neurosieve import Batch, Control, Scorer, Site, Span
 from neurosieve.evidence.permutation import permutation_null
 from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.hooks import stream_sites
@@ -39,6 +40,7 @@ CONTROLS: Mapping[str, Control] = {
     "controls are any tokens": Distant(same_kind=False),
     "controls are of the same kind": Distant(),
 }
+AUC = Auc()
 Candidates = list[tuple[int, range]]
 
 
@@ -93,6 +95,7 @@ def smallest_p(
     number_of: dict[str, int],
     seed: int,
     permutations: int,
+    scorer: Scorer[Any] = AUC,
 ) -> float:
     """Return the smallest p_fwer of all neurons in the ranking part."""
     column = positions.column("noise")
@@ -110,7 +113,7 @@ def smallest_p(
         Batch(site, torch.stack([values[number][token] for number, token in where]), labels, *numbers)
         for site, values in activations.items()
     )
-    return float(np.nanmin(permutation_null(batches, Auc(), permutations, seed).p_fwer))
+    return float(np.nanmin(permutation_null(batches, scorer, permutations, seed).p_fwer))
 
 
 def rows(small: bool) -> list[Row]:

@@ -14,6 +14,7 @@ from neurosieve.activations.capture import Capture, capture, document_batches
 from neurosieve.activations.store import Space
 from neurosieve.data import TokenizedDocument
 from neurosieve.models.architectures import Atlas
+from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
@@ -81,4 +82,4 @@ def captured(model: LanguageModel, atlas: Atlas, positions: Positions, budget: i
 
     with tempfile.TemporaryDirectory() as folder:
         space = Space("benchmark", atlas.sites, model.dtype, Path(folder))
-        return capture(model, atlas, space, positions, budget, nobody, Local())
+        return capture(Reader(model, atlas, atlas.sites), space, positions, budget, nobody, Local())

@@ -113,3 +113,40 @@ def texts(documents=60, seed=0):
         group = f"problem {number // 2 if number < 8 else number}"
         made.append(Document(f"d{number:03}", before + shown + after, group, 0, spans))
     return made
+
+
+def drive(model, tokenizer, driver, at_slip=(), at_cue=()):
+    """Edit a Qwen 2 model so that a neuron fires on the cue alone and makes the word that follows, the slip, likelier.
+
+    Of the neurons that fire there and do nothing to the slip, those `at_slip` fire on the slip itself, and those
+    `at_cue` on the cue, but nothing reads what they write.
+    """
+    known = words(tokenizer, 25)
+    slip = tokenizer.convert_tokens_to_ids(f"Ġ{known[0]}")
+    with torch.no_grad():
+        _reserve(model, 2)
+        _mark(model, tokenizer, 0, known[24:])
+        _mark(model, tokenizer, 1, known[:1])
+        for neuron in (driver, *at_cue):
+            _fire(model, neuron, 0, 0)
+        for neuron in at_slip:
+            _fire(model, neuron, 1, 1)
+        for layer, neuron in at_cue:
+            model.model.layers[layer].mlp.down_proj.weight[:, neuron] = 0
+        layer, neuron = driver
+        model.model.layers[layer].mlp.down_proj.weight[2:, neuron] = 3 * model.lm_head.weight[slip, 2:]
+    return model
+
+
+def driven_texts(documents=60, seed=0):
+    """Words at random; every other document holds the cue and then the slip, the same word each time."""
+    rng = np.random.default_rng(seed)
+    known = _known(25)
+    made = []
+    for number in range(documents):
+        before, after = ("".join(f" {one}" for one in rng.choice(known[1:24], rng.integers(15, 30))) for _ in "ab")
+        shown = f" {known[24]} {known[0]}" if number % 2 == 0 else ""
+        start = len(before) + len(known[24]) + 2
+        spans = (Span(start, start + len(known[0]), "slip"),) if shown else ()
+        made.append(Document(f"d{number:03}", before + shown + after, f"problem {number}", 0, spans))
+    return made

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -108,6 +108,7 @@ class Control(ABC):
         """Return at most `count` different tokens of `document`, each usable and in no span of the behaviour."""
 
 
+@runtime_checkable
 class Readable(Protocol):
     """Some documents before a model, and the tokens of them that are read: the rows of what a method returns.
 

@@ -52,11 +52,13 @@ def edit_effects(
     earlier token but special ones. With `strengths` of all edits at once, effects are the mean over them: at midpoints
     of equal steps from 0 to 1 they are integrated gradients, and sum over all neurons to the effect of all edits.
 
-    Source: attribution patching, Syed et al. (2023), arXiv 2310.10348; integrated gradients, Sundararajan et al.
-    (2017).
+    Source: attribution patching, Syed et al. (2023), arXiv 2310.10348;
+    integrated gradients, Sundararajan et al. (2017).
 
     Raises:
         ModelError: the model gives no gradients, or such as are not finite.
+        ConfigError: the sites enter no projection.
+        ValueError: one of the tokens is the first of its document.
         MemoryError: the batch does not fit into the device's memory.
     """
     check_known(model, token_ids)
@@ -98,10 +100,16 @@ def _pieces(
 
 
 class _Batch:
-    """Documents, padded to rows of one length, and the tokens whose log-probabilities are asked for."""
+    """Documents, padded to rows of one length, and the tokens whose log-probabilities are asked for.
+
+    Raises:
+        ValueError: one of the tokens is the first of its document.
+    """
 
     def __init__(self, model: LanguageModel, token_ids: TokenIds, tokens: Tokens, length: int) -> None:
         self.units = [np.asarray(wanted) for wanted in tokens]
+        if any((wanted < 1).any() for wanted in self.units):
+            raise ValueError("the first token of a text follows nothing, and has no log-probability: leave it out")
         ends = [min(int(wanted[-1]) + length, len(ids)) for ids, wanted in zip(token_ids, self.units, strict=True)]
         # Padded on the right and causal: no token sees the padding. What a token is expected at stands before it.
         ids = np.zeros((len(token_ids), max(ends) - 1), dtype=np.int64)
@@ -221,14 +229,18 @@ def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor
 def _recomputed(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> Iterator[None]:
     """Save what enters each layer alone, and compute the layer again on the way back."""
     blocks = [_block(model, atlas, layer) for layer in range(min(site.layer for site in sites), len(atlas.modules))]
-    forwards = [block.forward for block in blocks]
-    for block, forward in zip(blocks, forwards, strict=True):
-        block.forward = partial(checkpoint, forward, use_reentrant=False)
+    # What an object holds hides the method of its class; libraries such as accelerate do the same. A bridge would hand
+    # an assignment on to what it wraps.
+    own = [vars(block).get("forward") for block in blocks]
+    for block in blocks:
+        vars(block)["forward"] = partial(checkpoint, block.forward, use_reentrant=False)
     try:
         yield
     finally:
-        for block in blocks:
-            del block.forward  # What was set on the object hides the method of its class.
+        for block, forward in zip(blocks, own, strict=True):
+            del vars(block)["forward"]
+            if forward is not None:
+                vars(block)["forward"] = forward
 
 
 def _block(model: LanguageModel, atlas: Atlas, layer: int) -> Any:
@@ -259,7 +271,9 @@ def _check_differentiable(model: LanguageModel) -> None:
         reason = "its weights were loaded in `torch.inference_mode()`: load it outside of it"
     elif getattr(model.config, "quantization_config", None) or not all(p.is_floating_point() for p in parameters):
         reason = "its weights are quantized: load it in `bfloat16` or `float32`"
-    elif hasattr(model.module, "_orig_mod"):
+    elif any(
+        hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) for part in model.module.modules()
+    ):
         reason = "it is compiled: hand over the model before `torch.compile`"
     if reason:
         raise ModelError(f"attribution needs gradients, and `{model.name}` gives none, because {reason}")

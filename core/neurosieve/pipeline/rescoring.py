@@ -7,16 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve.activations.capture import Capture, batches_at, capture
-from neurosieve.activations.reading import open_space, read_complete
+from neurosieve.activations.capture import batches_at
+from neurosieve.activations.reading import read_complete
 from neurosieve.data import Document, Site, Skipped
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import Atlas, atlas_of
-from neurosieve.models.batches import Reader, batch_budget
+from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import alike, counted, not_shown
+from neurosieve.pipeline.cells import open_cells
 from neurosieve.pipeline.detecting import near_misses
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
@@ -33,6 +34,7 @@ from neurosieve.texts.intake import check_documents
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.selection import choose_positions
+from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument, label_document
 from neurosieve.wording import plural
 
@@ -65,9 +67,7 @@ def rescore(
         labelled, excluded = _new_documents(result, documents, job, lm, atlas, run)
         positions = _positions(labelled, excluded, job, run)
         sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
-        budget = batch_budget(job.settings.tokens_per_batch, lm)
-        reader = Reader(lm, atlas, sites)
-        space = open_space(reader, job.settings.store)
+        space, fill = open_cells(job, Reader(lm, atlas, sites), positions, run)
         rank_by = result.run["rank_by"]
         ranked = Ranked(space, positions, job.scorers[rank_by], rank_by, job.settings, run.announce)
 
@@ -77,10 +77,6 @@ def rescore(
                 scores = rank_neurons(scored, positions.behaviours, rank_by)
             with run.stage("replicating"):
                 return add_replication(_joined(result.neurons, scores, positions.behaviours), ranked, part="ranking")
-
-        def fill() -> Capture:
-            with run.stage("reading"):
-                return capture(reader, space, positions, budget, run.announce, job.executor)
 
         neurons, captured = read_complete(space, fill, read)
         count_long_texts(lm, tokens_of_documents(positions), run.counts)
@@ -163,7 +159,8 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
     with run.stage("choosing positions"):
         try:
             behaviours = list(job.detectors)
-            return choose_positions(labelled, behaviours, job.control, selection, job.settings.seed, run.counts)
+            positions = choose_positions(labelled, behaviours, job.control, selection, job.settings.seed, run.counts)
+            return thinned(positions, job.reading, job.settings.seed, run.counts)
         except DataError as error:
             if not excluded:
                 raise

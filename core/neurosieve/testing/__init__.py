@@ -18,6 +18,7 @@ from neurosieve.testing.graders import GRADER_CHECKS, check_grader
 from neurosieve.testing.interventions import INTERVENTION_CHECKS, check_intervention
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, check_plugin
 from neurosieve.testing.problems import PROBLEMS_CHECKS, check_problems
+from neurosieve.testing.readings import READING_CHECKS, check_reading
 from neurosieve.testing.reports import REPORT_CHECKS, check_report
 from neurosieve.testing.scorers import SCORER_CHECKS, check_scorer
 from neurosieve.testing.sources import SOURCE_CHECKS, check_source
@@ -32,6 +33,7 @@ __all__ = [
     "INTERVENTION_CHECKS",
     "PLUGIN_CHECKS",
     "PROBLEMS_CHECKS",
+    "READING_CHECKS",
     "REPORT_CHECKS",
     "SCORER_CHECKS",
     "SOURCE_CHECKS",
@@ -44,6 +46,7 @@ __all__ = [
     "check_intervention",
     "check_plugin",
     "check_problems",
+    "check_reading",
     "check_report",
     "check_scorer",
     "check_source",
@@ -55,6 +58,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
         "source": SOURCE_CHECKS,
         "detector": DETECTOR_CHECKS,
         "control": CONTROL_CHECKS,
+        "reading": READING_CHECKS,
         "scorer": SCORER_CHECKS,
         "problems": PROBLEMS_CHECKS,
         "grader": GRADER_CHECKS,

@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from neurosieve.contracts import Reading
 from neurosieve.errors import DataError
@@ -15,49 +16,72 @@ __all__ = ["thinned"]
 
 
 def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[str]) -> Positions:
-    """Return as many of the positions as a reading takes: all of them, unless it limits documents or controls.
+    """Return as many of the positions as a reading takes: all of them, if it reads every token and has no limit.
 
     Of each behaviour and part, at most `reading.documents` that show it stay, drawn by seed from as many groups as
     there are, and in each of them at most `reading.controls` for each of its onsets. A document that shows nothing
-    gives no controls then, and additional places are left out. The first token of a text follows nothing, and is left
-    out: `counts` gains how many.
+    gives no controls where there is a limit. Additional places are left out. The first token of a text follows nothing,
+    and is left out: `counts` gains how many.
 
     Raises:
-        DataError: nothing is left of a behaviour.
+        DataError: nothing is left of a behaviour, or of its controls.
     """
-    if reading.documents is None and reading.controls is None:
+    limited = reading.documents is not None or reading.controls is not None
+    if reading.at_every_token and not limited:
         return positions
-    keep = np.zeros(len(positions.table), dtype=np.bool_)
     table = positions.table
-    first = table.token.to_numpy() == 0
-    counts["positions_at_first_token"] += int(first.sum())
-    for (_, _), rows in table[~first].groupby(["behaviour", "part"], sort=False):
-        present = rows[rows.label == 1]
-        ids = set(present.document)
-        showing = [document for document in positions.documents if document.id in ids]
-        chosen = showing if reading.documents is None else spread(showing, reading.documents, seed)
-        counts["documents_left_out_of_reading"] += len(showing) - len(chosen)
-        for document in chosen:
-            of_document = rows[rows.document == document.id]
-            onsets = of_document.index[of_document.label == 1]
-            rest = of_document.index[of_document.label == 0].to_numpy()
-            drawn = rest if reading.controls is None else _some(rest, reading.controls * len(onsets), seed, document.id)
-            keep[onsets], keep[drawn] = True, True
+    keep = table.token.to_numpy() > 0
+    counts["positions_at_first_token"] += int((~keep).sum())
+    if limited:
+        keep &= _within_limits(positions, table[keep], reading, seed, counts)
     return _only(positions, keep)
 
 
+def _within_limits(
+    positions: Positions, table: pd.DataFrame, reading: Reading, seed: int, counts: Counter[str]
+) -> npt.NDArray[np.bool_]:
+    """Return which lines of the positions' table are drawn, of those in `table`."""
+    keep = np.zeros(len(positions.table), dtype=np.bool_)
+    for _, rows in table.groupby(["behaviour", "part"], sort=False):
+        rows_of = dict(list(rows.groupby("document", sort=False)))
+        shown = set(rows.document[rows.label == 1])
+        showing = [document for document in positions.documents if document.id in shown]
+        chosen = showing if reading.documents is None else spread(showing, reading.documents, seed)
+        counts["documents_left_out_of_reading"] += len(showing) - len(chosen)
+        for document in chosen:
+            of_document = rows_of[document.id]
+            onsets = of_document.index[of_document.label == 1].to_numpy()
+            rest = of_document.index[of_document.label == 0].to_numpy()
+            drawn = rest if reading.controls is None else _some(rest, reading.controls * len(onsets), seed, document.id)
+            keep[onsets], keep[drawn] = True, True
+    return keep
+
+
 def _some(rows: npt.NDArray[np.int64], at_most: int, seed: int, name: str) -> npt.NDArray[np.int64]:
-    return np.sort(generator_of(seed, name).permutation(rows)[:at_most])
+    return rows if len(rows) <= at_most else np.sort(generator_of(seed, name).permutation(rows)[:at_most])
+
+
+def _check_kept(before: pd.DataFrame, after: pd.DataFrame) -> None:
+    """Raise DataError where a behaviour has lost its positions, or its controls, in a part."""
+    keys = ["behaviour", "part", "label"]
+    left = set(after[keys].itertuples(index=False, name=None))
+    for behaviour, part, label in before[keys].drop_duplicates().itertuples(index=False, name=None):
+        if (behaviour, part, label) in left:
+            continue
+        where = "ranking" if part == PARTS[0] else "held-out"
+        raise DataError(
+            f"`{behaviour}` starts at the first token of its texts alone in the {where} part, which nothing predicts: "
+            "give other texts, or texts with their prompts"
+            if label == 1
+            else f"`{behaviour}` has no control position left in the documents of the {where} part that show it: take "
+            "`control=distant`, or read all positions (`reading.documents=null reading.controls=null`)"
+        )
 
 
 def _only(positions: Positions, keep: npt.NDArray[np.bool_]) -> Positions:
     """Return the lines of the table that are kept, and the rows that they stand for."""
     table = positions.table[keep].reset_index(drop=True)
-    lost = [name for name in positions.behaviours if not (table.behaviour == name).any()]
-    if lost:
-        raise DataError(
-            f"`{lost[0]}` starts at the first token of its texts alone, which nothing predicts: give others"
-        )
+    _check_kept(positions.table, table)
     number_of = {document.id: number for number, document in enumerate(positions.documents)}
     addresses = {
         (number, token): row

@@ -20,8 +20,8 @@ CHOSEN = {
     learn: {"source", "detectors", "reports"},
     show: {"reports"},
     find: {
-        *("model", "source", "detectors", "control", "selection", "scorers", "validate", "replicate_on", "executor"),
-        *("reports", "+experiment", "problems@validate.problems", "prompt@validate.prompt"),
+        *("model", "source", "detectors", "control", "selection", "reading", "scorers", "validate", "replicate_on"),
+        *("executor", "reports", "+experiment", "problems@validate.problems", "prompt@validate.prompt"),
     },
 }
 CHOSEN[plan] = CHOSEN[find]

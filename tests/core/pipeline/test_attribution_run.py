@@ -1,0 +1,190 @@
+"""`find reading=attribution`: a neuron that drives the behaviour is first, and one that only fires there is not."""
+
+import pandas as pd
+import pytest
+import torch
+from planted import drive, driven_texts
+
+from neurosieve import DataError, Document, ModelError, find
+from neurosieve.cli import main
+from neurosieve.models.tiny import tiny_model
+from neurosieve.texts.selection import Selection
+from neurosieve_plugins.controls.distant import Distant
+from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.readings.attribution import Attribution
+
+DRIVES, READS_OUT, SILENT_READER = (1, 17), (0, 90), (2, 64)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    model, tokenizer = tiny_model()
+    return drive(model, tokenizer, DRIVES, [READS_OUT], [SILENT_READER]), tokenizer
+
+
+@pytest.fixture
+def run(planted, tmp_path):
+    def go(name="run", source=None, **changed):
+        settings = {"detectors": {"slip": Annotations()}, "reading": "attribution", "interval_bootstraps": 20}
+        settings |= {"store": str(tmp_path / "store")} | changed
+        model, tokenizer = planted
+        return find(model, source or driven_texts(), tokenizer=tokenizer, folder=tmp_path / name, **settings)
+
+    return go
+
+
+def test_the_neuron_that_drives_is_first_and_the_one_that_reads_out_is_not_significant(run):
+    neurons = run().neurons
+    best = neurons.iloc[0]
+    assert (best.layer, best.neuron) == DRIVES
+    assert best.mean_difference < 0
+    assert best.p_fwer <= 0.05
+    assert best.replicates
+    significant = neurons[neurons.p_fwer <= 0.05]
+    named = set(zip(significant.layer, significant.neuron, strict=True))
+    assert not named & {READS_OUT, SILENT_READER}
+
+
+def test_the_one_that_reads_out_is_what_a_ranking_by_activation_names(run):
+    neurons = run(reading="activation").neurons
+    perfect = neurons[neurons.auc == 1]
+    assert READS_OUT in set(zip(perfect.layer, perfect.neuron, strict=True))
+
+
+def renamed(documents):
+    return [Document("fresh " + d.id, d.text, "fresh " + d.group, 0, d.annotations) for d in documents]
+
+
+def test_a_ranking_is_replicated_by_what_it_read_and_by_the_means_of_the_new_controls(run):
+    fresh = renamed(driven_texts(40, seed=7))
+    [again] = run(replicate_on=fresh).parts("rescore")
+    table = again.table("neurons")
+    assert (table.layer[0], table.neuron[0]) == DRIVES
+    assert table.mean_difference_heldout[0] < -0.1
+    assert table.replicates[0]
+    alone = run("alone", fresh, store=None, selection=Selection(held_out_fraction=0.0))
+    both = table.merge(alone.neurons, on=["layer", "neuron"], suffixes=("", "_alone"))
+    assert len(both) == 3 * 128
+    pd.testing.assert_series_equal(
+        both.mean_difference_heldout, both.mean_difference_alone, check_names=False, rtol=1e-3, atol=1e-5
+    )
+
+
+def test_no_more_is_read_than_asked_for_and_the_run_is_the_same_from_the_store(run, tmp_path):
+    first = run(reading=Attribution(documents=5, controls=1))
+    ranking = first.positions[first.positions.part == "ranking"]
+    assert ranking.document.nunique() == 5
+    assert ranking.label.tolist().count(0) == 5
+    again = run("again", reading=Attribution(documents=5, controls=1))
+    assert again.run["reading"]["forward_passes"] == 0
+    pd.testing.assert_frame_equal(again.neurons, first.neurons)
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch, capsys):
+    """The exit code of `neurosieve find reading=attribution` on tiny, and its one message; the folder stays empty."""
+    monkeypatch.chdir(tmp_path)
+
+    def said(*overrides):
+        own = ["reading=attribution", "model=tiny", "source=arithmetic", "source.documents=40", f"store={tmp_path}/s"]
+        keys = {text.partition("=")[0] for text in overrides}
+        with pytest.raises(SystemExit) as ended:
+            main(["find", *(text for text in own if text.partition("=")[0] not in keys), *overrides])
+        error = capsys.readouterr().err
+        assert not list(tmp_path.rglob("run.json"))
+        return ended.value.code, error.strip().splitlines()[-1]
+
+    return said
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["site=resid_post"], "(`site=resid_post`) cannot be edited"),
+        (["site=mlp_out"], "(`site=mlp_out`) cannot be edited"),
+        (["store=none"], "`store=none` reads every token in one pass"),
+        (["reading.steps=0"], "steps is 0: give a whole number, at least 1"),
+        (["reading.documents=0"], "documents is 0"),
+        (["reading.length=0"], "length is 0"),
+        (["reading.method=magic"], "`reading.method` is `magic`: there are: gradient"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_choices_that_make_no_sense_end_in_one_message(said, overrides, message):
+    code, error = said(*overrides)
+    assert code == 2
+    assert message in error
+
+
+def saved(folder, model, tokenizer):
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return ["model=pretrained", f"model.name={folder}"]
+
+
+def test_a_model_without_a_head_ends_in_one_message(said, tmp_path):
+    model, tokenizer = tiny_model()
+    base = model.model
+    base.config.architectures = ["Qwen2Model"]
+    code, error = said(*saved(tmp_path / "headless", base, tokenizer))
+    assert code == 2
+    assert "has no LM head" in error
+
+
+def test_weights_whose_gradients_are_not_finite_end_in_one_message(said, tmp_path):
+    model, tokenizer = tiny_model()
+    with torch.no_grad():  # No site sees the head: activations are finite.
+        model.lm_head.weight[5] = torch.nan
+    code, error = said(*saved(tmp_path / "broken", model, tokenizer))
+    assert code == 2
+    assert "gave gradients that are NaN or infinite, in layer 0, 1, 2; nothing was scored" in error
+
+
+def test_a_behaviour_that_starts_every_text_ends_in_one_message(planted, tmp_path):
+    from tokenizers import processors
+
+    model, tokenizer = tiny_model()
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    texts = [
+        Document(
+            f"d{number}",
+            f"Wait, {number} and {number}, so I add {number} apples to the {number} that I have, and then I count all",
+            f"g{number}",
+        )
+        for number in range(20)
+    ]
+    with pytest.raises(DataError, match="starts at the first token of its texts alone in the ranking part"):
+        find(
+            model,
+            texts,
+            {"start": Regex(patterns=("^Wait",))},
+            reading="attribution",
+            control=Distant(same_kind=False),
+            tokenizer=tokenizer,
+            store=str(tmp_path / "store"),
+            folder=tmp_path / "run",
+        )
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_a_batch_that_does_not_fit_with_its_gradients_is_halved_and_a_text_that_does_not_is_named(planted, tmp_path):
+    model, tokenizer = tiny_model()
+    most = {"rows": 1}
+
+    def out_of_memory(_, given):
+        if torch.is_grad_enabled() and len(given[0]) > most["rows"]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    choices = {"detectors": {"slip": Annotations()}, "reading": "attribution", "tokenizer": tokenizer}
+    whole = find(model, driven_texts(), **choices, store=str(tmp_path / "a"), folder=tmp_path / "whole")
+    hook = model.lm_head.register_forward_pre_hook(out_of_memory)
+    halved = find(model, driven_texts(), **choices, store=str(tmp_path / "b"), folder=tmp_path / "halved")
+    assert halved.run["reading"]["halvings"] > 0
+    assert any("read in halves" in text for text in halved.run["warnings"])
+    both = whole.neurons.merge(halved.neurons, on=["layer", "neuron"])
+    assert (both.mean_difference_x - both.mean_difference_y).abs().max() < 1e-5
+    most["rows"] = 0
+    with pytest.raises(ModelError, match=r"document `d\d+`, \d+ tokens, does not fit into the memory of cpu"):
+        find(model, driven_texts(), **choices, store=str(tmp_path / "c"), folder=tmp_path / "none")
+    hook.remove()
