@@ -9,13 +9,9 @@ import pandas as pd
 
 from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.runs.notebook import run_html
-from neurosieve.runs.reader import RECORD, RunFolder
+from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 
 __all__ = ["BESIDE", "Result", "Run", "find_runs", "finished_runs", "load"]
-
-
-BESIDE = "beside"
-"""The folder, in that of a ranking, of the ranking by another reading."""
 
 
 @dataclass(frozen=True)
