@@ -97,7 +97,7 @@ def load(folder: str | Path) -> Run:
 
 def finished_runs(folder: str | Path) -> Sequence[Run]:
     """Return every finished run in a folder or below it, by path."""
-    return [load(path.parent) for path in sorted(Path(folder).rglob(RECORD), key=_natural)]
+    return [load(path.parent) for path in sorted(Path(folder).rglob(RECORD), key=lambda path: _natural(path.parent))]
 
 
 def find_runs(folder: str | Path) -> Sequence[Result]:

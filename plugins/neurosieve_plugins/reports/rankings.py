@@ -134,7 +134,8 @@ def first_of_each_place(table: pd.DataFrame, across: pd.Series, up: pd.Series, m
 
 def _share(values: pd.Series) -> pd.Series:
     """Return how far each value is on the way from the least to the largest."""
-    return (values - values.min()) / max(values.max() - values.min(), 1e-12)
+    shares: pd.Series = (values - values.min()) / max(values.max() - values.min(), 1e-12)
+    return shares
 
 
 def placed(table: pd.DataFrame, neurons_per_layer: int) -> pd.Series:
@@ -177,7 +178,9 @@ def with_names(
         chosen: which rows are to be named.
         wide: how wide the chart is, in pixels.
     """
-    kept: list[tuple[int, str, int]] = []
+    rows: list[int] = []
+    names: list[str] = []
+    sides: list[int] = []
     boxes: list[_Box] = []
     for row in np.flatnonzero(chosen).tolist():
         name = neuron_name(int(table.layer.iloc[row]), int(table.neuron.iloc[row]))
@@ -190,8 +193,9 @@ def with_names(
         if free:  # On the side where it hides fewer points; on the right where both are as good.
             side = -min(free)[1]
             boxes.append(beside[side])
-            kept.append((row, name, side))
-    rows, names, sides = ([entry[column] for entry in kept] for column in range(3))
+            rows.append(row)
+            names.append(name)
+            sides.append(side)
     return table.iloc[rows].assign(name=names, side=sides).reset_index(drop=True)
 
 
