@@ -12,6 +12,7 @@ from neurosieve.runs.cells import Cells
 from neurosieve.runs.columns import HELDOUT, minus_neutral
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 from neurosieve.runs.tables import neuron_name, number, score_cell
+from neurosieve.wording import plural
 
 __all__ = ["Axis", "TwoRankings", "beside_blocks", "two_rankings"]
 
@@ -132,20 +133,27 @@ def beside_blocks(run: RunFolder, behaviour: str, k: int) -> Iterator[Block]:
 def _agreement(both: TwoRankings) -> str:
     """Return how far the rankings agree, in a sentence."""
     table, count = both.table, len(both.table)
-    k = min(_BEST, count)
+    k = max(1, min(_BEST, count // 2))
     common = int(((table["rank"] <= k) & (table["rank_beside"] <= k)).sum())
     ranks, scores = (_correlation(table[name], table[f"{name}_beside"]) for name in ("rank", "score"))
     first, second = (axis.title for axis in both.axes)
+    correlated = f"the ranks by {first} and by {second} have no Spearman's correlation; "
+    if ranks and scores:
+        correlated = (
+            f"the ranks by {first} and by {second} have a Spearman's correlation of {ranks}, and the scores, with "
+            f"their signs, one of {scores}; "
+        )
     return (
-        f"{both.behaviour}: over {count:,} {both.neurons}, the ranks by {first} and by {second} have a Spearman's "
-        f"correlation of {ranks}, and the scores, with their signs, one of {scores}; {common:,} of the best {k:,} of "
-        f"one ranking are among the best {k:,} of the other (by chance, about {k * k / count:.3g} would be)"
+        f"{both.behaviour}: over {plural(count, both.neurons.removesuffix('s'), both.neurons)}, {correlated}{common:,} "
+        f"of the best {k:,} of one ranking are among the best {k:,} of the other (by chance, about "
+        f"{k * k / count:.3g} would be)"
     )
 
 
 def _correlation(left: pd.Series, right: pd.Series) -> str:
+    """Return Spearman's correlation; nothing where there are too few different values for one."""
     known = len(left) > 1 and left.nunique() > 1 and right.nunique() > 1
-    return f"{left.corr(right, method='spearman'):.2f}".replace("-", "−") if known else "not defined"
+    return f"{left.corr(right, method='spearman'):.2f}".replace("-", "−") if known else ""
 
 
 def _places(both: TwoRankings) -> Table:
