@@ -72,6 +72,7 @@ from .runs.ranking_summary import ranking_table as ranking_table
 from .runs.results import Result as Result
 from .runs.results import Run as Run
 from .runs.results import load as load
+from .runs.summary import common_table as common_table
 from .runs.summary import contexts_table as contexts_table
 from .runs.summary import pairs_table as pairs_table
 from .runs.summary import runs_table as runs_table
@@ -80,6 +81,9 @@ from .runs.tables import interval as interval
 from .runs.tables import neuron_name as neuron_name
 from .runs.tables import number as number
 from .runs.text_summary import spans_table as spans_table
+from .runs.two_rankings import TwoRankings as TwoRankings
+from .runs.two_rankings import beside_blocks as beside_blocks
+from .runs.two_rankings import two_rankings as two_rankings
 from .scoring.histogram import Histogram as Histogram
 from .scoring.histogram import HistogramState as HistogramState
 from .scoring.moments import Moments as Moments

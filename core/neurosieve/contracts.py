@@ -148,6 +148,13 @@ class Reading(ABC):
     unit: ClassVar[str] = ""
     """The unit of its numbers, such as nats."""
 
+    negative: ClassVar[str] = ""
+    """What a negative number says, as half a sentence for captions: `negative: ...`."""
+
+    signs: ClassVar[tuple[str, str, str] | tuple[()]] = ()
+    """What a neuron does whose cells lie below those at controls, no further from them than chance gives, and above
+    them, in two or three words each; empty where `less`, `within chance` and `more` are enough."""
+
     scorers: ClassVar[tuple[str, ...]] = ()
     """The scorers that rate its cells where none are chosen, the one that ranks first; none where the config's do."""
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurosieve.config.configuration import build_all
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.evidence.comparison import named, pairs, summaries
+from neurosieve.evidence.comparison import common, named, pairs, summaries
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result, Run, find_runs, load
 from neurosieve.runs.summary import comparison_blocks
@@ -19,12 +19,14 @@ _HELP = """\
 Put the finished runs in some folders side by side. Of each run and behaviour: what it read, its best neuron beside
 the best that chance would give, how many neurons pass p_fwer 0.05, how many of the tested replicate, and the verdicts.
 Of each pair of runs: which share of the best k neurons they have in common, how well the ranks of all neurons agree
-(Spearman's correlation), and which share of the best k of one replicates in the other, with the same sign and a p of
-at most 0.05 there; chance gives 0.025. Runs that rank on the same groups agree on their noise too: groups in common
-are counted.
+(Spearman's correlation) and the scores of all, with their signs, and which share of the best k of one replicates in
+the other, with the same sign and a p of at most 0.05 there; chance gives 0.025. Runs that rank on the same groups agree
+on their noise too: groups in common are counted. Two readings, such as activation and attribution, can be compared too;
+replication is then left open, for their signs say different things.
 
   neurosieve find -m scorers=[auc],[cohens_d] seed=0,1
   neurosieve compare multirun/find/2026-11-22/18-00-00 --output comparison
+  neurosieve compare runs/find runs/find/beside
 """
 
 
@@ -36,10 +38,12 @@ def compare(*folders: str | Path, k: int = 100) -> pd.DataFrame:
         k: of how many best neurons the overlap and the replication are taken.
 
     Returns:
-        The table. `overlap` is the share of the best k that both runs have; `rank_correlation` is Spearman's over the
-        neurons that both rank, nan where fewer than two are; `replicated` is the share of the best k of `run` that
-        have the same sign and a p of at most 0.05 in `other`, of which chance gives 0.025, and `replicated_back` that
-        of `other` in `run`. All are nan where the neurons of the two do not correspond. `groups_in_common` are those
+        The table. `overlap` is the share of the best k that both runs have, and `overlap_by_chance` what rankings that
+        have nothing to do with each other would share; `rank_correlation` is Spearman's over the neurons that both
+        rank, nan where fewer than two are, and `score_correlation` the same of their scores, with the signs;
+        `replicated` is the share of the best k of `run` that have the same sign and a p of at most 0.05 in `other`, of
+        which chance gives 0.025, and `replicated_back` that of `other` in `run`; both are nan where the two ranked
+        different readings. All are nan where the neurons of the two do not correspond. `groups_in_common` are those
         that both ranked on, of the `groups` of the smaller.
 
     Raises:
@@ -59,7 +63,7 @@ def compare_runs(*folders: str | Path, folder: Path, k: int = 100, reports: Sequ
     if (folder / "run.json").exists() and load(folder).command != "compare":
         raise ConfigError(f"`{folder}` holds a finished run, which is not written over: give another folder")
     runs = _runs(folders, k)
-    tables = {"comparison": _pairs(runs, k), "runs": summaries(runs)}
+    tables = {"comparison": _pairs(runs, k), "runs": summaries(runs), "common": common(runs, k)}
     drawn_by = build_all({name: {"_target_": f"report/{name}"} for name in reports}, "report")
     (folder / "run.json").unlink(missing_ok=True)  # An earlier comparison gives way.
     with recording("compare", folder, drawn_by) as comparison:
@@ -117,4 +121,4 @@ def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> N
         show_run(compare_runs(*folders, folder=output, k=k))
         return
     runs = _runs(folders, k)
-    show_blocks(comparison_blocks(summaries(runs), _pairs(runs, k), k), console())
+    show_blocks(comparison_blocks(summaries(runs), _pairs(runs, k), k, common(runs, k)), console())

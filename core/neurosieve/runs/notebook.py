@@ -12,6 +12,7 @@ from neurosieve.runs.ranking_summary import evidence_blocks, ranking_table
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.summary import run_blocks
 from neurosieve.runs.tables import neuron_name
+from neurosieve.runs.two_rankings import beside_blocks
 from neurosieve.wording import visible
 
 __all__ = ["run_html"]
@@ -47,7 +48,11 @@ def _ranking(run: RunFolder, behaviour: str) -> str:
     """Return the best neurons of a behaviour, as a drawing and as a table."""
     neurons, rank_by = run.neurons, run.run["rank_by"]
     neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
-    blocks = (ranking_table(run, behaviour, _BEST), *evidence_blocks(run, behaviour))
+    blocks = (
+        ranking_table(run, behaviour, _BEST),
+        *evidence_blocks(run, behaviour),
+        *beside_blocks(run, behaviour, _BEST),
+    )
     drawing = _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral)
     return f"<p><b>{_text(behaviour)}</b></p>{drawing}{''.join(map(_block, blocks))}"
 

@@ -10,6 +10,7 @@ from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.columns import BASELINES, VERDICTS
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
+from neurosieve.runs.two_rankings import beside_blocks
 from neurosieve.wording import plural
 
 __all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]
@@ -28,6 +29,7 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     for behaviour in run.run["behaviours"]:
         yield ranking_table(run, behaviour, k)
         yield from evidence_blocks(run, behaviour)
+        yield from beside_blocks(run, behaviour, k)
         if (counts := every.get("behaviours", {}).get(behaviour)) and "documents" in every:
             text = (
                 f"{_spans(counts, every)}; ranked on {counts['ranking_present']:,} present and "
@@ -104,7 +106,9 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     words = {"replicates", "verdict", "beats_baselines"}
     headers = [Header(title, name not in words, detail) for name, title, _, detail in columns]
     cells = [[cell(row[name]) for name, _, cell, _ in columns] for row in rows]
-    caption = f"{behaviour}: the best {len(best):,} of {len(neurons):,} {run.site.neurons} by {rank_by}"
+    caption = (
+        f"{behaviour}: the best {len(best):,} of {len(neurons):,} {run.site.neurons} by {run.cells.explained(rank_by)}"
+    )
     return Table(headers, cells, caption)
 
 
@@ -153,8 +157,9 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         yield Note(
             f"chance: with permuted labels the best of all neurons is {number(null['null_max_q95'])} or more from "
             f"{'its chance level' if neutral is None else number(neutral)} in 5 % of {null['permutations']:,} "
-            f"permutations, and {number(null['null_max_median'])} or more in half of them; {null['p_fwer_05']:,} "
-            f"neurons have a p_fwer of at most 0.05, {null['q_fdr_05']:,} a q_fdr of at most 0.05"
+            f"permutations, and {number(null['null_max_median'])} or more in half of them; "
+            f"{plural(null['p_fwer_05'], 'neuron has', 'neurons have')} a p_fwer of at most 0.05, "
+            f"{null['q_fdr_05']:,} a q_fdr of at most 0.05"
             f"{within if len(run.run['behaviours']) > 1 else ''}"
         )
     beats = neurons["beats_baselines"].dropna().tolist() if "beats_baselines" in neurons else []

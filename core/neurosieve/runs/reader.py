@@ -10,12 +10,15 @@ import pandas as pd
 
 from neurosieve.errors import DataError, nearest
 from neurosieve.models.sites import KINDS, Kind
+from neurosieve.runs.cells import Cells, cells_of
 from neurosieve.runs.record import FORMAT, Record
 
-__all__ = ["RECORD", "RunFolder"]
+__all__ = ["BESIDE", "RECORD", "RunFolder"]
 
 RECORD = "run.json"
 """The file that is written last: a folder without it holds no finished run."""
+BESIDE = "beside"
+"""The folder, in that of a ranking, of the ranking by another reading."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class RunFolder:
     def site(self) -> Kind:
         """The kind of site that was read; MLP neurons, where the run says nothing."""
         return KINDS[self.run.get("model", {}).get("site", "mlp_post")]
+
+    @property
+    def cells(self) -> Cells:
+        """What was read of each neuron at each position, in words."""
+        return cells_of(self.run)
 
     @property
     def tables(self) -> list[str]:

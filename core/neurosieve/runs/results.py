@@ -9,13 +9,9 @@ import pandas as pd
 
 from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.runs.notebook import run_html
-from neurosieve.runs.reader import RECORD, RunFolder
+from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 
 __all__ = ["BESIDE", "Result", "Run", "find_runs", "finished_runs", "load"]
-
-
-BESIDE = "beside"
-"""The folder, in that of a ranking, of the ranking by another reading."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def load(folder: str | Path) -> Run:
 
 def finished_runs(folder: str | Path) -> Sequence[Run]:
     """Return every finished run in a folder or below it, by path."""
-    return [load(path.parent) for path in sorted(Path(folder).rglob(RECORD), key=_natural)]
+    return [load(path.parent) for path in sorted(Path(folder).rglob(RECORD), key=lambda path: _natural(path.parent))]
 
 
 def find_runs(folder: str | Path) -> Sequence[Result]:

@@ -10,8 +10,9 @@ from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.tables import as_table, in_context, interval, neuron_name, number
 from neurosieve.runs.text_summary import analysis_blocks, detection_blocks, generation_blocks, learning_blocks
+from neurosieve.wording import plural
 
-__all__ = ["comparison_blocks", "contexts_table", "pairs_table", "run_blocks", "runs_table"]
+__all__ = ["common_table", "comparison_blocks", "contexts_table", "pairs_table", "run_blocks", "runs_table"]
 
 _RUNS_IN_FULL = 8
 """Of so many runs each pair has its row; of more there is a matrix."""
@@ -39,7 +40,8 @@ def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
             for layer, neuron in contexts[["layer", "neuron"]].drop_duplicates().itertuples(index=False, name=None):
                 yield contexts_table(contexts[(contexts.layer == layer) & (contexts.neuron == neuron)].head(k))
         case "compare":
-            yield from comparison_blocks(run.table("runs"), run.table("comparison"), run.run["k"])
+            common = run.table("common") if "common" in run.tables else None
+            yield from comparison_blocks(run.table("runs"), run.table("comparison"), run.run["k"], common)
 
 
 def contexts_table(contexts: pd.DataFrame) -> Table:
@@ -95,10 +97,15 @@ def _effect_table(run: RunFolder, effects: pd.DataFrame, unedited: pd.Series, k:
     return Table([Header("measure"), *(Header(title, True) for title in titles)], rows, caption)
 
 
+_TWO = 2
+_IN_BOTH = 20
+"""So many of the neurons that are among the best of both runs are listed; the table has them all."""
+_SHARED = ("behaviour", "model", "reading", "rank_by")
 _RUN_TITLES = {
     "number": "run",
     "behaviour": "behaviour",
     "model": "model",
+    "reading": "reading",
     "rank_by": "ranked by",
     "spans": "spans",
     "present": "present positions",
@@ -114,7 +121,9 @@ _PAIR_TITLES = {
     "run": "run",
     "other": "other",
     "overlap": "in common among the best",
+    "overlap_by_chance": "by chance",
     "rank_correlation": "rank correlation",
+    "score_correlation": "score correlation",
     "replicated": "replicated in the other",
     "replicated_back": "the other's in it",
     "groups_in_common": "groups in common",
@@ -122,13 +131,16 @@ _PAIR_TITLES = {
 }
 
 
-def comparison_blocks(runs: pd.DataFrame, pairs: pd.DataFrame, k: int) -> Iterator[Block]:
-    """Yield what several runs found, and what each pair agrees on.
+def comparison_blocks(
+    runs: pd.DataFrame, pairs: pd.DataFrame, k: int, common: pd.DataFrame | None = None
+) -> Iterator[Block]:
+    """Yield what several runs found, and what each pair agrees on; of two runs also the first neurons that both have.
 
     Args:
         runs: a row per run and behaviour, as the table `runs` of a comparison.
         pairs: a row per behaviour and pair of runs, as its table `comparison`.
         k: of how many best neurons the overlap is taken.
+        common: a row per pair and neuron that is among the best of both, as its table `common`.
     """
     numbers = {name: place for place, name in enumerate(dict.fromkeys(runs.run), 1)}
     yield Facts(tuple((f"{place:>3}", name) for name, place in numbers.items()))
@@ -140,11 +152,35 @@ def comparison_blocks(runs: pd.DataFrame, pairs: pd.DataFrame, k: int) -> Iterat
         else:
             yield _matrix(of_behaviour, numbers, f"{caption}: the share in common")
             yield Note("what else is known of each pair: `--output <folder>`, and `neurosieve.compare(...)`")
+        in_both = pd.DataFrame() if common is None else common[common.behaviour == behaviour]
+        if len(numbers) == _TWO and len(in_both):
+            yield common_table(in_both.head(_IN_BOTH), numbers, f"{behaviour}: {_how_many(in_both, k)}")
+
+
+def _how_many(in_both: pd.DataFrame, k: int) -> str:
+    first = f", the first {_IN_BOTH}" if len(in_both) > _IN_BOTH else ""
+    return f"{plural(len(in_both), 'neuron is', 'neurons are')} among the best {k:,} of both runs{first}"
+
+
+def common_table(common: pd.DataFrame, numbers: Mapping[str, int], caption: str) -> Table:
+    """Return the neurons that are among the best of both runs of a pair; the runs by number."""
+    pairs = common[["run", "other"]].drop_duplicates()
+    names = [neuron_name(int(layer), int(neuron)) for layer, neuron in zip(common.layer, common.neuron, strict=True)]
+    rows = common.assign(name=names, run=common.run.map(numbers), other=common.other.map(numbers))
+    titles = {"name": "neuron"}
+    if len(pairs) == 1:  # The columns are called by the runs.
+        [(run, other)] = pairs.itertuples(index=False, name=None)
+        for end, number_of in (("", numbers[run]), ("_other", numbers[other])):
+            titles |= {f"rank{end}": f"rank in run {number_of}", f"score{end}": f"score in run {number_of}"}
+    else:
+        titles |= {"run": "run", "rank": "rank", "score": "score"}
+        titles |= {"other": "other", "rank_other": "rank there", "score_other": "score there"}
+    return as_table(rows, titles, caption, names=["run", "other"])
 
 
 def runs_table(runs: pd.DataFrame) -> Table:
     """Return what each run found, without the columns that are the same in all, or count nothing."""
-    same = [column for column in ("behaviour", "model", "rank_by") if runs[column].nunique() == 1]
+    same = [column for column in _SHARED if column in runs and runs[column].nunique() == 1]
     verdicts = [str(column) for column in runs if str(column).startswith("verdict: ") and runs[column].any()]
     titles = _RUN_TITLES | {column: column.removeprefix("verdict: ") for column in verdicts}
     numbers = {name: place for place, name in enumerate(dict.fromkeys(runs.run), 1)}

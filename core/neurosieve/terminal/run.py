@@ -20,8 +20,10 @@ def show_run(run: Run, out: Console | None = None) -> None:
     else:
         show_blocks(run_blocks(run), out)
     if run.command == "find":
-        # In the order in which they ended.
-        for part in sorted(run.parts(), key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
+        # In the order in which they ended; what went on from one of them is told with that one.
+        rankings = [part.folder for part in run.parts("find")]
+        below = [part for part in run.parts() if not any(folder in part.folder.parents for folder in rankings)]
+        for part in sorted(below, key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
             show_run(part, out)
     show_blocks([Note("run folder:", str(run.folder))], out)
     if (page := run.folder / "report.html").is_file():

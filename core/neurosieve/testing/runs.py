@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from neurosieve.evidence.comparison import pairs, summaries
+from neurosieve.evidence.comparison import common, pairs, summaries
 from neurosieve.runs.columns import BASELINES, VERDICTS
 from neurosieve.runs.recording import write_run
 from neurosieve.runs.results import Result, Run
@@ -40,6 +40,8 @@ def written_runs(folder: Path) -> list[Run]:
     bare = _find(folder / "bare find", behaviours=_BEHAVIOURS[:1], held_out=False)
     return [
         find,
+        _beside(find.folder / "beside", find),
+        _ablate(find.folder / "beside" / "ablate" / "1", find, "teacher_forced"),
         _show(find.folder / "show" / "1", find),
         _rescored(find.folder / "rescore", find),
         _ablate(find.folder / "ablate" / "1", find, "teacher_forced"),
@@ -165,6 +167,35 @@ def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.G
     table = _grid(part=parts, label=(0, 1), _=range(20)).drop(columns="_").merge(best, how="cross")
     table["activation"] = rng.standard_normal(len(table)) + table.label
     return table.astype({"label": "int8", "activation": "float32"})
+
+
+def _beside(folder: Path, find: Run) -> Run:
+    """Write a ranking of the same behaviours by attribution."""
+    rng = np.random.default_rng(3)
+    table = find.table("neurons").drop(columns=["verdict", "beats_baselines", "stability"])
+    table = table[[name for name in table if not str(name).startswith("cohens_d")]]
+    table.columns = pd.Index([str(name).replace("auc", "mean_difference") for name in table])
+    effect = 0.02 * rng.standard_normal(len(table)) ** 3
+    held_out = effect + 0.005 * rng.standard_normal(len(table))
+    distance = "mean_difference_minus_neutral"
+    columns = {"mean_difference": effect, distance: effect, f"{distance}_heldout": held_out}
+    columns |= {"mean_difference_heldout": held_out}
+    columns |= {f"{distance}_heldout_low": held_out - 0.01, f"{distance}_heldout_high": held_out + 0.01}
+    table = table.assign(**columns)
+    table = table.loc[table[distance].abs().sort_values(ascending=False, kind="stable").index]
+    table = pd.concat([table[table.behaviour == name] for name in _BEHAVIOURS], ignore_index=True)
+    table["rank"] = table.groupby("behaviour").cumcount() + 1
+    null = {"permutations": 1000, "null_max_median": 0.04, "null_max_q95": 0.08, "p_fwer_05": 3, "q_fdr_05": 4}
+    record: dict[str, Any] = {
+        **find.run,
+        "scorers": ["mean_difference"],
+        "rank_by": "mean_difference",
+        "neutral": {"mean_difference": dict.fromkeys(_BEHAVIOURS, 0.0)},
+        "null": dict.fromkeys(_BEHAVIOURS, null),
+        "config": {**find.run["config"], "reading": {"_target_": "reading/attribution"}},
+    }
+    tables = {"neurons": table, "positions": find.table("positions")}
+    return write_run(folder, record, tables | {"activations": _activations(table, ("ranking", "heldout"), rng)})
 
 
 def _rescored(folder: Path, find: Run) -> Run:
@@ -297,7 +328,8 @@ def _generate(folder: Path) -> Run:
 def _compare(folder: Path, find: Run, bare: Run) -> Run:
     runs = {name: Result(run.folder) for name, run in (("find", find), ("bare find", bare), (MARKUP, find))}
     record = _record("compare", behaviours=list(_BEHAVIOURS), k=10, config={"k": 10})
-    return write_run(folder, record, {"comparison": pairs(runs, 10), "runs": summaries(runs)})
+    tables = {"comparison": pairs(runs, 10), "runs": summaries(runs), "common": common(runs, 10)}
+    return write_run(folder, record, tables)
 
 
 def _empty(folder: Path) -> Iterator[Run]:

@@ -31,6 +31,8 @@ class Attribution(Reading):
 
     needs_control_means: ClassVar[bool] = True
     unit: ClassVar[str] = "nats"
+    negative: ClassVar[str] = "negative: without the neuron the behaviour's token is less likely, so it drives it"
+    signs: ClassVar[tuple[str, str, str]] = ("drives it", "effect within chance", "opposes it")
     scorers: ClassVar[tuple[str, ...]] = ("mean_difference", "mean_present")
 
     edit: Literal["mean", "zero"] = "mean"

@@ -3,16 +3,14 @@
 import json
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 import yaml
 
-from neurosieve import Block, Cell, Facts, Header, Note, Run, Table, as_table, number, plural
+from neurosieve import Block, Facts, Note, Run, as_table, number, plural
 from neurosieve_plugins.reports.blocks import Code, Fold, Section
 
 _TITLES = {
@@ -24,7 +22,7 @@ _TITLES = {
     "control": "control positions",
 }
 
-__all__ = ["again", "called", "listed", "named", "parts", "question", "read", "request", "typed"]
+__all__ = ["again", "listed", "named", "question", "read", "request", "typed"]
 
 
 def named(node: Any) -> str:
@@ -55,6 +53,13 @@ def question(run: Run) -> str:
     source = named(config.get("source"))
     if run.command == "find":
         at = (config.get("selection") or {}).get("at", "onset")
+        if not run.cells.fires:
+            about = f" ({run.cells.about})" if run.cells.about else ""
+            return (
+                f"Which {run.site.neurons} of {name} stand out by their {run.cells.name} where {behaviours} "
+                f"shows{about}? {texts} of the source {source} were read at {_places(at)}, against "
+                f"{named(config.get('control'))} controls."
+            )
         return (
             f"Which {run.site.neurons} of {name} fire where {behaviours} shows? {texts} of the source {source} were "
             f"read at {_places(at)}, against {named(config.get('control'))} controls."
@@ -147,7 +152,7 @@ def _reading(reading: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "forward_passes" not in reading:
         return
     if not reading["forward_passes"]:
-        yield "forward passes", "none: all activations came from the store"
+        yield "forward passes", "none: all was in the store"
     else:
         yield "forward passes", f"{number(reading['forward_passes'])}, over {number(reading.get('tokens', 0))} tokens"
 
@@ -165,33 +170,6 @@ def _model(model: Any, neurons: str) -> Iterator[tuple[str, str]]:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-def called(run: Run) -> list[tuple[str, Run]]:
-    """Return the runs below a run, by path, each with a short name: its command, numbered where there are several."""
-    below = run.parts()
-    times, so_far = Counter(part.command for part in below), Counter[str]()
-    names = []
-    for part in below:
-        so_far[part.command] += 1
-        names.append(f"{part.command} {so_far[part.command]}" if times[part.command] > 1 else part.command)
-    return list(zip(names, below, strict=True))
-
-
-def parts(run: Run) -> Section | None:
-    """Return the runs that went on from this one, with the way to their own pages."""
-    below = called(run)
-    if not below:
-        return None
-    rows = []
-    for name, part in below:
-        folder = part.folder.relative_to(run.folder)
-        # From `./` on, no name of a folder can be taken for another kind of address.
-        page = f"./{quote(folder.as_posix())}/report.html" if (part.folder / "report.html").is_file() else ""
-        rows.append((Cell(name), Cell(question(part)), Cell(str(folder), link=page)))
-    headers = (Header("run"), Header("its question"), Header("folder"))
-    lead = "Runs that went on from this one, each in a folder of its own."
-    return Section("What went on from here", lead, (Table(headers, rows, "Runs below this one"),))
 
 
 def again(run: Run) -> Section:

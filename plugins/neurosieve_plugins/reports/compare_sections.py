@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve import Facts, Note, Run, pairs_table, plural, runs_table
+from neurosieve import Facts, Note, Run, common_table, pairs_table, plural, runs_table
 from neurosieve_plugins.reports.blocks import Fold, Grid, Section
 from neurosieve_plugins.reports.text import plain
 
@@ -13,6 +13,9 @@ __all__ = ["comparison_sections"]
 
 _CELL = 46
 """How high a cell of a matrix is, in pixels."""
+_TWO = 2
+_LISTED = 300
+"""So many of the neurons that two runs have in common are listed."""
 _MATRICES = {
     "replicated": "replicated",
     "overlap": "in common among the best",
@@ -23,6 +26,7 @@ _MATRICES = {
 def comparison_sections(run: Run) -> Iterator[Section]:
     """Yield what several runs found, and, for each behaviour, what they agree on."""
     runs, table, k = run.table("runs"), run.table("comparison"), run.run["k"]
+    common = run.table("common") if "common" in run.tables else pd.DataFrame({"behaviour": []})
     numbered = {name: number for number, name in enumerate(dict.fromkeys(runs.run), 1)}
     yield Section(
         "What each run found",
@@ -30,12 +34,19 @@ def comparison_sections(run: Run) -> Iterator[Section]:
         (Facts(tuple((str(number), name) for name, number in numbered.items())), runs_table(runs)),
     )
     for place, (behaviour, lines) in enumerate(table.groupby("behaviour", sort=False)):
-        charts = tuple((title, _matrix(lines, numbered, measure, title)) for measure, title in _MATRICES.items())
+        charts = tuple(
+            (title, _matrix(lines, numbered, measure, title))
+            for measure, title in _MATRICES.items()
+            if lines[measure].notna().any()
+        )
         caption = (
             f"Rows and columns are the runs above, by number. Replicated: the share of the best {k:,} neurons of the "
-            "row's run that the column's run scores with the same sign and a p of at most 0.05; chance gives 0.025."
+            "row's run that the column's run scores with the same sign and a p of at most 0.05; chance gives 0.025. "
+            "Of runs by different readings that is left open, for the signs of their scores say different things."
         )
-        blocks: tuple[Any, ...] = (Grid(f"replication-{place}" if place else "replication", charts, caption),)
+        blocks: tuple[Any, ...] = ()
+        if charts:
+            blocks = (Grid(f"replication-{place}" if place else "replication", charts, caption),)
         if (lines.groups_in_common > 0).any():
             blocks += (
                 Note(
@@ -43,6 +54,13 @@ def comparison_sections(run: Run) -> Iterator[Section]:
                     "groups: to replicate, a ranking needs others."
                 ),
             )
+        in_both = common[common.behaviour == behaviour]
+        if len(in_both):
+            of_both = f"Neurons among the best {k:,} of both runs of a pair, those first that are high up in both"
+            if len(in_both) > _LISTED:
+                of_both += f"; {_LISTED:,} of {len(in_both):,}, common.parquet has all"
+            table_of_both = common_table(in_both.head(_LISTED), numbered, of_both)
+            blocks += (Fold("Neurons that both runs have", (table_of_both,), unfolded=len(numbered) == _TWO),)
         blocks += (Fold("As a table", (pairs_table(lines, numbered, f"Every pair of runs on {plain(behaviour)}"),)),)
         yield Section(
             f"What they agree on: {plain(behaviour)}", "The stronger the colour, the more two runs agree.", blocks

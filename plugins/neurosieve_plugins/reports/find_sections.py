@@ -10,19 +10,25 @@ from neurosieve import (
     Block,
     Note,
     Run,
+    beside_blocks,
     evidence_blocks,
     interval_title,
     neuron_name,
     number,
     ranking_table,
+    two_rankings,
 )
 from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Section
 from neurosieve_plugins.reports.evidence import chance_of_replication, how_many, null_of
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
 from neurosieve_plugins.reports.rankings import Ranked, by_neuron, ranked, thinned
 from neurosieve_plugins.reports.trace_sections import phrase_figure
+from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, two_axes
 
 __all__ = ["phrases_found", "ranking_sections", "rescored_sections"]
+
+_BEST_OF_BOTH = 10
+"""So many of the best neurons of either ranking are listed with both scores."""
 
 
 def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]:
@@ -36,10 +42,12 @@ def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]
     neurons, rankings = run.neurons, _rankings(run)
     activations = run.table("activations") if "activations" in run.tables else None
     each = max(1000, most_points // max(len(rankings), 1))
+    if (both := _both(run, rankings, each // 2)) is not None:
+        yield both
     yield _ranking(run, neurons, rankings, best)
-    yield _everyone(rankings, each)
+    yield _everyone(run, rankings, each)
     if activations is not None and len(activations):
-        yield _distributions(activations, rankings)
+        yield _distributions(run, activations, rankings)
     if any(np.isfinite(ranking.table.far_heldout).any() for ranking in rankings.values()):
         yield _heldout(run, rankings)
 
@@ -67,7 +75,7 @@ def _rankings(run: Run) -> dict[str, Ranked]:
             record["rank_by"],
             neutral.get(name),
             null_of(run, name).get("null_max_q95"),
-        )
+        )._replace(scorer=run.cells.scored(record["rank_by"]), unit=run.cells.unit)
         for name in record["behaviours"]
     }
 
@@ -77,6 +85,36 @@ def _by_behaviour(blocks: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
     if len(blocks) == 1:
         return next(iter(blocks.values()))
     return tuple(Fold(name, inner, unfolded=place == 0) for place, (name, inner) in enumerate(blocks.items()))
+
+
+def _both(run: Run, rankings: Mapping[str, Ranked], most: int) -> Section | None:
+    """Return the picture of a ranking and of the one beside it, where there is one."""
+    blocks: dict[str, tuple[Block, ...]] = {}
+    for place, name in enumerate(rankings):
+        both = two_rankings(run, name)
+        if both is None or both.table.empty:
+            continue
+        across, up = both.axes
+        drawn, defined = len(drawn_of_both(both, most)), len(both.table)
+        caption = f"Each point is a neuron. Across: {across.title}. Up: {up.title}. Dashed: chance level."
+        if both.tested:
+            caption += " Dotted: in 5 % of permutations the best of all comes so far, or further."
+        if drawn < defined:
+            caption += (
+                f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one that is best in "
+                "either ranking."
+            )
+        caption += " Whether a neuron really does what its place says, `neurosieve ablate` tests."
+        figure = Figure(f"both-{place}" if place else "both", two_axes(both, most), caption, ZOOMS)
+        agreement, *tables = beside_blocks(run, name, _BEST_OF_BOTH)
+        blocks[name] = (agreement, figure, *tables)
+        cells = up.cells
+    if not blocks:
+        return None
+    meaning = f" Up is {cells.title}: {cells.help[:1].lower()}{cells.help[1:]}" if cells.help else ""
+    sign = f" {cells.negative[:1].upper()}{cells.negative[1:]}." if cells.negative else ""
+    lead = f"Every neuron by both of its rankings.{meaning}{sign}"
+    return Section(f"{run.cells.name.capitalize()} and {cells.name} in one picture", lead, _by_behaviour(blocks))
 
 
 def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best: int) -> Section:
@@ -96,15 +134,15 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
         if (null := null_of(run, name))
     ]
     lead = (
-        f"Neurons ranked by {run.run['rank_by']}, strongest first; choose a heading to sort by it; all are in "
-        "neurons.parquet. Of so many neurons the best score high by chance too: "
+        f"Neurons ranked by {run.cells.explained(run.run['rank_by'])}, strongest first; choose a heading to sort by "
+        "it; all are in neurons.parquet. Of so many neurons the best score high by chance too: "
         + ("; ".join(reached) or "there is no null here to say how high, so go by what was held out")
         + "."
     )
     return Section("The ranking", lead, _by_behaviour(blocks))
 
 
-def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
+def _everyone(run: Run, rankings: dict[str, Ranked], most: int) -> Section:
     blocks: dict[str, tuple[Block, ...]] = {}
     for place, (name, ranking) in enumerate(rankings.items()):
         defined = int(np.isfinite(ranking.table.score).sum())
@@ -123,13 +161,12 @@ def _everyone(rankings: dict[str, Ranked], most: int) -> Section:
             f"neurons-{place}" if place else "neurons", points(ranking, most), caption, ("zoom_place", "zoom_score")
         )
         blocks[name] = (figure,)
-    lead = (
-        "Where in the model the neurons are that separate the behaviour from controls; the best ones bear their names."
-    )
+    which = "separate the behaviour from controls" if run.cells.fires else f"stand out by their {run.cells.name}"
+    lead = f"Where in the model the neurons are that {which}; the best ones bear their names."
     return Section("Every neuron", lead, _by_behaviour(blocks))
 
 
-def _distributions(activations: pd.DataFrame, rankings: dict[str, Ranked]) -> Section:
+def _distributions(run: Run, activations: pd.DataFrame, rankings: dict[str, Ranked]) -> Section:
     blocks: dict[str, tuple[Block, ...]] = {}
     for place, (name, ranking) in enumerate(rankings.items()):
         of_behaviour = activations[activations.behaviour == name]
@@ -137,18 +174,21 @@ def _distributions(activations: pd.DataFrame, rankings: dict[str, Ranked]) -> Se
         ranks = {(layer, neuron): rank for layer, neuron, rank in places}
         tables = [(ranks[key], key, table) for key, table in by_neuron(of_behaviour) if key in ranks]
         charts = tuple(
-            (f"{rank}. {neuron_name(*key)}", distribution(table, ""))
+            (f"{rank}. {neuron_name(*key)}", distribution(table, "", run.cells.title))
             for rank, key, table in sorted(tables, key=itemgetter(0))
         )
         held_out = (of_behaviour.part != "ranking").any()
         caption = "Filled: the part that ranked." + (" Lines: the part held out." if held_out else "")
         if charts:
             blocks[name] = (Grid(f"distributions-{place}" if place else "distributions", charts, caption),)
+    cells = run.cells
     lead = (
-        "Activations of the best neurons where the behaviour shows (orange) and at controls (blue): the less the two "
-        "overlap, the better the neuron separates them."
+        f"{cells.name.capitalize()}s of the best neurons where the behaviour shows (orange) and at controls (blue): "
+        "the less the two overlap, the better the neuron separates them."
     )
-    return Section("The best neurons' activations", lead, _by_behaviour(blocks))
+    if cells.about:
+        lead += f" They are {cells.about}." if cells.unit else f" Of them, {cells.about}."
+    return Section(f"The best neurons' {cells.name}s", lead, _by_behaviour(blocks))
 
 
 def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
@@ -172,7 +212,8 @@ def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
         if not tested:
             notes.append(Note(_why_no_verdict(run, name)))
         blocks[name] = tuple(notes)
-    lead = "Do the best neurons separate the behaviour from controls on texts that had no part in choosing them?"
+    which = "separate the behaviour from controls" if run.cells.fires else f"stand out by their {run.cells.name}"
+    lead = f"Do the best neurons {which} on texts that had no part in choosing them?"
     return Section("Replication", lead, _by_behaviour(blocks))
 
 

@@ -87,12 +87,15 @@ def replication(ranking: Ranked, height: int = 320) -> Any:
     return (same + nothing + whiskers + dots).properties(height=height)
 
 
-def distribution(activations: pd.DataFrame, title: str, height: int = 130, bins: int = 28) -> Any:
+def distribution(
+    activations: pd.DataFrame, title: str, read: str = "activation", height: int = 130, bins: int = 28
+) -> Any:
     """Draw what one neuron held where the behaviour shows, and at the controls.
 
     Args:
         activations: part, label (1 present, 0 control) and activation, of one neuron.
         title: what to write above.
+        read: what the activations are called on their axis, for they may be attributions.
         height: of the chart.
         bins: how many stretches the activations are counted in.
     """
@@ -118,7 +121,7 @@ def distribution(activations: pd.DataFrame, title: str, height: int = 130, bins:
             )
         )
     table = rounded(pd.concat(tables, ignore_index=True), ["activation", "share"])
-    x = alt.X("activation:Q").title("activation").scale(nice=False, zero=False).axis(tickCount=4, grid=False)
+    x = alt.X("activation:Q").title(read).scale(nice=False, zero=False).axis(tickCount=4, grid=False)
     y = alt.Y("share:Q").title("share of positions").stack(None).axis(format="%", tickCount=3)
     colour = alt.Color("where:N").scale(domain=["present", "control"])
     chart = alt.Chart(table)
@@ -196,7 +199,9 @@ def _chance(ranking: Ranked) -> Any:
 
 
 def _title(ranking: Ranked) -> str:
-    return ranking.scorer if not np.isfinite(ranking.neutral) else f"{ranking.scorer} ({ranking.neutral:g} is chance)"
+    level = f"{ranking.neutral:g} is chance" if np.isfinite(ranking.neutral) else ""
+    about = "; ".join(filter(None, (ranking.unit, level)))
+    return f"{ranking.scorer} ({about})" if about else ranking.scorer
 
 
 def _shown(field: str, form: str, title: str = "") -> Any:

@@ -9,7 +9,19 @@ import pandas as pd
 
 from neurosieve import neuron_name
 
-__all__ = ["VERDICTS", "Ranked", "apart", "by_neuron", "placed", "ranked", "rounded", "thinned", "verdicts"]
+__all__ = [
+    "VERDICTS",
+    "Ranked",
+    "apart",
+    "by_neuron",
+    "first_of_each_place",
+    "placed",
+    "ranked",
+    "rounded",
+    "thinned",
+    "verdicts",
+    "with_names",
+]
 
 VERDICTS = ["replicates", "does not replicate", "no verdict"]
 """In the order of the theme's colours."""
@@ -31,6 +43,8 @@ class Ranked(NamedTuple):
     neurons_per_layer: int
     chance: float = np.nan
     """How far from chance level the best of all comes in 5 % of permutations; nan where there is no null."""
+    unit: str = ""
+    """Of what is scored; empty where it has none."""
 
 
 def by_neuron(table: pd.DataFrame) -> Iterator[tuple[tuple[int, int], pd.DataFrame]]:
@@ -96,17 +110,32 @@ def thinned(ranking: Ranked, most: int) -> pd.DataFrame:
         most: how many to draw, at most; the screen is taken coarser until so few are left.
     """
     table = ranking.table[np.isfinite(ranking.table.score)]
-    for across, down in _SCREENS:
+    place, layers = placed(table, ranking.neurons_per_layer), table.layer.max() - table.layer.min() + 1
+    return first_of_each_place(table, place / layers, _share(table.score), most)
+
+
+def first_of_each_place(table: pd.DataFrame, across: pd.Series, up: pd.Series, most: int) -> pd.DataFrame:
+    """Return, of the rows that share a place on the screen, the first.
+
+    Args:
+        table: the rows, those to keep first.
+        across: where each stands, as a share of the width of the chart.
+        up: the same of its height.
+        most: how many to draw, at most; the screen is taken coarser until so few are left.
+    """
+    for wide, high in _SCREENS:
         if len(table) <= most:
             break
-        low, high = table.score.min(), table.score.max()
-        layers = table.layer.max() - table.layer.min() + 1
-        place = (placed(table, ranking.neurons_per_layer) * across / layers).round()
-        height = (table.score - low) / max(high - low, 1e-12) * down
-        # The table stands by rank: the first of a cell has the largest effect.
-        table = table[~pd.DataFrame({"x": place, "y": height.round()}).duplicated()]
+        cells = pd.DataFrame({"x": (across * wide).round(), "y": (up * high).round()}).loc[table.index]
+        table = table[~cells.duplicated()]
     kept: pd.DataFrame = table.head(most)
     return kept
+
+
+def _share(values: pd.Series) -> pd.Series:
+    """Return how far each value is on the way from the least to the largest."""
+    shares: pd.Series = (values - values.min()) / max(values.max() - values.min(), 1e-12)
+    return shares
 
 
 def placed(table: pd.DataFrame, neurons_per_layer: int) -> pd.Series:
@@ -134,24 +163,40 @@ def apart(tested: pd.DataFrame, drawn: pd.DataFrame, neurons_per_layer: int, hig
     wide = drawn.layer.max() - drawn.layer.min() + 1.2
     points[:, 0] = (points[:, 0] - drawn.layer.min() + 0.6) / wide * _PHONE
     points[:, 1] = (points[:, 1] - drawn.score.min()) / max(np.ptp(drawn.score), 1e-12) * (high - 24)
-    kept: list[tuple[int, int, float, str, int]] = []
+    named = with_names(tested[["layer", "neuron", "score"]], points, (tested["rank"] <= most).to_numpy())
+    return rounded(named, ["score"])
+
+
+def with_names(
+    table: pd.DataFrame, points: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_], wide: int = _PHONE
+) -> pd.DataFrame:
+    """Return the chosen rows whose names have room, with the name and the side on which it stands.
+
+    Args:
+        table: layer, neuron and more, the first to be named first.
+        points: where each row's point is, across and up, in pixels; no name should hide one.
+        chosen: which rows are to be named.
+        wide: how wide the chart is, in pixels.
+    """
+    rows: list[int] = []
+    names: list[str] = []
+    sides: list[int] = []
     boxes: list[_Box] = []
-    chosen = tested[tested["rank"] <= most]
-    lines = chosen[["layer", "neuron", "score"]].itertuples(index=False, name=None)
-    for (layer, neuron, score), point in zip(lines, points[(tested["rank"] <= most).to_numpy()], strict=True):
-        name = neuron_name(layer, neuron)
-        beside = {side: _beside(point, side, name) for side in (1, -1)}
+    for row in np.flatnonzero(chosen).tolist():
+        name = neuron_name(int(table.layer.iloc[row]), int(table.neuron.iloc[row]))
+        beside = {side: _beside(points[row], side, name) for side in (1, -1)}
         free = [
             (int(box.holds(points).sum()), -side)
             for side, box in beside.items()
-            if box.left >= 0 and box.right <= _PHONE and not any(box.meets(other) for other in boxes)
+            if box.left >= 0 and box.right <= wide and not any(box.meets(other) for other in boxes)
         ]
         if free:  # On the side where it hides fewer points; on the right where both are as good.
             side = -min(free)[1]
             boxes.append(beside[side])
-            kept.append((layer, neuron, score, name, side))
-    named = pd.DataFrame(kept, columns=["layer", "neuron", "score", "name", "side"])
-    return rounded(named, ["score"])
+            rows.append(row)
+            names.append(name)
+            sides.append(side)
+    return table.iloc[rows].assign(name=names, side=sides).reset_index(drop=True)
 
 
 def _beside(point: npt.NDArray[np.float64], side: int, name: str) -> "_Box":

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from neurosieve import Block, Note, Run
 from neurosieve_plugins.reports.ablate_sections import effect_sections
-from neurosieve_plugins.reports.any_sections import again, called, parts, read, request, typed
+from neurosieve_plugins.reports.any_sections import again, read, request, typed
 from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Heatmap, Section
 from neurosieve_plugins.reports.compare_sections import comparison_sections
 from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
+from neurosieve_plugins.reports.runs_below import beside_of, called, parts, went_on_from
 from neurosieve_plugins.reports.show_sections import show_sections
 from neurosieve_plugins.reports.trace_sections import (
     agreement_sections,
@@ -72,18 +73,22 @@ def _phrases(run: Run) -> Section | None:
 
 def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]:
     """Yield what the runs below a run have to show; of several that show neurons on text, the last."""
-    below = run.parts()
+    below = went_on_from(run)
     # What a run below this one was found by is what this one was: once is enough.
     phrases = _phrases(run) is None
     for name, part in called(run):
-        if part.command not in ("show", "ablate"):
+        if part in below and part.command not in ("show", "ablate"):
             for section in _own(part, best, most_points // 4, phrases):
                 if section is not None:
                     yield Section(f"{section.title} ({name})", section.lead, section.blocks)
-    if shown := [part for part in below if part.command == "show"]:
-        yield from show_sections(shown[-1])
-    if ablated := [part for part in below if part.command == "ablate"]:
-        yield from effect_sections(ablated)
+    yield from _shown_and_edited(below)
+    if (beside := beside_of(run)) is not None:
+        by = f"by {beside.cells.name}"
+        # Its edits are of other neurons than those of the ranking: they are never told together.
+        of_beside = (*_own(beside, best, most_points // 2, phrases=False), *_shown_and_edited(went_on_from(beside)))
+        for section in of_beside:
+            if section is not None:
+                yield Section(f"{section.title} · {by}", section.lead, section.blocks)
     if run.command == "find":
         lacking = [name for name in _GOES_ON if not any(part.command == name for part in below)]
         if lacking:
@@ -92,6 +97,13 @@ def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]
                 for name in lacking
             )
             yield Section("What to do next", "This page gains a part as each of these has run.", notes)
+
+
+def _shown_and_edited(below: Sequence[Run]) -> Iterator[Section]:
+    if shown := [part for part in below if part.command == "show"]:
+        yield from show_sections(shown[-1])
+    if ablated := [part for part in below if part.command == "ablate"]:
+        yield from effect_sections(ablated)
 
 
 def drawn(sections: Sequence[Section]) -> Iterator[tuple[str, Figure | Grid | Heatmap]]:

@@ -43,6 +43,9 @@ def theme(dark: bool = False) -> dict[str, Any]:
         "legend": {
             "orient": "top",
             "title": None,
+            "titleColor": ink,
+            "titleFontSize": 12,
+            "titleFontWeight": "normal",
             "labelColor": ink,
             "labelFontSize": 12,
             "symbolSize": 90,
@@ -58,6 +61,8 @@ def theme(dark: bool = False) -> dict[str, Any]:
             "crowd": {"color": colours[2]},
             "neutral": {"color": muted, "strokeDash": [4, 4], "strokeWidth": 1.2},
             "chance": {"color": muted, "strokeDash": [1, 3], "strokeWidth": 1.6},
+            "corner_halo": {"color": paper, "stroke": paper, "strokeWidth": 3, "fontSize": 11, "fontStyle": "italic"},
+            "corner": {"color": muted, "fontSize": 11, "fontStyle": "italic"},
             "name": {"color": ink, "fontSize": 12},
             "word": {"color": ink, "fontSize": 12, "limit": 110},
             "halo": {"color": paper, "stroke": paper, "strokeWidth": 4, "fontSize": 12, "opacity": 0.85},

@@ -237,7 +237,7 @@ def test_compare_prints_tables_and_leaves_them_drawn_where_it_is_told(make_run, 
     assert "a: runs side by side, by their best 2" in said
     assert "what each run found" in said
     [pair] = [line for line in said.split("side by side")[1].splitlines() if line.startswith("│")][:1]
-    assert [cell.strip() for cell in pair.split("│")[1:5]] == ["1", "2", "1", "1"]
+    assert [cell.strip() for cell in pair.split("│")[1:6]] == ["1", "2", "1", "0.667", "1"]
     left = load(tmp_path / "c")
     pd.testing.assert_frame_equal(left.table("comparison"), compare(tmp_path / "runs", k=2))
     assert len(left.table("runs")) == 4

@@ -9,9 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurosieve import TwoRankings
+from neurosieve.runs.cells import Cells
+from neurosieve.runs.two_rankings import Axis
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
 from neurosieve_plugins.reports.rankings import Ranked, apart, placed, ranked, rounded, thinned
+from neurosieve_plugins.reports.two_axes_chart import drawn_of_both, two_axes
 from neurosieve_plugins.reports.vega_lite import columns, specification
 
 
@@ -152,6 +156,73 @@ def test_names_lie_on_no_other_name_on_any_screen(places: list[tuple[int, float]
     for one, other in combinations(range(len(named)), 2):
         beside = max(ends[one]) <= min(ends[other]) or max(ends[other]) <= min(ends[one])
         assert beside or abs(y[one] - y[other]) >= 12
+
+
+def of_both(first: Any, second: Any, chance: float = np.nan) -> TwoRankings:
+    """Return neurons of one layer by two scores, each with 0 at chance level."""
+    values = np.column_stack([first, second]).astype(float)
+    table = pd.DataFrame({"layer": 0, "neuron": range(len(values))})
+    for place, end in enumerate(("", "_beside")):
+        score = values[:, place]
+        far = np.abs(score)
+        ranks = pd.Series(-far).rank(method="first").astype(int)
+        table = table.assign(
+            **{f"rank{end}": ranks, f"score{end}": score, f"held_out{end}": score / 2, f"verdict{end}": "not tested"},
+            **{f"distance{end}": score, f"side{end}": (np.sign(score) * ~(far < chance)).astype(int)},
+        )
+    order = table[["rank", "rank_beside"]].min(axis=1).sort_values(kind="stable").index
+    cells = Cells("activation", "", "", "", ("less", "same", "more")), Cells("effect", "", "nats", "", ("a", "b", "c"))
+    axes = tuple(Axis(name, read, 0.0, chance, read.signs) for name, read in zip(("auc", "effect"), cells, strict=True))
+    return TwoRankings("a", "neurons", (axes[0], axes[1]), table.loc[order].reset_index(drop=True))
+
+
+@given(
+    scores=st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=1, max_size=200),
+    most=st.integers(2, 250),
+)
+def test_thinning_in_two_rankings_keeps_the_best_of_either(scores: list[tuple[float, float]], most: int) -> None:
+    both = of_both(*zip(*scores, strict=True))
+    kept = drawn_of_both(both, most)
+    assert len(kept) <= most
+    assert len(scores) > most or len(kept) == len(scores)
+    places = kept[["score", "score_beside"]].to_numpy()
+    for best in both.table[(both.table["rank"] == 1) | (both.table["rank_beside"] == 1)].itertuples():
+        # It is drawn, or another lies on it that is as good.
+        near = np.abs(places - [best.score, best.score_beside]).max(axis=1)
+        assert near.min() <= 1e-2 * max(np.ptp(both.table.score), np.ptp(both.table.score_beside), 1e-9)
+
+
+def test_every_neuron_is_drawn_once_by_both_of_its_scores_with_the_lines_of_chance() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.standard_normal((2, 80))
+    drawn = lines(two_axes(of_both(first, second, chance=1.5), most=1000))
+    points_drawn = pd.concat(table for table in drawn if "held_out" in table)
+    assert sorted(points_drawn.neuron) == list(range(80))
+    assert np.allclose(points_drawn.score, first[points_drawn.neuron], atol=1e-3)
+    assert np.allclose(points_drawn.score_beside, second[points_drawn.neuron], atol=1e-3)
+    for name in ("score", "score_beside"):
+        levels = {value for table in drawn if set(table) == {name} for value in table[name]}
+        assert levels == {-1.5, 0.0, 1.5}
+    [stand_out] = [table for table in drawn if "where" in table]
+    beyond = stand_out.set_index("neuron")["where"]
+    for name, far in (("both", (abs(first) > 1.5) & (abs(second) > 1.5)), ("effect alone", (abs(first) < 1.5))):
+        assert set(beyond[beyond == name].index) == set(np.flatnonzero(far & (abs(second) > 1.5)))
+
+
+def test_corners_are_named_and_sides_too_where_chance_is_known() -> None:
+    def words(chance: float) -> set[str]:
+        made = specification(two_axes(of_both([1, -1, 0.1], [-1, 1, 0.1], chance), 10).properties(width=300))
+        texts = [layer["mark"].get("text") for layer in made["layer"] if layer["mark"].get("style") == "corner"]
+        return {text if isinstance(text, str) else ", ".join(text) for text in texts}
+
+    corners = {"less, a", "less, c", "more, a", "more, c"}
+    assert words(np.nan) == corners
+    assert words(0.5) == corners | {"less, b", "more, b", "same, a", "same, c"}
+
+
+def test_a_chart_of_a_single_neuron_and_of_equal_scores_is_a_chart() -> None:
+    for scores in ([0.0], [0.5] * 4):
+        assert specification(two_axes(of_both(scores, scores), 10).properties(width=300))
 
 
 EFFECTS = pd.DataFrame(

@@ -140,6 +140,58 @@ def test_a_ranking_shows_also_the_runs_that_went_on_from_it(pages: dict[str, Pat
     assert (pages["find"].parent / "show/1/report.html").is_file()
 
 
+def test_a_ranking_with_another_beside_it_opens_with_both_in_one_picture(pages: dict[str, Path]) -> None:
+    here = headings(pages["find"])
+    assert here[2:4] == ["Activation and attribution in one picture", "The ranking"]
+    said = Outline(pages["find"]).said("main")
+    for corner in ("fires less", "firing within chance", "fires more", "opposes it", "effect within chance"):
+        assert corner in said
+    assert re.search(r"\d+ of the best (\d+) of one ranking are among the best \1 of the other", said)
+    assert "one picture" not in "".join(headings(pages["bare find"]) + headings(pages["find/beside"]))
+
+
+def test_what_was_edited_of_the_ranking_beside_is_told_apart_from_what_was_edited_of_the_ranking(
+    tmp_path: Path, runs: dict[str, Run]
+) -> None:
+    folder = tmp_path / "find"
+    shutil.copytree(runs["find"].folder, folder)
+    for path, sentence in (("ablate/1", "the ranking"), ("beside/ablate/1", "the one beside")):
+        edited = load(folder / path)
+        verdict = {"k": 10, "strength": 1.0, "verdict": "cannot be told", "sentence": f"edited by {sentence}"}
+        write_run(edited.folder, {**edited.run, "verdicts": [verdict]}, {})
+    [page_of_both] = Html().write(folder)
+    text = page_of_both.read_text(encoding="utf-8")
+    sections = {
+        re.search(r'<h2 id="heading-\d+">(.*?)</h2>', part)[1]: part  # type: ignore[index]
+        for part in text.split("<section")[1:]
+    }
+    for title, sentence in (("", "the ranking"), (" · by attribution", "the one beside")):
+        section = sections[f"Does it matter? (teacher-forced){title}"]
+        assert re.findall(r"edited by (the \w+\s?\w*)", section, re.I) == [sentence]
+    assert "ablate by attribution" in Outline(page_of_both).said("td")
+
+
+def test_a_ranking_by_attribution_says_what_it_read_in_which_unit_and_what_the_sign_means(
+    pages: dict[str, Path],
+) -> None:
+    here, said = headings(pages["find/beside"]), Outline(pages["find/beside"]).said("main")
+    assert "The best neurons&#39; attributions" in here
+    assert "by mean_difference of attribution (in nats; negative: without the neuron" in said
+    assert "stand out by their attribution where" in said
+    assert " fire where" not in said
+    titles = [text for piece in Outline(pages["find/beside"]).data() for text in axis_titles(piece)]
+    assert "attribution (nats)" in titles
+    assert "mean_difference of attribution (nats; 0 is chance)" in titles
+    assert not any("activation" in title for title in titles)
+
+
+def axis_titles(made: Any) -> list[str]:
+    """Return the titles of the axes of a chart."""
+    inner = made.values() if isinstance(made, dict) else made if isinstance(made, list) else []
+    own = [made["title"]] if isinstance(made, dict) and isinstance(made.get("title"), str) else []
+    return own + [title for one in inner for title in axis_titles(one)]
+
+
 def test_runs_that_went_on_are_named_by_their_command_and_numbered_where_there_are_several(
     tmp_path: Path, runs: dict[str, Run]
 ) -> None:
@@ -265,7 +317,8 @@ def test_the_best_neuron_stands_beside_what_chance_and_the_text_alone_come_to(
 ) -> None:
     neurons, told = runs["find"].table("neurons"), runs["find"].run
     rows = re.findall(r"<tr>\n(.*?)</tr>", pages["find"].read_text(encoding="utf-8"), flags=re.S)
-    lines = {cells[0]: cells[1:] for row in rows if (cells := re.findall(r"<bdi[^>]*>(.*?)</bdi>", row))}
+    # The first that are called so: the ranking beside this one comes later.
+    lines = {cells[0]: cells[1:] for row in rows[::-1] if (cells := re.findall(r"<bdi[^>]*>(.*?)</bdi>", row))}
     best = neurons.iloc[0]
     assert lines[f"L{best.layer}N{best.neuron}, the best neuron"][0] == f"{best.auc:.3f}"
     # On the side of the best neuron.

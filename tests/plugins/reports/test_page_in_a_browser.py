@@ -21,7 +21,7 @@ EVERY = [
     "detect",
     "generate",
 ]
-EVERY += ["unheard of", "empty/analyze", "empty/detect", "empty/show"]
+EVERY += ["find/beside", "compare", "unheard of", "empty/analyze", "empty/detect", "empty/show"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,182 @@
+"""The chart of two rankings: every neuron by its scores in both."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from neurosieve import TwoRankings
+from neurosieve_plugins.reports.rankings import first_of_each_place, rounded, with_names
+
+__all__ = ["ZOOMS", "drawn_of_both", "two_axes"]
+
+_NAMED = 6
+"""So many of the best neurons of either ranking bear their names."""
+_PLOT = 270
+"""How wide the chart is on a phone, without its axis, in pixels."""
+ZOOMS = ("plane_score", "plane_score_beside")
+"""The signals that hold the stretch of its axes that is seen."""
+_SCORES = ["score", "score_beside"]
+_NUMBERS = [*_SCORES, "held_out", "held_out_beside"]
+
+
+class _Stretch(NamedTuple):
+    """From where to where an axis reaches, in scores."""
+
+    low: float
+    high: float
+
+    def share(self, values: pd.Series) -> pd.Series:
+        return (values - self.low) / (self.high - self.low)
+
+
+def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
+    """Draw every neuron as a point: across its score in the ranking, up that in the ranking beside it."""
+    import altair as alt
+
+    stretches = _stretch(both, 0, 0.06), _stretch(both, 1, 0.17)
+    drawn = rounded(drawn_of_both(both, most), _NUMBERS)
+    where = _where(both, drawn)
+    best = drawn[["rank", "rank_beside"]].min(axis=1) <= _NAMED
+    stand_out = best | (where != _classes(both)[2])
+    x, y = (_axis(both, place, stretches[place]) for place in (0, 1))
+    shown = _tooltips(both)
+    zoom = alt.selection_interval(name="plane", bind="scales", zoom="wheel![event.ctrlKey || event.metaKey]")
+    crowd = (
+        alt.Chart(drawn.loc[~stand_out, ["layer", "neuron", "rank", "rank_beside", *_NUMBERS, *_VERDICTS]])
+        .mark_circle(style="crowd", size=12 if len(drawn) > 3000 else 25, opacity=0.5, clip=True)
+        .encode(x, y, tooltip=shown)
+        .add_params(zoom)
+    )
+    table = drawn.loc[stand_out, ["layer", "neuron", "rank", "rank_beside", *_NUMBERS, *_VERDICTS]]
+    table = table.assign(where=where[stand_out])
+    points = alt.Chart(table).mark_circle(size=46, opacity=0.9, clip=True).encode(x, y, tooltip=shown)
+    if both.tested:
+        classes = _classes(both)
+        seen = [name for name in classes if (table["where"] == name).any()]
+        colour = alt.Color("where:N").scale(domain=classes)
+        points = points.encode(colour.legend(title="beyond chance by", values=seen, columns=2))
+    pixels = np.column_stack(
+        [
+            stretches[0].share(table.score) * _PLOT,
+            stretches[1].share(table.score_beside) * height,
+        ]
+    )
+    chosen = best[stand_out].to_numpy()
+    written = alt.Chart(with_names(table[["layer", "neuron", *_SCORES]], pixels, chosen, _PLOT)).encode(
+        x, y, text="name:N"
+    )
+    # The same words beneath in the colour of the paper, so that they are read over any crowd.
+    names = [
+        written.transform_filter(f"datum.side == {side}").mark_text(style=style, align=align, dx=6 * side, clip=True)
+        for side, align in ((1, "left"), (-1, "right"))
+        for style in ("halo", "name")
+    ]
+    return alt.layer(*_lines(both, stretches), *_corners(both, stretches, x, y), crowd, points, *names).properties(
+        height=height
+    )
+
+
+_VERDICTS = ["verdict", "verdict_beside"]
+
+
+def drawn_of_both(both: TwoRankings, most: int) -> pd.DataFrame:
+    """Return the neurons to draw: where several share a place on the screen, the one that is best in either ranking."""
+    table = both.table
+    across, up = (_stretch(both, place, 0.0).share(table[name]) for place, name in enumerate(_SCORES))
+    return first_of_each_place(table, across, up, most)
+
+
+def _stretch(both: TwoRankings, place: int, room: float) -> _Stretch:
+    """Return what an axis reaches over: the scores, and what chance gives on either side, with room for words."""
+    axis, scores = both.axes[place], both.table[_SCORES[place]]
+    ends = [axis.neutral, axis.neutral - axis.chance, axis.neutral + axis.chance]
+    # A scorer without a sign has nothing below chance level.
+    ends = [end for end in ends if np.isfinite(end) and (end >= axis.neutral or (scores < axis.neutral).any())]
+    low, high = min([*ends, scores.min()]), max([*ends, scores.max()])
+    around = room * max(high - low, 1e-12)
+    return _Stretch(low - around, high + around if high > low else low + 1.0)
+
+
+def _classes(both: TwoRankings) -> list[str]:
+    """Return in which of the rankings a neuron can be beyond chance, in the order of the theme's colours."""
+    first, second = (axis.cells.name for axis in both.axes)
+    return ["both", f"{first} alone", "neither", f"{second} alone"]
+
+
+def _where(both: TwoRankings, table: pd.DataFrame) -> pd.Series:
+    first, second = table.side != 0, table.side_beside != 0
+    classes = _classes(both)
+    if not both.tested:
+        return pd.Series(classes[2], table.index)
+    numbers = np.select([first & second, first, second], [0, 1, 3], 2)
+    return pd.Series([classes[number] for number in numbers], table.index, dtype=object)
+
+
+def _axis(both: TwoRankings, place: int, stretch: _Stretch) -> Any:
+    import altair as alt
+
+    axis = both.axes[place]
+    level = f"{axis.neutral:g} is chance" if np.isfinite(axis.neutral) else ""
+    about = "; ".join(filter(None, (axis.cells.unit, level)))
+    channel = (alt.X, alt.Y)[place](f"{_SCORES[place]}:Q")
+    return (
+        channel.title(f"{axis.title} ({about})" if about else axis.title)
+        .scale(domain=list(stretch), zero=False, nice=False)
+        .axis(grid=False, tickCount=6)
+    )
+
+
+def _tooltips(both: TwoRankings) -> list[Any]:
+    import altair as alt
+
+    shown = [alt.Tooltip("layer:Q", format="d"), alt.Tooltip("neuron:Q", format="d")]
+    for axis, end in zip(both.axes, ("", "_beside"), strict=True):
+        shown.append(alt.Tooltip(f"score{end}:Q", format=".4g", title=axis.title))
+        if both.table[f"held_out{end}"].notna().any():
+            shown.append(alt.Tooltip(f"held_out{end}:Q", format=".4g", title=f"{axis.title}, held out"))
+        shown.append(alt.Tooltip(f"rank{end}:Q", format=",d", title=f"rank by {axis.title}"))
+        shown.append(alt.Tooltip(f"verdict{end}:N", title=f"verdict by {axis.title}"))
+    return shown
+
+
+def _lines(both: TwoRankings, stretches: Sequence[_Stretch]) -> list[Any]:
+    """Return lines at chance level, and as far from it as the best of all comes by chance, of both rankings."""
+    import altair as alt
+
+    lines = []
+    for axis, stretch, name, channel in zip(both.axes, stretches, _SCORES, ("x", "y"), strict=True):
+        ends = [axis.neutral - axis.chance, axis.neutral + axis.chance]
+        for style, places in (("neutral", [axis.neutral]), ("chance", ends)):
+            places = [place for place in places if stretch.low <= place <= stretch.high]
+            table = pd.DataFrame({name: pd.Series(places, dtype=float)})
+            lines.append(alt.Chart(table).mark_rule(style=style, clip=True).encode(**{channel: f"{name}:Q"}))
+    return lines
+
+
+def _corners(both: TwoRankings, stretches: Sequence[_Stretch], x: Any, y: Any) -> list[Any]:
+    """Return what a neuron does that stands in each corner, and at the middle of each side, in words."""
+    import altair as alt
+
+    across, beside = both.axes
+    (left, right), (below, above) = stretches
+    # Where chance begins: there fewer neurons stand than in the middle.
+    places = (left, across.neutral - across.chance, right), (below, beside.neutral + beside.chance, above)
+    words = []
+    for side, up in product((-1, 0, 1), (-1, 0, 1)):
+        at = {"score": places[0][side + 1], "score_beside": places[1][up + 1]}
+        if (side, up) == (0, 0) or not np.isfinite([*at.values()]).all() or (0 in (side, up) and not both.tested):
+            continue
+        # In one line, further in than the corners, which leave no room beside them on a phone.
+        down = {1: 10 if side else 36, 0: 10, -1: -22 if side else -36}[up]
+        text = both.place(side, up) if side == 0 else both.place(side, up).split(", ")
+        mark = {"align": "right" if side == 1 else "left", "dx": -4 if side == 1 else 4, "dy": down}
+        words += [
+            alt.Chart(pd.DataFrame([at]))
+            .mark_text(style=style, baseline="middle", text=text, clip=True, **mark)
+            .encode(x, y)
+            for style in ("corner_halo", "corner")
+        ]
+    return words
