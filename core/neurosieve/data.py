@@ -71,7 +71,10 @@ class Assumption(NamedTuple):
     what: str
     """The guess, in the same words for every document that it was made for."""
     doubtful: bool = False
+    doubtful: bool = False
     """Whether it may well be wrong: a run that rests on it for most of its documents is refused."""
+    known: bool = False
+    """Whether it is no guess: a run tells it in a note, and does not warn of it."""
 
 
 class _Authored:
