@@ -26,6 +26,12 @@ CASES = {
     "in a sentence": ("</think>**Answer:** There are 23 parrots on it.", "23", True),
     "in a sentence with several numbers": ("</think>Answer: Of 48 parrots there are 23 left.", "23", None),
     "announced where the right answer is boxed": ("Answer: 7", r"We get $\boxed{7}$.", None),
+    "a solution of GSM8K": (r"\boxed{112}", "He sells 8 * 14 = 112.\n#### 112", True),
+    "another than that of GSM8K": (r"\boxed{14}", "He sells 8 * 14 = 112.\n#### 112", False),
+    "announced, as the right answer is": ("So.\n</think>\n#### 112", "8 * 14 = 112\n#### 112\n", True),
+    "thousands of GSM8K": (r"\boxed{1080}", "It is 2 * 540.\n#### 1,080", True),
+    "thousands of GSM8K as they stand": (r"\boxed{1,080}", "It is 2 * 540.\n#### 1,080", True),
+    "four hashes that end nothing": (r"\boxed{2}", "#### 2 cases\nThe first gives 7.", False),
     "words": ("**Answer:** Monday.", "monday", True),
     "cut off": (r"\boxed{\frac{3}{4}", r"\frac{3}{4}", False),
 }
