@@ -1,14 +1,16 @@
 """Warnings about the texts of a ranking: too few positions, and what was left out."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
+from neurosieve.texts.absence import nowhere
 from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.spans import Detectors
 from neurosieve.wording import plural
 
 __all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined"]
@@ -71,9 +73,10 @@ def _shares(positions: pd.DataFrame) -> pd.Series:
     return positions.kind.value_counts(normalize=True)
 
 
-def not_shown(requested: Iterable[str], behaviours: Sequence[str], where: str) -> list[str]:
+def not_shown(detectors: Detectors, behaviours: Sequence[str], where: str) -> list[str]:
     """Return a warning for each requested behaviour that does not show in the texts."""
-    return [f"`{name}` shows nowhere in {where}, and was left out" for name in requested if name not in behaviours]
+    missing = {name: detector.scope for name, detector in detectors.items() if name not in behaviours}
+    return [f"{nowhere(name, scope, where)}, and was left out" for name, scope in missing.items()]
 
 
 def too_few(behaviour: str, number: int, what: str, documents: int, settings: Find) -> list[str]:

@@ -15,6 +15,7 @@ from neurosieve.contracts import Control
 from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
+from neurosieve.texts.absence import looked_in
 from neurosieve.texts.positions import Positions, assemble
 from neurosieve.texts.seeds import seed_of
 from neurosieve.texts.split import split_groups
@@ -201,5 +202,5 @@ def _usable(tokens: TokenizedDocument, token: int) -> bool:
 def _narrower(behaviours: Sequence[str], documents: Sequence[LabelledDocument]) -> str:
     """Return in which scopes behaviours are looked for that are not looked for in all that the model wrote."""
     scopes = {name: documents[0].scopes.get(name, "completion") for name in behaviours} if documents else {}
-    said = [f"`{name}` looks in the {scope} alone" for name, scope in scopes.items() if scope != "completion"]
-    return f"{', '.join(said)}; " if said else ""
+    said = looked_in(scopes)
+    return f"{said}; " if said else ""
