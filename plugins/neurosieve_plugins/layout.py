@@ -12,6 +12,8 @@ __all__ = ["Layout", "OnBadRecord"]
 
 Item = TypeVar("Item", Document, Problem)
 OnBadRecord = Literal["error", "skip"]
+_EXAMPLES = 3
+"""Of so many skipped records it is told which they are."""
 
 
 class Layout(ABC, Generic[Item]):
@@ -42,7 +44,8 @@ class Layout(ABC, Generic[Item]):
         """Yield what each record makes, and what is skipped in its place.
 
         Raises:
-            DataError: two items share an id, or a record makes nothing and is not to be skipped.
+            DataError: two items share an id, or a record makes nothing and is not to be skipped; or, at the end, most
+                records were skipped, of which each would make several items.
         """
         seen: dict[str, str] = {}
         for where, item in self._located_items(records):
@@ -65,6 +68,8 @@ class Layout(ABC, Generic[Item]):
 
     def _located_items(self, records: Iterable[Record | RecordError]) -> Iterator[tuple[str, Item | Skipped]]:
         """Yield each item with where its record stands."""
+        read = made = skipped = 0
+        examples: list[str] = []
         for record in records:
             try:
                 if isinstance(record, RecordError):
@@ -73,10 +78,21 @@ class Layout(ABC, Generic[Item]):
             except RecordError as error:
                 if self.on_bad_record != "skip":
                     raise self.with_way_out(error) from error
+                skipped += 1
+                examples += [f"{error.where}: {error.why}"] * (skipped <= _EXAMPLES)
                 yield error.where, Skipped(error.where, error.why)
                 continue
+            read, made = read + 1, made + len(items)
             for item in items:
                 yield record.where, item
+        # Where each makes one item, a run compares their numbers itself; of several it cannot tell the records.
+        if read < made and read < skipped:
+            raise DataError(
+                f"most records were skipped: {skipped:,} of {read + skipped:,} ({'; '.join(examples)}"
+                f"{'; …' * (skipped > _EXAMPLES)}): what is left may not stand for the whole; where the records have "
+                "several layouts, put those of each into a file of their own, else correct the records, or take them "
+                "out of the file"
+            )
 
     def with_way_out(self, error: RecordError) -> RecordError:
         """Return an error of a record that says too how such records are left out, where they may be."""

@@ -156,3 +156,13 @@ def test_records_of_several_layouts_are_told_with_the_number_of_the_first_that_d
     assert f"holds what the model says in `{name}`, while record 1 (line 1) of" in said
     assert "have several layouts: put those of each into a file of their own" in said
     assert "`source.on_bad_record=skip`" in said
+
+
+def test_most_records_skipped_are_refused_though_the_others_hold_many_completions(refused, detected, written):
+    whole = {"problem": "1 + 1?", "generations": [TURNS[1]["content"]] * 8}
+    bad = {"problem": "1 + 2?", "generations": []}
+    said = refused("chat", written(whole, bad, bad), "source.on_bad_record=skip")
+    assert "most records were skipped: 2 of 3 (record 2 (line 2) of " in said
+    assert "holds an empty list in `generations`" in said
+    counts = detected("chat", written(whole, bad), "source.on_bad_record=skip").run["counts"]
+    assert (counts["documents"], counts["documents_skipped"]) == (8, 1)
