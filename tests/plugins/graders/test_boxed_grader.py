@@ -1,8 +1,10 @@
+import json
 import re
 
 import pytest
 
-from neurosieve import NO_ANSWER, ConfigError, Verdict
+from neurosieve import NO_ANSWER, ConfigError, Verdict, load
+from neurosieve.cli import main
 from neurosieve_plugins.graders.boxed import Boxed
 
 CASES = {
@@ -78,3 +80,15 @@ def test_it_finds_right_what_the_founding_notebook_found_right(name, right, foun
     verdicts = [Boxed().grade(*pair).right is True for pair in pairs]
     assert verdicts == [notebooks_rule(*pair) for pair in pairs]
     assert verdicts.count(True) == right
+
+
+@pytest.mark.parametrize("grader", ["boxed", "math_verify"])
+def test_answers_of_gsm8k_grade_completions_on_the_command_line(tmp_path, monkeypatch, grader):
+    monkeypatch.chdir(tmp_path)
+    truth = "She packs 8 * 14 = <<8*14=112>>112 books.\n#### 112"
+    said = (r"<think>8 * 14.</think>It is \boxed{112}.", "<think>Hm.</think>The answer is 114.", "112 * 1\n#### 112")
+    records = [{"question": f"q{n}", "response": text, "answer": truth} for n, text in enumerate(said)]
+    (tmp_path / "records.jsonl").write_text("\n".join(map(json.dumps, records)))
+    choices = ["source=chat", "source.path=records.jsonl", f"grader={grader}", "detectors=[]", "reports=[]"]
+    main(["analyze", *choices, "hydra.run.dir=run"])
+    assert load(tmp_path / "run").table("traces").right.tolist() == [True, False, True]
