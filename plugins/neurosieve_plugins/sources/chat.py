@@ -24,8 +24,8 @@ class Chat(Source):
 
     Only the turns of the model are looked at; its thoughts and its answers are told apart, by fields or by marks. The
     first record shows where turns stand (`messages`, `conversations`, `generations`, `choices` and the like, with
-    `role` and `content` or `from` and `value`), and all others must be like it. Several completions of a problem are
-    documents of one group, `7/1` and `7/2`.
+    `role` and `content` or `from` and `value`), and all others must be like it. A list may be JSON text, as in the
+    cells of a table. Several completions of a problem are documents of one group, `7/1` and `7/2`.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory

@@ -370,3 +370,13 @@ def test_a_run_on_the_command_line_is_drawn(tmp_path: Path, monkeypatch: pytest.
     assert "Which MLP neurons of tiny fire where backtracking shows?" in told.said("main")
     assert "neurosieve find model=tiny source=arithmetic source.documents=40" in told.said("pre")
     assert not [file for file in (tmp_path / "run").rglob("*") if file.suffix == ".part"]
+
+
+def test_a_note_of_a_run_stands_where_it_says_what_was_read_and_is_no_warning(tmp_path: Path) -> None:
+    note = "in 2 of 2 documents: its prompt was read from `problem`"
+    record = {"command": "detect", "behaviours": ["slip"], "counts": {"documents": 2}, "warnings": [], "notes": [note]}
+    write_run(tmp_path, record, {})
+    [file] = Html().write(tmp_path)
+    outline = Outline(file)
+    assert note.replace("`", "") in outline.said("section")
+    assert "Beware" not in outline.said("body")
