@@ -59,7 +59,7 @@ def unpacked(value: Any) -> Any:
     if isinstance(value, str) and _LIST_AS_TEXT.match(value):
         try:
             return json.loads(value)
-        except ValueError:  # It stays a text: who needs a list of it says what is wrong.
+        except (ValueError, RecursionError):  # It stays a text: who needs a list of it says what is wrong.
             return value
     return value
 
