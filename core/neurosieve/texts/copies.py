@@ -42,11 +42,11 @@ def with_text_sets(documents: Sequence[LabelledDocument], clusters: Sequence[int
 def repeats_of(behaviour: str, documents: Sequence[LabelledDocument]) -> set[int]:
     """Return the numbers of the documents that are not to be read for a behaviour.
 
-    Of texts that are alike the first is read in which it shows, and the first in which it does not: pairs of texts that
-    differ in the behaviour alone stay.
+    Of texts that are alike the first by id is read in which it shows, and the first in which it does not: pairs of
+    texts that differ in the behaviour alone stay.
     """
     seen, repeats = set[tuple[int, bool]](), set[int]()
-    for number, document in enumerate(documents):
+    for number, document in sorted(enumerate(documents), key=lambda item: item[1].tokens.id):
         text_set = document.text_set(behaviour)
         if text_set is None:
             continue
