@@ -127,11 +127,11 @@ def _positions_of(
         present[number] = read_at(documents[number], behaviour, selection, counts)
     total = sum(map(len, present))
     if not total:
-        spans = sum(len(onsets[number]) for number in positive)
+        spans_shown = sum(len(onsets[number]) for number in positive)
         raise ConfigError(
             f"no position is left for `{behaviour}`: with selection.at={selection.at}"
             + (f" and offsets {list(selection.offsets)}" if selection.at == "window" else "")
-            + f", every place to read near its {spans:,} spans is outside the texts: "
+            + f", every place to read near its {spans_shown:,} spans is outside the texts: "
             "read nearer to the onset"
         )
     ratio = selection.controls_per_position / len(set(_offsets(selection)))  # An anchor gives one for each offset.
