@@ -103,7 +103,7 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
 
 
 def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
-    """Return warnings about groups that were joined by their names, about texts alike, and about those left out."""
+    """Return warnings about groups that were joined by their names, texts alike, and readings that repeat."""
     warnings = respelled(counts)
     if number := counts["texts_alike"]:
         sets, joined = counts["sets_of_texts_alike"], counts["groups_with_texts_alike"]
@@ -117,6 +117,13 @@ def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
             f"{plural(repeated, 'text')} {'was' if repeated == 1 else 'were'} left out, because copies are not new "
             "evidence: of texts that are the same where a behaviour is looked for, or nearly, one that shows it is "
             "read, and one that does not"
+        )
+    if readings := counts["positions_repeated"]:
+        stand = "stands" if readings == 1 else "stand"
+        warnings.append(
+            f"{plural(readings, 'present position')} {stand} behind the same tokens as another, in texts that begin "
+            "alike: a model computes the same there, the null counts it as new evidence, and p comes out too small; "
+            "give one text of each beginning"
         )
     if near_duplicates is None:
         warnings.append(

@@ -5,15 +5,16 @@ too: the sum over two copies spreads twice as widely as two independent document
 """
 
 import dataclasses
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+import xxhash
 from scipy.cluster.hierarchy import DisjointSet
 
 from neurosieve.data import Scope, TokenizedDocument
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.tokens import LabelledDocument
 
-__all__ = ["repeats_of", "with_text_sets"]
+__all__ = ["repeated_readings", "repeats_of", "with_text_sets"]
 
 
 def with_text_sets(documents: Sequence[LabelledDocument], clusters: Sequence[int]) -> list[LabelledDocument]:
@@ -54,6 +55,12 @@ def repeats_of(behaviour: str, documents: Sequence[LabelledDocument]) -> set[int
             repeats.add(number)
         seen.add(key)
     return repeats
+
+
+def repeated_readings(present: Iterable[tuple[TokenizedDocument, int]]) -> int:
+    """Return how many of some tokens stand behind the same tokens as another: a model computes the same at both."""
+    readings = [xxhash.xxh3_128_digest(document.token_ids[: token + 1].tobytes()) for document, token in present]
+    return len(readings) - len(set(readings))
 
 
 def _beginning(document: TokenizedDocument, scope: Scope) -> str | None:

@@ -15,7 +15,7 @@ from neurosieve.contracts import Control
 from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
-from neurosieve.texts.copies import repeats_of
+from neurosieve.texts.copies import repeated_readings, repeats_of
 from neurosieve.texts.positions import Positions, assemble
 from neurosieve.texts.seeds import seed_of
 from neurosieve.texts.split import split_groups
@@ -95,7 +95,10 @@ def choose_positions(
     lines: list[tuple[str, str, int, int, int]] = []
     counts["texts_repeated"] += len(set[int]().union(*(repeats_of(behaviour, ordered) for behaviour in shown)))
     for behaviour in shown:
-        lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
+        of_behaviour = _positions_of(behaviour, ordered, control, selection, counts)
+        present = ((ordered[number].tokens, token) for _, number, token, label in of_behaviour if label)
+        counts["positions_repeated"] += repeated_readings(present)
+        lines += [("", *line) for line in of_behaviour]
     places = tuple(place for place in dict.fromkeys(selection.extra_positions) if place != selection.at)
     columns = ["place", "behaviour", "number", "token", "label"]
     part = split_groups(pd.DataFrame(lines, columns=columns), ordered, shown, selection.held_out_fraction, seed, counts)

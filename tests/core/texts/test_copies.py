@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurosieve import Control, Passage, Span, TokenizedDocument
-from neurosieve.texts.copies import repeats_of
+from neurosieve.texts.copies import repeated_readings, repeats_of
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve.texts.tokens import LabelledDocument
@@ -109,3 +109,11 @@ def test_copies_of_every_text_change_no_position(seed, copies):
     )
     assert several.table.equals(once.table)
     assert counts["texts_repeated"] == copies * len(documents)
+
+
+def test_present_positions_behind_the_same_tokens_are_counted():
+    tokens = document_of("a", STORIES[0]).tokens
+    first, second = (
+        replace(tokens, id=name, token_ids=np.array([5, 6, 7, last])) for name, last in (("a", 8), ("b", 9))
+    )
+    assert repeated_readings([(first, 2), (second, 2), (first, 3), (second, 3), (first, 1)]) == 1
