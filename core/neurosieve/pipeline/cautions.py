@@ -106,16 +106,32 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
 
 
 def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
-    """Return a warning about groups that were joined by their names, and one about texts that are alike."""
+    """Return warnings about groups that were joined by their names, texts alike, and readings that repeat."""
     warnings = respelled(counts)
     if number := counts["texts_alike"]:
         sets, joined = counts["sets_of_texts_alike"], counts["groups_with_texts_alike"]
         warnings.append(
             f"{number:,} of {plural(counts['documents'], 'text')} are the same as another, or nearly "
             f"(selection.near_duplicates={near_duplicates:g}): {plural(sets, 'set')}, each kept in one part, which "
-            f"joined {plural(joined, 'group')} with another. Copies are not new evidence, but the null counts them as "
-            "such, and p-values come out far too small (where every text stands twice, noise names a neuron in most "
-            "runs): leave them out"
+            f"joined {plural(joined, 'group')} with another"
+        )
+    if repeated := counts["texts_repeated"]:
+        warnings.append(
+            f"{plural(repeated, 'text')} {'was' if repeated == 1 else 'were'} left out, because copies are not new "
+            "evidence: of texts that are the same where a behaviour is looked for, or nearly, one that shows it is "
+            "read, and one that does not"
+        )
+    if readings := counts["positions_repeated"]:
+        stand = "stands" if readings == 1 else "stand"
+        warnings.append(
+            f"{plural(readings, 'present position')} {stand} behind the same tokens as another, in texts that begin "
+            "alike: a model computes the same there, the null counts it as new evidence, and p comes out too small; "
+            "give one text of each beginning"
+        )
+    if near_duplicates is None:
+        warnings.append(
+            "texts that are the same as another were not looked for (`selection.near_duplicates=null`): copies count "
+            "as new evidence, and with many of them noise has a small p"
         )
     return warnings
 

@@ -46,8 +46,8 @@ _POSITIONS = ["behaviour", "document", "group", "part", "token", "label", "start
 _NO_EVIDENCE = (
     "read in one pass that keeps no activation (`store=none`): there is no permutation null, no interval and no "
     "verdict, the controls are all other tokens, of any kind, so that neurons that tell words from punctuation score "
-    "high, and texts that are (nearly) the same are not looked for; test the best neurons in a run with a store, on "
-    "texts that had no part in this one"
+    "high, and texts that are (nearly) the same are not looked for, so that each copy counts; test the best neurons in "
+    "a run with a store, on texts that had no part in this one"
 )
 
 
