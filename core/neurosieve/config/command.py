@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.composition import composed
+from neurosieve.config.configuration import as_object, build, build_all, publish
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.misplaced import refuse_misplaced
 from neurosieve.config.renamed_keys import refuse_renamed

@@ -9,6 +9,7 @@ from typing import Any
 import hydra
 import hydra.core.utils
 import hydra.utils
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.plugins.plugin import Plugin
@@ -19,7 +20,7 @@ from neurosieve.config.composition import whole_config
 from neurosieve.config.configuration import targets
 from neurosieve.errors import ConfigError
 
-__all__ = ["check_logs", "logs_checked", "refuse_foreign_hydra_targets"]
+__all__ = ["check_logs", "logs_checked", "mode_known", "refuse_foreign_hydra_targets"]
 
 _OURS = "neurosieve.commands.sweeps.CompareRuns"
 _COMMANDS = ("setup", "python", "srun_args", "additional_parameters")
@@ -33,8 +34,8 @@ _LOGGERS = (
 )
 
 
-def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
-    """Raise unless all that Hydra itself would build is its own or a Hydra plugin's."""
+def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> RunMode | None:
+    """Raise unless all that Hydra itself would build is its own or a Hydra plugin's; return the mode of the config."""
     if parsed.config_path or parsed.experimental_rerun:
         raise ConfigError(
             "`--config-path` and `--experimental-rerun` are not taken: they could run code that is not neurosieve's: "
@@ -51,6 +52,19 @@ def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
                 f"`hydra.launcher.{name}` is set by a config file: it is what a cluster runs, and is taken from the "
                 "command line alone"
             )
+    in_config: RunMode | None = OmegaConf.select(config, "hydra.mode")
+    return in_config
+
+
+@contextmanager
+def mode_known(mode: RunMode | None) -> Iterator[None]:
+    """Tell Hydra the mode of the config, for which it would compose all of it once more: a tenth of a second."""
+    get_mode = Hydra.get_mode
+    Hydra.get_mode = lambda self, config_name, overrides: mode  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Hydra.get_mode = get_mode  # type: ignore[method-assign]
 
 
 def _refuse_foreign(node: Any, where: str) -> None:
