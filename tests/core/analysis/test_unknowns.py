@@ -21,7 +21,7 @@ def command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments):
-        main(["analyze", *arguments])
+        main(["analyze", "reports=[]", *arguments])
         [left] = (tmp_path / "runs").rglob("run.json")
         return load(left.parent), capsys.readouterr().out
 

@@ -60,7 +60,7 @@ def go(tmp_path):
     def go(source=None, label="doubt", folder="run", **settings):
         detectors = settings.pop("detectors", {"wait": Phrases(("wait",))})
         source = documents() if source is None else source
-        return learn(source, label, detectors, folder=tmp_path / folder, **{"folds": 3} | settings)
+        return learn(source, label, detectors, folder=tmp_path / folder, **{"folds": 3, "reports": ()} | settings)
 
     return go
 
@@ -418,7 +418,9 @@ def test_the_command_line_learns_and_find_goes_on_from_there(tmp_path, monkeypat
     main(["learn", *source, "label=doubt", "output=doubt.safetensors", "folds=3"])
     assert "detector: doubt.safetensors" in capsys.readouterr().out
     learned = ["detectors=[learned]", "detectors.learned.path=doubt.safetensors"]
-    main(["find", *source, *learned, "model=tiny", "interval_bootstraps=20", f"store={tmp_path / 'store'}"])
+    main(
+        ["find", *source, *learned, "model=tiny", "interval_bootstraps=20", "reports=[]", f"store={tmp_path / 'store'}"]
+    )
     assert "learned: the best 10 of" in capsys.readouterr().out
 
 
