@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,8 @@ class Command:
     from_run: Collection[str] = ()
     """Parts that it takes from the run that it follows, where it is a follow-up."""
 
-    @property
-    def schemas(self) -> dict[str, type]:
+    @cached_property
+    def schemas(self) -> Mapping[str, type]:
         """The schema of the whole config, and those of its parts, by name."""
         schemas = {self.schema or self.name: _schema(self.settings, self.parts, self.keys)}
         for part in self.parts.values():
