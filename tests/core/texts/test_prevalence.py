@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import pytest
 
@@ -54,7 +55,6 @@ def test_empty_documents_and_behaviours_that_show_nowhere_are_no_degenerate_dete
 
 def test_tokens_are_counted_where_a_model_reads_them():
     _, tokenizer = tiny_model()
-    from collections import Counter
 
     whole = [
         label_document(
