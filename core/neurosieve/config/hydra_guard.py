@@ -9,7 +9,6 @@ from typing import Any
 import hydra
 import hydra.core.utils
 import hydra.utils
-from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from hydra.plugins.plugin import Plugin
@@ -20,7 +19,7 @@ from neurosieve.config.composition import whole_config
 from neurosieve.config.configuration import targets
 from neurosieve.errors import ConfigError
 
-__all__ = ["check_logs", "logs_checked", "mode_known", "refuse_foreign_hydra_targets"]
+__all__ = ["check_logs", "logs_checked", "refuse_foreign_hydra_targets"]
 
 _OURS = "neurosieve.commands.sweeps.CompareRuns"
 _COMMANDS = ("setup", "python", "srun_args", "additional_parameters")
@@ -54,17 +53,6 @@ def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> RunMode | N
             )
     in_config: RunMode | None = OmegaConf.select(config, "hydra.mode")
     return in_config
-
-
-@contextmanager
-def mode_known(mode: RunMode | None) -> Iterator[None]:
-    """Tell Hydra the mode of the config, for which it would compose all of it once more: a tenth of a second."""
-    get_mode = Hydra.get_mode
-    Hydra.get_mode = lambda self, config_name, overrides: mode  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Hydra.get_mode = get_mode  # type: ignore[method-assign]
 
 
 def _refuse_foreign(node: Any, where: str) -> None:
