@@ -276,10 +276,12 @@ def test_what_was_learned_is_found_by_detect_and_by_find_as_by_any_detector(go, 
     output = tmp_path / "mine" / "doubt.safetensors"
     run = go(output=str(output))
     assert run.run["output"] == str(output)
-    detected = neurosieve.detect(documents(seed=5), {"learned": Learned(str(output))}, folder=tmp_path / "detect")
+    learned = {"learned": Learned(str(output))}
+    detected = neurosieve.detect(documents(seed=5), learned, folder=tmp_path / "detect", reports=())
     assert detected.table("agreement").set_index("label").f1["doubt"] == 1
     source = documents(60, seed=6, groups=60)
-    settings = {"interval_bootstraps": 20, "store": str(tmp_path / "store")}
+    settings = {"interval_bootstraps": 20, "permutations": 0, "stability_bootstraps": 0}
+    settings["store"] = str(tmp_path / "store")
     found = neurosieve.find(
         "tiny",
         source,
