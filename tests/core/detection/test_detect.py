@@ -43,7 +43,7 @@ ANNOTATED = [
 @pytest.fixture
 def go(tmp_path):
     def go(source=ANNOTATED, detectors=None, **settings) -> Run:
-        return detect(source, detectors or {"wait": WAIT}, folder=tmp_path / "run", **settings)
+        return detect(source, detectors or {"wait": WAIT}, folder=tmp_path / "run", **{"reports": ()} | settings)
 
     return go
 

@@ -364,9 +364,9 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 def test_a_run_on_the_command_line_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
-    main(["find", "model=tiny", "source=arithmetic", "source.documents=40", "hydra.run.dir=run"])
-    [path] = Html().write(tmp_path / "run")
-    told = Outline(path)
+    few = ["permutations=19", "interval_bootstraps=20", "stability_bootstraps=5"]
+    main(["find", "model=tiny", "source=arithmetic", "source.documents=40", "hydra.run.dir=run", *few])
+    told = Outline(tmp_path / "run" / "report.html")
     assert "Which MLP neurons of tiny fire where backtracking shows?" in told.said("main")
     assert "neurosieve find model=tiny source=arithmetic source.documents=40" in told.said("pre")
     assert not [file for file in (tmp_path / "run").rglob("*") if file.suffix == ".part"]
