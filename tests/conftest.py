@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -161,3 +162,22 @@ def make_run(tmp_path):
         return result
 
     return make_run
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return what the command line says of a mistake: one message, with exit code 2."""
+
+    def refused(*arguments: str) -> str:
+        from neurosieve.cli import main
+
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        assert ended.value.code == 2
+        said = capsys.readouterr().err
+        assert "Traceback" not in said
+        message = said[said.index("neurosieve: ") :]
+        assert message.count("\n") == 1
+        return message
+
+    return refused

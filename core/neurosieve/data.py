@@ -66,12 +66,14 @@ class Passage(NamedTuple):
 
 
 class Assumption(NamedTuple):
-    """How a source understood a record where it had to guess. A run counts in how many documents."""
+    """How a source understood a record, where the record alone does not say it. A run counts in how many documents."""
 
     what: str
-    """The guess, in the same words for every document that it was made for."""
+    """The same words for every document of which it is assumed."""
     doubtful: bool = False
     """Whether it may well be wrong: a run that rests on it for most of its documents is refused."""
+    known: bool = False
+    """Whether it is sure, and only to be told: it is a note of the run, and no warning."""
 
 
 class _Authored:

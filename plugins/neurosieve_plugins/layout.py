@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from neurosieve import ConfigError, DataError, Document, Problem, Skipped
 from neurosieve_plugins.records import Record, RecordError, name_of, text_of
@@ -12,11 +12,15 @@ __all__ = ["Layout", "OnBadRecord"]
 
 Item = TypeVar("Item", Document, Problem)
 OnBadRecord = Literal["error", "skip"]
+_EXAMPLES = 3
+"""Of so many skipped records it is told which they are."""
 
 
 class Layout(ABC, Generic[Item]):
     """Which field of a record holds what, in fields of a dataclass, and how items are made of them."""
 
+    key: ClassVar[str]
+    """What the command line puts before the names of the settings: `source` or `problems`."""
     text_field: str
     id_field: str | None
     on_bad_record: OnBadRecord | None = None
@@ -40,7 +44,8 @@ class Layout(ABC, Generic[Item]):
         """Yield what each record makes, and what is skipped in its place.
 
         Raises:
-            DataError: two items share an id, or a record makes nothing and is not to be skipped.
+            DataError: two items share an id, or a record makes nothing and is not to be skipped; or, at the end, most
+                records were skipped, of which each would make several items.
         """
         seen: dict[str, str] = {}
         for where, item in self._located_items(records):
@@ -48,7 +53,7 @@ class Layout(ABC, Generic[Item]):
                 if item.id in seen:
                     raise DataError(
                         f"{where} has the id `{item.id}`, which {seen[item.id]} has too: "
-                        "give each record an id of its own, or set `id_field` to null to number the records"
+                        f"give each record an id of its own, or set `{self.key}.id_field=null` to number the records"
                     )
                 seen[item.id] = where
             yield item
@@ -63,6 +68,8 @@ class Layout(ABC, Generic[Item]):
 
     def _located_items(self, records: Iterable[Record | RecordError]) -> Iterator[tuple[str, Item | Skipped]]:
         """Yield each item with where its record stands."""
+        read = made = skipped = 0
+        examples: list[str] = []
         for record in records:
             try:
                 if isinstance(record, RecordError):
@@ -70,21 +77,33 @@ class Layout(ABC, Generic[Item]):
                 items = list(self.items_of(record))  # A record is skipped whole: a part of it would be miscounted.
             except RecordError as error:
                 if self.on_bad_record != "skip":
-                    raise self._with_way_out(error) from error
+                    raise self.with_way_out(error) from error
+                skipped += 1
+                examples += [f"{error.where}: {error.why}"] * (skipped <= _EXAMPLES)
                 yield error.where, Skipped(error.where, error.why)
                 continue
+            read, made = read + 1, made + len(items)
             for item in items:
                 yield record.where, item
+        # Where each makes one item, a run compares their numbers itself; of several it cannot tell the records.
+        if read < made and read < skipped:
+            raise DataError(
+                f"most records were skipped: {skipped:,} of {read + skipped:,} ({'; '.join(examples)}"
+                f"{'; …' * (skipped > _EXAMPLES)}): what is left may not stand for the whole; where the records have "
+                "several layouts, put those of each into a file of their own, else correct the records, or take them "
+                "out of the file"
+            )
 
-    def _with_way_out(self, error: RecordError) -> RecordError:
+    def with_way_out(self, error: RecordError) -> RecordError:
+        """Return an error of a record that says too how such records are left out, where they may be."""
         if self.on_bad_record is None:
             return error
-        way_out = "set `on_bad_record` to `skip`, which leaves such records out and counts them"
+        way_out = f"set `{self.key}.on_bad_record=skip`, which leaves such records out and counts them"
         return RecordError(error.where, error.why, f"{error.advice}; or {way_out}")
 
     def text(self, record: Record, what: str) -> str:
         """Return the text of a record, which is not blank; `what` it is goes into the message."""
-        text = text_of(record, "text_field", self.text_field)
+        text = text_of(record, f"{self.key}.text_field", self.text_field)
         if not text.strip():
             why = f"has no {what}, for its `{self.text_field}` is blank"
             raise RecordError(record.where, why, "correct the record")
@@ -92,7 +111,7 @@ class Layout(ABC, Generic[Item]):
 
     def id(self, record: Record) -> str:
         """Return the id of a record, or its number where no field holds the id."""
-        name = str(record.number) if self.id_field is None else name_of(record, "id_field", self.id_field)
+        name = str(record.number) if self.id_field is None else name_of(record, f"{self.key}.id_field", self.id_field)
         return record.prefix + name
 
     def other_fields(self, record: Record) -> dict[str, Any]:

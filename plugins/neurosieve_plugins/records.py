@@ -207,7 +207,13 @@ def name_of(record: Record, setting: str, field: str) -> str:
 
 
 def spans_of(
-    record: Record, field: str, length: int | None = None, start: str = "start", end: str = "end", label: str = "label"
+    record: Record,
+    field: str,
+    length: int | None = None,
+    start: str = "start",
+    end: str = "end",
+    label: str = "label",
+    setting: str = "spans_field",
 ) -> tuple[Span, ...]:
     """Return the spans that `field` of a record lists, each an object with a start, an end and perhaps a label.
 
@@ -216,11 +222,12 @@ def spans_of(
         start: the field of a span with its first character.
         end: the field of a span with the character behind its last.
         label: the field of a span with what it shows.
+        setting: the setting that names the field, for messages.
 
     Raises:
         RecordError: it lists something else, or a span that does not lie in the text.
     """
-    items = value_of(record, "spans_field", field)
+    items = value_of(record, setting, field)
     if not isinstance(items, list | tuple):
         raise RecordError(record.where, f"holds {kind_of(items)} in `{field}`, not a list of spans", "correct it")
     spans = []

@@ -56,7 +56,7 @@ def run(places, capsys):
         assert not capsys_before.err
         own = ["model=tiny", f"store={places / 'store'}"] if arguments[0] == "find" else []
         try:
-            main([*arguments[:1], *own, "interval_bootstraps=20", *arguments[1:]] if own else list(arguments))
+            main([*arguments[:1], *own, *CHEAP, *arguments[1:]] if own else list(arguments))
         except SystemExit as ended:
             code = ended.code
         said = capsys.readouterr()
@@ -65,6 +65,9 @@ def run(places, capsys):
     run.main = run_main
     return run
 
+
+CHEAP = ("interval_bootstraps=20", "permutations=20", "stability_bootstraps=0", "reports=[]")
+"""What a run of these tests does without; a run of its own defaults is that of the report's tests."""
 
 TEXTS = {
     "JSON that is cut off": (CUT[: len(CUT) // 2], r"line 15 of .*traces.json is cut off"),
@@ -239,7 +242,7 @@ def test_hydra_full_error_shows_the_traceback(run, monkeypatch):
 
 
 def test_a_run_ends_with_its_best_neurons_and_the_folder_that_holds_it(run, places):
-    code, printed, error = run(GOOD, "test_top=3", "layers=[2,0]")
+    code, printed, error = run(GOOD, "test_top=3", "layers=[2,0]", "reports=[html]")
     assert (code, error) == (0, "")
     assert "backtracking: the best 10 of 256 MLP neurons by auc" in printed
     [folder] = re.findall("run folder: (.*)", printed)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from neurosieve.data import TokenizedDocument
 from neurosieve.errors import DataError
+from neurosieve.texts.copies import repeats_of
 from neurosieve.texts.draws import generator_of, spread
 from neurosieve.texts.tokens import LabelledDocument
 
@@ -62,7 +63,12 @@ def measured_tokens(
     groups = set(rows.group[rows.part == part])
     control_rows = rows[(rows.label == 0) & (rows.part == part)]
     controls = {document: tokens.tolist() for document, tokens in control_rows.groupby("document").token}
-    held_out = [document for document in labelled if document.tokens.group in groups]
+    repeats = repeats_of(behaviour, labelled)
+    held_out = [
+        document
+        for number, document in enumerate(labelled)
+        if document.tokens.group in groups and number not in repeats
+    ]
     showing = [document.within(behaviour) for document in held_out if document.ranges[behaviour]]
     counts["documents_held_out"], counts["documents_with"] = len(held_out), len(showing)
     chosen = spread(showing, documents, seed)

@@ -29,7 +29,7 @@ from neurosieve.registry import describe
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.intake import intake_warnings
+from neurosieve.texts.intake import intake_notes, intake_warnings
 
 __all__ = ["ablate_neurons"]
 
@@ -84,6 +84,7 @@ def ablate_neurons(
             verdicts = [judgement._asdict() for judgement in _judgements(observed, comparisons)]
         run.tables |= {"effects": pd.DataFrame(rows), "neurons": _neurons(targets, sets), **observed.tables}
         matching = _matching(sets)
+        run.notes += intake_notes(opened.counts)
         run.warnings += intake_warnings(opened.counts)
         run.warnings += _warnings(matching, sets, comparisons[0], settings.min_groups) + observed.warnings
         choices = {"intervention": intervention, "reports": reports}

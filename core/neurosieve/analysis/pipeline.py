@@ -11,6 +11,7 @@ from neurosieve.pipeline.cautions import respelled
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.absence import absence_warnings
 from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in
 from neurosieve.texts.prevalence import prevalence_warnings
 from neurosieve.texts.spans import detect_all
@@ -45,7 +46,7 @@ def analyze_traces(
                 verdicts = grade_documents(documents, grader, settings.truth_fields, run.announce)
         with run.stage("counting"):
             summarize_traces(run, traces, verdicts, settings)
-            run.warnings += prevalence_warnings(traces)
+            run.warnings += absence_warnings(traces, detectors) + prevalence_warnings(traces)
         write_summary(run.tables["summary"], folder / "summary.json")
         choices = {"source": source, "detectors": detectors, "grader": grader, "reports": reports}
         run.record |= {"behaviours": list(detectors), "config": described(choices) | vars(settings)}

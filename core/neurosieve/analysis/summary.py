@@ -115,7 +115,7 @@ def summarize_traces(
     spans_table, graded = pd.DataFrame(span_rows, columns=columns).astype({"right": "boolean"}), verdicts is not None
     run.tables |= {"traces": traces, "spans": spans_table, "summary": _summary(traces, behaviours, graded)}
     run.record["counts"] = _counts(traces, behaviours, graded)
-    run.warnings += _warnings(traces, behaviours, graded)
+    run.warnings += _warnings(traces, graded)
 
 
 def write_summary(summary: pd.DataFrame, path: Path) -> None:
@@ -201,7 +201,7 @@ def _counts(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> di
     }
 
 
-def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> list[str]:
+def _warnings(traces: pd.DataFrame, graded: bool) -> list[str]:
     """Return what a reader of the shares must know first."""
     warnings, total = [], len(traces)
     sizes = traces.group.value_counts()
@@ -228,9 +228,4 @@ def _warnings(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> 
             f"{len(by_answer):,} of {total:,} traces do not say whether they `ended`: those of them that begin no "
             f"boxed answer are taken to have run out of tokens, {int(out.sum()):,} in all{odd * (closed + never > 0)}"
         )
-    warnings += [
-        f"`{behaviour}` shows nowhere in {plural(total, 'document')}"
-        for behaviour in behaviours
-        if not traces[f"{behaviour}_spans"].any()
-    ]
     return warnings

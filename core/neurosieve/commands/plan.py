@@ -68,7 +68,10 @@ def _show(plan: Plan) -> None:
         "of disk"
     )
     show_warnings(plan.warnings, out := console())
-    show_blocks([Table(headers, rows, f"what {plural(plan.neurons, 'neuron')} would be ranked by"), Note(note)], out)
+    notes = [Note(f"note: {text}") for text in plan.notes]
+    show_blocks(
+        [*notes, Table(headers, rows, f"what {plural(plan.neurons, 'neuron')} would be ranked by"), Note(note)], out
+    )
 
 
 _LINES = {

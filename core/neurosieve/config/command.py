@@ -7,10 +7,12 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from neurosieve.config.configuration import as_object, build, build_all, composed, publish
+from neurosieve.config.composition import composed
+from neurosieve.config.configuration import as_object, build, build_all, publish
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.misplaced import refuse_misplaced
 from neurosieve.config.renamed_keys import refuse_renamed
@@ -116,8 +118,8 @@ class Command:
     from_run: Collection[str] = ()
     """Parts that it takes from the run that it follows, where it is a follow-up."""
 
-    @property
-    def schemas(self) -> dict[str, type]:
+    @cached_property
+    def schemas(self) -> Mapping[str, type]:
         """The schema of the whole config, and those of its parts, by name."""
         schemas = {self.schema or self.name: _schema(self.settings, self.parts, self.keys)}
         for part in self.parts.values():

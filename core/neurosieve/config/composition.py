@@ -1,19 +1,43 @@
 """Configs as Hydra composes them, with its own part, before it builds anything."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hydra import compose, initialize_config_module
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from neurosieve.config.configuration import CONF
 
-__all__ = ["options_of", "outside_the_job", "whole_config"]
+__all__ = ["composed", "options_of", "outside_the_job", "whole_config"]
+
+_KEPT = 64
+"""How many composed configs are kept: one takes Hydra a tenth of a second."""
+
+
+class _Sources(NamedTuple):
+    """All that configs are composed from, as it stands now."""
+
+    files: Mapping[Path, tuple[int, int]]
+    """When each config file was last changed, and its size."""
+    nodes: tuple[Any, ...]
+    """The configs that are offered in Python."""
+
+    def same_as(self, other: "_Sources") -> bool:
+        """Return whether nothing has changed since; a config that is offered anew is another one."""
+        return self.files == other.files and list(map(id, self.nodes)) == list(map(id, other.nodes))
+
+
+_composed: dict[tuple[str, ...], tuple[_Sources, DictConfig]] = {}
 
 
 @contextmanager
@@ -48,3 +72,44 @@ def whole_config(command: str, overrides: Sequence[str], mode: RunMode, config_d
     """Return the config, Hydra's own part included, as Hydra composes it before it builds anything."""
     with _hydra(command, config_dir) as app:
         return app.compose_config(command, list(overrides), mode, with_log_configuration=False)
+
+
+def composed(command: str, overrides: Sequence[str]) -> DictConfig:
+    """Return the config of a command under some overrides, as the command line composes it.
+
+    Raises:
+        HydraException: there is no such option, or a value does not fit.
+    """
+    with initialize_config_module(CONF, version_base="1.3"):
+        # Where to look for configs may itself be overridden: what they are composed from is not known then.
+        sources = None if any("hydra" in override for override in overrides) else _sources()
+        if sources is None:
+            return compose(command, list(overrides))
+        key = (command, *overrides)
+        if key not in _composed or not _composed[key][0].same_as(sources):
+            config = compose(command, list(overrides))
+            if len(_composed) >= _KEPT:
+                _composed.clear()
+            _composed[key] = sources, config
+        return deepcopy(_composed[key][1])
+
+
+def _sources() -> _Sources | None:
+    """Return what Hydra composes configs from; None where some of it is not in a plain folder."""
+    changed = {}
+    for element in GlobalHydra.instance().config_loader().get_search_path().get_path():
+        scheme, _, where = element.path.rpartition("://")  # Without a scheme, it is a folder.
+        if scheme == "structured":
+            continue
+        folder = files(where.replace("/", ".")) if scheme == "pkg" else Path(where)
+        if not isinstance(folder, Path) or not folder.is_dir():
+            return None
+        for path in folder.rglob("*.y*ml"):
+            state = path.stat()
+            changed[path] = state.st_mtime_ns, state.st_size
+    return _Sources(changed, tuple(_nodes(ConfigStore.instance().repo)))
+
+
+def _nodes(repository: Mapping[str, Any]) -> Iterator[Any]:
+    for entry in repository.values():
+        yield from _nodes(entry) if isinstance(entry, Mapping) else [entry]

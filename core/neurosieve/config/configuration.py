@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Union, get_args, get_origin
 
-from hydra import compose, initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
@@ -22,7 +21,7 @@ from neurosieve.config.renamed_keys import new_name
 from neurosieve.errors import ConfigError, PluginError, nearest
 from neurosieve.registry import TARGET, Registry, installed
 
-__all__ = ["CONF", "as_object", "build", "build_all", "composed", "publish", "refuse_foreign_targets", "targets"]
+__all__ = ["CONF", "as_object", "build", "build_all", "publish", "refuse_foreign_targets", "targets"]
 
 CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
@@ -64,16 +63,6 @@ class _PluginConfigs(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for origin, path in installed().search_path():
             search_path.append(provider=origin, path=path)
-
-
-def composed(command: str, overrides: Sequence[str]) -> DictConfig:
-    """Return the config of a command under some overrides, as the command line composes it.
-
-    Raises:
-        HydraException: there is no such option, or a value does not fit.
-    """
-    with initialize_config_module(CONF, version_base="1.3"):
-        return compose(command, list(overrides))
 
 
 def build(node: Any, kind: str, where: str, registry: Registry | None = None) -> Any:

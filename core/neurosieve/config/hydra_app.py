@@ -18,6 +18,7 @@ from neurosieve.config.configuration import CONF, publish, refuse_foreign_target
 from neurosieve.config.help_page import offer_choices
 from neurosieve.config.hydra_errors import explained
 from neurosieve.config.hydra_guard import check_logs, logs_checked, refuse_foreign_hydra_targets
+from neurosieve.config.hydra_shortcuts import shortcuts
 from neurosieve.errors import ConfigError, NeurosieveError, refusal
 
 __all__ = ["run_hydra", "sweep_begins"]
@@ -85,12 +86,13 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
     arguments = [*(argument for argument in arguments if argument not in parsed.overrides), *parsed.overrides]
 
     with explained(name, arguments), logs_checked(_discard):
-        refuse_foreign_hydra_targets(name, parsed)
+        mode = refuse_foreign_hydra_targets(name, parsed)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
         sys.argv = [f"neurosieve {name}", *arguments]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
         try:
-            hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=name)(_Job(task))()
+            with shortcuts(mode):
+                hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=name)(_Job(task))()
         except _JobFailed as failed:
             raise failed.error from failed.__cause__
         finally:

@@ -33,8 +33,8 @@ _LOGGERS = (
 )
 
 
-def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
-    """Raise unless all that Hydra itself would build is its own or a Hydra plugin's."""
+def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> RunMode | None:
+    """Raise unless all that Hydra itself would build is its own or a Hydra plugin's; return the mode of the config."""
     if parsed.config_path or parsed.experimental_rerun:
         raise ConfigError(
             "`--config-path` and `--experimental-rerun` are not taken: they could run code that is not neurosieve's: "
@@ -51,6 +51,8 @@ def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> None:
                 f"`hydra.launcher.{name}` is set by a config file: it is what a cluster runs, and is taken from the "
                 "command line alone"
             )
+    in_config: RunMode | None = OmegaConf.select(config, "hydra.mode")
+    return in_config
 
 
 def _refuse_foreign(node: Any, where: str) -> None:

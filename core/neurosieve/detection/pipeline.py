@@ -21,8 +21,10 @@ from neurosieve.pipeline.cautions import respelled
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.absence import absence_warnings
 from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in, near_misses_table
 from neurosieve.texts.prevalence import prevalence_warnings
+from neurosieve.texts.sameness import count_copies
 from neurosieve.texts.spans import (
     Detect,
     DetectedDocument,
@@ -66,12 +68,13 @@ def detect_spans(
             spans = [len(result.spans[name]) for result in detected]
             shown = sum(map(bool, spans))
             numbers[name] = {"spans": sum(spans), "documents_with": shown, "documents_without": len(detected) - shown}
-        run.warnings += [
-            f"`{name}` shows nowhere in {plural(len(detected), 'document')}"
-            for name, number in numbers.items()
-            if not number["spans"]
-        ]
-        run.warnings += prevalence_warnings(detected)
+        run.warnings += absence_warnings(detected, detectors) + prevalence_warnings(detected)
+        if copies := count_copies(result.document.text for result in detected):
+            run.counts["texts_copied"] = copies
+            run.warnings.append(
+                f"{copies:,} of {plural(len(detected), 'text')} are copies of an earlier one, but for blanks and "
+                "capitals, and count as documents of their own: leave copies out of what you rank"
+            )
         if any(nearly.values()):
             run.tables["near_misses"] = near_misses_table(nearly)
             run.warnings += near_miss_warnings(nearly)

@@ -1,6 +1,6 @@
 """How well the text alone predicts a behaviour, without the model: a neuron is worth reporting where it beats that."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,19 @@ class _Part(NamedTuple):
     groups: npt.NDArray[np.int64]
 
 
+_Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+
+
+class _Compared(NamedTuple):
+    """What every baseline of one behaviour is fitted on and scored on at one place."""
+
+    place: str
+    ranking: _Part
+    held_out: _Part
+    folds: list[_Fold]
+    """Of the ranking part."""
+
+
 def baseline_table(
     positions: Positions, scorers: Mapping[str, Scorer[Any]], rank_by: str, settings: Evidence
 ) -> pd.DataFrame:
@@ -50,15 +63,14 @@ def baseline_table(
     documents, which would compare the log-odds of one fold with those of another. Intervals are those of the ranking's
     own place.
     """
-    features, places = _features(positions), _places(positions)
-    return pd.DataFrame(
-        {"behaviour": behaviour, "baseline": name}
-        | _baseline(
-            positions, features.get(name, places[positions.scope(behaviour)]), behaviour, scorers, rank_by, settings
-        )
-        for behaviour in positions.behaviours
-        for name in BASELINES
-    )
+    features, places, lines = _features(positions), _places(positions), []
+    for behaviour in positions.behaviours:
+        compared = [_compared(positions, behaviour, place, settings.seed) for place in positions.places]
+        for name in BASELINES:
+            of_baseline = features.get(name, places[positions.scope(behaviour)])
+            scores = _baseline(positions, of_baseline, compared, scorers, rank_by, settings)
+            lines.append({"behaviour": behaviour, "baseline": name} | scores)
+    return pd.DataFrame(lines)
 
 
 def add_beats_baselines(neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by: str) -> pd.DataFrame:
@@ -83,7 +95,7 @@ def add_beats_baselines(neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by:
 def _baseline(
     positions: Positions,
     features: csr_matrix,
-    behaviour: str,
+    compared: Sequence[_Compared],
     scorers: Mapping[str, Scorer[Any]],
     rank_by: str,
     settings: Evidence,
@@ -91,9 +103,8 @@ def _baseline(
     scores: dict[str, float] = {}
     # Log-odds of different folds cannot be compared, nor does one neuron have a joint score.
     within_documents = {name: scorer for name, scorer in scorers.items() if not scorer.between_documents}
-    for place in positions.places:
-        ranking, held_out = (_part(positions, positions.column(behaviour, part, place)) for part in PARTS)
-        across_folds = _as_neuron(positions, ranking, _out_of_fold(features, ranking, settings.seed))
+    for place, ranking, held_out, folds in compared:
+        across_folds = _as_neuron(positions, ranking, _out_of_fold(features, ranking, folds))
         fitted = _log_odds(features[ranking.rows], ranking.labels, features[held_out.rows])
         new_groups = _as_neuron(positions, held_out, fitted)
         suffix = f"{place and '_'}{place}"
@@ -108,6 +119,11 @@ def _baseline(
                 low, high = (float(end[0]) for end in ends)
             scores |= {f"{minus_neutral_heldout(rank_by)}_low": low, f"{minus_neutral_heldout(rank_by)}_high": high}
     return scores
+
+
+def _compared(positions: Positions, behaviour: str, place: str, seed: int) -> _Compared:
+    ranking, held_out = (_part(positions, positions.column(behaviour, part, place)) for part in PARTS)
+    return _Compared(place, ranking, held_out, _folds(ranking, seed))
 
 
 def _part(positions: Positions, column: int) -> _Part:
@@ -151,16 +167,21 @@ def _ones(ends: npt.NDArray[np.int64], values: npt.NDArray[np.integer[Any]]) -> 
     return csr_matrix((np.ones(len(values)), columns.astype(np.int32), ends), shape=shape)
 
 
-def _out_of_fold(features: csr_matrix, part: _Part, seed: int) -> npt.NDArray[np.float64]:
-    """Return the log-odds of each position by a regression on the positions of other groups."""
+def _folds(part: _Part, seed: int) -> list[_Fold]:
+    """Return which positions each regression is fitted on and which it then sees; none with too few groups."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    odds = np.full(len(part.rows), np.nan)
     folds = min(_FOLDS, *(len(np.unique(part.groups[part.labels == label])) for label in (0, 1)))
     if folds < 2:
-        return odds
+        return []
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for train, test in split.split(part.rows, part.labels, part.groups):
+    return list(split.split(part.rows, part.labels, part.groups))
+
+
+def _out_of_fold(features: csr_matrix, part: _Part, folds: Sequence[_Fold]) -> npt.NDArray[np.float64]:
+    """Return the log-odds of each position by a regression on the positions of other groups."""
+    odds = np.full(len(part.rows), np.nan)
+    for train, test in folds:
         odds[test] = _log_odds(features[part.rows[train]], part.labels[train], features[part.rows[test]])
     return odds
 

@@ -24,7 +24,7 @@ from neurosieve.pipeline.reopening import Reopened, parse_neurons
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.intake import intake_warnings
+from neurosieve.texts.intake import intake_notes, intake_warnings
 from neurosieve.texts.tokens import LabelledDocument, label_documents
 
 __all__ = ["Show", "show_neurons"]
@@ -93,6 +93,7 @@ def show_neurons(
             excerpt(document, behaviours, settings.tokens, opened.atlas.context)
             for document in _documents(opened, settings, behaviours, parts, run.warnings)
         ]
+        run.notes += intake_notes(opened.counts)
         run.warnings += intake_warnings(opened.counts) + _cut_documents(excerpts, settings)
         budget = batch_budget(settings.tokens_per_batch, lm)
         with run.stage("testing the model"):

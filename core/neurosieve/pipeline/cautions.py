@@ -2,14 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
+from neurosieve.texts.absence import nowhere
 from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.spans import Detectors
 from neurosieve.wording import plural
 
 __all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined"]
@@ -73,9 +75,10 @@ def _shares(positions: pd.DataFrame) -> pd.Series:
     return positions.kind.value_counts(normalize=True)
 
 
-def not_shown(requested: Iterable[str], behaviours: Sequence[str], where: str) -> list[str]:
+def not_shown(detectors: Detectors, behaviours: Sequence[str], where: str) -> list[str]:
     """Return a warning for each requested behaviour that does not show in the texts."""
-    return [f"`{name}` shows nowhere in {where}, and was left out" for name in requested if name not in behaviours]
+    missing = {name: detector.scope for name, detector in detectors.items() if name not in behaviours}
+    return [f"{nowhere(name, scope, where)}, and was left out" for name, scope in missing.items()]
 
 
 def too_few(behaviour: str, number: int, what: str, documents: int, settings: Find) -> list[str]:
@@ -105,16 +108,32 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
 
 
 def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
-    """Return a warning about groups that were joined by their names, and one about texts that are alike."""
+    """Return warnings about groups that were joined by their names, texts alike, and readings that repeat."""
     warnings = respelled(counts)
     if number := counts["texts_alike"]:
         sets, joined = counts["sets_of_texts_alike"], counts["groups_with_texts_alike"]
         warnings.append(
             f"{number:,} of {plural(counts['documents'], 'text')} are the same as another, or nearly "
             f"(selection.near_duplicates={near_duplicates:g}): {plural(sets, 'set')}, each kept in one part, which "
-            f"joined {plural(joined, 'group')} with another. Copies are not new evidence, but the null counts them as "
-            "such, and p-values come out far too small (where every text stands twice, noise names a neuron in most "
-            "runs): leave them out"
+            f"joined {plural(joined, 'group')} with another"
+        )
+    if repeated := counts["texts_repeated"]:
+        warnings.append(
+            f"{plural(repeated, 'text')} {'was' if repeated == 1 else 'were'} left out, because copies are not new "
+            "evidence: of texts that are the same where a behaviour is looked for, or nearly, one that shows it is "
+            "read, and one that does not"
+        )
+    if readings := counts["positions_repeated"]:
+        stand = "stands" if readings == 1 else "stand"
+        warnings.append(
+            f"{plural(readings, 'present position')} {stand} behind the same tokens as another, in texts that begin "
+            "alike: a model computes the same there, the null counts it as new evidence, and p comes out too small; "
+            "give one text of each beginning"
+        )
+    if near_duplicates is None:
+        warnings.append(
+            "texts that are the same as another were not looked for (`selection.near_duplicates=null`): copies count "
+            "as new evidence, and with many of them noise has a small p"
         )
     return warnings
 

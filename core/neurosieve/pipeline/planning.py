@@ -26,7 +26,7 @@ from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tok
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.groups import join_groups
-from neurosieve.texts.intake import intake_warnings
+from neurosieve.texts.intake import intake_notes, intake_warnings
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned
@@ -61,6 +61,7 @@ class Plan:
     neurons: int
     """That each behaviour would be tested on."""
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def plan_run(job: Job) -> Plan:
@@ -110,6 +111,7 @@ def plan_run(job: Job) -> Plan:
             *beyond_context(lm, counts),
             *near_misses(documents, job.detectors),
         ),
+        tuple(intake_notes(counts)),
     )
 
 

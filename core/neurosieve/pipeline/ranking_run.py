@@ -122,7 +122,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         "positions": positions.table,
         "extra_positions": positions.extra,
         "spans": spans_table(documents, positions),
-        "texts": texts_table(positions, labelled),
+        "texts": texts_table(positions, documents, {each.tokens.id: each.tokens.group for each in labelled}),
     }
     return positions
 

@@ -30,9 +30,11 @@ from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.scoring.states import States, statistics_of
+from neurosieve.texts.absence import looked_in
 from neurosieve.texts.intake import check_majority, check_skipped, is_intake
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.selection import Selection
+from neurosieve.texts.spans import Detectors
 from neurosieve.wording import plural
 
 __all__ = ["run_streaming"]
@@ -44,8 +46,8 @@ _POSITIONS = ["behaviour", "document", "group", "part", "token", "label", "start
 _NO_EVIDENCE = (
     "read in one pass that keeps no activation (`store=none`): there is no permutation null, no interval and no "
     "verdict, the controls are all other tokens, of any kind, so that neurons that tell words from punctuation score "
-    "high, and texts that are (nearly) the same are not looked for; test the best neurons in a run with a store, on "
-    "texts that had no part in this one"
+    "high, and texts that are (nearly) the same are not looked for, so that each copy counts; test the best neurons in "
+    "a run with a store, on texts that had no part in this one"
 )
 
 
@@ -92,7 +94,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         behaviours = [name for name in requested if counts[f"ranking_present {name}"]]
         if counts["prompts_fill_context"] == counts["documents"] > 0:
             raise no_text(counts, atlas.context)
-        _check_behaviours(behaviours, requested, counts, job.selection)
+        _check_behaviours(behaviours, job.detectors, counts, job.selection)
         with run.stage("scoring"):
             scored = {site: total.states.compute(site, job.scorers) for site in one_pass.sites}
         with run.stage("ranking"):
@@ -102,7 +104,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         empty: dict[str, Any] = {f"{minus_neutral_heldout(rank_by)}_{end}": np.nan for end in ("low", "high")}
         empty["replicates"] = pd.array([pd.NA] * len(neurons), dtype="boolean")
         run.tables |= {"neurons": neurons.assign(**empty), "positions": pd.DataFrame(columns=_POSITIONS)}
-        run.warnings += _cautions(behaviours, requested, counts, atlas.context, job.settings)
+        run.warnings += _cautions(behaviours, job.detectors, counts, atlas.context, job.settings)
         run.warnings += [*beyond_context(lm, counts), *tests.warnings(lm.name), *undefined(neurons, rank_by)]
         run.counts.update({name: count for name, count in counts.items() if " " not in name or is_intake(name)})
         run.record |= {
@@ -177,15 +179,16 @@ def _read(one_pass: Pass, executor: Executor, announce: Callable[..., None]) -> 
 
 
 def _check_behaviours(
-    behaviours: Sequence[str], requested: Sequence[str], counts: Counter[str], selection: Selection
+    behaviours: Sequence[str], detectors: Detectors, counts: Counter[str], selection: Selection
 ) -> None:
     if not counts["documents"]:
         raise DataError("the source gave no document: check its path and the fields that it reads")
     if not behaviours:
+        narrower = looked_in({name: detector.scope for name, detector in detectors.items()})
         raise DataError(
-            f"no span of {' or '.join(f'`{name}`' for name in requested)} was found in the ranking part of "
-            f"{plural(counts['documents'], 'document')}: check what the detector looks for, that the texts hold "
-            "completions, and that there are enough groups to split"
+            f"no span of {' or '.join(f'`{name}`' for name in detectors)} was found in the ranking part of "
+            f"{plural(counts['documents'], 'document')}: {narrower}{'; ' * bool(narrower)}check what "
+            "the detector looks for, that the texts hold completions, and that there are enough groups to split"
         )
     for name in behaviours:
         if not counts[f"ranking_control {name}"]:
@@ -198,9 +201,9 @@ def _check_behaviours(
 
 
 def _cautions(
-    behaviours: Sequence[str], requested: Sequence[str], counts: Counter[str], context: int | None, settings: Find
+    behaviours: Sequence[str], detectors: Detectors, counts: Counter[str], context: int | None, settings: Find
 ) -> list[str]:
-    warnings = [_NO_EVIDENCE, *not_shown(requested, behaviours, plural(counts["documents"], "document"))]
+    warnings = [_NO_EVIDENCE, *not_shown(detectors, behaviours, plural(counts["documents"], "document"))]
     for name in behaviours:
         present, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
         warnings += too_few(name, present, plural(present, "present position"), documents, settings)

@@ -1,7 +1,7 @@
 """Counts of positions, and the tables of spans and of texts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,12 +19,14 @@ def count_positions(documents: Sequence[LabelledDocument], positions: Positions)
     part_of, numbers = _part_of_group(positions), dict[str, dict[str, Any]]()
     for behaviour in positions.behaviours:
         rows = positions.table[positions.table.behaviour == behaviour]
-        spans = Counter[str]()
-        for document in documents:
-            spans[part_of.get(document.tokens.group, "")] += len(document.spans[behaviour])
+        showing = [document for document in documents if document.spans[behaviour]]
+        read, spans = set(rows.document[rows.label == 1]), Counter[str]()
+        for document in showing:
+            if document.tokens.id in read:
+                spans[part_of[document.tokens.group]] += len(document.spans[behaviour])
         numbers[behaviour] = {
-            "documents_with": sum(bool(document.spans[behaviour]) for document in documents),
-            "spans": spans.total(),
+            "documents_with": len(showing),
+            "spans": sum(len(document.spans[behaviour]) for document in showing),
         }
         for part in PARTS:
             of_part = rows[rows.part == part]
@@ -57,21 +59,23 @@ def spans_table(documents: Sequence[LabelledDocument], positions: Positions) -> 
     return pd.DataFrame(lines, columns=["behaviour", "document", "group", "part", "start", "end", "label", "text"])
 
 
-def texts_table(positions: Positions, labelled: Sequence[LabelledDocument]) -> pd.DataFrame:
-    """Return a line per document that holds a position: `document, group, part, words, minhash`.
+def texts_table(positions: Positions, documents: Sequence[LabelledDocument], groups: Mapping[str, str]) -> pd.DataFrame:
+    """Return a line per document that holds a position, or is like one that does.
 
-    `labelled` are the documents before their groups were joined: `group` is the name that the source gave. `words` is a
+    The columns are `document, group, part, read, words, minhash`. `group` is the name that the source gave, from
+    `groups` by the document's id: those of `documents` may have been joined. `read`: it holds a position. `words` is a
     hash of what the model wrote, and `minhash` its MinHash, by which texts that are nearly the same are known.
     """
-    own_group = {document.tokens.id: document.tokens.group for document in labelled}
-    part = _part_of_group(positions)
+    part, read = _part_of_group(positions), {document.id for document in positions.documents}
+    sets = {of_scope for document in documents if document.tokens.id in read for of_scope in document.text_sets.items()}
     lines = [
-        (document.id, own_group[document.id], part[document.group], text_key(document), signature(words))
-        for document in positions.documents
-        if document.group in part
-        for words in [model_words(document)]
+        (tokens.id, groups[tokens.id], part[tokens.group], tokens.id in read, text_key(tokens), signature(words))
+        for document in sorted(documents, key=lambda document: document.tokens.id)
+        for tokens in [document.tokens]
+        if tokens.group in part and (tokens.id in read or not sets.isdisjoint(document.text_sets.items()))
+        for words in [model_words(tokens)]
     ]
-    return pd.DataFrame(lines, columns=["document", "group", "part", "words", "minhash"])
+    return pd.DataFrame(lines, columns=["document", "group", "part", "read", "words", "minhash"])
 
 
 def _part_of_group(positions: Positions) -> dict[str, str]:

@@ -24,9 +24,10 @@ _WIDTH, _HEIGHT, _LEFT, _BELOW = 420.0, 130, 40.0, 24
 
 
 def run_html(run: RunFolder, below: Sequence[Path]) -> str:
-    """Return what a run says: its warnings, what it counts, what came out, and where it and the runs below it are."""
+    """Return what a run says: its warnings and notes, counts, what came out, and where it and the runs below it are."""
     warnings = "".join(f"<li><b>warning:</b> {_text(warning)}</li>" for warning in run.run.get("warnings", []))
-    head = f"<p><b>neurosieve {_text(run.command)}</b></p>" + (f"<ul>{warnings}</ul>" if warnings else "")
+    said = warnings + "".join(f"<li>note: {_text(note)}</li>" for note in run.run.get("notes", []))
+    head = f"<p><b>neurosieve {_text(run.command)}</b></p>" + (f"<ul>{said}</ul>" if said else "")
     if run.command == "find":
         body = "".join(_ranking(run, behaviour) for behaviour in run.run["behaviours"])
     else:

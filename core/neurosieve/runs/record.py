@@ -26,6 +26,9 @@ class Record(TypedDict, total=False):
     format: int
     command: str
     warnings: list[str]
+    """What may be wrong."""
+    notes: list[str]
+    """What is to be known, and is right."""
     counts: dict[str, Any]
     config: dict[str, Any]
     timings_seconds: dict[str, float]

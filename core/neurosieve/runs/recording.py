@@ -18,7 +18,7 @@ from neurosieve.registry import failures_of, installed
 from neurosieve.runs.reader import RECORD
 from neurosieve.runs.record import FORMAT, versions
 from neurosieve.runs.results import Run, load
-from neurosieve.texts.intake import intake_record, intake_warnings
+from neurosieve.texts.intake import intake_notes, intake_record, intake_warnings
 
 __all__ = ["Recording", "draw", "recording", "warned", "write_run"]
 
@@ -32,6 +32,9 @@ class Recording:
         """What goes into `run.json`, besides the command, warnings, counts, timings and versions."""
         self.tables: dict[str, pd.DataFrame] = {}
         self.warnings: list[str] = []
+        """What may be wrong."""
+        self.notes: list[str] = []
+        """What is to be known, and is right."""
         self.counts: Counter[str] = Counter()
         """What was seen and what was left out; a mapping in `record["counts"]` is added to it."""
         self.announce = installed().announce
@@ -73,6 +76,7 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
         "command": command,
         **run.record,
         "warnings": intake_warnings(run.counts) + run.warnings,
+        "notes": intake_notes(run.counts) + run.notes,
         "counts": {**intake_record(run.counts), **run.record.get("counts", {})},
         "timings_seconds": run.seconds,
         "versions": versions(),

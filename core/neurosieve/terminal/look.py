@@ -58,8 +58,9 @@ def _lines(document: Document, spans: Mapping[str, Sequence[Span]]) -> Iterator[
         yield Text(f"  what the model wrote starts at {written[0][0]:,} of {length}")
     else:
         yield Text(f"  nothing of its {length} was written by the model")
-    for what, doubtful in document.assumptions:
-        yield Text.assemble(("  assumed: ", "yellow"), visible(what), (" (doubtful)" * doubtful, "bold yellow"))
+    for what, doubtful, known in document.assumptions:
+        begin = ("  note: ", "") if known else ("  assumed: ", "yellow")
+        yield Text.assemble(begin, visible(what), (" (doubtful)" * doubtful, "bold yellow"))
     for behaviour, found in spans.items():
         yield Text(visible(f"  {behaviour}: {plural(len(found), 'span')}"))
         for start, end, label in found[:_SPANS]:

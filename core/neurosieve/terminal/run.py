@@ -12,9 +12,10 @@ __all__ = ["show_run"]
 
 
 def show_run(run: Run, out: Console | None = None) -> None:
-    """Print a finished run: its warnings, what came out, the runs that went on from a ranking, and where it is."""
+    """Print a finished run: warnings, notes, what came out, the runs that went on from a ranking, and where it is."""
     out = out or console()
     show_warnings(run.run.get("warnings", []), out)
+    show_blocks([Note(f"note: {note}") for note in run.run.get("notes", [])], out)
     if run.command == "show":  # Tokens under bars, in place of tables.
         show_neurons(run, out)
     else:

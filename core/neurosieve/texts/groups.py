@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from scipy.cluster.hierarchy import DisjointSet
 
+from neurosieve.texts.copies import with_text_sets
 from neurosieve.texts.duplicates import clusters_of
 from neurosieve.texts.sameness import model_words, shown_names
 from neurosieve.texts.tokens import LabelledDocument
@@ -20,14 +21,16 @@ def join_groups(
 
     Groups whose names are the same are one, and so are those that hold texts which are alike: whose Jaccard index of
     runs of words is at least `near_duplicates`; None looks for none. What is joined has the first of its names in
-    order, whatever the order of the documents. `counts` gains how much was joined.
+    order, whatever the order of the documents. `counts` gains how much was joined. Each document also gets the sets of
+    texts to which it is alike where behaviours are looked for.
     """
     names = shown_names(document.tokens.group for document in documents)
     counts["groups_spelled_differently"] += len(names) - len(set(names.values()))
     groups = [names[document.tokens.group] for document in documents]
     if near_duplicates is not None:
         words = [model_words(document.tokens) for document in documents]
-        groups = _joined(groups, clusters_of(words, near_duplicates), counts)
+        clusters = clusters_of(words, near_duplicates)
+        groups, documents = _joined(groups, clusters, counts), with_text_sets(documents, clusters)
     return [_in_group(document, group) for document, group in zip(documents, groups, strict=True)]
 
 

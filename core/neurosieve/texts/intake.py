@@ -17,14 +17,15 @@ __all__ = [
     "check_majority",
     "check_skipped",
     "first_look",
+    "intake_notes",
     "intake_record",
     "intake_warnings",
     "is_intake",
     "scope_warnings",
 ]
 
-_ASSUMED, _SKIPPED = "assumed: ", "skipped: "
-"""What the counts of a run call an assumption, by its words, and a skipped record, by where and why."""
+_ASSUMED, _KNOWN, _SKIPPED = "assumed: ", "known: ", "skipped: "
+"""What the counts of a run call a guess and an assumption that is none, by their words, and a skipped record."""
 _EXAMPLES = 3
 """Of so many skipped records it is told which they are."""
 _FIRST_LOOK = 100
@@ -70,8 +71,8 @@ def admit(item: Document | Skipped, counts: Counter[str]) -> Document | None:
         return None
     _check_ranges(item)
     counts["documents"] += 1
-    for what in dict.fromkeys(assumption.what for assumption in item.assumptions):
-        counts[f"{_ASSUMED}{what}"] += 1
+    for name in {f"{_KNOWN if each.known else _ASSUMED}{each.what}": None for each in item.assumptions}:
+        counts[name] += 1
     if any(assumption.doubtful for assumption in item.assumptions):
         counts["documents_doubtful"] += 1
     return item
@@ -131,8 +132,8 @@ def check_majority(counts: Counter[str]) -> None:
     if 2 * counts["documents_doubtful"] > counts["documents"]:
         raise DataError(
             f"how to understand {counts['documents_doubtful']:,} of {plural(counts['documents'], 'document')} was a "
-            f"doubtful guess ({'; '.join(_assumptions(counts))}): tell the source by its fields; `neurosieve detect "
-            "source=... look=3` shows what it understands"
+            f"doubtful guess ({'; '.join(_counted(counts, _ASSUMED))}): tell the source by its fields; `neurosieve "
+            "detect source=... look=3` shows what it understands"
         )
 
 
@@ -162,7 +163,7 @@ def first_look(documents: Iterable[Document | Skipped]) -> None:
 def intake_record(counts: Counter[str]) -> dict[str, object]:
     """Return counts as `run.json` has them: `assumptions` with their numbers, and the first `skipped` records."""
     record: dict[str, object] = {name: counts[name] for name in sorted(counts) if not is_intake(name)}
-    if assumptions := {name.removeprefix(_ASSUMED): counts[name] for name in counts if name.startswith(_ASSUMED)}:
+    if assumptions := _numbers(counts, _ASSUMED) | _numbers(counts, _KNOWN):
         record["assumptions"] = assumptions
     if skipped := [name.removeprefix(_SKIPPED) for name in counts if name.startswith(_SKIPPED)]:
         record["skipped"] = skipped[:_EXAMPLES]
@@ -170,13 +171,18 @@ def intake_record(counts: Counter[str]) -> dict[str, object]:
 
 
 def intake_warnings(counts: Counter[str]) -> list[str]:
-    """Return warnings about skipped records, about each assumption, and about documents without what is looked in."""
+    """Return warnings about skipped records, about each guess, and about documents without what is looked in."""
     skipped, read = plural(counts["documents_skipped"], "record"), plural(counts["documents"], "document")
     # A record may make several documents, so that the two do not add up to a number of records.
     were = "was" if counts["documents"] == 1 else "were"
     said = f"skipped {skipped}; {read} {were} read: {_examples(counts)}"
     warnings = [said] if counts["documents_skipped"] else []
-    return warnings + _assumptions(counts) + scope_warnings(counts)
+    return warnings + _counted(counts, _ASSUMED) + scope_warnings(counts)
+
+
+def intake_notes(counts: Counter[str]) -> list[str]:
+    """Return what to know of how the documents were read, where nothing had to be guessed."""
+    return _counted(counts, _KNOWN)
 
 
 def scope_warnings(counts: Counter[str]) -> list[str]:
@@ -191,12 +197,15 @@ def _examples(counts: Counter[str]) -> str:
     return "; ".join(named) + "; …" * (counts["documents_skipped"] > len(named))
 
 
-def _assumptions(counts: Counter[str]) -> list[str]:
+def _counted(counts: Counter[str], kind: str) -> list[str]:
     total = plural(counts["documents"], "document")
-    assumed = {name.removeprefix(_ASSUMED): count for name, count in counts.items() if name.startswith(_ASSUMED)}
-    return [f"in {count:,} of {total}: {what}" for what, count in assumed.items()]
+    return [f"in {count:,} of {total}: {what}" for what, count in _numbers(counts, kind).items()]
+
+
+def _numbers(counts: Counter[str], kind: str) -> dict[str, int]:
+    return {name.removeprefix(kind): count for name, count in counts.items() if name.startswith(kind)}
 
 
 def is_intake(name: str) -> bool:
     """Return whether a count is that of an assumption or a skipped record, whose words are part of its name."""
-    return name.startswith((_ASSUMED, _SKIPPED))
+    return name.startswith((_ASSUMED, _KNOWN, _SKIPPED))

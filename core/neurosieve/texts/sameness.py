@@ -10,7 +10,7 @@ import regex
 
 from neurosieve.data import Document, TokenizedDocument
 
-__all__ = ["canonical", "join_spellings", "model_words", "shown_names", "text_key"]
+__all__ = ["canonical", "count_copies", "join_spellings", "model_words", "shown_names", "text_key"]
 
 _WITHOUT_WIDTH = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _RAISED = regex.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u207e]+")
@@ -40,6 +40,20 @@ def canonical(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def count_copies(texts: Iterable[str]) -> int:
+    """Return how many texts are the same as one before them.
+
+    >>> count_copies(["So it is 7.", "Hm.", " so it is  7."])
+    1
+    """
+    copies, seen = 0, set[str]()
+    for text in texts:
+        key = _key(canonical(text))
+        copies += key in seen
+        seen.add(key)
+    return copies
+
+
 def shown_names(names: Iterable[str]) -> Mapping[str, str]:
     """Return the name that each name is shown by: of those that are the same, the first in order."""
     ordered = sorted(set(names))
@@ -62,4 +76,8 @@ def model_words(document: TokenizedDocument) -> str:
 
 def text_key(document: TokenizedDocument) -> str:
     """Return a hash of the model's words in a document: the same for documents in which they are the same."""
-    return hashlib.sha256(model_words(document).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _key(model_words(document))
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

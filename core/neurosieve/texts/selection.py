@@ -15,6 +15,8 @@ from neurosieve.contracts import Control
 from neurosieve.data import Present, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError, NeurosieveError
 from neurosieve.fields import check_fields
+from neurosieve.texts.absence import looked_in
+from neurosieve.texts.copies import repeated_readings, repeats_of
 from neurosieve.texts.positions import Positions, assemble
 from neurosieve.texts.seeds import seed_of
 from neurosieve.texts.split import split_groups
@@ -45,7 +47,8 @@ class Selection:
     """The share of groups that is held out of the ranking; 0 ranks on all and replicates on none."""
     near_duplicates: Annotated[float, Gt(0), Le(1)] | None = 0.8
     """How much two texts have in common to be kept in one part, with their groups: the share of their runs of five
-    words that both have (the Jaccard index), of what the model wrote. 1 joins copies alone; null looks for none."""
+    words that both have (the Jaccard index), of what the model wrote. Of texts alike, a behaviour is read in one that
+    shows it and in one that does not. 1 finds copies alone; null looks for none, and counts each as new evidence."""
     extra_positions: tuple[Literal["onset", "prediction", "window", "span"], ...] = ("prediction",)
     """Additional places to read, whose scores are reported beside the ranking: `prediction`, `window`."""
     seed: Annotated[int, Ge(0)] = 0
@@ -75,7 +78,8 @@ def choose_positions(
     """Choose where to read, what to compare with, and what to hold out: `seed` draws the split.
 
     The groups of the documents are kept together: `join_groups` comes before. A behaviour that shows nowhere is left
-    out. How many positions were left out, and why, is added to `counts`.
+    out, and so are texts that tell nothing new of one. How many positions and texts were left out, and why, is added to
+    `counts`.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.
@@ -90,8 +94,12 @@ def choose_positions(
             "for, and that the texts hold completions"
         )
     lines: list[tuple[str, str, int, int, int]] = []
+    counts["texts_repeated"] += len(set[int]().union(*(repeats_of(behaviour, ordered) for behaviour in shown)))
     for behaviour in shown:
-        lines += [("", *line) for line in _positions_of(behaviour, ordered, control, selection, counts)]
+        of_behaviour = _positions_of(behaviour, ordered, control, selection, counts)
+        present = ((ordered[number].tokens, token) for _, number, token, label in of_behaviour if label)
+        counts["positions_repeated"] += repeated_readings(present)
+        lines += [("", *line) for line in of_behaviour]
     places = tuple(place for place in dict.fromkeys(selection.extra_positions) if place != selection.at)
     columns = ["place", "behaviour", "number", "token", "label"]
     part = split_groups(pd.DataFrame(lines, columns=columns), ordered, shown, selection.held_out_fraction, seed, counts)
@@ -114,15 +122,20 @@ def _positions_of(
     behaviour: str, documents: Sequence[LabelledDocument], control: Control, selection: Selection, counts: Counter[str]
 ) -> list[tuple[str, int, int, int]]:
     """Return a line per present and per control position: behaviour, number of the document, token, label."""
+    repeats = repeats_of(behaviour, documents)
     onsets = [[span.start for span in document.ranges[behaviour]] for document in documents]
-    present = [read_at(document, behaviour, selection, counts) for document in documents]
-    positive = [number for number, starts in enumerate(onsets) if starts]
+    positive = [number for number, starts in enumerate(onsets) if starts and number not in repeats]
+    negative = [number for number, starts in enumerate(onsets) if not starts and number not in repeats]
+    present = [set[int]() for _ in documents]
+    for number in positive:
+        present[number] = read_at(documents[number], behaviour, selection, counts)
     total = sum(map(len, present))
     if not total:
+        spans_shown = sum(len(onsets[number]) for number in positive)
         raise ConfigError(
             f"no position is left for `{behaviour}`: with selection.at={selection.at}"
             + (f" and offsets {list(selection.offsets)}" if selection.at == "window" else "")
-            + f", every place to read near its {sum(map(len, onsets)):,} spans is outside the texts: "
+            + f", every place to read near its {spans_shown:,} spans is outside the texts: "
             "read nearer to the onset"
         )
     ratio = selection.controls_per_position / len(set(_offsets(selection)))  # An anchor gives one for each offset.
@@ -130,7 +143,8 @@ def _positions_of(
     anchors_of = present if selection.at in ("span", "context") else onsets
     anchors = _anchors(behaviour, documents, positive, anchors_of)
     lines = [(behaviour, number, token, 1) for number in positive for token in sorted(present[number])]
-    for number in sorted(positive + _negatives(behaviour, documents, onsets, selection)):
+    wanted = round(selection.negatives_per_positive_document * len(positive))
+    for number in sorted(positive + _negatives(behaviour, documents, negative, selection.seed)[:wanted]):
         tokens, spans = documents[number].within(behaviour), documents[number].ranges[behaviour]
         chosen = control.choose(
             tokens,
@@ -161,17 +175,10 @@ def _anchors(
     return Present((), (), token_ids, relative, anchor_kinds=np.concatenate(kinds))
 
 
-def _negatives(
-    behaviour: str, documents: Sequence[LabelledDocument], onsets: Sequence[Sequence[int]], selection: Selection
-) -> list[int]:
-    """Return the documents without the behaviour that give controls, drawn by the selection's seed."""
-    negative = [
-        number
-        for number, starts in enumerate(onsets)
-        if not starts and documents[number].within(behaviour).usable.any()
-    ]
-    negative.sort(key=lambda number: seed_of(selection.seed, documents[number].tokens.id))
-    return negative[: round(selection.negatives_per_positive_document * sum(map(bool, onsets)))]
+def _negatives(behaviour: str, documents: Sequence[LabelledDocument], numbers: Sequence[int], seed: int) -> list[int]:
+    """Return those of some documents without the behaviour that can give controls, in an order drawn by the seed."""
+    usable = [number for number in numbers if documents[number].within(behaviour).usable.any()]
+    return sorted(usable, key=lambda number: seed_of(seed, documents[number].tokens.id))
 
 
 def _offsets(selection: Selection) -> tuple[int, ...]:
@@ -201,5 +208,5 @@ def _usable(tokens: TokenizedDocument, token: int) -> bool:
 def _narrower(behaviours: Sequence[str], documents: Sequence[LabelledDocument]) -> str:
     """Return in which scopes behaviours are looked for that are not looked for in all that the model wrote."""
     scopes = {name: documents[0].scopes.get(name, "completion") for name in behaviours} if documents else {}
-    said = [f"`{name}` looks in the {scope} alone" for name, scope in scopes.items() if scope != "completion"]
-    return f"{', '.join(said)}; " if said else ""
+    said = looked_in(scopes)
+    return f"{said}; " if said else ""

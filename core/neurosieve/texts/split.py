@@ -63,11 +63,13 @@ def _more_groups(documents: Sequence[LabelledDocument]) -> str:
 
 
 def _joined(counts: Counter[str]) -> str:
-    """Return how many groups were joined, and why, where some were."""
+    """Return how many groups were joined, and why, and how many texts were left out, where some were."""
     names, texts = counts["groups_spelled_differently"], counts["groups_with_texts_alike"]
     reasons = [f"{plural(names, 'group')} had the name of another"] if names else []
     reasons += [f"{plural(texts, 'group')} had the same text as another, or nearly"] if texts else []
-    return f" ({' and '.join(reasons)}, and joined it)" if reasons else ""
+    joined = f" ({' and '.join(reasons)}, and joined it)" if reasons else ""
+    repeated = counts["texts_repeated"]
+    return joined + (f" ({plural(repeated, 'copy', 'copies')} of a text left out)" if repeated else "")
 
 
 def split_by_hash(group: str, seed: int, share: float) -> int:

@@ -27,11 +27,25 @@ letter nor number, and a piece goes on with the word or number before it. A sent
 new line, and behind `.`, `!`, `?` and a blank, or their like in other scripts; quotation marks, brackets, dashes and
 signs of emphasis and lists may stand before its first word."""
 
+_KEPT = "_token_kinds"
 _BLANK, _BREAK, _LETTER, _DIGIT, _STOP, _FULL_STOP, _APOSTROPHE, _OPENING, _MARK = range(9)
 
 
 def token_kinds(document: TokenizedDocument) -> npt.NDArray[np.int8]:
-    """Return the kind of each token, a number of `TOKEN_KINDS`, from the text and the token's place in it."""
+    """Return the kind of each token, a number of `TOKEN_KINDS`, from the text and the token's place in it.
+
+    They are worked out once and kept with the document, which never changes: read them, and do not write to them.
+    """
+    kept = vars(document)
+    if _KEPT not in kept:
+        kinds = _kinds(document)
+        kinds.flags.writeable = False
+        kept[_KEPT] = kinds
+    kinds_of_document: npt.NDArray[np.int8] = kept[_KEPT]
+    return kinds_of_document
+
+
+def _kinds(document: TokenizedDocument) -> npt.NDArray[np.int8]:
     tokens, size = len(document.starts), len(document.text)
     if not tokens or not size:
         return np.full(tokens, _number("blank"), dtype=np.int8)

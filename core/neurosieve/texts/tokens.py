@@ -42,6 +42,13 @@ class LabelledDocument:
         near_misses = self.near_misses.get(behaviour, ())
         return {token for near in near_misses for token in token_range(self.tokens, Span(near.start, near.end))}
 
+    text_sets: Mapping[Scope, int] = field(default_factory=dict)
+    """For each scope the set of texts that are alike in it, as a number; only where there are others in the set."""
+
+    def text_set(self, behaviour: str) -> int | None:
+        """Return the set of texts that are like this one where a behaviour is looked for; None where none is."""
+        return self.text_sets.get(self.scopes.get(behaviour, "completion"))
+
 
 def label_documents(
     documents: Iterable[Document | Skipped],

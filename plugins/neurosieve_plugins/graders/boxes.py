@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from neurosieve_plugins.graders.announced import bare
+
 __all__ = ["Box", "begins_a_box", "boxes", "in_a_row", "normalised", "truths"]
 
 # Two backslashes are one that was escaped on its way. A brace after a backslash does not count.
@@ -12,6 +14,9 @@ _PART = re.compile(
     re.DOTALL,
 )
 _BETWEEN = re.compile(r"[\s$,;.()\[\]\\]*(?:and|or|\\text\s?\{\s?(?:and|or)\s?\})?[\s$,;()\[\]\\]*")
+_FINAL = re.compile(r"^[ \t]*#{4}(?!#)[ \t]*(\S[^\n]*)\s*\Z", re.MULTILINE)
+"""The last line of a solution of GSM8K."""
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ROW_GAP = 30
 """No more characters than this stand between the boxes of a row."""
 
@@ -85,9 +90,14 @@ def normalised(answer: str) -> str:
 def truths(truth: str, answers: list[str]) -> tuple[list[str], str]:
     """Return the right answers, and why there are none.
 
+    A number that GSM8K writes as `1,080` is right without its comma too.
+
     Args:
-        truth: the right answer, or a solution that gives it in boxes.
+        truth: the right answer, or a solution that gives it in boxes, or, as GSM8K does, in a last line `#### 112`.
         answers: those in its boxes.
+
+    >>> truths("He walks 2 * 540 miles.\\n#### 1,080", [])
+    (['1,080', '1080'], '')
     """
     if answers:
         return answers, ""
@@ -95,4 +105,8 @@ def truths(truth: str, answers: list[str]) -> tuple[list[str], str]:
         return [], "there is no right answer to compare with"
     if "\\boxed" in truth:
         return [], "the right answer's box is empty, or is never closed"
+    final = _FINAL.search(truth)
+    if final is not None:
+        answer = bare(final[1])
+        return list(dict.fromkeys([answer, _THOUSANDS.sub("", answer)])), ""
     return [truth.strip()], ""

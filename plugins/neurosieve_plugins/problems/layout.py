@@ -14,6 +14,7 @@ __all__ = ["ProblemLayout"]
 class ProblemLayout(Layout[Problem]):
     """Which field of a record holds what, and how a problem is made of them."""
 
+    key = "problems"
     text_field: str
     answer_field: str | None
     solution_field: str | None
@@ -41,10 +42,10 @@ class ProblemLayout(Layout[Problem]):
         problem = Problem(
             id=self.id(record),
             text=text,
-            answer=_text(record, "answer_field", self.answer_field),
+            answer=_text(record, "problems.answer_field", self.answer_field),
             level=_level(record, self.level_field),
-            type=_text(record, "type_field", self.type_field) or "",
-            solution=_text(record, "solution_field", self.solution_field) or "",
+            type=_text(record, "problems.type_field", self.type_field) or "",
+            solution=_text(record, "problems.solution_field", self.solution_field) or "",
             metadata=self.other_fields(record),
         )
         return (problem,)
@@ -65,5 +66,5 @@ def _text(record: Record, setting: str, field: str | None) -> str | None:
 
 
 def _level(record: Record, field: str | None) -> str:
-    level = _text(record, "level_field", field) or ""
+    level = _text(record, "problems.level_field", field) or ""
     return f"Level {level}" if level.isdecimal() else level  # As MATH and the founding files name their levels.

@@ -99,7 +99,7 @@ def request(run: Run) -> Section:
 
 
 def read(run: Run) -> Section | None:
-    """Return what went into the run: documents, positions, model, time."""
+    """Return what went into the run: documents, positions, model, time, and what to know of them."""
     record = run.run
     lines = [
         *_counts(record.get("counts", {})),
@@ -112,7 +112,7 @@ def read(run: Run) -> Section | None:
         lines.append(("time", f"{_time(sum(seconds.values()))}, most of it {longest} ({_time(seconds[longest])})"))
     if not lines:
         return None
-    blocks: list[Block] = [Facts(tuple(lines))]
+    blocks: list[Block] = [Facts(tuple(lines)), *(Note(note) for note in record.get("notes", []))]
     by_behaviour = record.get("counts", {}).get("behaviours")
     if isinstance(by_behaviour, Mapping) and (frame := _by_part(by_behaviour)) is not None:
         titles = _TITLES | {str(name): str(name).replace("_", " ") for name in frame if name not in _TITLES}

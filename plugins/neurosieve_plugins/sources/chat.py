@@ -1,17 +1,18 @@
 """Documents from conversations."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
 from neurosieve import ConfigError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.record_files import records_at
-from neurosieve_plugins.records import Record, RecordError
+from neurosieve_plugins.records import Record, RecordError, same_fields
 from neurosieve_plugins.sources.authors import AUTHORS
+from neurosieve_plugins.sources.chat_first_record import read_off
 from neurosieve_plugins.sources.chat_layout import ChatLayout
-from neurosieve_plugins.sources.chat_records import RecordLayout
+from neurosieve_plugins.sources.chat_records import ConversationFields
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["Chat"]
@@ -23,8 +24,8 @@ class Chat(Source):
 
     Only the turns of the model are looked at; its thoughts and its answers are told apart, by fields or by marks. The
     first record shows where turns stand (`messages`, `conversations`, `generations`, `choices` and the like, with
-    `role` and `content` or `from` and `value`), and all others must be like it. Several completions of a problem are
-    documents of one group, `7/1` and `7/2`.
+    `role` and `content` or `from` and `value`), and all others must be like it. A list may be JSON text, as in the
+    cells of a table. Several completions of a problem are documents of one group, `7/1` and `7/2`.
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -77,57 +78,42 @@ class Chat(Source):
         for name, author in self.roles.items():
             if author not in AUTHORS:
                 raise ConfigError(
-                    f"`roles` says that `{name}` is `{author}`: take system, user, assistant or tool for it"
+                    f"`source.roles` says that `{name}` is `{author}`: take system, user, assistant or tool for it"
                 )
-        _ = self._chat_layout(RecordLayout())
+        _ = self._layout
 
-    def _chat_layout(self, layout: RecordLayout) -> ChatLayout:
-        return ChatLayout(
-            layout,
-            self.id_field,
-            self.group_field,
-            self.markers,
-            self.template,
-            self.template_variables,
-            self.on_bad_record,
-        )
+    @property
+    def _layout(self) -> ChatLayout:
+        return same_fields(ChatLayout, self)
 
     def __iter__(self) -> Iterator[Document | Skipped]:
         records = records_at(self.path)
         read: list[Record | RecordError] = []
-        layout = self._layout_of_first(records, read)
-        return self._chat_layout(layout).items(chain(read, records))
+        layout = replace(self._layout, fields=self._fields_of_first(records, read))
+        return layout.items(chain(read, records))
 
-    def _layout_of_first(
+    def _fields_of_first(
         self, records: Iterator[Record | RecordError], read: list[Record | RecordError]
-    ) -> RecordLayout:
-        """Return the layout of the first record, or, where records may be skipped, of the first that has one.
+    ) -> ConversationFields:
+        """Return what the first record shows, or, where records may be skipped, the first that shows it.
 
         Args:
             read: what is taken of the records for it is put in here.
 
         Raises:
-            RecordError: none has a layout that is known.
+            RecordError: none shows where its conversations are.
         """
-        settings = RecordLayout(
-            self.messages_field,
-            self.completions_field,
-            self.prompt_field,
-            self.thought_field,
-            self.answer_field,
-            self.system_field,
-            roles=self.roles,
-        )
+        settings = same_fields(ConversationFields, self)
         first_error: RecordError | None = None
         for record in records:
             read.append(record)
             try:
                 if isinstance(record, RecordError):
                     raise record
-                return settings.understood(record)
+                return read_off(record, settings)
             except RecordError as error:
-                first_error = first_error or error
                 if self.on_bad_record == "error":
-                    break
+                    raise self._layout.with_way_out(error) from error
+                first_error = first_error or error
         assert first_error is not None  # There is a record in any file that can be read.
         raise first_error

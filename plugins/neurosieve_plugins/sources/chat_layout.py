@@ -1,7 +1,7 @@
 """How conversations make documents."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,7 @@ from neurosieve import Assumption, ConfigError, Document
 from neurosieve_plugins.layout import Layout, OnBadRecord
 from neurosieve_plugins.records import Record, RecordError, name_of
 from neurosieve_plugins.sources.chat_messages import Message
-from neurosieve_plugins.sources.chat_records import Conversation, RecordLayout
+from neurosieve_plugins.sources.chat_records import Conversation, ConversationFields
 from neurosieve_plugins.sources.chat_template import template_text
 from neurosieve_plugins.sources.chat_text import ChatText, joined_text
 from neurosieve_plugins.sources.chat_thoughts import with_thought_once
@@ -22,17 +22,18 @@ __all__ = ["ChatLayout"]
 class ChatLayout(Layout[Document]):
     """Where records hold conversations, and how these become texts."""
 
-    layout: RecordLayout
-    id_field: str | None
+    key = "source"
     group_field: str | None
     markers: MarkerFamily | None
     template: str
     template_variables: Mapping[str, Any]
+    id_field: str | None = None
     on_bad_record: OnBadRecord = "error"
+    fields: ConversationFields = field(default_factory=ConversationFields)
 
     def __post_init__(self) -> None:
         if self.template_variables and self.template in ("plain", "none"):
-            raise ConfigError("`template_variables` are given without a chat template: set `template`")
+            raise ConfigError("`source.template_variables` are given without a chat template: set `source.template`")
 
     def items_of(self, record: Record) -> list[Document]:
         """Return the documents of a record: one, or one for each completion.
@@ -40,10 +41,10 @@ class ChatLayout(Layout[Document]):
         Raises:
             RecordError: the record is not like the first, or the model says nothing in it.
         """
-        named = {name for name in vars(self.layout).values() if isinstance(name, str)}
+        named = {name for name in vars(self.fields).values() if isinstance(name, str)}
         named |= {name for name in (self.id_field, self.group_field) if name is not None}
         metadata = {name: value for name, value in record.fields.items() if name not in named}
-        return [self._document(conversation, record, metadata) for conversation in self.layout.conversations(record)]
+        return [self._document(conversation, record, metadata) for conversation in self.fields.conversations(record)]
 
     def _document(self, conversation: Conversation, record: Record, metadata: Mapping[str, Any]) -> Document:
         messages = tuple(with_thought_once(message, self.markers) for message in conversation.messages)

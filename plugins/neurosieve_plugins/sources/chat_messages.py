@@ -124,7 +124,7 @@ def _author(name: Any, where: str, roles: Mapping[str, str]) -> Author:
     raise RecordError(
         where,
         f"has a turn by {shown}, and who that is is not known",
-        f"say so, as in `roles={{{name if isinstance(name, str) else 'narrator'}: user}}`: "
+        f"say so, as in `source.roles={{{name if isinstance(name, str) else 'narrator'}: user}}`: "
         "one of system, user, assistant and tool",
     )
 

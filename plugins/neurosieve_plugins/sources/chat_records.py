@@ -1,23 +1,19 @@
 """The conversations that a record holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from neurosieve import Assumption
 from neurosieve_plugins.records import Record, RecordError, kind_of, text_of, value_at, value_of
-from neurosieve_plugins.sources.chat_columns import columns_of
 from neurosieve_plugins.sources.chat_messages import Message, Piece, Spelling, message_of, spelling_of, with_thoughts
+from neurosieve_plugins.sources.known_fields import conversation_fields, is_turns, list_at
 
-__all__ = ["Conversation", "RecordLayout"]
+__all__ = ["DEFAULT_SPELLING", "Conversation", "ConversationFields"]
 
-_MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "chat")
-_COMPLETIONS = ("generations", "completions", "samples", "choices", "responses", "outputs", "resps")
-_DEEP_COMPLETIONS, _DEEP_MESSAGES = "response.body.choices", "response.body.output"
-"""Where the answers of OpenAI's batches stand: of its Chat Completions, and of its Responses."""
-_PROMPTS = ("prompt", "problem", "question", "instruction", "query", "input", "problem_text")
 _TEXTS = ("text", "content", "generation", "completion", "response", "output")
-_DEFAULT = Spelling("role", "content")
+DEFAULT_SPELLING = Spelling("role", "content")
+"""As most records have it."""
 
 
 class Conversation(NamedTuple):
@@ -34,8 +30,8 @@ class Conversation(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RecordLayout:
-    """Where a record holds its turns. It is read off the first record, and holds for all."""
+class ConversationFields:
+    """Which fields of a record hold its conversations. What is not set is read off the first, and holds for all."""
 
     messages_field: str | None = None
     completions_field: str | None = None
@@ -45,78 +41,25 @@ class RecordLayout:
     system_field: str | None = None
     input_field: str | None = None
     """The field with what an `instruction` is about, which stands behind it in the prompt."""
-    spelling: Spelling = _DEFAULT
+    spelling: Spelling = DEFAULT_SPELLING
     roles: Mapping[str, str] = field(default_factory=dict)
-    guessed: tuple[Assumption, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    """What was assumed of all records as the first was read."""
+    first: str | None = None
+    """Where the first record stands; None where nothing was read off it."""
 
-    def understood(self, first: Record) -> "RecordLayout":
-        """Return the layout with what its settings leave open read off the first record.
-
-        Raises:
-            RecordError: that cannot be told.
-        """
-        messages, completions, prompt = self.messages_field, self.completions_field, self.prompt_field
-        guessed: list[str] = []
-        columns = self.thought_field is not None or self.answer_field is not None
-        if messages is None and not columns:
-            messages = _only(first, _MESSAGES, "messages_field", _is_turns)
-        if completions is None and not columns and self.messages_field is None:
-            completions = _only(first, _COMPLETIONS, "completions_field", lambda value: isinstance(value, list | tuple))
-            if completions is None and isinstance(value_at(first.fields, _DEEP_COMPLETIONS), list | tuple):
-                completions = _DEEP_COMPLETIONS
-            elif completions is None and messages is None and _is_turns(value_at(first.fields, _DEEP_MESSAGES)):
-                messages = _DEEP_MESSAGES
-                guessed.append(f"its turns were read from `{messages}`")
-        thought, answer = self.thought_field, self.answer_field
-        if messages is None and completions is None and not columns:
-            known = columns_of(first, prompt)
-            if known is not None:
-                answer, thought, columns = known.answer, known.thought, True
-                guessed.append(f"what the model says was read from `{answer}`")
-                if thought is not None:
-                    guessed.append(f"what the model thinks was read from `{thought}`")
-        about = None
-        if prompt is None and columns and _are_texts(first, "instruction", "input"):
-            prompt, about = "instruction", "input"
-            guessed.append("its prompt was read from `instruction` and `input`")
-        if prompt is None and messages is None and (columns or completions is not None):
-            prompt = _only(first, _PROMPTS, "prompt_field", lambda value: isinstance(value, str) or _is_turns(value))
-            if prompt is not None:
-                guessed.append(f"its prompt was read from `{prompt}`")
-        if messages is None and completions is None and not columns:
-            names = ", ".join(f"`{name}`" for name in first.fields)
-            raise RecordError(
-                first.where,
-                f"holds no conversation under a known name; it has {names or 'no field at all'}",
-                "set `messages_field`, or `completions_field` for several completions, or `prompt_field` with "
-                "`thought_field` and `answer_field`",
-            )
-        if completions is not None and self.completions_field is None:
-            guessed.append(f"its completions were read from `{completions}`")
-        system = self.system_field
-        if system is None and isinstance(first.fields.get("system"), str):
-            system = "system"
-        turns = value_at(first.fields, messages or prompt or "", ())
-        spelling = spelling_of(turns[0]) if _is_turns(turns) else None
-        return RecordLayout(
-            messages,
-            completions,
-            prompt,
-            thought,
-            answer,
-            system,
-            about,
-            spelling or _DEFAULT,
-            self.roles,
-            tuple(Assumption(what) for what in guessed),
-        )
+    @property
+    def words(self) -> str | None:
+        """The field with the words of the model; None where it is not known yet."""
+        return self.completions_field or self.messages_field or self.answer_field or self.thought_field
 
     def conversations(self, record: Record) -> list[Conversation]:
         """Return the conversations of a record: one, or one for each completion of its problem.
 
         Raises:
-            RecordError: the record is not laid out like the first.
+            RecordError: the record does not hold them as the first does.
         """
+        self._check_alike(record)
         system = self._system(record)
         if self.completions_field is not None:
             prompt = self._prompt(record)
@@ -125,15 +68,27 @@ class RecordLayout:
                 for conversation in self._completions(record)
             ]
         if self.messages_field is not None:
-            messages = self._messages(record, "messages_field", self.messages_field)
-            return [Conversation(_with_system(system, messages), assumptions=self.guessed)]
+            messages = self._messages(record, "source.messages_field", self.messages_field)
+            return [Conversation(_with_system(system, messages), assumptions=self.assumptions)]
         pieces = []
         if self.thought_field is not None:
-            pieces.append(Piece("thought", text_of(record, "thought_field", self.thought_field)))
+            pieces.append(Piece("thought", text_of(record, "source.thought_field", self.thought_field)))
         if self.answer_field is not None:
-            pieces.append(Piece("text", text_of(record, "answer_field", self.answer_field)))
+            pieces.append(Piece("text", text_of(record, "source.answer_field", self.answer_field)))
         answer = Message("assistant", tuple(piece for piece in pieces if piece.text.strip()))
-        return [Conversation(_with_system(system, (*self._prompt(record), answer)), assumptions=self.guessed)]
+        return [Conversation(_with_system(system, (*self._prompt(record), answer)), assumptions=self.assumptions)]
+
+    def _check_alike(self, record: Record) -> None:
+        """Raise RecordError where a record holds conversations, but not in the field in which the first does."""
+        if self.first in (None, record.where) or value_at(record.fields, str(self.words)) is not None:
+            return
+        if others := conversation_fields(record.fields):
+            shown = " and ".join(f"`{name}`" for name in others)
+            why = (
+                f"holds what the model says in {shown}, while {self.first} has it in `{self.words}`, so that the "
+                "records have several layouts"
+            )
+            raise RecordError(record.where, why, "put those of each into a file of their own")
 
     def _system(self, record: Record) -> str:
         value = None if self.system_field is None else value_at(record.fields, self.system_field)
@@ -145,14 +100,14 @@ class RecordLayout:
 
     def _prompt_turns(self, record: Record) -> tuple[Message, ...]:
         if self.messages_field is not None:
-            turns = self._messages(record, "messages_field", self.messages_field)
+            turns = self._messages(record, "source.messages_field", self.messages_field)
             while turns and turns[-1].author == "assistant":
                 turns = turns[:-1]
             return turns
         if self.prompt_field is None:
             return ()
-        if _is_turns(value_of(record, "prompt_field", self.prompt_field)):
-            return self._messages(record, "prompt_field", self.prompt_field)
+        if is_turns(value_of(record, "source.prompt_field", self.prompt_field)):
+            return self._messages(record, "source.prompt_field", self.prompt_field)
         text = text_of(record, "source.prompt_field", self.prompt_field)
         about = record.fields.get(self.input_field) if self.input_field is not None else None
         if isinstance(about, str) and about.strip():
@@ -160,23 +115,16 @@ class RecordLayout:
         return (Message("user", (Piece("text", text),)),)
 
     def _messages(self, record: Record, setting: str, name: str) -> tuple[Message, ...]:
-        turns = value_of(record, setting, name)
-        if not isinstance(turns, list | tuple) or not turns:
-            what = "an empty list" if isinstance(turns, list | tuple) else kind_of(turns)
-            advice = f"correct the record, or set `{setting}`"
-            raise RecordError(record.where, f"holds {what} in `{name}`, not a list of turns", advice)
-        return with_thoughts([message_of(turn, record.where, self.spelling, self.roles) for turn in turns])
+        turns, assumptions = list_at(record, setting, name, "turns")
+        first, *others = with_thoughts([message_of(turn, record.where, self.spelling, self.roles) for turn in turns])
+        return (first._replace(assumptions=(*assumptions, *first.assumptions)), *others)
 
     def _completions(self, record: Record) -> list[Conversation]:
-        name = str(self.completions_field)
-        items = value_of(record, "completions_field", name)
-        if not isinstance(items, list | tuple) or not items:
-            what = "an empty list" if isinstance(items, list | tuple) else kind_of(items)
-            advice = "leave the record out, or set `completions_field`"
-            raise RecordError(record.where, f"holds {what} in `{name}`, not a list of completions", advice)
-        if all(isinstance(item, list | tuple) and not _is_turns(item) for item in items):
+        items, assumptions = list_at(record, "source.completions_field", str(self.completions_field), "completions")
+        if all(isinstance(item, list | tuple) and not is_turns(item) for item in items):
             items = [text for item in items for text in item]  # As lm-eval nests them.
-        return [self._completion(item, number, record) for number, item in enumerate(items, start=1)]
+        made = [self._completion(item, number, record) for number, item in enumerate(items, start=1)]
+        return [each._replace(assumptions=(*self.assumptions, *assumptions)) for each in made]
 
     def _completion(self, item: Any, number: int, record: Record) -> Conversation:
         """Return the turns of one completion."""
@@ -185,10 +133,10 @@ class RecordLayout:
         direct = False
         if isinstance(item, str):
             messages: tuple[Message, ...] = (
-                message_of({"role": "assistant", "content": item}, record.where, _DEFAULT, {}),
+                message_of({"role": "assistant", "content": item}, record.where, DEFAULT_SPELLING, {}),
             )
-        elif _is_turns(item):
-            spelling = spelling_of(item[0]) or _DEFAULT
+        elif is_turns(item):
+            spelling = spelling_of(item[0]) or DEFAULT_SPELLING
             messages = with_thoughts([message_of(turn, record.where, spelling, self.roles) for turn in item])
         elif isinstance(item, Mapping):
             message = item.get("message")
@@ -199,32 +147,11 @@ class RecordLayout:
             direct = not isinstance(message, Mapping) and key == "text"
             turn = message if isinstance(message, Mapping) else {**item, "content": item.get(key or "content")}
             turn = {"content": turn.get("content"), **turn, "role": "assistant"}
-            messages = (message_of(turn, record.where, _DEFAULT, {}),)
+            messages = (message_of(turn, record.where, DEFAULT_SPELLING, {}),)
             metadata = {name: value for name, value in item.items() if name not in (key, "message", *_TEXTS)}
         else:
             raise RecordError(record.where, f"holds {kind_of(item)} as {what}, not a completion", "correct the record")
-        return Conversation(messages, number, metadata, direct, self.guessed)
-
-
-def _are_texts(record: Record, *names: str) -> bool:
-    return all(isinstance(record.fields.get(name), str) for name in names)
-
-
-def _is_turns(value: Any) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and spelling_of(value[0]) is not None
-
-
-def _only(first: Record, names: Sequence[str], setting: str, fits: Any) -> str | None:
-    """Return the one of the names under which the first record holds what fits; None where there is none.
-
-    Raises:
-        RecordError: there are several.
-    """
-    held = [name for name in names if fits(first.fields.get(name))]
-    if len(held) > 1:
-        shown = " and ".join(f"`{name}`" for name in held)
-        raise RecordError(first.where, f"holds {shown}, and one of them is needed", f"set `{setting}`")
-    return held[0] if held else None
+        return Conversation(messages, number, metadata, direct)
 
 
 def _with_system(system: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -46,7 +46,7 @@ def template_text(
     if unread := [name for name in variables if not re.search(rf"\b{re.escape(name)}\b", source)]:
         raise ConfigError(
             f"the chat template `{template}` reads no `{unread[0]}`, so that it changes nothing: correct the name in "
-            "`template_variables`, or leave it out"
+            "`source.template_variables`, or leave it out"
         )
     slots: list[_Slot] = []
     real, marked = [], []
@@ -66,7 +66,7 @@ def template_text(
         raise RecordError(
             where,
             f"cannot be shown by this chat template: it {how} its turns, so that whose words are where is not known",
-            "leave `template` at `plain`, or take another template",
+            "leave `source.template` at `plain`, or take another template",
         )
     passages: list[Passage] = []
     at = shift = 0
@@ -89,7 +89,7 @@ def _texts(message: Message, where: str) -> tuple[str, str]:
     texts = [piece.text for piece in message.pieces if piece.kind == "text"]
     if len(thoughts) > 1 or len(texts) > 1 or (thoughts and message.pieces[0].kind != "thought"):
         why = "has a turn with several thoughts, which a chat template cannot show"
-        raise RecordError(where, why, "leave `template` at `plain`")
+        raise RecordError(where, why, "leave `source.template` at `plain`")
     thought, content = "".join(thoughts), "".join(texts)
     if "\ue000" in thought + content:
         raise RecordError(where, "holds the character U+E000, which stands for no text", "correct the record")
@@ -192,8 +192,8 @@ def _rendered(render: Render, turns: list[dict[str, Any]], variables: Mapping[st
         raise RecordError(
             where,
             f"is refused by the chat template ({error})",
-            "some take no system turn, or no two turns of one author: correct the record, or leave `template` at "
-            "`plain`",
+            "some take no system turn, or no two turns of one author: correct the record, or leave "
+            "`source.template` at `plain`",
         ) from error
 
 
@@ -231,12 +231,12 @@ def _tokenizer(model: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"`template` is `{model}`, and no file or tokenizer is read there ({str(error)[:200]}): give a file such "
-            "as `chat.jinja`, a model's folder or its name on the hub, or `plain`"
+            f"`source.template` is `{model}`, and no file or tokenizer is read there ({str(error)[:200]}): give a file "
+            "such as `chat.jinja`, a model's folder or its name on the hub, or `plain`"
         ) from error
     if tokenizer.chat_template is None:
         raise ConfigError(
             f"the tokenizer of `{model}` has no chat template: take that of a model that was trained to chat, or "
-            "leave `template` at `plain`"
+            "leave `source.template` at `plain`"
         )
     return tokenizer

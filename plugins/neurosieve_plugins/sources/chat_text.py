@@ -77,7 +77,7 @@ def joined_text(messages: Sequence[Message], markers: MarkerFamily | None = None
         if message.calls:
             text += "".join(f"\n{json.dumps(call, ensure_ascii=False, default=str)}" for call in message.calls)
             what = "calls tools: the calls are written as JSON, and are no words of the model"
-            assumptions.append(Assumption(what))
+            assumptions.append(Assumption(what, known=True))
     return ChatText(text, with_answers(passages), tuple(dict.fromkeys(assumptions)))
 
 

@@ -23,7 +23,7 @@ def with_thought_once(message: Message, markers: MarkerFamily | None = None) -> 
     own, _ = passages_of(content, 0, len(content), markers)
     between_marks = [passage for passage in own if passage.role == "thought"]
     if any(_folded(thought) in _folded(_text(content, passage)) for passage in between_marks):
-        once = Assumption("holds its thought in a field and again between marks: it was used once")
+        once = Assumption("holds its thought in a field and again between marks: it was used once", known=True)
         return message._replace(pieces=message.pieces[1:], assumptions=(*message.assumptions, once))
     if content.lstrip().startswith(marks_of(content, markers).start):
         both = Assumption("holds a thought in a field and another one between marks: both were taken as thoughts")

@@ -1,16 +1,15 @@
 """Documents from the logs of Inspect."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from neurosieve import ConfigError, DataError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.layout import OnBadRecord
-from neurosieve_plugins.records import Record
+from neurosieve_plugins.records import Record, same_fields
 from neurosieve_plugins.sources.chat_layout import ChatLayout
-from neurosieve_plugins.sources.chat_messages import Spelling
-from neurosieve_plugins.sources.chat_records import RecordLayout
+from neurosieve_plugins.sources.chat_records import ConversationFields
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["InspectLogs"]
@@ -53,15 +52,8 @@ class InspectLogs(Source):
 
     @property
     def _layout(self) -> ChatLayout:
-        return ChatLayout(
-            RecordLayout(messages_field="messages", spelling=Spelling("role", "content")),
-            "id",
-            self.group_field,
-            self.markers,
-            self.template,
-            self.template_variables,
-            self.on_bad_record,
-        )
+        layout = same_fields(ChatLayout, self)
+        return replace(layout, id_field="id", fields=ConversationFields(messages_field="messages"))
 
     def __iter__(self) -> Iterator[Document | Skipped]:
         return self._layout.items(self._records())

@@ -7,6 +7,7 @@ from neurosieve import ConfigError, DataError, Document, Skipped, Span, plural
 from neurosieve_plugins.layout import Layout, OnBadRecord
 from neurosieve_plugins.records import Record, RecordError, kind_of, name_of, same_fields, spans_of, text_of, value_at
 from neurosieve_plugins.sources.authorship import Authorship, TurnMarks, lacks_marker
+from neurosieve_plugins.sources.known_fields import conversation_fields
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["DocumentLayout"]
@@ -16,6 +17,7 @@ __all__ = ["DocumentLayout"]
 class DocumentLayout(Layout[Document]):
     """Which field of a record holds what, and how a document is made of them."""
 
+    key = "source"
     text_field: str
     prompt_field: str | None
     group_field: str | None
@@ -62,8 +64,9 @@ class DocumentLayout(Layout[Document]):
         if number / 2 < lacking < number:
             raise DataError(
                 f"in {lacking:,} of {plural(number, 'record')} nothing says where the completion starts, while the "
-                "others have a mark: set `markers` or `completion_marker` to what stands before each completion, or "
-                "give `prompt_field` or `start_field`; with `completion_marker=null` every whole text is the model's"
+                "others have a mark: set `source.markers` or `source.completion_marker` to what stands before each "
+                "completion, or give `source.prompt_field` or `source.start_field`; with "
+                "`source.completion_marker=null` every whole text is the model's"
             )
 
     def items_of(self, record: Record) -> tuple[Document]:
@@ -73,16 +76,16 @@ class DocumentLayout(Layout[Document]):
             RecordError: the record lacks a field, or holds something else in it.
         """
         text = self.text(record, "text")
-        prompt = "" if self.prompt_field is None else text_of(record, "prompt_field", self.prompt_field)
+        prompt = "" if self.prompt_field is None else text_of(record, "source.prompt_field", self.prompt_field)
         identity = self.id(record)
-        group = None if self.group_field is None else name_of(record, "group_field", self.group_field)
+        group = None if self.group_field is None else name_of(record, "source.group_field", self.group_field)
         declared = self._declared_start(record, prompt, text)
         known_start = len(prompt) if declared is None and prompt else declared
         whole = prompt + text
         words = self._authorship.words_of(whole, known_start, declared is not None, group or "")
         annotations: tuple[Span, ...] = ()
         if self.spans_field is not None:
-            spans = spans_of(record, self.spans_field, len(text))
+            spans = spans_of(record, self.spans_field, len(text), setting="source.spans_field")
             annotations = tuple(Span(begin + len(prompt), end + len(prompt), label) for begin, end, label in spans)
         document = Document(
             identity,
@@ -96,6 +99,20 @@ class DocumentLayout(Layout[Document]):
         )
         return (document,)
 
+    def text(self, record: Record, what: str) -> str:
+        """Return the text of a record, which is not blank.
+
+        Raises:
+            RecordError: it has none; the message says so where it holds a conversation.
+        """
+        if not isinstance(value_at(record.fields, self.text_field), str):
+            names = conversation_fields(record.fields)
+            if shown := " and ".join(f"`{name}`" for name in names):
+                why = f"has no text in `{self.text_field}`, and holds a conversation in {shown}"
+                advice = "read the file with `source=chat`, or set `source.text_field` to the field with the text"
+                raise RecordError(record.where, why, advice)
+        return super().text(record, what)
+
     def _declared_start(self, record: Record, prompt: str, text: str) -> int | None:
         """Return the character of prompt and text where the record says that the completion starts."""
         start = None if self.start_field is None else value_at(record.fields, self.start_field)
@@ -106,6 +123,6 @@ class DocumentLayout(Layout[Document]):
             raise RecordError(
                 record.where,
                 f"holds {value} in `{self.start_field}`, where a character of its {len(text)} is needed",
-                "correct the record, or set `start_field` to null",
+                "correct the record, or set `source.start_field=null`",
             )
         return len(prompt) + start

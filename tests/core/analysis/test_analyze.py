@@ -59,7 +59,12 @@ def run(tmp_path):
     """Analyze documents with the grader `boxed` and the word "wait" as behaviour."""
 
     def run(source, **changed):
-        settings = {"detectors": {"waiting": Phrases(("wait",))}, "grader": Boxed(), "folder": tmp_path / "run"}
+        settings = {
+            "detectors": {"waiting": Phrases(("wait",))},
+            "grader": Boxed(),
+            "folder": tmp_path / "run",
+            "reports": (),
+        }
         return analyze(source, **settings | changed)
 
     return run
@@ -80,7 +85,7 @@ def command(tmp_path, monkeypatch, capsys):
     def command(*arguments):
         code = 0
         try:
-            main(["analyze", *arguments])
+            main(["analyze", "reports=[]", *arguments])
         except SystemExit as ended:
             code = ended.code
         said = capsys.readouterr()

@@ -21,7 +21,7 @@ def command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def command(*arguments):
-        main(["analyze", *arguments])
+        main(["analyze", "reports=[]", *arguments])
         [left] = (tmp_path / "runs").rglob("run.json")
         return load(left.parent), capsys.readouterr().out
 
@@ -126,7 +126,7 @@ def test_no_answer_in_any_trace_gives_no_percentage(grader, command, traces):
 
 
 def test_page_and_notebook_say_not_known_too(command, traces):
-    run, _ = command(traces(*["I add, and cannot say"] * 3))
+    run, _ = command(traces(*["I add, and cannot say"] * 3), "reports=[html]")
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "not known" in page
     assert "nan %" not in page

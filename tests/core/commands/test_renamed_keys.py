@@ -3,7 +3,6 @@
 import pytest
 
 from neurosieve import ConfigError, detect, find
-from neurosieve.cli import main
 from neurosieve.commands.find import COMMAND
 from neurosieve.config.configuration import as_object
 
@@ -35,27 +34,18 @@ def empty(tmp_path, monkeypatch):
     return tmp_path
 
 
-def refused(capsys, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main(list(arguments))
-    assert stopped.value.code == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
-
-
 @pytest.mark.parametrize(("old", "new"), ROOT.items())
-def test_on_the_command_line_and_in_python(capsys, empty, old, new):
-    assert f"neurosieve: `{old}` is now `{new}`: " in refused(capsys, *TINY, f"{old}=5")
+def test_on_the_command_line_and_in_python(refused, empty, old, new):
+    assert f"neurosieve: `{old}` is now `{new}`: " in refused(*TINY, f"{old}=5")
     assert list(empty.iterdir()) == []
     with pytest.raises(ConfigError, match=f"^`{old}` is now `{new}`: "):
         find("tiny", **{old: 5})
 
 
 @pytest.mark.parametrize(("old", "new"), SELECTION.items())
-def test_below_another_key(capsys, old, new):
-    assert f"`selection.{old}` is now `selection.{new}`: " in refused(capsys, *TINY, f"selection.{old}=5")
-    assert f"`{old}` is now `selection.{new}`: " in refused(capsys, *TINY, f"{old}=5")
+def test_below_another_key(refused, old, new):
+    assert f"`selection.{old}` is now `selection.{new}`: " in refused(*TINY, f"selection.{old}=5")
+    assert f"`{old}` is now `selection.{new}`: " in refused(*TINY, f"{old}=5")
     with pytest.raises(ConfigError, match=f"^`{old}` is now `{new}`: "):
         as_object(COMMAND.schemas["selection"], {old: 5}, "selection")
 
@@ -67,38 +57,38 @@ def test_below_another_key(capsys, old, new):
         ("selection: {looks: [window]}", "`selection.looks` is now `selection.extra_positions`: "),
     ],
 )
-def test_in_an_experiment(capsys, empty, key, message):
+def test_in_an_experiment(refused, empty, key, message):
     (empty / "configs" / "experiment").mkdir(parents=True)
     (empty / "configs" / "experiment" / "old.yaml").write_text(f"# @package _global_\n{key}\n")
-    assert message in refused(capsys, *TINY, *EXPERIMENT)
+    assert message in refused(*TINY, *EXPERIMENT)
     assert [path.name for path in empty.iterdir()] == ["configs"]
 
 
-def test_in_a_config_file(capsys, empty):
+def test_in_a_config_file(refused, empty):
     (empty / "mine.yaml").write_text("defaults:\n  - find\n  - _self_\nword_check: null\n")
-    said = refused(capsys, *TINY, "--config-dir", ".", "--config-name", "mine")
+    said = refused(*TINY, "--config-dir", ".", "--config-name", "mine")
     assert "`word_check` is now `within_token_scorer`: " in said
 
 
-def test_where_hydra_would_let_it_pass(capsys):
-    assert "`confirm` is now `test_top`: " in refused(capsys, *TINY, "+confirm=5")
-    assert "is now `negatives_per_positive_document`: " in refused(capsys, *TINY, "+selection.documents_without=2")
+def test_where_hydra_would_let_it_pass(refused):
+    assert "`confirm` is now `test_top`: " in refused(*TINY, "+confirm=5")
+    assert "is now `negatives_per_positive_document`: " in refused(*TINY, "+selection.documents_without=2")
 
 
 @pytest.mark.parametrize("arguments", [["plan", "then=[show]"], ["find", "then=[show]", "-m", "seed=0,1"]])
-def test_of_other_commands_and_in_sweeps(capsys, arguments):
-    assert "`then` is now `follow_up`: " in refused(capsys, *arguments)
+def test_of_other_commands_and_in_sweeps(refused, arguments):
+    assert "`then` is now `follow_up`: " in refused(*arguments)
 
 
-def test_in_what_follows_a_run(capsys, empty):
-    said = refused(capsys, *TINY, 'follow_up=["ablate draws=5"]')
+def test_in_what_follows_a_run(refused, empty):
+    said = refused(*TINY, 'follow_up=["ablate draws=5"]')
     assert "`draws` is now `interval_bootstraps`: " in said
     with pytest.raises(ConfigError, match="`draws` is now `interval_bootstraps`: "):
         find("tiny", follow_up=["ablate draws=5"], folder="run")
     assert not (empty / "run").exists()
 
 
-def test_a_key_that_a_command_never_had_is_answered_with_what_there_is(capsys):
-    assert "the config has no `confirm`: there are: " in refused(capsys, "generate", "confirm=5")
+def test_a_key_that_a_command_never_had_is_answered_with_what_there_is(refused):
+    assert "the config has no `confirm`: there are: " in refused("generate", "confirm=5")
     with pytest.raises(ConfigError, match="`detect` has no field `then`"):
         detect("arithmetic", then=["show"])

@@ -17,7 +17,8 @@ from omegaconf import OmegaConf
 from neurosieve import ConfigError, Detector, hookimpl
 from neurosieve.cli import main
 from neurosieve.commands.find import COMMAND
-from neurosieve.config.configuration import PLURAL, as_object, build, composed, publish, refuse_foreign_targets
+from neurosieve.config.composition import composed
+from neurosieve.config.configuration import PLURAL, as_object, build, publish, refuse_foreign_targets
 from neurosieve.registry import Registry, describe, installed
 
 PLUGINS = {f"{plugin.kind}/{plugin.name}": plugin for plugin in installed()}

@@ -29,7 +29,7 @@ CHOSEN[plan] = CHOSEN[find]
 
 @cache
 def choices_of(name):
-    """Return the options of each key that the help of a command lists; Hydra takes two seconds for a page."""
+    """Return the options of each key that the help of a command lists."""
     with redirect_stdout(StringIO()) as out, pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     page = out.getvalue()
@@ -38,17 +38,7 @@ def choices_of(name):
     return {key: re.sub(r"\s+", " ", options).split(", ") for key, options in lines}
 
 
-QUICK = (find, generate, ablate)
-"""Those whose pages are read below too."""
-
-
-@pytest.mark.parametrize(
-    ("module", "keys"),
-    [
-        pytest.param(module, keys, id=module.COMMAND.name, marks=() if module in QUICK else pytest.mark.slow)
-        for module, keys in CHOSEN.items()
-    ],
-)
+@pytest.mark.parametrize(("module", "keys"), CHOSEN.items(), ids=[module.COMMAND.name for module in CHOSEN])
 def test_help_lists_the_parts_of_the_command(module, keys):
     choices = choices_of(module.COMMAND.name)
     assert set(choices) == keys
@@ -56,7 +46,7 @@ def test_help_lists_the_parts_of_the_command(module, keys):
     assert "html" in choices["reports"]
 
 
-@pytest.mark.parametrize("module", QUICK, ids=["find", "generate", "ablate"])
+@pytest.mark.parametrize("module", [find, generate, ablate], ids=["find", "generate", "ablate"])
 def test_all_that_help_lists_can_be_chosen(module):
     command = module.COMMAND
     publish(command.schemas)

@@ -43,7 +43,7 @@ ANNOTATED = [
 @pytest.fixture
 def go(tmp_path):
     def go(source=ANNOTATED, detectors=None, **settings) -> Run:
-        return detect(source, detectors or {"wait": WAIT}, folder=tmp_path / "run", **settings)
+        return detect(source, detectors or {"wait": WAIT}, folder=tmp_path / "run", **{"reports": ()} | settings)
 
     return go
 
@@ -348,3 +348,14 @@ def test_the_help_teaches(capsys):
         main(["detect", "--help"])
     assert not ended.value.code
     assert "neurosieve detect detectors=[backtracking,hesitation]" in capsys.readouterr().out
+
+
+def test_copies_of_a_text_are_counted_in_one_sentence(tmp_path):
+    once = [Document(f"d{number}", f"Wait. It is {number}.", f"g{number}") for number in range(4)]
+    copies = [Document("e0", "Wait. It is 0.", "g0"), Document("e1", " wait.  It is 0.\n", "g9")]
+    run = detect([*once, *copies], {"wait": WAIT}, folder=tmp_path / "run").run
+    [warning] = [warning for warning in run["warnings"] if "cop" in warning]
+    assert warning.startswith("2 of 6 texts are copies of an earlier one")
+    assert run["counts"]["texts_copied"] == 2
+    run = detect(once, {"wait": WAIT}, folder=tmp_path / "other").run
+    assert not any("cop" in warning for warning in run["warnings"])

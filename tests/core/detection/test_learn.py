@@ -60,7 +60,7 @@ def go(tmp_path):
     def go(source=None, label="doubt", folder="run", **settings):
         detectors = settings.pop("detectors", {"wait": Phrases(("wait",))})
         source = documents() if source is None else source
-        return learn(source, label, detectors, folder=tmp_path / folder, **{"folds": 3} | settings)
+        return learn(source, label, detectors, folder=tmp_path / folder, **{"folds": 3, "reports": ()} | settings)
 
     return go
 
@@ -276,10 +276,12 @@ def test_what_was_learned_is_found_by_detect_and_by_find_as_by_any_detector(go, 
     output = tmp_path / "mine" / "doubt.safetensors"
     run = go(output=str(output))
     assert run.run["output"] == str(output)
-    detected = neurosieve.detect(documents(seed=5), {"learned": Learned(str(output))}, folder=tmp_path / "detect")
+    learned = {"learned": Learned(str(output))}
+    detected = neurosieve.detect(documents(seed=5), learned, folder=tmp_path / "detect", reports=())
     assert detected.table("agreement").set_index("label").f1["doubt"] == 1
     source = documents(60, seed=6, groups=60)
-    settings = {"interval_bootstraps": 20, "store": str(tmp_path / "store")}
+    settings = {"interval_bootstraps": 20, "permutations": 0, "stability_bootstraps": 0}
+    settings["store"] = str(tmp_path / "store")
     found = neurosieve.find(
         "tiny",
         source,
@@ -418,7 +420,9 @@ def test_the_command_line_learns_and_find_goes_on_from_there(tmp_path, monkeypat
     main(["learn", *source, "label=doubt", "output=doubt.safetensors", "folds=3"])
     assert "detector: doubt.safetensors" in capsys.readouterr().out
     learned = ["detectors=[learned]", "detectors.learned.path=doubt.safetensors"]
-    main(["find", *source, *learned, "model=tiny", "interval_bootstraps=20", f"store={tmp_path / 'store'}"])
+    main(
+        ["find", *source, *learned, "model=tiny", "interval_bootstraps=20", "reports=[]", f"store={tmp_path / 'store'}"]
+    )
     assert "learned: the best 10 of" in capsys.readouterr().out
 
 

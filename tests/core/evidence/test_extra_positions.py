@@ -12,16 +12,34 @@ from neurosieve_plugins.detectors.annotations import Annotations
 SCORES = ("auc", "cohens_d", "auc_heldout", "cohens_d_heldout", "auc_minus_neutral", "auc_minus_neutral_heldout")
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    runs = {}
+
     def go(name, store="store", **changed):
-        model, tokenizer = tiny_model()
-        plant(model, tokenizer, {(0, 3), (1, 17)})
-        settings = {"detectors": {"slip": Annotations()}, "permutations": 0, "tokens_per_batch": 100_000}
-        places = {"folder": tmp_path / name, "store": str(tmp_path / store)}
-        return find(model, texts(), tokenizer=tokenizer, **places, **settings | changed)
+        if name not in runs:
+            model, tokenizer = tiny_model()
+            plant(model, tokenizer, {(0, 3), (1, 17)})
+            settings = {"detectors": {"slip": Annotations()}, "tokens_per_batch": 100_000, "permutations": 0}
+            settings |= {"interval_bootstraps": 20, "stability_bootstraps": 0}
+            places = {"folder": folder / name, "store": str(folder / store)}
+            runs[name] = find(model, texts(), tokenizer=tokenizer, **places, **settings | changed)
+        return runs[name]
 
     return go
+
+
+@pytest.fixture(scope="module")
+def alone(run):
+    """A run that reads its own place and no other."""
+    return run("alone", selection=Selection(extra_positions=()))
+
+
+@pytest.fixture(scope="module")
+def both(run):
+    """A run that reads two more, by a pass of its own."""
+    return run("both", store="another", selection=Selection(extra_positions=("prediction", "window")))
 
 
 def scores(result, look=""):
@@ -33,24 +51,19 @@ def scores(result, look=""):
     return table[list(named)].rename(columns=named)
 
 
-def test_other_places_are_read_in_the_same_forward_pass(run):
-    alone = run("alone", selection=Selection(extra_positions=()))
-    both = run("both", store="another", selection=Selection(extra_positions=("prediction", "window")))
+def test_other_places_are_read_in_the_same_forward_pass(alone, both):
     assert alone.run["reading"]["forward_passes"] == both.run["reading"]["forward_passes"] == 1
     assert both.run["reading"]["positions"] > alone.run["reading"]["positions"]
 
 
-def test_they_change_nothing_of_the_ranking(run):
-    alone = run("alone", selection=Selection(extra_positions=()))
-    both = run("both", selection=Selection(extra_positions=("prediction", "window")))
+def test_they_change_nothing_of_the_ranking(alone, both):
     pd.testing.assert_frame_equal(alone.positions, both.positions)
     pd.testing.assert_frame_equal(scores(alone), scores(both))
 
 
 @pytest.mark.parametrize("at", ["prediction", "window"])
-def test_each_scores_as_in_a_run_that_ranks_by_that_place(run, at):
-    both = run("both", selection=Selection(extra_positions=("prediction", "window")))
-    mine = run("mine", selection=Selection(at=at, extra_positions=()))
+def test_each_scores_as_in_a_run_that_ranks_by_that_place(run, both, at):
+    mine = run(at, store="another", selection=Selection(at=at, extra_positions=()))
     assert mine.run["reading"]["forward_passes"] == 0
     looked = both.table("extra_positions")
     looked = looked[looked["place"] == at].drop(columns="place").reset_index(drop=True)

@@ -49,7 +49,8 @@ def run(tmp_path):
         plant(model, tokenizer, PLANTED)
         settings = {"source": texts(), "detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}} | changed
         places = {"folder": tmp_path / name, "store": str(tmp_path / "store")}
-        return find(model, tokenizer=tokenizer, **places, **{"permutations": 99} | settings)
+        few = {"permutations": 99, "interval_bootstraps": 50, "stability_bootstraps": 0}
+        return find(model, tokenizer=tokenizer, **places, **few | settings)
 
     return go
 
@@ -121,7 +122,7 @@ def test_one_document_is_permuted_within_itself(run):
 
 
 def test_neurons_without_a_score_have_no_p_and_that_most_have_none_is_said(run):
-    result = run(scorers={"some": SomeAlone()}, test_top=384, interval_bootstraps=50, stability_bootstraps=5)
+    result = run(scorers={"some": SomeAlone()}, test_top=384)
     known = result.neurons[result.neurons.neuron < 5]
     assert known[["some", "p", "p_fwer", "q_fdr"]].notna().all(axis=None)
     others = result.neurons[result.neurons.neuron >= 5]
@@ -131,7 +132,7 @@ def test_neurons_without_a_score_have_no_p_and_that_most_have_none_is_said(run):
 
 
 def test_where_no_neuron_has_a_score_there_is_no_null(run):
-    result = run(scorers={"none": SomeAlone(0)}, interval_bootstraps=50, stability_bootstraps=5)
+    result = run(scorers={"none": SomeAlone(0)})
     assert result.neurons[["p", "p_fwer", "q_fdr"]].isna().all(axis=None)
     assert result.run["null"] == {}
     assert "no neuron of `slip` has a score" in " ".join(result.run["warnings"])

@@ -116,7 +116,8 @@ def run(tmp_path):
     def go(name="run", **changed):
         model, tokenizer = tiny_model()
         plant(model, tokenizer, PLANTED)
-        settings = {"source": texts(), "detectors": {"slip": Annotations()}, "permutations": 0} | changed
+        settings = {"source": texts(), "detectors": {"slip": Annotations()}, "permutations": 0}
+        settings |= {"interval_bootstraps": 20} | changed
         return find(model, tokenizer=tokenizer, folder=tmp_path / name, store=str(tmp_path / "store"), **settings)
 
     return go

@@ -30,17 +30,26 @@ def run(planted, tmp_path):
     return go
 
 
+@pytest.fixture(scope="module")
+def finished(planted, tmp_path_factory):
+    """A run by the defaults, made once: for tests that only read it."""
+    folder, (model, tokenizer) = tmp_path_factory.mktemp("finished"), planted
+    settings = {"detectors": {"slip": Annotations()}, "scorers": ["auc"], "test_top": 384}
+    places = {"folder": folder / "run", "store": str(folder / "store")}
+    return find(model, cued_texts(), tokenizer=tokenizer, **places, **settings)
+
+
 def verdicts(result):
     table = result.neurons.set_index(["layer", "neuron"])
     return {kind: table.verdict[place] for kind, place in KINDS.items()}
 
 
-def test_each_kind_of_neuron_gets_its_own_verdict(run):
-    assert verdicts(run()) == {kind: kind for kind in KINDS}
+def test_each_kind_of_neuron_gets_its_own_verdict(finished):
+    assert verdicts(finished) == {kind: kind for kind in KINDS}
 
 
-def test_every_verdict_can_be_read_off_its_intervals(run):
-    table = run().neurons
+def test_every_verdict_can_be_read_off_its_intervals(finished):
+    table = finished.neurons
     tested = table[table.replicates.fillna(False).astype(bool)]
     sign = np.sign(tested.auc_minus_neutral)
     ends = {

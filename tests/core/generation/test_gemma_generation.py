@@ -7,7 +7,8 @@ import pytest
 
 from neurosieve import Prompt, generate
 from neurosieve.commands.find import COMMAND
-from neurosieve.config.configuration import build, composed, publish
+from neurosieve.config.composition import composed
+from neurosieve.config.configuration import build, publish
 from neurosieve.generation.completion import complete
 from neurosieve.generation.requests import Request
 from neurosieve.generation.sampling import Sampling

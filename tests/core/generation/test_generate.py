@@ -38,7 +38,7 @@ def tiny():
 @pytest.fixture
 def run(tiny, tmp_path):
     def run(problems=None, name="run", **changed):
-        options = {"model": tiny[0], "tokenizer": tiny[1], "sampling": SHORT} | changed
+        options = {"model": tiny[0], "tokenizer": tiny[1], "sampling": SHORT, "reports": ()} | changed
         return generate(problems or Arithmetic(6), folder=tmp_path / name, **options)
 
     return run

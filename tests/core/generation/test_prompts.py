@@ -7,7 +7,8 @@ import pytest
 
 from neurosieve import ConfigError, Prompt
 from neurosieve.commands.generate import COMMAND
-from neurosieve.config.configuration import as_object, composed, publish
+from neurosieve.config.composition import composed
+from neurosieve.config.configuration import as_object, publish
 from neurosieve.models.tiny import tiny_model
 
 FOUNDING = Path(__file__).parents[4] / "shared/data/founding"

@@ -431,7 +431,14 @@ def traced(tmp_path_factory):
         for number in range(24)
     ]
     (folder / "traces.json").write_text(json.dumps(records))
-    common = ["model=tiny", "scorers=[auc]", "interval_bootstraps=20", "test_top=5", f"store={folder}/store"]
+    common = [
+        "model=tiny",
+        "scorers=[auc]",
+        "interval_bootstraps=20",
+        "test_top=5",
+        f"store={folder}/store",
+        "reports=[]",
+    ]
     source = ["source=traces", f"source.path={folder}/traces.json", f"hydra.run.dir={folder}/run"]
     main(["find", *source, *common, "detectors=[phrases]", "detectors.phrases.phrases=[wait]"])
     return folder

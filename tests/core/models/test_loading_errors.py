@@ -57,16 +57,6 @@ def handed(model):
     return hand_over(model, tiny_model()[1])
 
 
-def refused(capsys, *arguments):
-    """Return what the command line says of a mistake."""
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert "Traceback" not in said
-    return said[said.index("neurosieve: ") :]
-
-
 def find_with(folder, tmp_path, *more):
     run = tmp_path / "run"
     return (
@@ -243,24 +233,24 @@ def test_weights_that_accelerate_keeps_elsewhere_are_told(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["BERT", "RoBERTa", "EmbeddingGemma"])
-def test_a_model_that_attends_both_ways_ends_with_one_message(saved, tmp_path, capsys, name, monkeypatch):
+def test_a_model_that_attends_both_ways_ends_with_one_message(saved, tmp_path, refused, name, monkeypatch):
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
-    said = refused(capsys, *find_with(saved(family_model(name)), tmp_path))
+    said = refused(*find_with(saved(family_model(name)), tmp_path))
     assert "attends both ways" in said
     assert not (tmp_path / "run/run.json").exists()
 
 
 @needs_cases
-def test_the_case_of_an_adapter(tmp_path, capsys):
-    said = refused(capsys, *find_with(CASES / "29-adapter-folder/adapter", tmp_path))
+def test_the_case_of_an_adapter(tmp_path, refused):
+    said = refused(*find_with(CASES / "29-adapter-folder/adapter", tmp_path))
     assert "it holds an adapter (LORA) of `models/qwen3`: merge the two with the package peft" in said
 
 
 @needs_cases
-def test_the_case_of_a_model_that_attends_both_ways(saved, tmp_path, capsys, monkeypatch):
+def test_the_case_of_a_model_that_attends_both_ways(saved, tmp_path, refused, monkeypatch):
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
     traces = f"source.path={CASES / '12-bidirectional/uneven.jsonl'}"
-    said = refused(capsys, *find_with(saved(family_model("BERT")), tmp_path, "source=traces", traces))
+    said = refused(*find_with(saved(family_model("BERT")), tmp_path, "source=traces", traces))
     assert "attends both ways" in said
 
 
@@ -290,11 +280,11 @@ def test_the_case_of_texts_beyond_the_context(saved, tmp_path, capsys, monkeypat
 
 @pytest.mark.parametrize("store", [(), ("store=none", "scorers=[cohens_d]")])
 @needs_cases
-def test_the_case_of_prompts_that_fill_the_context(saved, tmp_path, capsys, monkeypatch, store):
+def test_the_case_of_prompts_that_fill_the_context(saved, tmp_path, refused, monkeypatch, store):
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
     size = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 64, "bos_token_id": 0, "eos_token_id": 1}
     model = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=512, **size))
     traces = f"source.path={CASES / '10-context-overflow/traces.jsonl'}"
-    said = refused(capsys, *find_with(saved(model), tmp_path, "source=traces", traces, *store))
+    said = refused(*find_with(saved(model), tmp_path, "source=traces", traces, *store))
     assert "the source gave 60 documents, and no completion can be read: in 60 the prompt alone fills the 64" in said
     assert "check its path" not in said

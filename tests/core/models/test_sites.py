@@ -186,6 +186,7 @@ SETTINGS = {
     "scorers": {"auc": Auc()},
     "interval_bootstraps": 50,
     "permutations": 19,
+    "stability_bootstraps": 10,
 }
 
 
@@ -242,11 +243,12 @@ def test_what_was_planted_leads_the_ranking_of_every_kind_and_replicates(ranked,
     assert len(result.neurons) == 3 * (128 if kind == "mlp_post" else 64)
 
 
-def test_kinds_share_a_store_and_never_each_others_activations(run):
-    first = {kind: run(kind) for kind in KINDS}
+def test_kinds_share_a_store_and_never_each_others_activations(run, ranked):
+    first = {kind: ranked(kind) for kind in KINDS}
+    store = str(first["mlp_post"].folder.parent / "store")
     assert all(one.run["reading"]["forward_passes"] > 0 for one in first.values())
     for kind, one in first.items():
-        second = run(kind, f"{kind} again")
+        second = run(kind, f"{kind} again", store=store)
         assert second.run["reading"]["forward_passes"] == 0
         pd.testing.assert_frame_equal(second.neurons, one.neurons)
 

@@ -81,7 +81,7 @@ def test_the_surer_an_interval_is_to_be_the_further_a_neuron_must_be(plan):
 
 
 def test_within_tokens_fewer_pairs_show_less(plan):
-    whole, within = (plan(Arithmetic(documents=300), scorer).behaviours for scorer in (Auc(), AucWithinToken()))
+    whole, within = (plan(Arithmetic(documents=120), scorer).behaviours for scorer in (Auc(), AucWithinToken()))
     assert within.minimum_detectable_auc[0] > whole.minimum_detectable_auc[0]
     assert within.minimum_detectable_auc_heldout[0] > whole.minimum_detectable_auc_heldout[0]
 

@@ -29,6 +29,8 @@ SETTINGS = {
     "detectors": {"slip": Annotations()},
     "scorers": {"auc": Auc(), "cohens_d": CohensD()},
     "interval_bootstraps": 50,
+    "permutations": 99,
+    "stability_bootstraps": 10,
 }
 
 

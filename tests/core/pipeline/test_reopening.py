@@ -35,7 +35,9 @@ def run(traces, tmp_path):
     def go(**settings):
         from neurosieve_plugins.sources.traces import Traces
 
-        return find("tiny", Traces(str(traces)), folder=tmp_path / "run", store=str(tmp_path / "store"), **settings)
+        few = {"permutations": 0, "interval_bootstraps": 20, "stability_bootstraps": 0}
+        places = {"folder": tmp_path / "run", "store": str(tmp_path / "store")}
+        return find("tiny", Traces(str(traces)), **places, **few | settings)
 
     return go
 

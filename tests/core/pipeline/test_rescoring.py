@@ -26,7 +26,8 @@ def planted():
 @pytest.fixture
 def again(planted, tmp_path):
     def go(documents):
-        settings = {"store": str(tmp_path / "store"), "interval_bootstraps": 50}
+        settings = {"store": str(tmp_path / "store"), "interval_bootstraps": 50, "permutations": 0}
+        settings["stability_bootstraps"] = 0
         choices = {"detectors": {"slip": Annotations()}, "scorers": {"auc": Auc()}, "tokenizer": planted.tokenizer}
         result = find(planted.module, texts(), folder=tmp_path / "run", **choices, **settings)
         job = job_of(planted.module, texts(), **choices, **settings)

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from neurosieve import compare, load
@@ -129,12 +130,28 @@ def test_a_text_that_stands_nearly_the_same_under_another_problem_is_in_its_part
     assert result.run["counts"]["groups_with_texts_alike"] == 40
 
 
+def test_copies_of_every_text_change_no_score_and_no_p(run):
+    records = records_of()
+    copies = records_of(problem=lambda name: f"[v2] {name}", text=VARIANTS["capitals and blanks"], first_id=900)
+    once = run(records, "permutations=49", name="once")
+    twice = run([*records, *copies], "permutations=49", name="twice")
+    assert once.neurons.p_fwer.notna().all()
+    pd.testing.assert_frame_equal(twice.neurons, once.neurons)
+    pd.testing.assert_frame_equal(twice.positions, once.positions)
+    assert twice.run["counts"]["texts_repeated"] == 40
+    assert any("40 texts were left out, because copies are not new" in warning for warning in twice.run["warnings"])
+    texts = twice.table("texts")
+    assert texts.read.sum() == len(once.table("texts")) == len(texts) / 2
+
+
 def test_where_no_such_texts_are_looked_for_they_are_in_both_parts_and_intervals_resample_them_apart(run):
     records = [*records_of(), *records_of(problem=lambda name: f"[v2] {name}", first_id=40)]
     apart = run(records, "selection.near_duplicates=null", name="apart")
     parts = parts_of(apart, records, lambda record: record["generated_cot"])
     assert (parts.map(len) == 2).any()
     assert "texts_alike" not in apart.run["counts"]
+    assert not apart.run["counts"]["texts_repeated"]
+    assert any("copies count as new evidence" in warning for warning in apart.run["warnings"])
 
 
 def test_answers_to_problems_of_one_template_are_not_taken_for_copies(run):

@@ -57,7 +57,7 @@ def finished():
 def whole(finished, tmp_path_factory):
     """A run that nothing broke, made once: for tests that only read it."""
     if not finished:
-        finished.append(streamed(tmp_path_factory.mktemp("whole") / "run"))
+        finished.append(streamed(tmp_path_factory.mktemp("whole") / "run", reports=["html"]))
     return finished[0]
 
 
@@ -268,9 +268,8 @@ def test_a_behaviour_that_shows_nowhere_is_left_out_and_said(tmp_path):
         streamed(tmp_path / "other", detectors={"never": both["never"]})
 
 
-def test_the_report_is_drawn_from_it(tmp_path):
-    streamed(tmp_path / "run", reports=["html"])
-    assert "keeps no activation" in (tmp_path / "run" / "report.html").read_text()
+def test_the_report_is_drawn_from_it(whole):
+    assert "keeps no activation" in (whole.folder / "report.html").read_text()
 
 
 def test_two_runs_that_differ_share_no_checkpoint(monkeypatch):

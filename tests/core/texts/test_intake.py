@@ -120,6 +120,22 @@ def test_a_pass_without_a_store_tells_what_was_skipped_and_assumed(source, tmp_p
     assert run["counts"]["assumptions"] == {GUESS.what: 20}
 
 
+def test_what_is_known_is_told_in_a_note_and_warned_of_by_nobody(tmp_path):
+    known = Assumption("its prompt was read from `problem`", known=True)
+    documents = [replace(document, assumptions=(known,)) for document in texts()]
+    note = "in 60 of 60 documents: its prompt was read from `problem`"
+    run = detect(documents, SLIPS, folder=tmp_path / "detect")
+    ranked = find("tiny", documents, SLIPS, {"cohens_d": CohensD()}, store="none", folder=tmp_path / "find")
+    for record in (run.run, ranked.run):
+        assert record["notes"] == [note]
+        assert record["counts"]["assumptions"] == {known.what: 60}
+        assert not any("problem" in warning for warning in record["warnings"])
+    planned = plan("tiny", documents, SLIPS, scorers={"cohens_d": CohensD()}, **QUICK)
+    assert planned.notes == (note,)
+    assert not any("problem" in warning for warning in planned.warnings)
+    assert note in run._repr_html_()
+
+
 def test_doubtful_guesses_for_most_documents_are_refused(tmp_path):
     doubtful, folder = list(guessed(texts(), of_each=1, doubtful=True)), tmp_path / "run"
     for command in (detect, analyze):

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 
 import pytest
 
@@ -12,6 +13,7 @@ from neurosieve.texts.tokens import label_document
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 TEXT = "I add. Wait, that is not right. So it is 7."
 
@@ -53,7 +55,6 @@ def test_empty_documents_and_behaviours_that_show_nowhere_are_no_degenerate_dete
 
 def test_tokens_are_counted_where_a_model_reads_them():
     _, tokenizer = tiny_model()
-    from collections import Counter
 
     whole = [
         label_document(
@@ -79,14 +80,17 @@ def test_detect_and_analyze_warn(command, tmp_path):
 def test_find_warns(tmp_path):
     result = find(
         "tiny",
-        "arithmetic",
+        Arithmetic(documents=60),
         {"most": Regex(("[a-z ]{3,}",))},
         ["cohens_d"],
         control=Distant(same_kind=False),
+        selection={"held_out_fraction": 0.0},
         reports=(),
         folder=tmp_path / "run",
         store=str(tmp_path / "store"),
         interval_bootstraps=10,
+        stability_bootstraps=0,
+        permutations=0,
     )
     assert any(warning.startswith("`most` covers ") for warning in result.run["warnings"])
 
@@ -95,5 +99,14 @@ def test_the_command_line_warns(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     records = [{"problem_id": n, "problem_text": f"p{n}", "generated_cot": f"<think>{TEXT}"} for n in range(4)]
     (tmp_path / "traces.json").write_text(json.dumps(records))
-    main(["detect", "source=traces", "source.path=traces.json", "detectors=[regex]", "detectors.regex.patterns=['.+']"])
+    main(
+        [
+            "detect",
+            "source=traces",
+            "source.path=traces.json",
+            "detectors=[regex]",
+            "detectors.regex.patterns=['.+']",
+            "reports=[]",
+        ]
+    )
     assert "warning: `regex` covers 172 of 172 characters of the completions" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """Each token is of the kind that a reader of the text would say."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -89,3 +90,12 @@ def test_every_token_of_any_text_has_a_kind_and_blanks_alone_are_blank(text, dat
 
 def test_a_document_without_tokens_has_no_kinds():
     assert len(token_kinds(pieces())) == 0
+
+
+def test_they_are_kept_with_the_document_and_cannot_be_written_over():
+    document = pieces("Wait", ",", " no")
+    kept = token_kinds(document)
+    assert token_kinds(document) is kept
+    with pytest.raises(ValueError, match="read-only"):
+        kept[0] = 0
+    assert token_kinds(dataclasses.replace(document, text="1234, no"))[0] != kept[0]

@@ -177,18 +177,20 @@ def test_an_empty_path_is_refused():
 
 
 def test_a_folder_in_place_of_the_file_is_said(tmp_path):
-    refused(tmp_path, rf"{tmp_path} is a folder, where .* wants the file that .* such as .*detector.safetensors: give")
+    check_refused(
+        tmp_path, rf"{tmp_path} is a folder, where .* wants the file that .* such as .*detector.safetensors: give"
+    )
 
 
-def refused(path, message):
+def check_refused(path, message):
     with pytest.raises(DataError, match=message) as raised:
         list(Learned(str(path)).detect(documents()[0]))
     assert str(path) in str(raised.value)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    refused(tmp_path / "nothing.safetensors", "there is no file .*neurosieve learn")
-    refused(tmp_path, "is a folder, where the detector `learned` wants the file")
+    check_refused(tmp_path / "nothing.safetensors", "there is no file .*neurosieve learn")
+    check_refused(tmp_path, "is a folder, where the detector `learned` wants the file")
 
 
 @pytest.mark.parametrize(
@@ -196,21 +198,21 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 )
 def test_a_file_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    refused(tmp_path / "file", "is not a detector that can be read")
+    check_refused(tmp_path / "file", "is not a detector that can be read")
 
 
 def test_a_safetensors_file_of_something_else_is_refused(tmp_path):
     save_file({"a": np.zeros(3)}, tmp_path / "file")
-    refused(tmp_path / "file", "holds no detector that `neurosieve learn` has trained")
+    check_refused(tmp_path / "file", "holds no detector that `neurosieve learn` has trained")
     save_file({"a": np.zeros(3)}, tmp_path / "other", metadata={"neurosieve": "[1]"})
-    refused(tmp_path / "other", "is not a detector that can be read")
+    check_refused(tmp_path / "other", "is not a detector that can be read")
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
 def test_a_file_that_was_cut_off_is_refused(file, kept):
     content = file.read_bytes()
     file.write_bytes(content[: int(kept * len(content))])
-    refused(file, "is not a detector that can be read")
+    check_refused(file, "is not a detector that can be read")
 
 
 def rewritten(file, tensors=None, **changed):
@@ -241,12 +243,12 @@ def rewritten(file, tensors=None, **changed):
 )
 def test_a_file_whose_parts_do_not_fit_is_refused(file, broken):
     rewritten(file, **broken)
-    refused(file, "is not a detector that can be read")
+    check_refused(file, "is not a detector that can be read")
 
 
 def test_a_file_of_a_later_format_is_refused(file):
     rewritten(file, version=2)
-    refused(file, "is of format 2, and this neurosieve reads format 1")
+    check_refused(file, "is of format 2, and this neurosieve reads format 1")
 
 
 def test_a_file_that_is_trained_again_is_read_again(file):

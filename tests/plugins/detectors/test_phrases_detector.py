@@ -69,7 +69,7 @@ def near(text: str, *phrases: str, words: bool = False, language: str = "any") -
     return [text[span.start : span.end] for span in spans]
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=250)
 @given(texts, phrases, st.booleans())
 @example(".ʼ9", [".ʼ9"], False)
 def test_it_finds_what_a_naive_scan_finds(text, phrases, words):
@@ -112,7 +112,7 @@ def written_twice(draw: st.DrawFn) -> tuple[str, str]:
     return " ".join(words), other
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=250)
 @given(written_twice(), st.lists(sentences, min_size=1, max_size=3), st.booleans())
 def test_the_same_is_found_however_the_text_is_written(both, wanted, words):
     plain, other = both
@@ -121,7 +121,7 @@ def test_the_same_is_found_however_the_text_is_written(both, wanted, words):
     assert labels[0] == labels[1]
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=250)
 @given(written_twice(), sentences)
 def test_the_same_is_found_however_the_phrase_is_written(both, sentence):
     plain, other = both
@@ -129,7 +129,7 @@ def test_the_same_is_found_however_the_phrase_is_written(both, sentence):
     assert found(text, plain) == found(text, other) != []
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=250)
 @given(st.one_of(texts, written_twice().map(lambda both: both[1]), st.text()), phrases, st.booleans())
 @example("**\u0301* a", ["a"], False)
 def test_every_span_lies_in_the_text_and_reads_as_its_phrase(text, phrases, words):

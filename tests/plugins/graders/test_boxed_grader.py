@@ -1,8 +1,10 @@
+import json
 import re
 
 import pytest
 
-from neurosieve import NO_ANSWER, ConfigError, Verdict
+from neurosieve import NO_ANSWER, ConfigError, Verdict, load
+from neurosieve.cli import main
 from neurosieve_plugins.graders.boxed import Boxed
 
 CASES = {
@@ -26,6 +28,12 @@ CASES = {
     "in a sentence": ("</think>**Answer:** There are 23 parrots on it.", "23", True),
     "in a sentence with several numbers": ("</think>Answer: Of 48 parrots there are 23 left.", "23", None),
     "announced where the right answer is boxed": ("Answer: 7", r"We get $\boxed{7}$.", None),
+    "a solution of GSM8K": (r"\boxed{112}", "He sells 8 * 14 = 112.\n#### 112", True),
+    "another than that of GSM8K": (r"\boxed{14}", "He sells 8 * 14 = 112.\n#### 112", False),
+    "announced, as the right answer is": ("So.\n</think>\n#### 112", "8 * 14 = 112\n#### 112\n", True),
+    "thousands of GSM8K": (r"\boxed{1080}", "It is 2 * 540.\n#### 1,080", True),
+    "thousands of GSM8K as they stand": (r"\boxed{1,080}", "It is 2 * 540.\n#### 1,080", True),
+    "four hashes that end nothing": (r"\boxed{2}", "#### 2 cases\nThe first gives 7.", False),
     "words": ("**Answer:** Monday.", "monday", True),
     "cut off": (r"\boxed{\frac{3}{4}", r"\frac{3}{4}", False),
 }
@@ -72,3 +80,15 @@ def test_it_finds_right_what_the_founding_notebook_found_right(name, right, foun
     verdicts = [Boxed().grade(*pair).right is True for pair in pairs]
     assert verdicts == [notebooks_rule(*pair) for pair in pairs]
     assert verdicts.count(True) == right
+
+
+@pytest.mark.parametrize("grader", ["boxed", "math_verify"])
+def test_answers_of_gsm8k_grade_completions_on_the_command_line(tmp_path, monkeypatch, grader):
+    monkeypatch.chdir(tmp_path)
+    truth = "She packs 8 * 14 = <<8*14=112>>112 books.\n#### 112"
+    said = (r"<think>8 * 14.</think>It is \boxed{112}.", "<think>Hm.</think>The answer is 114.", "112 * 1\n#### 112")
+    records = [{"question": f"q{n}", "response": text, "answer": truth} for n, text in enumerate(said)]
+    (tmp_path / "records.jsonl").write_text("\n".join(map(json.dumps, records)))
+    choices = ["source=chat", "source.path=records.jsonl", f"grader={grader}", "detectors=[]", "reports=[]"]
+    main(["analyze", *choices, "hydra.run.dir=run"])
+    assert load(tmp_path / "run").table("traces").right.tolist() == [True, False, True]

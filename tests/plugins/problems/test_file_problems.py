@@ -6,7 +6,8 @@ import pytest
 
 from neurosieve import ConfigError, DataError, Problem
 from neurosieve.commands.generate import COMMAND
-from neurosieve.config.configuration import build, composed, publish
+from neurosieve.config.composition import composed
+from neurosieve.config.configuration import build, publish
 from neurosieve.testing import check_problems
 from neurosieve_plugins.problems.file import File
 
@@ -83,14 +84,22 @@ def test_levels_are_named_as_in_the_founding_files(tmp_path, level, read):
 @pytest.mark.parametrize(
     ("records", "fields", "message"),
     [
-        ([{"question": "1?", "answer": "1"}], {}, r"record 1 .* has no `problem`; it has `question`, .*`text_field`"),
-        ([{"problem": "1?"}], {}, r"has no `answer`; it has `problem`: correct the record, or set `answer_field`"),
+        (
+            [{"question": "1?", "answer": "1"}],
+            {},
+            r"record 1 .* has no `problem`; it has `question`, .*`problems.text",
+        ),
+        (
+            [{"problem": "1?"}],
+            {},
+            r"has no `answer`; it has `problem`: correct the record, or set `problems.answer_field`",
+        ),
         ([{"problem": "1?", "answer": [1]}], {}, "record 1 .* holds a list in `answer`, where a text or a number"),
         ([{"problem": "1?", "answer": True}], {}, "record 1 .* holds true or false in `answer`"),
         ([{"problem": 1, "answer": "1"}], {}, "record 1 .* holds a number in `problem`, not a text"),
         ([{"problem": " ", "answer": "1"}], {}, "record 1 .* has no problem, for its `problem` is blank"),
         ([{"problem": "1?", "answer": "1"}] * 2, {"id_field": "answer"}, "record 2 .* has the id `1`, which record 1"),
-        ([{"problem": "1?", "answer": "1"}], {"level_field": "hard"}, "has no `hard`; .*set `level_field`"),
+        ([{"problem": "1?", "answer": "1"}], {"level_field": "hard"}, "has no `hard`; .*set `problems.level_field`"),
     ],
 )
 def test_a_file_that_does_not_hold_problems_is_told(tmp_path, records, fields, message):

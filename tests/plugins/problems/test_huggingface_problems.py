@@ -6,7 +6,8 @@ import pytest
 
 from neurosieve import ConfigError, DataError, Problem
 from neurosieve.commands.generate import COMMAND
-from neurosieve.config.configuration import build, composed, publish
+from neurosieve.config.composition import composed
+from neurosieve.config.configuration import build, publish
 from neurosieve.testing import check_problems
 from neurosieve_plugins.problems.huggingface import HuggingFace
 

@@ -417,9 +417,19 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 def test_a_run_on_the_command_line_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
-    main(["find", "model=tiny", "source=arithmetic", "source.documents=40", "hydra.run.dir=run"])
-    [path] = Html().write(tmp_path / "run")
-    told = Outline(path)
+    few = ["permutations=19", "interval_bootstraps=20", "stability_bootstraps=5"]
+    main(["find", "model=tiny", "source=arithmetic", "source.documents=40", "hydra.run.dir=run", *few])
+    told = Outline(tmp_path / "run" / "report.html")
     assert "Which MLP neurons of tiny fire where backtracking shows?" in told.said("main")
     assert "neurosieve find model=tiny source=arithmetic source.documents=40" in told.said("pre")
     assert not [file for file in (tmp_path / "run").rglob("*") if file.suffix == ".part"]
+
+
+def test_a_note_of_a_run_stands_where_it_says_what_was_read_and_is_no_warning(tmp_path: Path) -> None:
+    note = "in 2 of 2 documents: its prompt was read from `problem`"
+    record = {"command": "detect", "behaviours": ["slip"], "counts": {"documents": 2}, "warnings": [], "notes": [note]}
+    write_run(tmp_path, record, {})
+    [file] = Html().write(tmp_path)
+    outline = Outline(file)
+    assert note.replace("`", "") in outline.said("section")
+    assert "Beware" not in outline.said("body")

@@ -196,7 +196,7 @@ def test_what_a_conversation_holds_besides_words_is_left_out_and_told(read):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"conversations": TURNS}, "has no `messages`; it has `conversations`"),
+        ({"conversations": TURNS}, "holds what the model says in `conversations`, while record 1 (line 1) of "),
         ({"messages": [{"from": "human", "value": "x"}]}, "has a turn without `role`"),
         ({"messages": [{"role": "user", "text": "x"}]}, "has a turn with `text`, where the turns of the first record"),
         ({"messages": []}, "holds an empty list in `messages`"),
@@ -226,7 +226,7 @@ def test_a_record_unlike_the_first_is_told_with_its_number_and_skipped_where_ask
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"text": "x"}, "holds no conversation under a known name; it has `text`: set `messages_field`"),
+        ({"text": "x"}, "holds no conversation under a known name; it has `text`: set `source.messages_field`"),
         ({"messages": TURNS, "conversations": TURNS}, "`messages` and `conversations`, and one of them is needed"),
         (
             {"problem": "x", "question": "y", "generations": ["z"]},

@@ -91,7 +91,7 @@ def test_one_record_without_its_trace_is_an_error_that_names_the_setting_which_l
     code, run, said = detected(CASES / f"22-json-shapes/{case}.jsonl")
     assert (code, run) == (2, None)
     assert f"neurosieve: the source `traces`: record 18 (line 18) of {CASES}/22-json-shapes/{case}.jsonl {why}" in said
-    assert "set `on_bad_record` to `skip`, which leaves such records out and counts them" in said
+    assert "set `source.on_bad_record=skip`, which leaves such records out and counts them" in said
     read = list(Traces(str(CASES / f"22-json-shapes/{case}.jsonl"), on_bad_record="skip"))
     assert [type(item) for item in read] == [Document] * 17 + [Skipped] + [Document] * 42
     assert read[17].why.startswith(why)
@@ -193,7 +193,7 @@ def test_what_is_no_record_of_a_trace_can_be_skipped_and_is_otherwise_an_error(t
     path.write_bytes(b"\n".join([first, bad, second]))
     with pytest.raises(DataError, match=r"line 2\) of|line 2 of") as caught:
         list(Traces(str(path)))
-    assert "set `on_bad_record` to `skip`" in str(caught.value)
+    assert "set `source.on_bad_record=skip`" in str(caught.value)
     before, skipped, after = Traces(str(path), on_bad_record="skip")
     assert (before.id, after.id) == ("0", "1")
     assert isinstance(skipped, Skipped)
@@ -221,7 +221,7 @@ def test_records_of_data_sets_are_skipped_too(tmp_path, streaming):
     assert items[0].id == "1"
     assert items[1].why == "holds null in `text`, not a text"
     assert items[2].why == "has no `n.id`; its `n` is null"
-    with pytest.raises(DataError, match=r"record 2 of split .* holds null in `text`.* set `on_bad_record` to `skip`"):
+    with pytest.raises(DataError, match=r"record 2 of split .* holds null in `text`.* set `source.on_bad_record=skip`"):
         list(HuggingFace("json", **fields))
 
 

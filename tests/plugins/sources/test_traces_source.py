@@ -205,7 +205,10 @@ def test_a_record_that_is_no_object_is_told_with_its_number(write):
 def test_a_record_without_its_text_is_told_with_its_number_and_what_it_has(write):
     said = message(write([*RECORDS, {"problem_id": 9, "generated": ""}]))
     assert said.startswith("record 3 of ")
-    assert "has no `generated_cot`; it has `problem_id`, `generated`: correct the record, or set `text_field`" in said
+    assert (
+        "has no `generated_cot`; it has `problem_id`, `generated`: correct the record, or set `source.text_field`"
+        in said
+    )
     assert "it has no field at all" in message(write([{}]))
     assert "is blank" in message(write([RECORDS[0] | {"generated_cot": " \n"}]))
 

@@ -1,0 +1,73 @@
+"""Which texts tell nothing new of a behaviour: those that are the same as another, or nearly.
+
+A null permutes the labels of each document on their own. In copies the labels are the same and the activations are,
+too: the sum over two copies spreads twice as widely as two independent documents would, and noise passes the null.
+"""
+
+import dataclasses
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+import xxhash
+from scipy.cluster.hierarchy import DisjointSet
+
+from neurosieve.data import Scope, TokenizedDocument
+from neurosieve.texts.sameness import canonical
+from neurosieve.texts.tokens import LabelledDocument
+
+__all__ = ["repeated_readings", "repeats_of", "with_text_sets"]
+
+
+def with_text_sets(documents: Sequence[LabelledDocument], clusters: Sequence[int]) -> list[LabelledDocument]:
+    """Return the documents, each with the set of texts alike that it is in, for each scope that is looked in.
+
+    Two texts are in one set where all up to the end of the scope is the same: what follows cannot change how a model
+    reads it. Where what the model wrote is looked in, so are texts of the same of `clusters`, which are alike there.
+    Prompts that are nearly the same, such as those of one template, are not.
+    """
+    scopes = {scope for document in documents for scope in document.scopes.values()} or {"completion"}
+    sets: list[dict[Scope, int]] = [{} for _ in documents]
+    for scope in sorted(scopes):
+        keys = [_beginning(document.tokens, scope) for document in documents]
+        alike = DisjointSet(range(len(documents)))
+        for same in (keys, [None] * len(keys) if scope == "prompt" else clusters):
+            first: dict[Hashable, int] = {}
+            for number, key in enumerate(same):
+                if key is not None:
+                    alike.merge(first.setdefault(key, number), number)
+        for number, of_document in enumerate(sets):
+            if alike.subset_size(number) > 1:
+                of_document[scope] = alike[number]
+    return [_in_sets(document, of_document) for document, of_document in zip(documents, sets, strict=True)]
+
+
+def repeats_of(behaviour: str, documents: Sequence[LabelledDocument]) -> set[int]:
+    """Return the numbers of the documents that are not to be read for a behaviour.
+
+    Of texts that are alike the first by id is read in which it shows, and the first in which it does not: pairs of
+    texts that differ in the behaviour alone stay.
+    """
+    seen, repeats = set[tuple[int, bool]](), set[int]()
+    for number, document in sorted(enumerate(documents), key=lambda item: item[1].tokens.id):
+        text_set = document.text_set(behaviour)
+        if text_set is None:
+            continue
+        if (key := (text_set, bool(document.ranges[behaviour]))) in seen:
+            repeats.add(number)
+        seen.add(key)
+    return repeats
+
+
+def repeated_readings(present: Iterable[tuple[TokenizedDocument, int]]) -> int:
+    """Return how many of some tokens stand behind the same tokens as another: a model computes the same at both."""
+    readings = [xxhash.xxh3_128_digest(document.token_ids[: token + 1].tobytes()) for document, token in present]
+    return len(readings) - len(set(readings))
+
+
+def _beginning(document: TokenizedDocument, scope: Scope) -> str | None:
+    """Return the text up to the end of a scope, in its canonical form; None where the document does not have it."""
+    stretches = document.stretches(scope)
+    return canonical(document.text[: stretches[-1][1]]) if stretches else None
+
+
+def _in_sets(document: LabelledDocument, sets: Mapping[Scope, int]) -> LabelledDocument:
+    return dataclasses.replace(document, text_sets=sets) if sets or document.text_sets else document
