@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from neurosieve.models.activation import Activation
 from neurosieve.registry import TARGET, installed
 from neurosieve.runs.record import Record
 
 __all__ = ["Cells", "cells_of"]
-
-_ACTIVATION = "activation"
 
 
 class Cells(NamedTuple):
@@ -24,11 +23,8 @@ class Cells(NamedTuple):
     """What a negative number says, as half a sentence; empty where nothing is known."""
     signs: tuple[str, str, str]
     """What a neuron does whose score lies below chance level, within what chance gives, and above it."""
-
-    @property
-    def fires(self) -> bool:
-        """Whether they are activations."""
-        return self.name == _ACTIVATION
+    fires: bool = False
+    """Whether they are activations."""
 
     @property
     def title(self) -> str:
@@ -54,10 +50,17 @@ def cells_of(run: Record) -> Cells:
     choice: Any = run.get("config", {}).get("reading")
     target = str(choice.get(TARGET, "")) if isinstance(choice, Mapping) else ""
     kind, _, registered = target.rpartition("/")
-    name = _ACTIVATION if choice is None else registered if kind else "reading"
-    plugin = next((plugin for plugin in installed() if (plugin.kind, plugin.name) == ("reading", name)), None)
-    signs = f"less {name}", f"{name} within chance", f"more {name}"
+    name = registered if kind else "reading"
+    readings = [plugin for plugin in installed() if plugin.kind == "reading"]
+    plugin = next((plugin for plugin in readings if plugin.name == name), None)
+    if choice is None:
+        plugin = next(plugin for plugin in readings if plugin.cls is Activation)
     if plugin is None:
-        return Cells(name, "", "", "", signs)
+        return Cells(name, "", "", "", _signs(name))
     cls: Any = plugin.cls
-    return Cells(name, plugin.help, cls.unit, cls.negative, cls.signs or signs)
+    signs = cls.signs or _signs(plugin.name)
+    return Cells(plugin.name, plugin.help, cls.unit, cls.negative, signs, cls is Activation)
+
+
+def _signs(name: str) -> tuple[str, str, str]:
+    return f"less {name}", f"{name} within chance", f"more {name}"

@@ -52,7 +52,7 @@ def _ranking(run: RunFolder, behaviour: str) -> str:
     blocks = (
         ranking_table(run, behaviour, _BEST),
         *evidence_blocks(run, behaviour),
-        *beside_blocks(run, behaviour, _BEST),
+        *beside_blocks(run, behaviour, _LINES // 2),  # The best of either, which may be as many again.
     )
     drawing = _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral)
     return f"<p><b>{_text(behaviour)}</b></p>{drawing}{''.join(map(_block, blocks))}"

@@ -29,7 +29,7 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     for behaviour in run.run["behaviours"]:
         yield ranking_table(run, behaviour, k)
         yield from evidence_blocks(run, behaviour)
-        yield from beside_blocks(run, behaviour, k)
+        yield from beside_blocks(run, behaviour, (k + 1) // 2)
         if (counts := every.get("behaviours", {}).get(behaviour)) and "documents" in every:
             text = (
                 f"{_spans(counts, every)}; ranked on {counts['ranking_present']:,} present and "

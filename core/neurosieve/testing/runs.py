@@ -40,12 +40,12 @@ def written_runs(folder: Path) -> list[Run]:
     bare = _find(folder / "bare find", behaviours=_BEHAVIOURS[:1], held_out=False)
     return [
         find,
-        _beside(find.folder / "beside", find),
-        _ablate(find.folder / "beside" / "ablate" / "1", find, "teacher_forced"),
         _show(find.folder / "show" / "1", find),
         _rescored(find.folder / "rescore", find),
         _ablate(find.folder / "ablate" / "1", find, "teacher_forced"),
         _ablate(find.folder / "ablate" / "2", find, "generated"),
+        _beside(find.folder / "beside", find),
+        _ablate(find.folder / "beside" / "ablate" / "1", find, "teacher_forced"),
         bare,
         _analyze(folder / "analyze"),
         _detect(folder / "detect"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve import Facts, Note, Run, common_table, pairs_table, plural, runs_table
+from neurosieve import Facts, Note, Run, common_table, number, pairs_table, plural, runs_table
 from neurosieve_plugins.reports.blocks import Fold, Grid, Section
 from neurosieve_plugins.reports.text import plain
 
@@ -39,11 +39,7 @@ def comparison_sections(run: Run) -> Iterator[Section]:
             for measure, title in _MATRICES.items()
             if lines[measure].notna().any()
         )
-        caption = (
-            f"Rows and columns are the runs above, by number. Replicated: the share of the best {k:,} neurons of the "
-            "row's run that the column's run scores with the same sign and a p of at most 0.05; chance gives 0.025. "
-            "Of runs by different readings that is left open, for the signs of their scores say different things."
-        )
+        caption = _explained(lines, k)
         blocks: tuple[Any, ...] = ()
         if charts:
             blocks = (Grid(f"replication-{place}" if place else "replication", charts, caption),)
@@ -60,11 +56,33 @@ def comparison_sections(run: Run) -> Iterator[Section]:
             if len(in_both) > _LISTED:
                 of_both += f"; {_LISTED:,} of {len(in_both):,}, common.parquet has all"
             table_of_both = common_table(in_both.head(_LISTED), numbered, of_both)
-            blocks += (Fold("Neurons that both runs have", (table_of_both,), unfolded=len(numbered) == _TWO),)
+            blocks += (Fold("Neurons among the best of both", (table_of_both,), unfolded=len(numbered) == _TWO),)
         blocks += (Fold("As a table", (pairs_table(lines, numbered, f"Every pair of runs on {plain(behaviour)}"),)),)
         yield Section(
             f"What they agree on: {plain(behaviour)}", "The stronger the colour, the more two runs agree.", blocks
         )
+
+
+def _explained(lines: pd.DataFrame, k: int) -> str:
+    """Return what the matrices show, in words."""
+    sentences = ["Rows and columns are the runs above, by number."]
+    if lines.overlap_by_chance.notna().any():
+        low, high = lines.overlap_by_chance.min(), lines.overlap_by_chance.max()
+        share = number(low) if low == high else f"{number(low)} to {number(high)}"
+        sentences.append(
+            f"In common among the best: the share of the best {k:,}; rankings that have nothing to do with each other "
+            f"would share {share}."
+        )
+    if lines.replicated.notna().any():
+        sentences.append(
+            f"Replicated: the share of the best {k:,} neurons of the row's run that the column's run scores with the "
+            "same sign and a p of at most 0.05; chance gives 0.025."
+        )
+    else:
+        sentences.append(
+            "What replicates is left open: the runs have no p, or different readings, whose signs say different things."
+        )
+    return " ".join(sentences)
 
 
 def _matrix(lines: pd.DataFrame, numbered: dict[str, int], measure: str, title: str) -> Any:

@@ -73,6 +73,6 @@ def chance_of_replication(run: Run, ranking: Ranked) -> Iterator[Block]:
         yield Note(
             f"To replicate, a neuron's held-out {interval_title(run)} must lie wholly on the ranking's side of chance "
             f"level. A neuron at chance level does so in {100 * chance:.3g} % of cases: about {chance * tested:.3g} "
-            f"of {plural(tested, 'tested neuron')}, and at times more, since neurons that fire "
-            "together replicate together."
+            f"of {plural(tested, 'tested neuron')}, and at times more, since neurons that "
+            f"{'fire' if run.cells.fires else 'act'} together replicate together."
         )

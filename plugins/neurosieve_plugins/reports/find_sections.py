@@ -104,7 +104,7 @@ def _both(run: Run, rankings: Mapping[str, Ranked], most: int) -> Section | None
                 f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one that is best in "
                 "either ranking."
             )
-        caption += " Whether a neuron really does what its place says, `neurosieve ablate` tests."
+        caption += " Whether a neuron really does what its place says, an ablation tests."
         figure = Figure(f"both-{place}" if place else "both", two_axes(both, most), caption, ZOOMS)
         agreement, *tables = beside_blocks(run, name, _BEST_OF_BOTH)
         blocks[name] = (agreement, figure, *tables)

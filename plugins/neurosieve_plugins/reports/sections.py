@@ -88,7 +88,9 @@ def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]
         of_beside = (*_own(beside, best, most_points // 2, phrases=False), *_shown_and_edited(went_on_from(beside)))
         for section in of_beside:
             if section is not None:
-                yield Section(f"{section.title} · {by}", section.lead, section.blocks)
+                named = beside.cells.name in section.title
+                title = section.title if named else f"{section.title} · {by}"
+                yield Section(title, section.lead, section.blocks)
     if run.command == "find":
         lacking = [name for name in _GOES_ON if not any(part.command == name for part in below)]
         if lacking:

@@ -18,8 +18,13 @@ _PLOT = 270
 """How wide the chart is on a phone, without its axis, in pixels."""
 ZOOMS = ("plane_score", "plane_score_beside")
 """The signals that hold the stretch of its axes that is seen."""
+_FEW = 300
+"""More points than that are drawn small."""
+_ROOM = 90
+"""How high a stretch of the chart is that has room for words among its points, in pixels."""
 _SCORES = ["score", "score_beside"]
 _NUMBERS = [*_SCORES, "held_out", "held_out_beside"]
+_VERDICTS = ["verdict", "verdict_beside"]
 
 
 class _Stretch(NamedTuple):
@@ -40,19 +45,26 @@ def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
     drawn = rounded(drawn_of_both(both, most), _NUMBERS)
     where = _where(both, drawn)
     best = drawn[["rank", "rank_beside"]].min(axis=1) <= _NAMED
-    stand_out = best | (where != _classes(both)[2])
+    tested = (drawn[_VERDICTS] != "not tested").any(axis=1)
+    stand_out = best | tested | (where != _classes(both)[2])
     x, y = (_axis(both, place, stretches[place]) for place in (0, 1))
-    shown = _tooltips(both)
+    columns = ["layer", "neuron", *_NUMBERS, "rank", "rank_beside"]
     zoom = alt.selection_interval(name="plane", bind="scales", zoom="wheel![event.ctrlKey || event.metaKey]")
     crowd = (
-        alt.Chart(drawn.loc[~stand_out, ["layer", "neuron", "rank", "rank_beside", *_NUMBERS, *_VERDICTS]])
+        alt.Chart(drawn.loc[~stand_out, columns])
         .mark_circle(style="crowd", size=12 if len(drawn) > 3000 else 25, opacity=0.5, clip=True)
-        .encode(x, y, tooltip=shown)
+        .encode(x, y, tooltip=_tooltips(both, verdicts=False))
         .add_params(zoom)
     )
-    table = drawn.loc[stand_out, ["layer", "neuron", "rank", "rank_beside", *_NUMBERS, *_VERDICTS]]
-    table = table.assign(where=where[stand_out])
-    points = alt.Chart(table).mark_circle(size=46, opacity=0.9, clip=True).encode(x, y, tooltip=shown)
+    table = drawn.loc[stand_out, [*columns, *_VERDICTS]].assign(where=where[stand_out])
+    size = alt.condition(
+        f"min(datum.rank, datum.rank_beside) <= {_NAMED}", alt.value(46), alt.value(46 if len(table) <= _FEW else 16)
+    )
+    points = (
+        alt.Chart(table)
+        .mark_circle(style="thing", opacity=0.9, clip=True)
+        .encode(x, y, size=size, tooltip=_tooltips(both, verdicts=True))
+    )
     if both.tested:
         classes = _classes(both)
         seen = [name for name in classes if (table["where"] == name).any()]
@@ -74,12 +86,8 @@ def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
         for side, align in ((1, "left"), (-1, "right"))
         for style in ("halo", "name")
     ]
-    return alt.layer(*_lines(both, stretches), *_corners(both, stretches, x, y), crowd, points, *names).properties(
-        height=height
-    )
-
-
-_VERDICTS = ["verdict", "verdict_beside"]
+    beneath = *_lines(both, stretches), *_corners(both, stretches, x, y, height)
+    return alt.layer(*beneath, crowd, points, *names).properties(height=height)
 
 
 def drawn_of_both(both: TwoRankings, most: int) -> pd.DataFrame:
@@ -129,7 +137,7 @@ def _axis(both: TwoRankings, place: int, stretch: _Stretch) -> Any:
     )
 
 
-def _tooltips(both: TwoRankings) -> list[Any]:
+def _tooltips(both: TwoRankings, verdicts: bool) -> list[Any]:
     import altair as alt
 
     shown = [alt.Tooltip("layer:Q", format="d"), alt.Tooltip("neuron:Q", format="d")]
@@ -138,7 +146,8 @@ def _tooltips(both: TwoRankings) -> list[Any]:
         if both.table[f"held_out{end}"].notna().any():
             shown.append(alt.Tooltip(f"held_out{end}:Q", format=".4g", title=f"{axis.title}, held out"))
         shown.append(alt.Tooltip(f"rank{end}:Q", format=",d", title=f"rank by {axis.title}"))
-        shown.append(alt.Tooltip(f"verdict{end}:N", title=f"verdict by {axis.title}"))
+        if verdicts:
+            shown.append(alt.Tooltip(f"verdict{end}:N", title=f"verdict by {axis.title}"))
     return shown
 
 
@@ -156,18 +165,21 @@ def _lines(both: TwoRankings, stretches: Sequence[_Stretch]) -> list[Any]:
     return lines
 
 
-def _corners(both: TwoRankings, stretches: Sequence[_Stretch], x: Any, y: Any) -> list[Any]:
+def _corners(both: TwoRankings, stretches: Sequence[_Stretch], x: Any, y: Any, height: int) -> list[Any]:
     """Return what a neuron does that stands in each corner, and at the middle of each side, in words."""
     import altair as alt
 
     across, beside = both.axes
     (left, right), (below, above) = stretches
+    narrow = 2 * beside.chance / (above - below) * height < _ROOM
     # Where chance begins: there fewer neurons stand than in the middle.
     places = (left, across.neutral - across.chance, right), (below, beside.neutral + beside.chance, above)
     words = []
     for side, up in product((-1, 0, 1), (-1, 0, 1)):
         at = {"score": places[0][side + 1], "score_beside": places[1][up + 1]}
         if (side, up) == (0, 0) or not np.isfinite([*at.values()]).all() or (0 in (side, up) and not both.tested):
+            continue
+        if up == 0 and narrow:  # The points of all neurons lie there.
             continue
         # In one line, further in than the corners, which leave no room beside them on a phone.
         down = {1: 10 if side else 36, 0: 10, -1: -22 if side else -36}[up]

@@ -4,9 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from neurosieve import compare
-from neurosieve.evidence.comparison import named, summaries
+from neurosieve.evidence.comparison import common, named, summaries
+from neurosieve.runs.recording import write_run
 
 SCORES = [0.9, -0.8, 0.7, -0.6, 0.5, 0.1, 0.05, 0.01]
 
@@ -65,3 +67,44 @@ def test_each_run_is_summed_up_with_its_best_neuron_beside_chance(make_run):
     assert (line["tested"], line["replicated"]) == (3, 2)
     counted = [line[f"verdict: {one}"] for one in ("behaviour", "token detector", "not replicated", "anticipates")]
     assert counted == [1, 1, 1, 0]
+
+
+@pytest.fixture
+def two_readings(make_run):
+    """Write a ranking by AUC and, beside it, one by attribution, and return both."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(2, 50))
+    run = make_run("run", {"a": {"auc": scores[0], "p": rng.random(50)}}, wide=50, overrides=("seed=1",))
+    beside = make_run("run/beside", {"a": {"mean_difference": scores[1], "p": rng.random(50)}}, wide=50)
+    write_run(beside.folder, beside.run | {"config": {"reading": {"_target_": "reading/attribution"}}}, {})
+    return run, type(run)(beside.folder), scores
+
+
+def test_rankings_by_two_readings_are_compared_but_for_what_their_signs_say(two_readings):
+    run, beside, scores = two_readings
+    [line] = compare(run.folder, beside.folder, k=10).itertuples()
+    best = [set(np.argsort(-abs(of_run))[:10]) for of_run in scores]
+    assert line.overlap == len(best[0] & best[1]) / 10
+    assert line.overlap_by_chance == 10 / 50
+    assert line.rank_correlation == pytest.approx(stats.spearmanr(*abs(scores)).statistic)
+    assert line.score_correlation == pytest.approx(stats.spearmanr(*scores).statistic)
+    assert np.isnan([line.replicated, line.replicated_back]).all()
+    assert (line.run, line.other) == (str(run.folder), str(beside.folder)), "the ranking, then the one beside it"
+
+
+def test_a_ranking_beside_another_goes_by_the_name_of_that_one_in_a_sweep(two_readings, make_run):
+    run, beside, _ = two_readings
+    other = make_run("other", {"a": {"auc": SCORES}}, overrides=("seed=2",))
+    assert list(named([run, beside, type(run)(other.folder)])) == ["seed=1", "seed=1 beside (attribution)", "seed=2"]
+
+
+def test_neurons_among_the_best_of_both_runs_are_listed_those_first_that_are_high_up_in_both(two_readings):
+    run, beside, scores = two_readings
+    table = common(named([run, beside]), 20)
+    ranks = [np.argsort(np.argsort(-abs(of_run))) + 1 for of_run in scores]
+    expected = [neuron for neuron in range(50) if max(ranks[0][neuron], ranks[1][neuron]) <= 20]
+    assert sorted(table.neuron) == expected
+    assert table[["rank", "rank_other"]].max(axis=1).is_monotonic_increasing
+    for name, of_run in (("score", scores[0]), ("score_other", scores[1])):
+        assert np.allclose(table[name].astype(float), of_run[table.neuron.astype(int)])
+    assert common(named([run, beside]), 1).empty == (ranks[0].argmin() != ranks[1].argmin())

@@ -200,3 +200,13 @@ def test_no_run_of_any_command_moves_the_cursor_or_turns_the_writing_around(runs
         assert not {"\x1b", "\x00", "\r", "\u2028", "\u202e"} & set(lines), run.folder
         assert "warning: the document one⏎⇥two␍⏎three␀␛[31m is empty" in lines, run.folder
         assert f"run folder: {run.folder}\n" in lines
+
+
+def test_a_run_below_the_ranking_beside_another_is_printed_once(runs):
+    [find] = [run for run in runs if run.folder.name == "find" and run.folder.parent.name != "empty"]
+    out = io.StringIO()
+    show_run(find, Console(width=300, file=out))
+    said = out.getvalue()
+    for path in ("beside", "beside/ablate/1", "ablate/1", "rescore"):
+        assert said.count(f"run folder: {find.folder / path}\n") == 1, path
+    assert "of one ranking are among the best" in said
