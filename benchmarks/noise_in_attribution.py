@@ -2,7 +2,7 @@
 
     python benchmarks/noise_in_attribution.py [--smoke] [--json PATH]
 
-As in `noise_in_text.py`: in each run 100 places are drawn at random from all words, numbers or tokens among the first
+As in `noise_in_text.py`: in each run 100 places are drawn at random from all words or tokens among the first
 40 of the completions of 120 embedded texts, and stand for a behaviour that no neuron has to do with. A run names a
 neuron where the smallest `p_fwer` of all is at most 0.05. The effects of edits are read once, with each neuron's mean
 over all tokens in place of that over the controls; positions, their limits, labels and the null are those of
@@ -70,7 +70,7 @@ def rows(small: bool) -> list[Row]:
     texts = [cut(text) for text in texts_of(lm, documents)]
     effects, number_of = attributions_of(lm, texts), {text.tokens.id: number for number, text in enumerate(texts)}
     lines = []
-    for what in ("all tokens", "words", "numbers"):
+    for what in ("all tokens", "words"):
         places = candidates_of(texts, DRAWN_FROM[what])
         for which, control in CONTROLS.items():
             named, controls = Counter[str](), 0
