@@ -2,15 +2,17 @@
 
     python benchmarks/noise_in_attribution.py [--smoke] [--json PATH]
 
-As in `noise_in_text.py`: in each run 100 places are drawn at random from all words, numbers, sentence starts or tokens
-of 120 embedded texts, and stand for a behaviour that no neuron has to do with. A run names a neuron where the smallest
-`p_fwer` of all is at most 0.05. The effects of edits are read once, at every token, with each neuron's mean over all of
-them in place of that over the controls; positions, their limits, labels and the null are those of
-`find reading=attribution`.
+As in `noise_in_text.py`: in each run 100 places are drawn at random from all words or tokens among the first
+40 of the completions of 120 embedded texts, and stand for a behaviour that no neuron has to do with. A run names a
+neuron where the smallest `p_fwer` of all is at most 0.05. The effects of edits are read once, with each neuron's mean
+over all tokens in place of that over the controls; positions, their limits, labels and the null are those of
+`find reading=attribution`. By `mean_difference`, noise is what chance gives. By `mean_present` it is not: a neuron may
+well do something to words of any kind.
 """
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,30 +34,44 @@ from neurosieve_plugins.scorers.mean_present import MeanPresent
 
 SCORERS: Mapping[str, Scorer[Any]] = {"mean_difference": MeanDifference(), "mean_present": MeanPresent()}
 TOGETHER = 40
+TOKENS = 40
+"""Each takes a pass back through the model: so many of each text are read."""
+
+
+def cut(text: LabelledDocument) -> LabelledDocument:
+    """Return a text of which the first usable tokens alone are usable."""
+    usable = text.tokens.usable & (np.cumsum(text.tokens.usable) <= TOKENS)
+    return LabelledDocument(replace(text.tokens, usable=usable), {}, {})
 
 
 def attributions_of(lm: LanguageModel, texts: list[LabelledDocument]) -> dict[Site, list[torch.Tensor]]:
-    """Return the effects of edits on every token of each text; those on its first are zero."""
+    """Return the effects of edits on every usable token of each text, and zeros for the others."""
     means = {site: torch.cat(values).mean(dim=0) for site, values in activations_of(lm, texts).items()}
     atlas = atlas_of(lm)
     effects: dict[Site, list[torch.Tensor]] = {site: [] for site in means}
     for start in range(0, len(texts), TOGETHER):
-        ids = [text.tokens.token_ids for text in texts[start : start + TOGETHER]]
-        tokens = [np.arange(1, len(text)) for text in ids]
+        tokens = [np.flatnonzero(text.tokens.usable) for text in texts[start : start + TOGETHER]]
+        ids = [
+            text.tokens.token_ids[: wanted[-1] + 1]
+            for text, wanted in zip(texts[start : start + TOGETHER], tokens, strict=True)
+        ]
         for site, values in edit_effects(lm, atlas, ids, tokens, means).items():
             parts = values.split([len(wanted) for wanted in tokens])
-            effects[site] += [torch.cat([torch.zeros_like(part[:1]), part]) for part in parts]
+            for text, wanted, part in zip(ids, tokens, parts, strict=True):
+                whole = part.new_zeros(len(text), part.shape[1])
+                whole[torch.from_numpy(wanted)] = part
+                effects[site].append(whole)
     return effects
 
 
 def rows(small: bool) -> list[Row]:
     runs, permutations, documents = (2, 19, 40) if small else (200, 199, 120)
     lm = open_model(Model("tiny", "tiny"))
-    texts = texts_of(lm, documents)
+    texts = [cut(text) for text in texts_of(lm, documents)]
     effects, number_of = attributions_of(lm, texts), {text.tokens.id: number for number, text in enumerate(texts)}
     lines = []
-    for what, pattern in DRAWN_FROM.items():
-        places = candidates_of(texts, pattern)
+    for what in ("all tokens", "words"):
+        places = candidates_of(texts, DRAWN_FROM[what])
         for which, control in CONTROLS.items():
             named, controls = Counter[str](), 0
             for seed in range(runs):

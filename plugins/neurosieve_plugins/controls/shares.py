@@ -24,7 +24,8 @@ def draw_in_shares(
     kinds, times = np.unique(wanted, return_counts=True)
     tokens_of = [np.flatnonzero(candidates & (values == kind)) for kind in kinds]
     available = np.array([len(tokens) for tokens in tokens_of], dtype=np.int64)
-    quotas = _round(np.minimum(count * times / max(1, times.sum()), available), rng)
+    # Where the sum of the shares is no whole number, one of them may be rounded up by two.
+    quotas = np.minimum(_round(np.minimum(count * times / max(1, times.sum()), available), rng), available)
     drawn = [
         int(token)
         for tokens, quota in zip(tokens_of, quotas, strict=True)
