@@ -3,7 +3,7 @@
     python benchmarks/attribution_methods.py [--smoke] [--json PATH]
 
 Gemma 3 270M and the embedded texts. The ranking part of 50 documents gives the control means and each reading's best
-neurons; on held-out documents, 100 of the best neurons and 100 at random are really set to their mean, one by one, at
+neurons; on held-out documents, 60 of the best neurons and 60 at random are really set to their mean, one by one, at
 every token but special ones, and what that does to the log-probability of the onsets is compared with what each reading
 foretold there. Then the best 10, 50 and 100 of each are edited together.
 """
@@ -32,7 +32,7 @@ def rows(small: bool) -> list[Row]:
     from neurosieve.pipeline.reopening import reopen
     from neurosieve_plugins.readings.attribution import Attribution
 
-    model, documents, tried, ks = ("tiny", 8, 10, (2,)) if small else ("gemma-3-270m", 30, 100, (10, 50, 100))
+    model, documents, tried, ks = ("tiny", 8, 10, (2,)) if small else ("gemma-3-270m", 30, 60, (10, 50, 100))
     settings = {"permutations": 0, "stability_bootstraps": 0, "test_top": 0}
     scores: dict[str, npt.NDArray[np.float64]] = {}
     foretold: dict[str, npt.NDArray[np.float64]] = {}
@@ -47,7 +47,7 @@ def rows(small: bool) -> list[Row]:
     opened = reopen(result, model=None)
     counts: Counter[str] = Counter()
     chosen, _ = measured_tokens(
-        opened.documents, opened.positions.table, "backtracking", 3 if small else 20, 0, 0, counts
+        opened.documents, opened.positions.table, "backtracking", 3 if small else 12, 0, 0, counts
     )
     means = _means(opened)
     generator = np.random.default_rng(0)
