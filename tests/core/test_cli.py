@@ -82,7 +82,7 @@ TEXTS = {
     "texts without the behaviour": ([record(n, PLAIN) for n in range(4)], "no span of `backtracking` was found"),
     "one class only": (
         [record(n, "that's not right") for n in range(4)],
-        "`backtracking` has 4 positions where it shows and none to compare with",
+        "`backtracking` has 1 position where it shows and none to compare with",
     ),
     "fewer groups than the split needs": (
         [record(n, problem="the same") for n in range(4)],

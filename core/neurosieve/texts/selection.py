@@ -157,7 +157,7 @@ def _positions_of(
         lines += [(behaviour, number, token, 0) for token in sorted(places - covered) if _usable(tokens, token)]
     if len(lines) == total:
         raise DataError(
-            f"`{behaviour}` has {total:,} positions where it shows and none to compare with: "
+            f"`{behaviour}` has {plural(total, 'position')} where it shows and none to compare with: "
             "give texts in which it does not always show, or other controls: nearer (`control.tokens=2`), or of "
             "any kind of token (`control.same_kind=false`)"
         )

@@ -21,7 +21,7 @@ CHOSEN = {
     show: {"reports"},
     find: {
         *("model", "source", "detectors", "control", "selection", "reading", "scorers", "validate", "replicate_on"),
-        *("executor", "reports", "+experiment", "problems@validate.problems", "prompt@validate.prompt"),
+        *("beside", "executor", "reports", "+experiment", "problems@validate.problems", "prompt@validate.prompt"),
     },
 }
 CHOSEN[plan] = CHOSEN[find]

@@ -140,7 +140,7 @@ def test_layers_that_are_computed_again_give_the_same(name, monkeypatch):
     again = edit_effects(lm, atlas, texts(), UNITS, replacements)
     assert len(calls) >= 3
     for site in atlas.sites:
-        torch.testing.assert_close(again[site], saved[site], rtol=1e-9, atol=0)
+        torch.testing.assert_close(again[site], saved[site], rtol=1e-5, atol=1e-6)  # Norms compute in float32.
 
 
 def test_layers_below_the_lowest_edit_are_not_computed_again(monkeypatch):
