@@ -1,4 +1,4 @@
-# `make demo`: the main job on the embedded texts, with an ablation and a report. `make test`: the tests. Each sets up .venv
+# `make demo`: the main job on the embedded texts, by what fires and by what matters, with ablations and a report. `make test`: the tests. Each sets up .venv
 # first, with what it needs and no more.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --e
 .PHONY: demo test lint bench clean
 
 demo: .venv/demo-ready
-	$(BIN)/neurosieve find 'follow_up=[show,ablate]'
+	$(BIN)/neurosieve find beside=attribution beside.documents=40 'follow_up=[show,ablate]'
 
 # All tests, with the types and shapes of every call checked. A file's stay together, so that what they share is made
 # once. (`pytest` alone runs the quick ones, without these checks.)
