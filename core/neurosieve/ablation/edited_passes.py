@@ -108,8 +108,7 @@ class EditedPasses:
             if self.beside:
                 unedited, logits = _Unedited.of(logits[0], text, {}), logits[1:]
             # Row by row: a vocabulary is large.
-            log_p = [_log_p(row, text.expected) for row in logits]
-            kl = [_divergence(unedited.distribution, row[text.control_columns]) for row in logits]
+            log_p, kl = zip(*(_compared(unedited.distribution, row, text) for row in logits), strict=True)
         return text.forced(unedited.log_p, log_p, kl, rows=len(rows))
 
     def _logits(self, text: "_Text", rows: Sequence[int | None]) -> Float[Tensor, "rows tokens vocabulary"]:
@@ -141,6 +140,10 @@ class _Text:
         self.controls = [number for number, each in enumerate(measured) if each.label != 1]
         self.control_columns = torch.tensor([self.columns[number] for number in self.controls], dtype=torch.int64)
 
+    def of_expected(self, log_p: Float[Tensor, "tokens vocabulary"]) -> Float[Tensor, "tokens"]:
+        """Return the log-probability of the expected token at each place."""
+        return log_p.gather(1, self.expected[:, None].to(log_p.device))[:, 0]
+
     def forced(self, unedited: Tensor, log_p: Sequence[Tensor], kl: Sequence[Tensor], rows: int) -> Forced:
         """Return what was measured of the tokens of the document, from what was of the needed ones."""
         before = unedited.double().cpu().numpy()
@@ -165,24 +168,20 @@ class _Unedited(NamedTuple):
 
     @classmethod
     def of(cls, logits: Float[Tensor, "tokens vocabulary"], text: _Text, below: Mapping[int, Any]) -> "_Unedited":
-        at_controls = _exact(logits[text.control_columns]).log_softmax(dim=-1)
-        return cls(_log_p(logits, text.expected), at_controls, below)
+        log_p = _log_softmax(logits)
+        return cls(text.of_expected(log_p), log_p[text.control_columns], below)
 
 
-def _exact(logits: Tensor) -> Tensor:
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+def _log_softmax(logits: Float[Tensor, "tokens vocabulary"]) -> Float[Tensor, "tokens vocabulary"]:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1)
 
 
-def _log_p(logits: Float[Tensor, "tokens vocabulary"], expected: Tensor) -> Float[Tensor, "tokens"]:
-    """Return the log-probability of each expected token."""
-    exact = _exact(logits)
-    return exact.gather(1, expected[:, None].to(exact.device))[:, 0] - exact.logsumexp(dim=-1)
-
-
-def _divergence(
-    unedited: Float[Tensor, "controls vocabulary"], logits: Float[Tensor, "controls vocabulary"]
-) -> Float[Tensor, "controls"]:
-    """Return the divergence of the unedited distribution, given as log-probabilities, from that of other logits."""
+def _compared(
+    unedited: Float[Tensor, "controls vocabulary"], logits: Float[Tensor, "tokens vocabulary"], text: _Text
+) -> tuple[Float[Tensor, "tokens"], Float[Tensor, "controls"]]:
+    """Return the log-probabilities of the expected tokens, and the divergences of the unedited distributions."""
+    edited = _log_softmax(logits)
     # Where the unedited model rules a token out, it adds nothing, whatever the edited one gives.
     p = unedited.exp()
-    return torch.where(p > 0, p * (unedited - _exact(logits).log_softmax(dim=-1)), 0).sum(dim=-1)
+    kl = torch.where(p > 0, p * (unedited - edited[text.control_columns]), 0).sum(dim=-1)
+    return text.of_expected(edited), kl
