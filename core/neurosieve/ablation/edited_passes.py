@@ -49,7 +49,7 @@ class Forced:
 class EditedPasses:
     """Reads documents, each once unedited and then in batches of rows under an edit each."""
 
-    def __init__(self, model: LanguageModel, edits: Edits, seed: int, sample: Sequence[int]) -> None:
+    def __init__(self, model: LanguageModel, edits: Edits, seed: int, sample: npt.NDArray[np.integer[Any]]) -> None:
         """Find out, on the token ids of a sample text, at which layers passes can start."""
         self.model, self.edits, self.seed = model, edits, seed
         self.vocabulary = int(model.config.get_text_config().vocab_size)

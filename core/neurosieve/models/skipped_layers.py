@@ -3,12 +3,13 @@
 The model's own code still makes its masks and positions, and runs its final norm and LM head.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,6 +20,8 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 
 __all__ = ["kept_below", "layers_to_start_at", "started_at"]
+
+TokenIds = npt.NDArray[np.integer[Any]]
 
 _TEXT = 32
 """The test of a model reads so many tokens."""
@@ -59,7 +62,7 @@ def started_at(model: LanguageModel, atlas: Atlas, layer: int, below: Any, rows:
 
 
 def layers_to_start_at(
-    model: LanguageModel, atlas: Atlas, layers: Collection[int], token_ids: Sequence[int]
+    model: LanguageModel, atlas: Atlas, layers: Collection[int], token_ids: TokenIds
 ) -> frozenset[int]:
     """Return those of some layers where a pass can start, and 0: what leaves the model is what a whole pass gives.
 
@@ -67,7 +70,7 @@ def layers_to_start_at(
     values, and code or hooks may expect every layer to run.
     """
     above_first = sorted({layer for layer in layers if layer > 0})
-    ids = torch.as_tensor(np.asarray(token_ids[:_TEXT]), dtype=torch.int64, device=model.device).expand(2, -1)
+    ids = torch.from_numpy(token_ids[:_TEXT]).long().to(model.device).expand(2, -1)
     run = partial(model.module.base_model, input_ids=ids, use_cache=False)  # Without the LM head.
     with torch.inference_mode(), evaluation_mode(model.module):
         try:
