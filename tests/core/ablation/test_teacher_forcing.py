@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 
+import architectures
 import numpy as np
 import pandas as pd
 import pytest
@@ -119,6 +120,48 @@ def test_log_probabilities_and_divergences_are_those_of_plain_passes_of_the_edit
         rest = [(after[text.id] - before[text.id])[one - 1, text.token_ids[one]] for one in further]
         assert found.rest[0, column] == pytest.approx(np.mean(rest) if rest else np.nan, abs=1e-4, nan_ok=True)
     assert np.abs(found.change).max() > 0.01
+
+
+@pytest.mark.parametrize("name", architectures.CONFIGS)
+def test_edits_that_begin_in_different_layers_give_what_plain_passes_give(name):
+    edited = [[Neuron(2, 47)], [Neuron(1, 5), Neuron(2, 3)], [Neuron(0, 3), Neuron(2, 47)]]
+
+    def lively():
+        module = architectures.random_model(name).double()
+        for parameter in module.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(0))
+        held = hand_over(module, tiny_model()[1])
+        return held, atlas_of(held)
+
+    held, atlas = lively()
+    places, ran = some_places(), []
+    hook = atlas.module(held, 0).register_forward_hook(lambda *_: ran.append(1))
+    found = forced(held, atlas, places, *(edit_of(Zero(), neurons) for neurons in edited), budget=1)
+    hook.remove()
+    # The test of the model runs it once whole; then each document does unedited, and under the edit of this layer.
+    assert len(ran) == 1 + 2 * 2
+    before, within = plainly(held, places), 1e-6 if name == "Gemma2" else 1e-10  # Its attention computes in float32.
+    for number, neurons in enumerate(edited):
+        without, _ = lively()
+        without_columns(without, atlas, neurons)
+        after = plainly(without, places)
+        for column, (text, token, label, _) in enumerate(places):
+            change = (after[text.id] - before[text.id])[token - 1]
+            assert found.change[number, column] == pytest.approx(change[text.token_ids[token]], abs=within)
+            if not label:
+                divergence = -(np.exp(before[text.id][token - 1]) * change).sum()
+                assert found.kl[number, column] == pytest.approx(divergence, abs=within)
+    assert np.abs(found.change).max() > 0.01
+
+
+def test_in_half_precision_an_edit_that_leaves_things_as_they_are_changes_nothing_at_all():
+    held, atlas = opened()
+    held.module.bfloat16()
+    held = hand_over(held.module, held.tokenizer)
+    found = forced(held, atlas, some_places(), edit_of(Zero()), edit_of(Scale(1.0)))
+    assert np.abs(found.change[1]).max() == 0
+    assert np.abs(found.change[0]).max() > 0.01
 
 
 EDITS = (

@@ -6,7 +6,7 @@ import pytest
 import torch
 import transformers
 from architectures import CONFIGS, GATED, random_model, token_ids
-from families import FAMILIES, family_model
+from families import FAMILIES, SPECIAL, family_model
 
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.blocks import block_of
@@ -70,21 +70,20 @@ def test_passes_in_half_precision_can_start_at_every_layer(dtype):
     assert layers_to_start_at(model, atlas, range(3), TEXT) == {0, 1, 2}
 
 
-def test_a_pass_does_not_start_above_a_layer_whose_keys_and_values_are_used_further_up():
-    config = transformers.Gemma3nTextConfig(
-        **GATED | {"intermediate_size": [48] * 3},
+@pytest.mark.parametrize(("shared", "starts"), [(0, {0, 1, 2}), (1, {0, 1})])
+def test_a_pass_does_not_start_above_a_layer_whose_keys_and_values_are_used_further_up(shared, starts):
+    config = transformers.Gemma4TextConfig(
+        **GATED | SPECIAL,
         head_dim=8,
-        sliding_window=8,
+        global_head_dim=8,
         vocab_size_per_layer_input=461,
         hidden_size_per_layer_input=8,
-        num_kv_shared_layers=1,
         layer_types=["full_attention"] * 3,
-        laurel_rank=4,
-        activation_sparsity_pattern=[0.0] * 3,
+        num_kv_shared_layers=shared,
     )
     torch.manual_seed(0)
     model, atlas = opened(transformers.AutoModelForCausalLM.from_config(config).eval())
-    assert layers_to_start_at(model, atlas, range(3), TEXT) == {0}
+    assert layers_to_start_at(model, atlas, range(3), TEXT) == starts
 
 
 def test_a_pass_does_not_start_above_a_layer_that_a_hook_carries_further_up():
@@ -124,3 +123,20 @@ def test_every_layer_runs_its_own_code_again_after_an_error():
     assert [vars(block).get("forward") for block in blocks] == [None, forward, None]
     assert blocks[0].forward == own
     assert torch.equal(logits_of(model, 1), whole)
+
+
+def test_passes_of_a_bridge_give_what_its_whole_passes_give():
+    from transformer_lens.model_bridge import TransformerBridge
+
+    tokenizer = tiny_model()[1]
+    tokenizer.init_kwargs["add_bos_token"] = True
+    tokenizer.init_kwargs.setdefault("name_or_path", "")
+    module = random_model("Qwen2")
+    module.config.architectures = [type(module).__name__]
+    model = hand_over(TransformerBridge.boot_transformers("x", hf_model=module, tokenizer=tokenizer))
+    atlas = atlas_of(model)
+    with kept_below(model, atlas, [1, 2]) as kept:
+        whole = logits_of(model, 2)
+    for layer in layers_to_start_at(model, atlas, range(3), TEXT) - {0}:
+        with started_at(model, atlas, layer, kept[layer], rows=2):
+            torch.testing.assert_close(logits_of(model, 2), whole)
