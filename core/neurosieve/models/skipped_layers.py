@@ -70,6 +70,8 @@ def layers_to_start_at(
     values, and code or hooks may expect every layer to run.
     """
     above_first = sorted({layer for layer in layers if layer > 0})
+    if not above_first:
+        return frozenset({0})
     ids = torch.from_numpy(token_ids[:_TEXT]).long().to(model.device).expand(2, -1)
     run = partial(model.module.base_model, input_ids=ids, use_cache=False)  # Without the LM head.
     with torch.inference_mode(), evaluation_mode(model.module):
