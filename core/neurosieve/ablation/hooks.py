@@ -69,11 +69,11 @@ class Edits:
         if not edits or not all(edit.controls for edit in edits):
             raise ValueError("an edit names at least one neuron")
         atlas.check_editable()
-        self.edits = edits
+        self.edits, self.atlas = edits, atlas
         addresses = [*(edit.address for edit in edits), *address_part(atlas.kind).values()]
         self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
         """A hash of the edits, their content address."""
-        self._model, self._atlas = model, atlas
+        self._model = model
         self._special = torch.tensor(sorted(set(model.tokenizer.all_special_ids)), dtype=torch.int64)
         self._targets: dict[int, dict[int, _Target]] = {}
         for number, edit in enumerate(edits):
@@ -112,10 +112,10 @@ class Edits:
         module, bridge = self._model.module, self._model.bridge
         self._hooks.callback(module.get_input_embeddings().register_forward_pre_hook(self._see_tokens).remove)
         if bridge is not None:
-            named = [(self._atlas.hook(layer), partial(self._edit_in_bridge, layer)) for layer in self._targets]
+            named = [(self.atlas.hook(layer), partial(self._edit_in_bridge, layer)) for layer in self._targets]
             self._hooks.enter_context(bridge.hooks(fwd_hooks=named))
         for layer, targets in self._targets.items():
-            projection = self._atlas.module(self._model, layer)
+            projection = self.atlas.module(self._model, layer)
             if bridge is None:
                 self._hooks.callback(projection.register_forward_pre_hook(partial(self._edit_input, layer)).remove)
             # A bridge wraps the projection: what is inside gets the very tensor that is multiplied.
@@ -188,7 +188,7 @@ class Edits:
         # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
         unedited = activations.detach().reshape(*editable.shape, -1)
         if self._model.bridge is not None:
-            self._atlas.check_width(self._model, layer, unedited.shape[-1], self._atlas.neurons)
+            self.atlas.check_width(self._model, layer, unedited.shape[-1], self.atlas.neurons)
         positions = torch.arange(unedited.shape[1], device=device)
         out, edited_rows = unedited.clone(), []
         for number, target in self._targets[layer].items():

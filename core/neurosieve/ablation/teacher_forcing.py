@@ -2,49 +2,26 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import torch
-from torch import Tensor
 
 from neurosieve.ablation.comparison import Measure, Observed
 from neurosieve.ablation.conditions import Condition, columns_of
+from neurosieve.ablation.edited_passes import EditedPasses, Forced
 from neurosieve.ablation.hooks import Edits
-from neurosieve.ablation.likelihood import LOGITS, keeps_logits
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.settings import Ablate
 from neurosieve.errors import ModelError
 from neurosieve.models.batches import batch_budget
-from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
-from neurosieve.models.memory import in_halves, memory_errors
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.texts.draws import generator_of
 
-__all__ = ["Forced", "observe_forced", "teacher_forced"]
+__all__ = ["observe_forced", "teacher_forced"]
 
 _NEGLIGIBLE = 1e-4
 """A smaller change of a log-probability, in nats, counts as none: the model's arithmetic may round as much."""
-
-
-@dataclass(frozen=True)
-class Forced:
-    """What was measured: a row for each edit, a column for each measured token."""
-
-    log_p: npt.NDArray[np.float64]
-    """Of the token, unedited; one for each."""
-    change: npt.NDArray[np.float64]
-    """Of that log-probability, under each edit."""
-    rest: npt.NDArray[np.float64]
-    """The change of the mean log-probability of the further tokens of the span; nan where it has none."""
-    kl: npt.NDArray[np.float64]
-    """The divergence of the unedited distribution of the token from the edited one."""
-    forward_passes: int
-    tokens: int
 
 
 def observe_forced(
@@ -92,7 +69,7 @@ def _measures(forced: Forced, tokens: Sequence[MeasuredToken]) -> Iterator[Measu
 def _table(
     forced: Forced, tokens: Sequence[MeasuredToken], conditions: Sequence[Condition], behaviour: str
 ) -> pd.DataFrame:
-    """Return a row for each condition and measured token."""
+    """Return a row for each condition and measured token; `kl` is nan at onsets, and measured at control positions."""
     where = pd.DataFrame(
         [
             {
@@ -127,15 +104,18 @@ def teacher_forced(
     tokens_per_batch: int,
     announce: Callable[..., None],
 ) -> Forced:
-    """Read each document unedited and under every edit, in one batch, and compare what the model expected.
+    """Read each document once unedited, then under every edit, and compare what the model expected.
+
+    Passes under an edit start at its lowest edited layer, where the model allows it: what leaves the layers below is
+    kept from the unedited pass.
 
     Raises:
         ModelError: a document does not fit into memory, the model gives no numbers, or an edit did not take place.
     """
     shape = (len(edits.edits), len(measured))
-    log_p, change, rest, kl = np.empty(len(measured)), np.empty(shape), np.full(shape, np.nan), np.empty(shape)
+    log_p, change, rest, kl = np.empty(len(measured)), np.empty(shape), np.empty(shape), np.empty(shape)
     passes = tokens = 0
-    reader = _Reader(model, edits, seed)
+    reader = EditedPasses(model, edits, seed, measured[0].document.token_ids)
     by_document: dict[str, list[int]] = {}
     for column, token in enumerate(measured):
         by_document.setdefault(token.document.id, []).append(column)
@@ -149,71 +129,10 @@ def teacher_forced(
                 passes, tokens = passes + 1, tokens + forced.tokens
                 announce("batch_read", documents=1, tokens=forced.tokens, positions=len(columns))
             announce("stage_progressed", stage="teacher forcing", done=number, total=len(by_document), unit="documents")
-    if not (np.isfinite(change).all() and np.isfinite(kl).all()):
+    controls = [column for column, token in enumerate(measured) if token.label != 1]
+    if not (np.isfinite(change).all() and np.isfinite(kl[:, controls]).all()):
         raise ModelError(
             f"`{model.name}` in {str(model.dtype).removeprefix('torch.')} gave log-probabilities that are NaN or "
             "infinite: run it with `model.dtype=float32`, or a weaker edit"
         )
     return Forced(log_p, change, rest, kl, passes, tokens)
-
-
-class _Reader:
-    """Reads documents, each a batch of its own: the first row unedited, the others under an edit each."""
-
-    def __init__(self, model: LanguageModel, edits: Edits, seed: int) -> None:
-        self.model, self.edits, self.seed = model, edits, seed
-        self.vocabulary = int(model.config.get_text_config().vocab_size)
-        self.keeps = keeps_logits(model.module)
-
-    def document(self, measured: Sequence[MeasuredToken], budget: int) -> Iterator[tuple[Sequence[int], Forced]]:
-        """Yield the numbers of some edits, and what they did to the tokens of one document, until all are done."""
-        needed = sorted({token for each in measured for token in (each.token, *each.further)})
-        length = needed[-1]  # A token is expected at the one before it: nothing after that is read.
-        rows = min(budget // length, LOGITS // (len(needed) * self.vocabulary))
-        numbers, size = list(range(len(self.edits.edits))), max(1, rows - 1)
-        yield from in_halves(
-            [numbers[start : start + size] for start in range(0, len(numbers), size)],
-            lambda batch: self._batch(measured, needed, batch),
-            self.model.device,
-            lambda _: (
-                f"document `{measured[0].document.id}`, {length:,} tokens, does not fit into the memory of "
-                f"{self.model.device} twice: leave it out, or take a smaller dtype or model"
-            ),
-        )
-
-    def _batch(self, measured: Sequence[MeasuredToken], needed: Sequence[int], batch: Sequence[int]) -> Forced:
-        document = measured[0].document
-        device, rows = self.model.device, 1 + len(batch)
-        ids = torch.from_numpy(document.token_ids[: needed[-1]]).long().to(device).expand(rows, -1)
-        keep = torch.tensor([token - 1 for token in needed], device=device)
-        # The same draws in each row: conditions differ by their edit alone.
-        row_seed = int(generator_of(self.seed, document.id).integers(2**62))
-        self.edits.begin([row_seed] * rows, [0] * rows, [None, *batch])
-        module = self.model.module
-        with torch.inference_mode(), memory_errors(), evaluation_mode(module):
-            kept = {"logits_to_keep": keep} if self.keeps else {}
-            logits = module(input_ids=ids, use_cache=False, **kept).logits
-            logits = logits if self.keeps else logits[:, keep]
-            expected = torch.from_numpy(document.token_ids[np.array(needed)]).long().to(logits.device)
-            log_p, kl = (values.double().cpu().numpy() for values in _compare(logits, expected))
-        column_of = {token: column for column, token in enumerate(needed)}
-        columns = [column_of[each.token] for each in measured]
-        change = log_p[1:] - log_p[0]
-        rest = np.full((len(batch), len(measured)), np.nan)
-        for number, each in enumerate(measured):
-            if each.further:
-                rest[:, number] = change[:, [column_of[token] for token in each.further]].mean(axis=1)
-        return Forced(log_p[0, columns], change[:, columns], rest, kl[1:, columns], 1, rows * len(ids[0]))
-
-
-def _compare(logits: Tensor, expected: Tensor) -> tuple[Tensor, Tensor]:
-    """Return, for each row and token, the log-probability of the expected token, and the KL of row 0 from the row."""
-    unedited = logits[0].float().log_softmax(dim=-1)
-    p = unedited.exp()
-    log_p, kl = [], []
-    for row in logits:  # Row by row: a vocabulary is large.
-        edited = row.float().log_softmax(dim=-1)
-        log_p.append(edited.gather(1, expected[:, None])[:, 0])
-        # Where the unedited model rules a token out, it adds nothing, whatever the edited one gives.
-        kl.append(torch.where(p > 0, p * (unedited - edited), 0).sum(dim=-1))
-    return torch.stack(log_p), torch.stack(kl)

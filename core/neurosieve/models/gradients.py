@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
+from neurosieve.models.blocks import block_of, replaced_forwards
 from neurosieve.models.hooks import TokenIds, Tokens, check_known, evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
@@ -228,26 +229,11 @@ def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor
 @contextmanager
 def _recomputed(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> Iterator[None]:
     """Save what enters each layer alone, and compute the layer again on the way back."""
-    blocks = [_block(model, atlas, layer) for layer in range(min(site.layer for site in sites), len(atlas.modules))]
-    # What an object holds hides the method of its class; libraries such as accelerate do the same. A bridge would hand
-    # an assignment on to what it wraps.
-    own = [vars(block).get("forward") for block in blocks]
-    for block in blocks:
-        vars(block)["forward"] = partial(checkpoint, block.forward, use_reentrant=False)
-    try:
+    layers = range(min(site.layer for site in sites), len(atlas.modules))
+    blocks = [block_of(model, atlas, layer) for layer in layers]
+    forwards = [partial(checkpoint, block.forward, use_reentrant=False) for block in blocks]
+    with replaced_forwards(blocks, forwards):
         yield
-    finally:
-        for block, forward in zip(blocks, own, strict=True):
-            del vars(block)["forward"]
-            if forward is not None:
-                vars(block)["forward"] = forward
-
-
-def _block(model: LanguageModel, atlas: Atlas, layer: int) -> Any:
-    """Return the module of a whole layer."""
-    path = atlas.modules[layer]
-    number = f".{layer}."
-    return model.module.get_submodule(path[: path.index(number) + len(number) - 1])
 
 
 @contextmanager
