@@ -85,8 +85,8 @@ def draw_controls(
                 if pool is None:
                     raise ConfigError(
                         f"there is no neuron left to compare with L{target.layer}N{target.neuron}: with "
-                        f"{len(targets):,} neurons to edit, {sets:,} sets of controls leave too few; lower `k` or "
-                        "`controls`"
+                        f"{len(targets):,} neurons to edit, {sets:,} sets of controls leave too few; edit "
+                        "fewer neurons, or lower `controls`"
                     )
                 waiting += pool
             waiting.remove(match)

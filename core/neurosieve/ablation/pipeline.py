@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
 from neurosieve.ablation.comparison import Comparison, Judgement, Observed
 from neurosieve.ablation.completions import Writing
-from neurosieve.ablation.conditions import Condition, best_neurons, conditions, ranked_neurons
+from neurosieve.ablation.conditions import Condition, conditions
 from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of
 from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.effects import FEW_SETS
@@ -20,11 +21,11 @@ from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
-from neurosieve.errors import ConfigError, ModelError, nearest
+from neurosieve.errors import ModelError
 from neurosieve.models.architectures import model_record
 from neurosieve.models.assumptions import check_model
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.reopening import Reopened, parse_neurons
+from neurosieve.pipeline.reopening import Reopened
 from neurosieve.registry import describe
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
@@ -57,12 +58,10 @@ def ablate_neurons(
     """
     opened.atlas.check_editable()
     with recording("ablate", folder, reports) as run:
-        behaviour = settings.behaviour or opened.result.behaviours[0]
-        if behaviour not in opened.result.behaviours:
-            raise ConfigError(f"the run has no behaviour `{behaviour}`: {nearest(behaviour, opened.result.behaviours)}")
-        listed = parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
+        behaviour = requested_behaviour(opened.result, settings)
+        listed = listed_neurons(opened, settings)
         ks, strengths = settings.doses(len(listed))
-        targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
+        targets, sign, how_chosen = chosen_neurons(opened.result, behaviour, listed, settings, ks[-1], "k")
         with run.stage("testing the model"):
             _check_head(opened.lm)
             tests = check_model(opened.lm, opened.atlas, opened.space.sites)
@@ -84,7 +83,7 @@ def ablate_neurons(
             verdicts = [judgement._asdict() for judgement in _judgements(observed, comparisons)]
         run.tables |= {"effects": pd.DataFrame(rows), "neurons": _neurons(targets, sets), **observed.tables}
         matching = _matching(sets)
-        run.notes += intake_notes(opened.counts)
+        run.notes += [how_chosen, *intake_notes(opened.counts)]
         run.warnings += intake_warnings(opened.counts)
         run.warnings += _warnings(matching, sets, comparisons[0], settings.min_groups) + observed.warnings
         choices = {"intervention": intervention, "reports": reports}
@@ -94,6 +93,7 @@ def ablate_neurons(
             "run": str(opened.result.folder),
             "behaviours": [behaviour],
             "mode": settings.mode,
+            "sign": sign,
             "intervention": describe(intervention),
             "measures": {measure.name: measure.words for measure in observed.measures},
             "verdicts": verdicts,

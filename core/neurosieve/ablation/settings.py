@@ -9,10 +9,12 @@ from annotated_types import Ge
 from neurosieve.errors import ConfigError
 from neurosieve.fields import check_fields
 
-__all__ = ["ENOUGH_SETS", "Ablate"]
+__all__ = ["ENOUGH_SETS", "Ablate", "Sign"]
 
 ENOUGH_SETS = 19
 """With fewer sets of control neurons, the targets have the largest effect by chance in more than 5 % of cases."""
+
+Sign = Literal["any", "negative", "positive"]
 
 T = TypeVar("T")
 
@@ -27,6 +29,9 @@ class Ablate:
     """Whose neurons and onsets; the first behaviour of the run, by default."""
     neurons: tuple[Any, ...] = ()
     """The neurons to edit, as `[[3, 17], L5N9]`; the best of the ranking, by default."""
+    sign: Sign | None = None
+    """Of which sign of the score, less its value at chance level, the best neurons are taken. By default `negative`
+    where the run ranks effects, for these neurons drive the behaviour and the others oppose it; otherwise `any`."""
     k: int | tuple[int, ...] = ()
     """How many of them, or several numbers, one dose for each; 10, or all that `neurons` lists, by default."""
     strength: float | tuple[float, ...] = (1.0,)
@@ -57,6 +62,10 @@ class Ablate:
     def __post_init__(self) -> None:
         check_fields(self)
         ks, strengths = _several(self.k), _several(self.strength)
+        if self.sign and self.neurons:
+            raise ConfigError(
+                f"sign is `{self.sign}`, which chooses among a ranking, and `neurons` lists neurons: leave out one of both"
+            )
         if any(k < 1 for k in ks):
             raise ConfigError(f"k is {list(ks)}: give numbers of neurons, at least 1")
         if not strengths:
@@ -70,6 +79,10 @@ class Ablate:
     def control_sets(self) -> int:
         """How many sets of control neurons there are."""
         return self.controls or (3 if self.mode == "generated" else ENOUGH_SETS)
+
+    def sign_for(self, unit: str) -> Sign:
+        """Return of which sign the best neurons of a ranking are taken; `unit` is that of what it ranks, if any."""
+        return self.sign or ("negative" if unit else "any")
 
     def doses(self, listed: int) -> tuple[list[int], list[float]]:
         """Return the numbers of neurons and the strengths to try, in order.

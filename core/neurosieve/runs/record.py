@@ -49,6 +49,8 @@ class Record(TypedDict, total=False):
     documents: list[dict[str, Any]]
     """`show`: which documents."""
     mode: str
+    sign: str | None
+    """`ablate`: of which sign of the score the best neurons were taken; None where they were listed."""
     intervention: dict[str, Any]
     measures: dict[str, str]
     """`ablate`: each measure, and what it is in words."""

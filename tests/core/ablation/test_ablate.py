@@ -437,7 +437,7 @@ def test_texts_without_prompts_cannot_be_gone_on_from(planted, tmp_path):
     [
         ({"k": [0]}, ConfigError, r"k is \[0\]: give numbers of neurons, at least 1"),
         ({"k": [385]}, ConfigError, "k is 385, and the ranking of `slip` in .* holds 384 neurons"),
-        ({"k": [300]}, ConfigError, "leave too few; lower `k`"),
+        ({"k": [300]}, ConfigError, "leave too few; edit fewer neurons"),
         ({"k": [3], "neurons": [[1, 2]]}, ConfigError, "k is 3, and `neurons` lists 1"),
         ({"neurons": [[3, 0]]}, ConfigError, "no neuron L3N0 .* layers 0 to 2"),
         ({"neurons": [[0, 128]]}, ConfigError, "neurons 0 to 127"),
