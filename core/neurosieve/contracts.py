@@ -155,6 +155,9 @@ class Reading(ABC):
     """What a neuron does whose cells lie below those at controls, no further from them than chance gives, and above
     them, in two or three words each; empty where `less`, `within chance` and `more` are enough."""
 
+    foretells: ClassVar[str] = ""
+    """The scorer whose score is the effect that editing the neuron is expected to have; none where none is."""
+
     scorers: ClassVar[tuple[str, ...]] = ()
     """The scorers that rate its cells where none are chosen, the one that ranks first; none where the config's do."""
 

@@ -25,6 +25,9 @@ class Cells(NamedTuple):
     signs: tuple[str, str, str]
     """What a neuron does whose score lies below chance level, within what chance gives, and above it."""
 
+    foretells: str = ""
+    """The scorer whose score is the effect that editing the neuron is expected to have; empty where none is."""
+
     @property
     def fires(self) -> bool:
         """Whether they are activations."""
@@ -60,4 +63,4 @@ def cells_of(run: Record) -> Cells:
     if plugin is None:
         return Cells(name, "", "", "", signs)
     cls: Any = plugin.cls
-    return Cells(name, plugin.help, cls.unit, cls.negative, cls.signs or signs)
+    return Cells(name, plugin.help, cls.unit, cls.negative, cls.signs or signs, cls.foretells)

@@ -56,6 +56,12 @@ class Record(TypedDict, total=False):
     """`ablate`: each measure, and what it is in words."""
     verdicts: list[dict[str, Any]]
     """`ablate`: what each dose gives; k, strength, verdict, sentence."""
+    neuron_verdicts: dict[str, int]
+    """`ablate mode=each`: each verdict, and on how many neurons it is."""
+    confidence: float
+    """`ablate mode=each`: of the interval of each neuron, so that all hold together in 95 % of cases."""
+    foretelling: dict[str, Any]
+    """`ablate mode=each`: how well the ranking foretold the effects, where it ranks effects."""
     proof: dict[str, float]
     training: dict[str, Any]
     """`learn`: what the detector was trained and measured on."""
