@@ -56,13 +56,12 @@ def chosen_neurons(
         ConfigError: the ranking holds fewer.
     """
     if listed:
-        return ChosenNeurons(listed[:count], None, "the neurons that are edited were listed")
+        return ChosenNeurons(listed[:count], None, f"edited: {plural(count, 'neuron')} of those that `neurons` lists")
     sign = settings.sign_for(result.cells.unit)
     neurons = ranked_neurons(result, behaviour, count, sign, setting)
-    best = f"{plural(count, 'neuron')} that {'is' if count == 1 else 'are'} edited"
-    what = "whatever the sign of the score" if sign == "any" else f"of those with a {sign} score"
-    note = f"the {best} {'is' if count == 1 else 'are'} the best of the ranking, {what} (`sign={sign}`)"
-    return ChosenNeurons(neurons, sign, note)
+    best = "the best neuron" if count == 1 else f"the best {count:,} neurons"
+    which = ", whatever the sign of the score" if sign == "any" else f" with a {sign} score"
+    return ChosenNeurons(neurons, sign, f"edited: {best} of the ranking{which} (`sign={sign}`)")
 
 
 def ranked_neurons(result: Result, behaviour: str, k: int, sign: Sign, setting: str = "k") -> tuple[Neuron, ...]:

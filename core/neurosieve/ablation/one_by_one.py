@@ -131,6 +131,7 @@ def ablate_one_by_one(
         }
         if "foretold" in single:
             run.record["foretelling"] = foretelling(single)
+            run.warnings += _foretold_otherwise(opened.result, edits[0])
     return run.run
 
 
@@ -183,6 +184,25 @@ def _foretold_by(result: Result) -> str | None:
     scorer = result.cells.foretells
     columns = [scorer + HELDOUT, scorer] if scorer else []
     return next((name for name in columns if name in result.neurons and result.neurons[name].notna().any()), None)
+
+
+def _foretold_otherwise(result: Result, edit: Edit) -> list[str]:
+    """Return what a reader must know where the ranking foretold the effect of another edit, or on other tokens."""
+    config = result.run["config"]
+    reading = config["reading"] if isinstance(config.get("reading"), dict) else {}
+    at = config["selection"]["at"]
+    differences = []
+    if (foretold := reading.get("edit", edit.name)) != edit.name:
+        differences.append(f"of the {foretold} edit, and this is the {edit.name} edit")
+    if edit.strength != 1:
+        differences.append(f"of the whole edit, and this is one at strength {edit.strength:g}")
+    if at != "onset":
+        differences.append(f"at `selection.at={at}`, and this is at onsets")
+    if (length := reading.get("length", 1)) != 1:
+        differences.append(f"on {length} tokens from each position, and this is on the first")
+    if not differences:
+        return []
+    return [f"foretold and real effects are not of the same thing: the ranking foretold that {'; '.join(differences)}"]
 
 
 def _matched_controls(

@@ -1,8 +1,7 @@
 """What an ablation of neurons one at a time says: the effect of each, and the verdict on it."""
 
-from collections.abc import Iterator
-
-import pandas as pd
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.columns import SINGLE_VERDICTS
@@ -29,10 +28,11 @@ def single_neuron_blocks(run: RunFolder) -> Iterator[Block]:
     )
     if (foretelling := record.get("foretelling")) and foretelling["neurons"]:
         rank = foretelling["spearman"]
-        correlation = "" if rank is None else f"; rank correlation over neurons {number(rank)} (Spearman)"
+        correlation = "" if rank is None else f"; Spearman's rank correlation {number(rank)}"
         yield Note(
             f"foretold and real: the ranking foretold {number(foretelling['mean_foretold'], signed=True)} nats on "
-            f"average, and the edit gave {number(foretelling['mean_effect'], signed=True)}{correlation}",
+            f"average over {foretelling['neurons']:,} neurons, and their edits gave "
+            f"{number(foretelling['mean_effect'], signed=True)}{correlation}",
             finding=True,
         )
 
@@ -40,34 +40,27 @@ def single_neuron_blocks(run: RunFolder) -> Iterator[Block]:
 def _table(run: RunFolder) -> Table:
     """Return the table of the neurons that were edited one at a time, in the order in which they were tried."""
     neurons, record = run.table(SINGLE_NEURONS), run.run
-    titles = [
-        Header("neuron"),
-        Header("verdict"),
-        Header("effect", True),
-        Header("interval", True),
-        Header("control neurons", True, 1),
-        Header("other tokens", True),
-        Header("beyond them", True, 1),
-        Header("rest of span", True, 2),
-        Header("replicates", False, 1),
-    ]
-    foretold = "foretold" in neurons
-    if foretold:
-        titles.append(Header("foretold", True))
-    rows = []
-    for row in neurons.to_dict("records"):
-        cells = [
-            Cell(neuron_name(row["layer"], row["neuron"])),
-            Cell(row["verdict"], float(list(SINGLE_VERDICTS).index(row["verdict"]))),
-            _change(row["effect"]),
-            Cell(interval(row["effect_low"], row["effect_high"], signed=True), row["effect_low"]),
-            Cell(_ends(row["controls_lowest"], row["controls_highest"]), row["controls_lowest"]),
-            _change(row["effect_control_tokens"]),
-            Cell(interval(row["difference_low"], row["difference_high"], signed=True), row["difference_low"]),
-            _change(row["effect_rest"]),
-            word_cell(row["replicates"]),
-        ]
-        rows.append([*cells, _change(row["foretold"])] if foretold else cells)
+    columns: dict[Header, Callable[[Mapping[Hashable, Any]], Cell]] = {
+        Header("neuron"): lambda row: Cell(neuron_name(row["layer"], row["neuron"])),
+        Header("verdict"): lambda row: Cell(row["verdict"], float(list(SINGLE_VERDICTS).index(row["verdict"]))),
+        Header("effect", True): lambda row: _change(row["effect"]),
+        Header("interval", True): lambda row: _interval(row, "effect"),
+        Header("smallest seen", True, 2): lambda row: Cell(number(row["half_width"]), row["half_width"]),
+        Header("control neurons", True, 1): lambda row: Cell(_ends(row), row["controls_lowest"]),
+        Header("other tokens", True): lambda row: _change(row["effect_control_tokens"]),
+        Header("difference", True, 1): lambda row: _interval(row, "difference"),
+        Header("rest of span", True, 2): lambda row: _change(row["effect_rest"]),
+        Header("replicates", False, 1): lambda row: word_cell(row["replicates"]),
+        Header("foretold", True): lambda row: _change(row["foretold"]),
+    }
+    lacking = {
+        "foretold": "foretold" not in neurons,
+        "rest of span": neurons.effect_rest.isna().all(),
+        "other tokens": neurons.effect_control_tokens.isna().all(),
+        "difference": neurons.difference_low.isna().all(),
+    }
+    headers = [header for header in columns if not lacking.get(header.text, False)]
+    rows = [[columns[header](row) for header in headers] for row in neurons.to_dict("records")]
     edit = str(record["intervention"]["_target_"]).rpartition("/")[2]
     [strength] = _strengths(record["config"]["strength"])
     dose = f", strength {strength:g}" if strength != 1 else ""
@@ -78,7 +71,7 @@ def _table(run: RunFolder) -> Table:
         f"{dose}): the change of the log-probability of the first token, in nats, over "
         f"{int(neurons.n.iloc[0]):,} onsets in {int(neurons.groups.iloc[0]):,} groups{within}"
     )
-    return Table(titles, rows, caption)
+    return Table(headers, rows, caption)
 
 
 def _strengths(strength: float | list[float]) -> list[float]:
@@ -89,5 +82,12 @@ def _change(value: float) -> Cell:
     return Cell(number(value, signed=True), value)
 
 
-def _ends(low: float, high: float) -> str:
-    return "" if pd.isna(low) else number(low, signed=True) if low == high else interval(low, high, signed=True)
+def _interval(row: Mapping[Hashable, Any], name: str) -> Cell:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return Cell(interval(low, high, signed=True), low)
+
+
+def _ends(row: Mapping[Hashable, Any]) -> str:
+    """Return from where to where the effects of the matched control neurons go."""
+    low, high = row["controls_lowest"], row["controls_highest"]
+    return number(low, signed=True) if low == high else interval(low, high, signed=True)
