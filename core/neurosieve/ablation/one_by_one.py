@@ -152,13 +152,15 @@ def _single_neurons(
     settings: Ablate,
 ) -> pd.DataFrame:
     """Return a row for each neuron: what the ranking says of it, what its edit does, and the verdict."""
-    ranking = result.neurons[result.neurons.behaviour == behaviour].set_index(["layer", "neuron"])
+    tried = pd.DataFrame(neurons, columns=["layer", "neuron"])
+    ranking = result.neurons[result.neurons.behaviour == behaviour].merge(tried, on=["layer", "neuron"])
+    of_neuron = {Neuron(line["layer"], line["neuron"]): line for line in ranking.to_dict("records")}
     foretold = _foretold_by(result)
     onsets = changes.onset
     size = {"n": int(onsets.sum()), "groups": len(set(np.array(changes.groups, dtype=object)[onsets]))}
     rows = []
     for neuron, controls in zip(neurons, matches, strict=True):
-        ranked: Mapping[str, Any] = ranking.loc[neuron].to_dict() if neuron in ranking.index else {}
+        ranked: Mapping[Any, Any] = of_neuron.get(neuron, {})
         replicates = ranked.get("replicates", pd.NA)
         is_replicated = bool(pd.notna(replicates) and replicates)
         single = changes.single(number_of[neuron], [number_of[match.neuron] for match in controls])
