@@ -45,7 +45,7 @@ def _table(run: RunFolder) -> Table:
         Header("verdict"): lambda row: Cell(row["verdict"], float(list(SINGLE_VERDICTS).index(row["verdict"]))),
         Header("effect", True): lambda row: _change(row["effect"]),
         Header("interval", True): lambda row: _interval(row, "effect"),
-        Header("smallest seen", True, 2): lambda row: Cell(number(row["half_width"]), row["half_width"]),
+        Header("half-width", True, 2): lambda row: Cell(number(row["half_width"]), row["half_width"]),
         Header("control neurons", True, 1): lambda row: Cell(_ends(row), row["controls_lowest"]),
         Header("other tokens", True): lambda row: _change(row["effect_control_tokens"]),
         Header("difference", True, 1): lambda row: _interval(row, "difference"),
@@ -65,7 +65,11 @@ def _table(run: RunFolder) -> Table:
     [strength] = _strengths(record["config"]["strength"])
     dose = f", strength {strength:g}" if strength != 1 else ""
     few = neurons.effect_low.isna().all()
-    within = "" if few else f"; intervals hold for all {len(neurons):,} together in 95 % of cases"
+    within = (
+        ""
+        if few
+        else f"; 95 % intervals, corrected for {len(neurons):,} neurons (an effect below the half-width cannot be told from 0)"
+    )
     caption = (
         f"{record['behaviours'][0]}: each of {len(neurons):,} {run.site.neurons} edited alone (intervention {edit}"
         f"{dose}): the change of the log-probability of the first token, in nats, over "
