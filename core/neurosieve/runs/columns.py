@@ -41,8 +41,8 @@ SINGLE_VERDICTS: Mapping[str, str] = {
     "control neurons, and more so than tokens elsewhere",
     "opposes": "under its edit the first token of the behaviour is more likely: more so than under that of each of its "
     "control neurons, and more so than tokens elsewhere",
-    "general": "its edit changes the first token of the behaviour, and tokens elsewhere in the same direction; its effect "
-    "does not exceed theirs",
+    "general": "its edit changes the first token of the behaviour, and tokens elsewhere in the same direction; its "
+    "effect does not exceed theirs",
     "reads out only": "the neuron replicates in the ranking, and its edit changes the tokens of the behaviour by less "
     "than the smallest effect worth having",
     "not settled": "none of these was shown: the interval is too wide, or the effect does not exceed that on control "

@@ -65,11 +65,10 @@ def _table(run: RunFolder) -> Table:
     [strength] = _strengths(record["config"]["strength"])
     dose = f", strength {strength:g}" if strength != 1 else ""
     few = neurons.effect_low.isna().all()
-    within = (
-        ""
-        if few
-        else f"; 95 % intervals, corrected for {len(neurons):,} neurons (an effect below the half-width cannot be told from 0)"
+    corrected = (
+        f"95 % intervals, corrected for {len(neurons):,} neurons; a smaller effect than the half-width is not seen"
     )
+    within = "" if few else f"; {corrected}"
     caption = (
         f"{record['behaviours'][0]}: each of {len(neurons):,} {run.site.neurons} edited alone (intervention {edit}"
         f"{dose}): the change of the log-probability of the first token, in nats, over "
