@@ -115,11 +115,12 @@ def texts(documents=60, seed=0):
     return made
 
 
-def drive(model, tokenizer, driver, at_slip=(), at_cue=()):
+def drive(model, tokenizer, driver, at_slip=(), at_cue=(), everywhere=()):
     """Edit a Qwen 2 model so that a neuron fires on the cue alone and makes the word that follows, the slip, likelier.
 
     Of the neurons that fire there and do nothing to the slip, those `at_slip` fire on the slip itself, and those
-    `at_cue` on the cue, but nothing reads what they write.
+    `at_cue` on the cue, but nothing reads what they write. Those `everywhere` fire on all words, and make all words of
+    the texts likelier than what the texts never hold.
     """
     known = words(tokenizer, 25)
     slip = tokenizer.convert_tokens_to_ids(f"Ġ{known[0]}")
@@ -135,7 +136,32 @@ def drive(model, tokenizer, driver, at_slip=(), at_cue=()):
             model.model.layers[layer].mlp.down_proj.weight[:, neuron] = 0
         layer, neuron = driver
         model.model.layers[layer].mlp.down_proj.weight[2:, neuron] = 3 * model.lm_head.weight[slip, 2:]
+        if everywhere:
+            _raise_all(model, tokenizer, everywhere, known)
     return model
+
+
+def _raise_all(model, tokenizer, planted, known):
+    """Let neurons fire on the known words, and write what makes each of them likelier, whichever it is.
+
+    They read one residual dimension more, and write another, which nothing but the unembedding of these words reads.
+    """
+    ids = [tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in known]
+    read, written = 2, 3
+    for layer in model.model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        for writer in (attention.o_proj, mlp.down_proj):
+            writer.weight[[read, written]] = 0
+        for reader in (attention.q_proj, attention.k_proj, attention.v_proj, mlp.gate_proj, mlp.up_proj):
+            reader.weight[:, [read, written]] = 0
+    model.model.embed_tokens.weight[:, [read, written]] = 0
+    _mark(model, tokenizer, read, known)
+    model.lm_head.weight[:, written] = 0
+    model.lm_head.weight[ids, written] = 2
+    for layer, neuron in planted:
+        _fire(model, (layer, neuron), read, read)
+        model.model.layers[layer].mlp.down_proj.weight[:, neuron] = 0
+        model.model.layers[layer].mlp.down_proj.weight[written, neuron] = 1
 
 
 def driven_texts(documents=60, seed=0):

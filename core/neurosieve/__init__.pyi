@@ -72,6 +72,7 @@ from .runs.ranking_summary import ranking_table as ranking_table
 from .runs.results import Result as Result
 from .runs.results import Run as Run
 from .runs.results import load as load
+from .runs.single_neurons_summary import single_neuron_blocks as single_neuron_blocks
 from .runs.summary import common_table as common_table
 from .runs.summary import contexts_table as contexts_table
 from .runs.summary import pairs_table as pairs_table

@@ -155,6 +155,10 @@ class Reading(ABC):
     """What a neuron does whose cells lie below those at controls, no further from them than chance gives, and above
     them, in two or three words each; empty where `less`, `within chance` and `more` are enough."""
 
+    foretells: ClassVar[str] = ""
+    """The scorer whose score is the effect that editing the neuron is expected to have; empty where none is. A field
+    `edit` of the reading is then the name of the intervention."""
+
     scorers: ClassVar[tuple[str, ...]] = ()
     """The scorers that rate its cells where none are chosen, the one that ranks first; none where the config's do."""
 

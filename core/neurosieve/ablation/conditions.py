@@ -1,8 +1,9 @@
 """The edits under which a model is measured: of the target neurons, and of control neurons."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
+from jaxtyping import Float
 from torch import Tensor
 
 from neurosieve.ablation.control_neurons import Match
@@ -11,12 +12,8 @@ from neurosieve.ablation.edit import Edit
 from neurosieve.contracts import Intervention
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError
-from neurosieve.runs.results import Result
 
-__all__ = ["Condition", "best_neurons", "columns_of", "conditions", "ranked_neurons"]
-
-_BEST = 100
-"""So many of the best neurons of a ranking are no controls, but at most a tenth of all: they may matter too."""
+__all__ = ["Condition", "columns_of", "conditions", "with_control_activations"]
 
 
 class Condition(NamedTuple):
@@ -44,26 +41,24 @@ def columns_of(condition: Condition | None) -> dict[str, Any]:
     }
 
 
-def ranked_neurons(result: Result, behaviour: str, k: int) -> tuple[Neuron, ...]:
-    """Return the best `k` neurons of a ranking.
+def with_control_activations(
+    neurons: Set[Neuron], at_controls: ControlPositions
+) -> dict[Neuron, Float[Tensor, "controls"]]:
+    """Return each neuron with its activations at the control positions, which its edit may use.
 
     Raises:
-        ConfigError: the ranking holds fewer.
+        ConfigError: a layer has no such neuron, or was not read by the run.
     """
-    ranked = result.neurons[(result.neurons.behaviour == behaviour) & result.neurons[result.run["rank_by"]].notna()]
-    if k > len(ranked):
-        raise ConfigError(
-            f"k is {k:,}, and the ranking of `{behaviour}` in `{result.folder}` holds {len(ranked):,} neurons: give "
-            "fewer"
-        )
-    return tuple(Neuron(*keys) for keys in ranked[["layer", "neuron"]].head(k).to_numpy().tolist())
-
-
-def best_neurons(result: Result, behaviour: str) -> frozenset[Neuron]:
-    """Return the best neurons of a ranking: they may matter too, and are no controls."""
-    ranking = result.neurons[result.neurons.behaviour == behaviour]
-    best = ranking[["layer", "neuron"]].head(min(_BEST, len(ranking) // 10))
-    return frozenset(Neuron(*keys) for keys in best.to_numpy().tolist())
+    activations = {}
+    for layer in sorted({neuron.layer for neuron in neurons}):
+        values = at_controls.at(layer)
+        for neuron in sorted(neuron for neuron in neurons if neuron.layer == layer):
+            if neuron.neuron >= values.shape[1]:
+                raise ConfigError(
+                    f"there is no neuron L{layer}N{neuron.neuron}: layer {layer} has 0 to {values.shape[1] - 1:,}"
+                )
+            activations[neuron] = values[:, neuron.neuron].clone()
+    return activations
 
 
 def conditions(
@@ -80,16 +75,7 @@ def conditions(
         ConfigError: a layer has no such neuron, or was not read by the run.
     """
     sets = dict(enumerate([targets, *([match.neuron for match in matches] for matches in controls)], -1))
-    neurons = {neuron for members in sets.values() for neuron in members}
-    activations: dict[Neuron, Tensor] = {}
-    for layer in sorted({neuron.layer for neuron in neurons}):
-        values = at_controls.at(layer)
-        for neuron in sorted(neuron for neuron in neurons if neuron.layer == layer):
-            if neuron.neuron >= values.shape[1]:
-                raise ConfigError(
-                    f"there is no neuron L{layer}N{neuron.neuron}: layer {layer} has 0 to {values.shape[1] - 1:,}"
-                )
-            activations[neuron] = values[:, neuron.neuron].clone()
+    activations = with_control_activations({neuron for members in sets.values() for neuron in members}, at_controls)
     return [
         Condition(
             "control" if number >= 0 else "target",

@@ -1,7 +1,7 @@
 """Control neurons: of the same layer as their targets, and firing about as often and as strongly."""
 
 from collections.abc import Callable, Iterator, Sequence, Set
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from torch import Tensor
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError
 
-__all__ = ["Firing", "Match", "draw_controls", "firing_of"]
+__all__ = ["Firing", "Match", "draw_controls", "firing_of", "matching_of", "matching_warnings"]
 
 _FIRING = 0.1
 """A neuron fires where its activation is among this share of its layer's largest, either sign."""
@@ -19,6 +19,8 @@ _SILENT = 0.01
 """Neurons below this share of their layer's root mean square count as alike: they are next to silent."""
 _NEAR = 10
 """A control is drawn among so many of the nearest neurons, or twice as many as there are sets, if that is more."""
+_FAR = 2.0
+"""Control neurons that fire more than so many times as often or as strongly as their targets are warned of."""
 
 
 class Firing(NamedTuple):
@@ -85,8 +87,8 @@ def draw_controls(
                 if pool is None:
                     raise ConfigError(
                         f"there is no neuron left to compare with L{target.layer}N{target.neuron}: with "
-                        f"{len(targets):,} neurons to edit, {sets:,} sets of controls leave too few; lower `k` or "
-                        "`controls`"
+                        f"{len(targets):,} neurons to edit, {sets:,} sets of controls leave too few; edit "
+                        "fewer neurons, or lower `controls`"
                     )
                 waiting += pool
             waiting.remove(match)
@@ -131,3 +133,27 @@ def _ratios(target: Neuron, candidates: Sequence[Neuron], firing: Callable[[int]
     of_each = np.array([[column[neuron] for column in firing(layer)] for layer, neuron in candidates])
     worst: npt.NDArray[np.float64] = np.maximum(of_each / of_target, of_target / of_each).max(axis=1)
     return worst
+
+
+def matching_of(sets: Sequence[Sequence[Match]]) -> dict[str, Any]:
+    """Return how close the matches of all sets are, for `run.json`."""
+    ratios = [match.ratio for matches in sets for match in matches]
+    wide = sum(match.wide for matches in sets for match in matches)
+    return {"sets": len(sets), "worst_ratio": max(ratios), "median_ratio": float(np.median(ratios)), "wide": wide}
+
+
+def matching_warnings(sets: Sequence[Sequence[Match]]) -> list[str]:
+    """Return what a reader must know of control neurons that are unlike their targets."""
+    matching, warnings = matching_of(sets), []
+    if matching["worst_ratio"] > _FAR:
+        far = sum(match.ratio > _FAR for matches in sets for match in matches)
+        warnings.append(
+            f"{far:,} of {sum(map(len, sets)):,} control neurons are not a close match: the worst fires "
+            f"{matching['worst_ratio']:.3g} times as often or as strongly as its target, or its target as it"
+        )
+    if matching["wide"]:
+        warnings.append(
+            f"{matching['wide']:,} control neurons are of another layer than their target, or among the best of the "
+            "ranking, as its layer has no other left: editing fewer neurons leaves more"
+        )
+    return warnings

@@ -15,7 +15,17 @@ from scipy import stats
 from neurosieve.ablation.settings import ENOUGH_SETS
 from neurosieve.evidence.intervals import percentile_interval, resample_weights
 
-__all__ = ["FEW_SETS", "Estimate", "Resamples", "Verdict", "average", "chance_among", "sign_test", "verdict_of"]
+__all__ = [
+    "FEW_SETS",
+    "Estimate",
+    "Resamples",
+    "Verdict",
+    "average",
+    "chance_among",
+    "few_groups_warning",
+    "sign_test",
+    "verdict_of",
+]
 
 Verdict = Literal[
     "matters more than its controls",
@@ -139,6 +149,15 @@ def chance_among(changes: Float[ndarray, "sets doses"]) -> Float[ndarray, "doses
     beyond = furthest.max(axis=1)[1:, None] >= furthest[0]
     chance: Float[ndarray, "doses"] = np.where(known, (1 + beyond.sum(axis=0)) / len(size), np.nan)
     return chance
+
+
+def few_groups_warning(groups: int, min_groups: int) -> list[str]:
+    """Return what a reader must know where there are too few groups for an interval; nothing where there are enough."""
+    if groups >= min_groups:
+        return []
+    return [
+        f"the effect is measured in {groups} groups: with fewer than {min_groups} there is no interval and no verdict"
+    ]
 
 
 def verdict_of(target: Estimate, controls: Sequence[Estimate], chance: float, negligible: float = 0.0) -> Verdict:

@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
 from neurosieve.ablation.comparison import Comparison, Judgement, Observed
 from neurosieve.ablation.completions import Writing
-from neurosieve.ablation.conditions import Condition, best_neurons, conditions, ranked_neurons
-from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of
+from neurosieve.ablation.conditions import Condition, conditions
+from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of, matching_of, matching_warnings
 from neurosieve.ablation.control_positions import ControlPositions
-from neurosieve.ablation.effects import FEW_SETS
+from neurosieve.ablation.effects import FEW_SETS, few_groups_warning
 from neurosieve.ablation.generation import observe_generated
+from neurosieve.ablation.likelihood import check_head
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
-from neurosieve.errors import ConfigError, ModelError, nearest
 from neurosieve.models.architectures import model_record
 from neurosieve.models.assumptions import check_model
-from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.reopening import Reopened, parse_neurons
+from neurosieve.pipeline.reopening import Reopened
 from neurosieve.registry import describe
 from neurosieve.runs.record import described
 from neurosieve.runs.recording import recording
@@ -35,8 +35,6 @@ __all__ = ["ablate_neurons"]
 
 _FIRST_SETS = 3
 """So many sets of controls are measured first: where one of them has as large an effect as the targets, no more are."""
-_FAR = 2.0
-"""Control neurons that fire more than so many times as often or as strongly as their targets are warned of."""
 
 
 def ablate_neurons(
@@ -57,14 +55,12 @@ def ablate_neurons(
     """
     opened.atlas.check_editable()
     with recording("ablate", folder, reports) as run:
-        behaviour = settings.behaviour or opened.result.behaviours[0]
-        if behaviour not in opened.result.behaviours:
-            raise ConfigError(f"the run has no behaviour `{behaviour}`: {nearest(behaviour, opened.result.behaviours)}")
-        listed = parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
+        behaviour = requested_behaviour(opened.result, settings)
+        listed = listed_neurons(opened, settings)
         ks, strengths = settings.doses(len(listed))
-        targets = (listed or ranked_neurons(opened.result, behaviour, ks[-1]))[: ks[-1]]
+        targets, sign, how_chosen = chosen_neurons(opened.result, behaviour, listed, settings, ks[-1], "k")
         with run.stage("testing the model"):
-            _check_head(opened.lm)
+            check_head(opened.lm)
             tests = check_model(opened.lm, opened.atlas, opened.space.sites)
         run.warnings += tests.warnings(opened.lm.name)
         with run.stage("matching"):
@@ -83,10 +79,11 @@ def ablate_neurons(
             rows = [what | row for comparison in comparisons for row in comparison.rows()]
             verdicts = [judgement._asdict() for judgement in _judgements(observed, comparisons)]
         run.tables |= {"effects": pd.DataFrame(rows), "neurons": _neurons(targets, sets), **observed.tables}
-        matching = _matching(sets)
-        run.notes += intake_notes(opened.counts)
+        matching = matching_of(sets)
+        run.notes += [how_chosen, *intake_notes(opened.counts)]
         run.warnings += intake_warnings(opened.counts)
-        run.warnings += _warnings(matching, sets, comparisons[0], settings.min_groups) + observed.warnings
+        run.warnings += matching_warnings(sets)
+        run.warnings += few_groups_warning(comparisons[0].resamples.groups, settings.min_groups) + observed.warnings
         choices = {"intervention": intervention, "reports": reports}
         if settings.mode == "generated":
             choices |= {key: getattr(writing, key) for key in ("problems", "prompt", "sampling", "grader")}
@@ -94,6 +91,7 @@ def ablate_neurons(
             "run": str(opened.result.folder),
             "behaviours": [behaviour],
             "mode": settings.mode,
+            "sign": sign,
             "intervention": describe(intervention),
             "measures": {measure.name: measure.words for measure in observed.measures},
             "verdicts": verdicts,
@@ -106,15 +104,6 @@ def ablate_neurons(
             "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
         }
     return run.run
-
-
-def _check_head(lm: LanguageModel) -> None:
-    """Raise ModelError where a model gives no probabilities that an edit could change."""
-    if lm.has_no_head:
-        raise ModelError(
-            f"`{lm.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it with "
-            "`AutoModelForCausalLM`"
-        )
 
 
 def _measure(
@@ -164,33 +153,3 @@ def _neurons(targets: Sequence[Neuron], sets: Sequence[Sequence[Match]]) -> pd.D
         for place, match in enumerate(matches, 1)
     ]
     return pd.DataFrame(rows, columns=["set", "control_set", "layer", "neuron", "place", "ratio"])
-
-
-def _matching(sets: Sequence[Sequence[Match]]) -> dict[str, Any]:
-    ratios = [match.ratio for matches in sets for match in matches]
-    wide = sum(match.wide for matches in sets for match in matches)
-    return {"sets": len(sets), "worst_ratio": max(ratios), "median_ratio": float(np.median(ratios)), "wide": wide}
-
-
-def _warnings(
-    matching: Mapping[str, Any], sets: Sequence[Sequence[Match]], comparison: Comparison, min_groups: int
-) -> list[str]:
-    """Return what a reader of the effects must know first."""
-    warnings = []
-    if matching["worst_ratio"] > _FAR:
-        far = sum(match.ratio > _FAR for matches in sets for match in matches)
-        warnings.append(
-            f"{far:,} of {sum(map(len, sets)):,} control neurons are not a close match: the worst fires "
-            f"{matching['worst_ratio']:.3g} times as often or as strongly as its target, or its target as it"
-        )
-    if matching["wide"]:
-        warnings.append(
-            f"{matching['wide']:,} control neurons are of another layer than their target, or among the best of the "
-            "ranking, as its layer has no other left: a smaller `k` leaves more"
-        )
-    if comparison.resamples.groups < min_groups:
-        warnings.append(
-            f"the effect is measured in {comparison.resamples.groups} groups: with fewer than {min_groups} there is no "
-            "interval and no verdict"
-        )
-    return warnings

@@ -18,9 +18,9 @@ from neurosieve.models.batches import batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.reopening import Reopened
 
-__all__ = ["observe_forced", "teacher_forced"]
+__all__ = ["NEGLIGIBLE", "observe_forced", "teacher_forced"]
 
-_NEGLIGIBLE = 1e-4
+NEGLIGIBLE = 1e-4
 """A smaller change of a log-probability, in nats, counts as none: the model's arithmetic may round as much."""
 
 
@@ -50,7 +50,7 @@ def observe_forced(
     # What a neuron does at the onset itself is too late for the onset, and shows in the rest of the span.
     with_verdict = sum(measure.name in ("log_p_onset", "log_p_rest") for measure in measures)
     tables = {"onsets": _table(forced, tokens, conditions, behaviour)}
-    return Observed(measures, with_verdict, tables, edits.proof(), _NEGLIGIBLE, dict(counts), warnings)
+    return Observed(measures, with_verdict, tables, edits.proof(), NEGLIGIBLE, dict(counts), warnings)
 
 
 def _measures(forced: Forced, tokens: Sequence[MeasuredToken]) -> Iterator[Measure]:

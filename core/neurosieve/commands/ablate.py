@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from neurosieve.ablation.completions import Writing
+from neurosieve.ablation.one_by_one import ablate_one_by_one
 from neurosieve.ablation.pipeline import ablate_neurons
 from neurosieve.ablation.settings import Ablate
 from neurosieve.commands.run_argument import check_given_run, open_run
@@ -71,7 +72,8 @@ def ablate(
         **settings: the fields of `Ablate`, such as `k`, `strength`, `neurons` and `mode`.
 
     Returns:
-        The run, with its tables `effects` and `neurons`, and `onsets` or `traces`.
+        The run, with its tables `effects` and `neurons`, and `onsets` or `traces`; with `mode="each"` its tables
+        `single_neurons` and `matched_controls`.
 
     Raises:
         NeurosieveError: it cannot be done; the message says what to do next.
@@ -95,6 +97,8 @@ def _ablated(
 ) -> Run:
     writing = Writing(source, parts["problems"], parts["prompt"], parts["sampling"], parts["grader"])
     intervention, settings, reports = parts["intervention"], parts["settings"], parts["reports"]
+    if settings.mode == "each":
+        return ablate_one_by_one(opened, intervention, settings, reports, folder, handed_over)
     return ablate_neurons(opened, intervention, settings, writing, reports, folder, handed_over)
 
 
@@ -105,7 +109,7 @@ def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
     ahead.check_behaviour(settings.behaviour)
     listed = parse_neurons(settings.neurons, ahead.atlas, ahead.model)
     ahead.check_layers(listed)
-    ahead.check_k(settings.doses(len(listed))[0][-1])
+    ahead.check_k(settings.edited(len(listed)))
 
 
 def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: Path) -> Run:

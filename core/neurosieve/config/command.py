@@ -157,7 +157,11 @@ class Command:
             if _is_named(choice, self.parts[key])
         ]
         for key, part in self.parts.items():
-            if isinstance(part, One) and choices.get(part.implies, ...) is None and not isinstance(choices.get(key), str):
+            if (
+                isinstance(part, One)
+                and choices.get(part.implies, ...) is None
+                and not isinstance(choices.get(key), str)
+            ):
                 overrides += _implied(part, choices[key])
         with explained(self.name, overrides):
             config = self.compose(overrides)

@@ -25,6 +25,8 @@ class Cells(NamedTuple):
     """What a neuron does whose score lies below chance level, within what chance gives, and above it."""
     fires: bool = False
     """Whether they are activations."""
+    foretells: str = ""
+    """The scorer whose score is the effect that editing the neuron is expected to have; empty where none is."""
 
     @property
     def title(self) -> str:
@@ -59,7 +61,7 @@ def cells_of(run: Record) -> Cells:
         return Cells(name, "", "", "", _signs(name))
     cls: Any = plugin.cls
     signs = cls.signs or _signs(plugin.name)
-    return Cells(plugin.name, plugin.help, cls.unit, cls.negative, signs, cls is Activation)
+    return Cells(plugin.name, plugin.help, cls.unit, cls.negative, signs, cls is Activation, cls.foretells)
 
 
 def _signs(name: str) -> tuple[str, str, str]:

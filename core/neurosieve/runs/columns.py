@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["BASELINES", "HELDOUT", "KEYS", "VERDICTS", "minus_neutral", "minus_neutral_heldout"]
+__all__ = ["BASELINES", "HELDOUT", "KEYS", "SINGLE_VERDICTS", "VERDICTS", "minus_neutral", "minus_neutral_heldout"]
 
 KEYS = ["behaviour", "layer", "neuron"]
 """What a row of the table `neurons` is about."""
@@ -35,6 +35,20 @@ VERDICTS: Mapping[str, str] = {
     "of the ranking",
 }
 """Each verdict on a neuron, and what it means."""
+
+SINGLE_VERDICTS: Mapping[str, str] = {
+    "drives": "under its edit the first token of the behaviour is less likely: more so than under that of each of its "
+    "control neurons, and more so than tokens elsewhere",
+    "opposes": "under its edit the first token of the behaviour is more likely: more so than under that of each of its "
+    "control neurons, and more so than tokens elsewhere",
+    "general": "its edit changes the first token of the behaviour, and tokens elsewhere in the same direction; its "
+    "effect does not exceed theirs",
+    "reads out only": "the neuron replicates in the ranking, and its edit changes the tokens of the behaviour by less "
+    "than the smallest effect worth having",
+    "not settled": "none of these was shown: the interval is too wide, or the effect does not exceed that on control "
+    "neurons, or that on tokens elsewhere",
+}
+"""Each verdict on a neuron that was edited alone, and what it means."""
 
 BASELINES: Mapping[str, str] = {
     "token": "the id of the token that is read",

@@ -49,11 +49,19 @@ class Record(TypedDict, total=False):
     documents: list[dict[str, Any]]
     """`show`: which documents."""
     mode: str
+    sign: str | None
+    """`ablate`: of which sign of the score the best neurons were taken; None where they were listed."""
     intervention: dict[str, Any]
     measures: dict[str, str]
     """`ablate`: each measure, and what it is in words."""
     verdicts: list[dict[str, Any]]
     """`ablate`: what each dose gives; k, strength, verdict, sentence."""
+    neuron_verdicts: dict[str, int]
+    """`ablate mode=each`: each verdict, and on how many neurons it is."""
+    confidence: float
+    """`ablate mode=each`: of the interval of each neuron, so that all hold together in 95 % of cases."""
+    foretelling: dict[str, Any]
+    """`ablate mode=each`: how well the ranking foretold the effects, where it ranks effects."""
     proof: dict[str, float]
     training: dict[str, Any]
     """`learn`: what the detector was trained and measured on."""

@@ -8,6 +8,7 @@ import pandas as pd
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
 from neurosieve.runs.reader import RunFolder
+from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS, single_neuron_blocks
 from neurosieve.runs.tables import as_table, in_context, interval, neuron_name, number
 from neurosieve.runs.text_summary import analysis_blocks, detection_blocks, generation_blocks, learning_blocks
 from neurosieve.wording import plural
@@ -33,6 +34,9 @@ def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
             yield from analysis_blocks(run)
         case "generate":
             yield from generation_blocks(run)
+        case "ablate" if SINGLE_NEURONS in run.tables:
+            yield from single_neuron_blocks(run)
+            yield _proof(run)
         case "ablate":
             yield from _effects(run)
         case "show":
@@ -62,8 +66,12 @@ def _effects(run: RunFolder) -> Iterator[Block]:
         for verdict in record["verdicts"]:
             if (verdict["k"], verdict["strength"]) == (k, strength):
                 yield Note(f"{verdict['sentence']}.", finding=True)
-    proof = record["proof"]
-    yield Note(
+    yield _proof(run)
+
+
+def _proof(run: RunFolder) -> Note:
+    proof = run.run["proof"]
+    return Note(
         f"proof: {proof['values']:,} activations edited in {proof['calls']:,} calls, and read back inside the model: "
         f"the largest deviation is {proof['largest_deviation']:g}"
     )

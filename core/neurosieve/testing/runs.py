@@ -46,6 +46,7 @@ def written_runs(folder: Path) -> list[Run]:
         _ablate(find.folder / "ablate" / "2", find, "generated"),
         _beside(find.folder / "beside", find),
         _ablate(find.folder / "beside" / "ablate" / "1", find, "teacher_forced"),
+        _ablate_each(find.folder / "ablate" / "3", find),
         bare,
         _analyze(folder / "analyze"),
         _detect(folder / "detect"),
@@ -272,6 +273,32 @@ def _ablate(folder: Path, find: Run, mode: str) -> Run:
         proof={"calls": 12, "values": 120, "changed": 118, "largest_deviation": 0.0},
     )
     return write_run(folder, record, tables | {"effects": effects})
+
+
+def _ablate_each(folder: Path, find: Run) -> Run:
+    verdicts = ["drives", "opposes", "general", "reads out only", "not settled"]
+    effect = np.array([-1.0, 1.0, -0.5, 0.0, -0.1])
+    neurons = pd.DataFrame({"layer": 0, "neuron": range(5), "verdict": verdicts, "half_width": 0.1})
+    neurons = neurons.assign(behaviour=MARKUP, rank=range(1, 6), replicates=True, foretold=effect, n=30, groups=12)
+    for name in ("effect", "effect_control_tokens", "difference", "effect_rest"):
+        neurons = neurons.assign(**{name: effect, f"{name}_low": effect - 0.1, f"{name}_high": effect + 0.1})
+    neurons = neurons.assign(controls=3, controls_lowest=-0.05, controls_highest=0.05)
+    controls = neurons[["behaviour", "layer", "neuron"]].merge(_grid(control_set=(0, 1, 2)), how="cross")
+    controls = controls.assign(control_layer=0, control_neuron=9, ratio=1.1, effect=0.05, effect_control_tokens=0.0)
+    record = _record(
+        "ablate",
+        run=str(find.folder),
+        behaviours=[MARKUP],
+        mode="each",
+        sign="negative",
+        intervention={"_target_": "intervention/mean"},
+        neuron_verdicts=dict.fromkeys(verdicts, 1),
+        confidence=0.99,
+        foretelling={"neurons": 5, "spearman": 0.9, "mean_foretold": -0.12, "mean_effect": -0.12},
+        proof={"calls": 12, "values": 120, "changed": 118, "largest_deviation": 0.0},
+        config={"smallest_effect": 0.05, "strength": 1.0},
+    )
+    return write_run(folder, record, {"single_neurons": neurons, "matched_controls": controls})
 
 
 def _analyze(folder: Path) -> Run:

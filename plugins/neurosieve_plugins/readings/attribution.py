@@ -33,6 +33,7 @@ class Attribution(Reading):
     unit: ClassVar[str] = "nats"
     negative: ClassVar[str] = "negative: without the neuron the behaviour's token is less likely, so it drives it"
     signs: ClassVar[tuple[str, str, str]] = ("drives it", "effect within chance", "opposes it")
+    foretells: ClassVar[str] = "mean_present"
     scorers: ClassVar[tuple[str, ...]] = ("mean_difference", "mean_present")
 
     edit: Literal["mean", "zero"] = "mean"

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from neurosieve import Block, Facts, Note, Run, as_table, interval, number, plural
-from neurosieve_plugins.reports.blocks import Code, Fold, Grid, Section
+from neurosieve import Block, Facts, Note, Run, as_table, interval, neuron_name, number, plural, single_neuron_blocks
+from neurosieve_plugins.reports.blocks import Code, Figure, Fold, Grid, Section
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
 from neurosieve_plugins.reports.text import plain
 
@@ -21,6 +21,9 @@ def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
 
     The same condition in several runs is that of the last one: the later folder.
     """
+    for run in runs:
+        if "single_neurons" in run.tables:
+            yield _one_by_one(run)
     edited = [run for run in runs if "effects" in run.tables and len(run.table("effects"))]
     if not edited:
         return
@@ -29,6 +32,39 @@ def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
     words = {str(name): str(text) for run in edited for name, text in run.run.get("measures", {}).items()}
     for mode, part in table.groupby("mode", sort=False):
         yield _effect(str(mode), part, [run for run in edited if run.run.get("mode", mode) == mode], words)
+
+
+def _one_by_one(run: Run) -> Section:
+    blocks: list[Block] = list(single_neuron_blocks(run))
+    caption = (
+        "Across: the change of the log-probability of the first token, in nats. Orange: the neuron, with its interval. "
+        "Blue: a dot for each of its control neurons; how high it stands means nothing. Dashed: no change."
+    )
+    blocks.append(Figure("single-neurons", effects(_with_controls(run), of="change by the edit (nats)"), caption))
+    blocks.append(Fold("That the edits took place", (_proof(run),)))
+    lead = (
+        "Each neuron is edited alone, in held-out texts as they stand. An effect is one on the behaviour only where it "
+        "exceeds that of the same edit on control neurons that fire alike, and that on tokens elsewhere."
+    )
+    return Section("Which neurons matter? (one at a time)", lead, tuple(blocks))
+
+
+def _with_controls(run: Run) -> pd.DataFrame:
+    """Return a row for the effect of each neuron, and one for that of each of its control neurons."""
+    neurons, controls = run.table("single_neurons"), run.table("matched_controls")
+    named = [
+        table.assign(condition=list(map(neuron_name, table.layer, table.neuron)), value=table.effect)
+        for table in (neurons, controls)
+    ]
+    targets = named[0].assign(set="target", control_set=-1, low=neurons.effect_low, high=neurons.effect_high)
+    columns = ["condition", "set", "control_set", "value", "low", "high", "n"]
+    edits = pd.concat([targets, named[1].assign(set="control")], ignore_index=True)
+    return edits.reindex(columns=columns)
+
+
+def _proof(run: Run) -> Facts:
+    proof = run.run["proof"]
+    return Facts(tuple((plain(name.replace("_", " ")), number(value)) for name, value in proof.items()))
 
 
 def _effect(mode: str, table: pd.DataFrame, runs: Sequence[Run], words: Mapping[str, str]) -> Section:
@@ -48,9 +84,8 @@ def _effect(mode: str, table: pd.DataFrame, runs: Sequence[Run], words: Mapping[
     for run in runs[-1:]:
         if "traces" in run.tables and len(traces := run.table("traces")):
             blocks.append(_written(traces))
-    if proofs := [run.run["proof"] for run in runs if isinstance(run.run.get("proof"), Mapping)]:
-        facts = tuple((plain(name.replace("_", " ")), number(value)) for name, value in proofs[-1].items())
-        blocks.append(Fold("That the edit took place", (Facts(facts),)))
+    if proved := [run for run in runs if isinstance(run.run.get("proof"), Mapping)]:
+        blocks.append(Fold("That the edit took place", (_proof(proved[-1]),)))
     lead = (
         f"What changes {_MODES.get(mode, mode)} as the neurons in question are edited (orange), beside control neurons "
         "that fire alike (blue): an effect that the controls share is no effect of these neurons."

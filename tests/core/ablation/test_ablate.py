@@ -437,7 +437,7 @@ def test_texts_without_prompts_cannot_be_gone_on_from(planted, tmp_path):
     [
         ({"k": [0]}, ConfigError, r"k is \[0\]: give numbers of neurons, at least 1"),
         ({"k": [385]}, ConfigError, "k is 385, and the ranking of `slip` in .* holds 384 neurons"),
-        ({"k": [300]}, ConfigError, "leave too few; lower `k`"),
+        ({"k": [300]}, ConfigError, "leave too few; edit fewer neurons"),
         ({"k": [3], "neurons": [[1, 2]]}, ConfigError, "k is 3, and `neurons` lists 1"),
         ({"neurons": [[3, 0]]}, ConfigError, "no neuron L3N0 .* layers 0 to 2"),
         ({"neurons": [[0, 128]]}, ConfigError, "neurons 0 to 127"),
@@ -570,6 +570,24 @@ def test_the_command_line_tells_the_effect_and_leaves_its_run_in_the_run(from_th
     assert all(one["sentence"] in out for one in run.run["verdicts"])
 
 
+def test_the_command_line_gives_a_verdict_on_each_neuron(from_the_command_line, traced):
+    before = len(load(traced / "run").parts("ablate"))
+    code, out, err = from_the_command_line("run=run", "mode=each", "top=3", "reports=[html]")
+    assert (code, err) == (0, "")
+    assert "phrases: each of 3 MLP neurons edited alone (intervention mean)" in out
+    assert "note: edited: the best 3 neurons of the ranking, whatever the sign of the score (`sign=any`)" in " ".join(
+        out.split()
+    )
+    assert "read back inside the model: the largest deviation is 0" in out
+    run = load(traced / "run").parts("ablate")[before]
+    for name, count in run.run["neuron_verdicts"].items():
+        assert (f"{name} ({count})" in out) == bool(count)
+    drawn = run._repr_html_()
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    for layer, neuron in run.table("single_neurons")[["layer", "neuron"]].to_numpy().tolist():
+        assert all(f"L{layer}N{neuron}" in text for text in (out, drawn, page))
+
+
 def test_a_sweep_leaves_a_run_for_each_job_in_the_run(from_the_command_line, traced):
     before = len(load(traced / "run").parts("ablate"))
     code, _, err = from_the_command_line(
@@ -607,6 +625,11 @@ def test_the_command_line_generates(from_the_command_line, traced):
         (("run=store",), "holds no finished run"),
         (("run=run", "k=[999]"), "holds 384 neurons"),
         (("run=run", "k=[0]"), "k is [0]"),
+        (("run=run", "mode=each", "k=3"), "k is [3], and `mode=each` edits one neuron at a time"),
+        (("run=run", "mode=each", "top=999"), "top is 999, and the ranking of `phrases` in"),
+        (("run=run", "mode=each", "top=few"), "`top` is `few`: give a whole number"),
+        (("run=run", "top=3"), "top is 3, which is for `mode=each`"),
+        (("run=run", "sign=up"), "sign"),
         (("run=run", "k=many"), "`ablate.k` is `many`: give a whole number, or several as in [1, 2]"),
         (("run=run", "strength=half"), "`ablate.strength` is `half`: give a number"),
         (("run=run", "strength=[nan]"), "strength is [nan]"),

@@ -109,7 +109,7 @@ def test_where_a_layer_is_short_one_of_the_best_is_taken_and_then_another_layer(
 
 def test_too_many_targets_are_refused():
     firing, every = layers(neurons=3, count=1)
-    with pytest.raises(ConfigError, match=r"no neuron left to compare with L0N[01]: with 2 neurons .* lower `k`"):
+    with pytest.raises(ConfigError, match=r"left to compare with L0N[01]: with 2 neurons .* edit fewer neurons"):
         draw_controls([Neuron(0, 0), Neuron(0, 1)], every, firing, frozenset(), 1, seed=0)
 
 

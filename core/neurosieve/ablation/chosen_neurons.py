@@ -1,0 +1,94 @@
+"""The neurons that are edited: those that are listed, or the best of the ranking, of either sign or of one."""
+
+from typing import NamedTuple
+
+from neurosieve.ablation.settings import Ablate, Sign
+from neurosieve.data import Neuron
+from neurosieve.errors import ConfigError, nearest
+from neurosieve.pipeline.reopening import Reopened, parse_neurons
+from neurosieve.runs.columns import minus_neutral
+from neurosieve.runs.results import Result
+from neurosieve.wording import plural
+
+__all__ = ["ChosenNeurons", "best_neurons", "chosen_neurons", "listed_neurons", "ranked_neurons", "requested_behaviour"]
+
+_BEST = 100
+"""So many of the best neurons of a ranking are no controls, but at most a tenth of all: they may matter too."""
+
+
+class ChosenNeurons(NamedTuple):
+    """The neurons to edit, and how they were chosen."""
+
+    neurons: tuple[Neuron, ...]
+    sign: Sign | None
+    """Of which sign of the score the best of the ranking are; None where the neurons were listed."""
+    note: str
+    """The same in words."""
+
+
+def requested_behaviour(result: Result, settings: Ablate) -> str:
+    """Return the behaviour that is asked for: the first of the run, by default.
+
+    Raises:
+        ConfigError: the run has no such behaviour.
+    """
+    behaviour = settings.behaviour or result.behaviours[0]
+    if behaviour not in result.behaviours:
+        raise ConfigError(f"the run has no behaviour `{behaviour}`: {nearest(behaviour, result.behaviours)}")
+    return behaviour
+
+
+def listed_neurons(opened: Reopened, settings: Ablate) -> tuple[Neuron, ...]:
+    """Return the neurons that the settings list.
+
+    Raises:
+        ConfigError: an entry does not name a neuron of the model.
+    """
+    return parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
+
+
+def chosen_neurons(
+    result: Result, behaviour: str, listed: tuple[Neuron, ...], settings: Ablate, count: int, setting: str
+) -> ChosenNeurons:
+    """Return the first `count` of the listed neurons, or the best of the ranking; `setting` is what asks for so many.
+
+    Raises:
+        ConfigError: the ranking holds fewer.
+    """
+    if listed:
+        return ChosenNeurons(listed[:count], None, f"edited: {plural(count, 'neuron')} of those that `neurons` lists")
+    sign = settings.sign_for(result.cells.unit)
+    neurons = ranked_neurons(result, behaviour, count, sign, setting)
+    best = "the best neuron" if count == 1 else f"the best {count:,} neurons"
+    which = ", whatever the sign of the score" if sign == "any" else f" with a {sign} score"
+    return ChosenNeurons(neurons, sign, f"edited: {best} of the ranking{which} (`sign={sign}`)")
+
+
+def ranked_neurons(result: Result, behaviour: str, k: int, sign: Sign, setting: str = "k") -> tuple[Neuron, ...]:
+    """Return the best `k` neurons of a ranking, or of those whose score lies on one side of its chance level.
+
+    `setting` is what asks for so many.
+
+    Raises:
+        ConfigError: the ranking holds fewer.
+    """
+    rank_by = result.run["rank_by"]
+    ranked = result.neurons[(result.neurons.behaviour == behaviour) & result.neurons[rank_by].notna()]
+    if sign != "any":
+        above = ranked[minus_neutral(rank_by)]
+        ranked = ranked[above < 0 if sign == "negative" else above > 0]
+    if k > len(ranked):
+        which = "" if sign == "any" else f" with a {sign} score"
+        more = "" if sign == "any" else ", or `sign=any`"
+        raise ConfigError(
+            f"{setting} is {k:,}, and the ranking of `{behaviour}` in `{result.folder}` holds {len(ranked):,} "
+            f"neurons{which}: give fewer{more}"
+        )
+    return tuple(Neuron(*keys) for keys in ranked[["layer", "neuron"]].head(k).to_numpy().tolist())
+
+
+def best_neurons(result: Result, behaviour: str) -> frozenset[Neuron]:
+    """Return the best neurons of a ranking: they may matter too, and are no controls."""
+    ranking = result.neurons[result.neurons.behaviour == behaviour]
+    best = ranking[["layer", "neuron"]].head(min(_BEST, len(ranking) // 10))
+    return frozenset(Neuron(*keys) for keys in best.to_numpy().tolist())

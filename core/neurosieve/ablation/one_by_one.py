@@ -1,0 +1,237 @@
+"""`ablate mode=each`: each neuron is edited alone, beside matched control neurons, and gets a verdict of its own."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
+from neurosieve.ablation.conditions import with_control_activations
+from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of, matching_of, matching_warnings
+from neurosieve.ablation.control_positions import ControlPositions
+from neurosieve.ablation.edit import Edit
+from neurosieve.ablation.edited_passes import Forced
+from neurosieve.ablation.effects import few_groups_warning
+from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.likelihood import check_head
+from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
+from neurosieve.ablation.settings import Ablate
+from neurosieve.ablation.single_neurons import MeasuredChanges, foretelling, verdict_on
+from neurosieve.ablation.teacher_forcing import NEGLIGIBLE, teacher_forced
+from neurosieve.contracts import Intervention, Report
+from neurosieve.data import Neuron
+from neurosieve.models.architectures import model_record
+from neurosieve.models.assumptions import check_model
+from neurosieve.models.batches import batch_budget
+from neurosieve.pipeline.reopening import Reopened
+from neurosieve.registry import describe
+from neurosieve.runs.columns import HELDOUT, SINGLE_VERDICTS
+from neurosieve.runs.record import described
+from neurosieve.runs.recording import recording
+from neurosieve.runs.results import Result, Run
+from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS
+from neurosieve.runs.tables import neuron_name
+from neurosieve.texts.intake import intake_notes, intake_warnings
+from neurosieve.wording import plural
+
+__all__ = ["ablate_one_by_one"]
+
+_NAMED = 5
+
+
+def ablate_one_by_one(
+    opened: Reopened,
+    intervention: Intervention,
+    settings: Ablate,
+    reports: Mapping[str, Report],
+    folder: Path,
+    config: Mapping[str, Any],
+) -> Run:
+    """Edit neurons of a finished run one at a time, and write the run with a verdict on each to `folder`.
+
+    `config` is what else it takes to make the run again, for `run.json`.
+
+    Raises:
+        NeurosieveError: the run cannot be made; nothing is left in `folder`.
+    """
+    opened.atlas.check_editable()
+    with recording("ablate", folder, reports) as run:
+        behaviour = requested_behaviour(opened.result, settings)
+        listed = listed_neurons(opened, settings)
+        tried = settings.edited(len(listed))
+        neurons, sign, how_chosen = chosen_neurons(opened.result, behaviour, listed, settings, tried, "top")
+        with run.stage("testing the model"):
+            check_head(opened.lm)
+            tests = check_model(opened.lm, opened.atlas, opened.space.sites)
+        run.warnings += tests.warnings(opened.lm.name)
+        with run.stage("matching"):
+            at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
+            layers = [site.layer for site in opened.space.sites]
+            firing = cache(lambda layer: firing_of(at_controls.at(layer)))
+            best = best_neurons(opened.result, behaviour)
+            sets = draw_controls(neurons, layers, firing, best, settings.control_sets, settings.seed)
+            matches = list(zip(*sets, strict=True))
+            edited = list(dict.fromkeys([*neurons, *(match.neuron for of_neuron in matches for match in of_neuron)]))
+            activations = with_control_activations(set(edited), at_controls)
+            [strength] = settings.doses(0)[1]
+            edits = [Edit(intervention, {neuron: activations[neuron]}, strength) for neuron in edited]
+        with run.stage("measuring"):
+            counts: Counter[str] = Counter()
+            table = opened.positions.table
+            tokens, warnings = measured_tokens(
+                opened.documents, table, behaviour, settings.documents or 40, settings.positions, settings.seed, counts
+            )
+            hooks = Edits(opened.lm, opened.atlas, *edits)
+            budget = batch_budget(settings.tokens_per_batch, opened.lm)
+            forced = teacher_forced(opened.lm, tokens, hooks, settings.seed, budget, run.announce)
+        with run.stage("comparing"):
+            number_of = {neuron: number for number, neuron in enumerate(edited)}
+            changes = _changes(forced, tokens, settings, len(neurons))
+            single = _single_neurons(opened.result, behaviour, neurons, matches, number_of, changes, settings)
+        run.tables |= {
+            SINGLE_NEURONS: single,
+            "matched_controls": _matched_controls(behaviour, neurons, matches, number_of, changes),
+        }
+        unchanged = [neuron_name(*neuron) for neuron in neurons if not hooks.changed(number_of[neuron])]
+        onset_groups = {token.document.group for token in tokens if token.label == 1}
+        run.notes += [how_chosen, *intake_notes(opened.counts)]
+        run.warnings += intake_warnings(opened.counts) + matching_warnings(sets)
+        run.warnings += few_groups_warning(len(onset_groups), settings.min_groups) + warnings
+        if unchanged:
+            some = ", ".join(unchanged[:_NAMED]) + (" and others" if len(unchanged) > _NAMED else "")
+            run.warnings.append(
+                f"the {edits[0].name} edit changed nothing of {plural(len(unchanged), 'neuron')} ({some}): "
+                f"{'it has' if len(unchanged) == 1 else 'they have'} these values already"
+            )
+        counts.update(forward_passes=forced.forward_passes, tokens=forced.tokens)
+        verdicts = single.verdict.value_counts()
+        run.record |= {
+            "run": str(opened.result.folder),
+            "behaviours": [behaviour],
+            "mode": settings.mode,
+            "sign": sign,
+            "intervention": describe(intervention),
+            "neuron_verdicts": {name: int(verdicts.get(name, 0)) for name in SINGLE_VERDICTS},
+            "confidence": changes.confidence,
+            "proof": hooks.proof()._asdict(),
+            "matching": matching_of(sets),
+            "counts": {**counts, "neurons": len(neurons), "control_neurons": len(edited) - len(neurons)},
+            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons)
+            | {"tests": tests.record()},
+            "config": {
+                "run": str(opened.result.folder),
+                **asdict(settings),
+                **described({"intervention": intervention, "reports": reports}),
+                **config,
+            },
+        }
+        if "foretold" in single:
+            run.record["foretelling"] = foretelling(single)
+            run.warnings += _foretold_otherwise(opened.result, edits[0])
+    return run.run
+
+
+def _changes(forced: Forced, tokens: Sequence[MeasuredToken], settings: Ablate, tried: int) -> MeasuredChanges:
+    onset = np.array([token.label == 1 for token in tokens])
+    groups = [token.document.group for token in tokens]
+    draws, seed, min_groups = settings.interval_bootstraps, settings.seed, settings.min_groups
+    return MeasuredChanges.of(forced.change, forced.rest, onset, groups, draws, seed, min_groups, tried)
+
+
+def _single_neurons(
+    result: Result,
+    behaviour: str,
+    neurons: Sequence[Neuron],
+    matches: Sequence[Sequence[Match]],
+    number_of: Mapping[Neuron, int],
+    changes: MeasuredChanges,
+    settings: Ablate,
+) -> pd.DataFrame:
+    """Return a row for each neuron: what the ranking says of it, what its edit does, and the verdict."""
+    tried = pd.DataFrame(neurons, columns=["layer", "neuron"])
+    ranking = result.neurons[result.neurons.behaviour == behaviour].merge(tried, on=["layer", "neuron"])
+    of_neuron = {Neuron(line["layer"], line["neuron"]): line for line in ranking.to_dict("records")}
+    foretold = _foretold_by(result)
+    onsets = changes.onset
+    size = {"n": int(onsets.sum()), "groups": len(set(np.array(changes.groups, dtype=object)[onsets]))}
+    rows = []
+    for neuron, controls in zip(neurons, matches, strict=True):
+        ranked: Mapping[Any, Any] = of_neuron.get(neuron, {})
+        replicates = ranked.get("replicates", pd.NA)
+        is_replicated = bool(pd.notna(replicates) and replicates)
+        single = changes.single(number_of[neuron], [number_of[match.neuron] for match in controls])
+        verdict = verdict_on(single, is_replicated, settings.smallest_effect, NEGLIGIBLE)
+        rows.append(
+            {
+                "behaviour": behaviour,
+                "layer": neuron.layer,
+                "neuron": neuron.neuron,
+                "rank": ranked.get("rank", pd.NA),
+                "replicates": replicates,
+                **({"foretold": float(ranked.get(foretold, np.nan))} if foretold else {}),
+                **single.columns(),
+                **size,
+                "verdict": verdict,
+            }
+        )
+    return pd.DataFrame(rows).astype({"rank": "Int64", "replicates": "boolean"})
+
+
+def _foretold_by(result: Result) -> str | None:
+    """Return the column of the ranking that foretells effects, of held-out texts where it can be; None if none does."""
+    scorer = result.cells.foretells
+    columns = [scorer + HELDOUT, scorer] if scorer else []
+    return next((name for name in columns if name in result.neurons and result.neurons[name].notna().any()), None)
+
+
+def _foretold_otherwise(result: Result, edit: Edit) -> list[str]:
+    """Return what a reader must know where the ranking foretold the effect of another edit, or on other tokens."""
+    config = result.run["config"]
+    reading = config["reading"] if isinstance(config.get("reading"), dict) else {}
+    at = config["selection"]["at"]
+    differences = []
+    if (foretold := reading.get("edit", edit.name)) != edit.name:
+        differences.append(f"of the {foretold} edit, and this is the {edit.name} edit")
+    if edit.strength != 1:
+        differences.append(f"of the whole edit, and this is one at strength {edit.strength:g}")
+    if at != "onset":
+        differences.append(f"at `selection.at={at}`, and this is at onsets")
+    if (length := reading.get("length", 1)) != 1:
+        differences.append(f"on {length} tokens from each position, and this is on the first")
+    if not differences:
+        return []
+    return [f"foretold and real effects are not of the same thing: the ranking foretold that {'; '.join(differences)}"]
+
+
+def _matched_controls(
+    behaviour: str,
+    neurons: Sequence[Neuron],
+    matches: Sequence[Sequence[Match]],
+    number_of: Mapping[Neuron, int],
+    changes: MeasuredChanges,
+) -> pd.DataFrame:
+    """Return a row for each control neuron of each neuron, with what the same edit of it does."""
+    onset = changes.onset
+    rows = []
+    for neuron, controls in zip(neurons, matches, strict=True):
+        for control_set, match in enumerate(controls):
+            change = changes.change[number_of[match.neuron]]
+            rows.append(
+                {
+                    "behaviour": behaviour,
+                    "layer": neuron.layer,
+                    "neuron": neuron.neuron,
+                    "control_set": control_set,
+                    "control_layer": match.neuron.layer,
+                    "control_neuron": match.neuron.neuron,
+                    "ratio": match.ratio,
+                    "effect": float(change[onset].mean()),
+                    "effect_control_tokens": float(change[~onset].mean()) if (~onset).any() else np.nan,
+                }
+            )
+    return pd.DataFrame(rows)
