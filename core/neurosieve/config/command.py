@@ -157,11 +157,8 @@ class Command:
             if _is_named(choice, self.parts[key])
         ]
         for key, part in self.parts.items():
-            if (
-                isinstance(part, One)
-                and choices.get(part.implies, ...) is None
-                and not isinstance(choices.get(key), str)
-            ):
+            handed_over = isinstance(part, One) and not isinstance(choices.get(key), str | None)
+            if handed_over and choices.get(part.implies, ...) is None:
                 overrides += _implied(part, choices[key])
         with explained(self.name, overrides):
             config = self.compose(overrides)
