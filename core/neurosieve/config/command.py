@@ -157,9 +157,8 @@ class Command:
             if _is_named(choice, self.parts[key])
         ]
         for key, part in self.parts.items():
-            handed_over = isinstance(part, One) and not isinstance(choices.get(key), str | None)
-            if handed_over and choices.get(part.implies, ...) is None:
-                overrides += _implied(part, choices[key])
+            if isinstance(part, One) and not isinstance(chosen := choices.get(key), str | None):
+                overrides += _implied(part, chosen) if choices.get(part.implies, ...) is None else []
         with explained(self.name, overrides):
             config = self.compose(overrides)
         self._refuse_misplaced(settings, config)
