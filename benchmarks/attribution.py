@@ -38,7 +38,7 @@ def of_positions(preset: str, length: int, positions: int, turns: int) -> Row:
     from neurosieve.models.gradients import edit_effects
 
     model, atlas = _setting(preset)
-    ids = np.random.default_rng(0).integers(10, 1000, size=length)
+    ids = np.random.default_rng(0).integers(10, 60, size=length)
     replacements = {site: torch.zeros(atlas.neurons) for site in atlas.sites}
     tokens = np.arange(length - positions, length)
     text = torch.from_numpy(ids)[None].to(model.device)

@@ -41,7 +41,7 @@ def rows(small: bool) -> list[Row]:
         folder = Path(tempfile.mkdtemp()) / "run"
         result = neurosieve.find(model, reading=reading, folder=folder, **settings)
         table = result.neurons.sort_values(["layer", "neuron"])
-        scores[name] = table.mean_difference.to_numpy()
+        scores[name] = table.paired_difference.to_numpy()
         foretold[name] = table.mean_present_heldout.to_numpy()
     keys = [Neuron(*map(int, key)) for key in table[["layer", "neuron"]].to_numpy()]
     opened = reopen(result, model=None)

@@ -6,8 +6,8 @@ As in `noise_in_text.py`: in each run 100 places are drawn at random from all wo
 40 of the completions of 120 embedded texts, and stand for a behaviour that no neuron has to do with. A run names a
 neuron where the smallest `p_fwer` of all is at most 0.05. The effects of edits are read once, with each neuron's mean
 over all tokens in place of that over the controls; positions, their limits, labels and the null are those of
-`find reading=attribution`. By `mean_difference`, noise is what chance gives. By `mean_present` it is not: a neuron may
-well do something to words of any kind.
+`find reading=attribution`. By `paired_difference`, noise is what chance gives. By `mean_present` it is not: a neuron
+may well do something to words of any kind.
 """
 
 from collections import Counter
@@ -29,10 +29,10 @@ from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument
 from neurosieve_plugins.readings.attribution import Attribution
-from neurosieve_plugins.scorers.mean_difference import MeanDifference
 from neurosieve_plugins.scorers.mean_present import MeanPresent
+from neurosieve_plugins.scorers.paired_difference import PairedDifference
 
-SCORERS: Mapping[str, Scorer[Any]] = {"mean_difference": MeanDifference(), "mean_present": MeanPresent()}
+SCORERS: Mapping[str, Scorer[Any]] = {"paired_difference": PairedDifference(), "mean_present": MeanPresent()}
 TOGETHER = 40
 TOKENS = 40
 """Each takes a pass back through the model: so many of each text are read."""

@@ -159,6 +159,9 @@ class Reading(ABC):
     """The scorer whose score is the effect that editing the neuron is expected to have; empty where none is. A field
     `edit` of the reading is then the name of the intervention."""
 
+    of_the_token: ClassVar[bool] = False
+    """Whether its cells speak of the very token at a position, so that places before a behaviour say nothing of it."""
+
     scorers: ClassVar[tuple[str, ...]] = ()
     """The scorers that rate its cells where none are chosen, the one that ranks first; none where the config's do."""
 

@@ -52,6 +52,7 @@ from neurosieve_plugins.scorers.logistic_probe import LogisticProbe
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 from neurosieve_plugins.scorers.mean_present import MeanPresent
 from neurosieve_plugins.scorers.mutual_information import MutualInformation
+from neurosieve_plugins.scorers.paired_difference import PairedDifference
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 from neurosieve_plugins.scorers.welch_t import WelchT
 from neurosieve_plugins.sources.arithmetic import Arithmetic
@@ -108,6 +109,7 @@ def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
         "mean_difference": MeanDifference,
         "mean_present": MeanPresent,
         "mutual_information": MutualInformation,
+        "paired_difference": PairedDifference,
         "sparse_probe": SparseProbe,
         "welch_t": WelchT,
     }

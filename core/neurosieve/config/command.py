@@ -194,6 +194,11 @@ class Command:
             if isinstance(part := self.parts.get(key), One):
                 argument = f"{part.group or key}{sign}{part.null if value == 'null' and part.null else value}"
                 plugin = next((p for p in installed() if (p.kind, p.name) == (part.kind, value)), None)
+                if "," in value and part.implies and part.implies not in keys:
+                    raise ConfigError(
+                        f"`{argument}` is a sweep, and each {part.kind} has {part.implies} of its own: give "
+                        f"`{part.implies}=[...]` too, or run them apart"
+                    )
                 if plugin and part.implies and part.implies not in keys:
                     named += _implied(part, plugin.cls)
             named.append(argument)

@@ -52,7 +52,7 @@ class Reader:
 
     def address_part(self) -> dict[str, Any]:
         """Return what distinguishes its cells from others of the same model and sites; nothing for activations."""
-        if isinstance(self.reading, Activation):
+        if type(self.reading) is Activation:
             return {}
         # How much is read is no part of what is read.
         fields = {

@@ -70,10 +70,13 @@ def _fixed_norm(module: Any, arguments: tuple[Tensor, ...], out: Tensor) -> Tens
         unbiased = out if module.bias is None else out - module.bias
     else:  # Whatever it does with its weight: of a vector of ones, whose norm is 1, it gives the weight.
         with torch.no_grad():
-            scaled = values * _plain(module, torch.ones_like(values.flatten(0, -2)[:1]))[0]
+            weight = _plain(module, torch.ones_like(values.flatten(0, -2)[:1]))[0]
+        scaled = values * weight.clone()
     with torch.no_grad():
         exact = scaled.double()
-        factor = (unbiased.double() * exact).sum(-1, keepdim=True) / exact.square().sum(-1, keepdim=True)
+        # Of a vector of zeros a norm gives zeros, whatever the factor.
+        size = exact.square().sum(-1, keepdim=True)
+        factor = torch.where(size > 0, (unbiased.double() * exact).sum(-1, keepdim=True) / size, 0)
     return _with_gradient_of(out, scaled * factor.to(scaled.dtype))
 
 

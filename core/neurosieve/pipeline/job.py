@@ -51,6 +51,28 @@ class Job:
                         f"the {what} `{name}` is {plugin!r}, which is not a {kind.__name__}: give an instance of one"
                     )
 
+        self._check_readings()
+
+    def _check_readings(self) -> None:
+        """Raise ConfigError unless what is read, and beside it, are readings that fit the places and each other."""
+        for key, reading in (("reading", self.reading), ("beside", self.beside)):
+            if reading is None and key == "beside":
+                continue
+            if not isinstance(reading, Reading):
+                raise ConfigError(f"`{key}` is {reading!r}, which is not a Reading: give a preset, or an instance")
+            if reading.of_the_token and self.selection.at not in ("onset", "span"):
+                raise ConfigError(
+                    f"`{key}` speaks of the token at a position, and selection.at={self.selection.at} is "
+                    "another than the behaviour's: take `selection=onset`"
+                )
+        if self.beside is not None and type(self.beside) is type(self.reading):
+            raise ConfigError("`beside` is the reading that ranks already: leave it out, or take another")
+        if self.beside is not None and self.reading.scorers and not self.beside.scorers:
+            raise ConfigError(
+                "`beside` would be rated by the scorers of the reading that ranks, which are made for that: exchange "
+                "`reading` and `beside`"
+            )
+
     @property
     def rank_by(self) -> str:
         """The name of the scorer that ranks; ConfigError where it is not among the scorers."""

@@ -9,7 +9,7 @@ from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve import Readable, Reading, Site, check_fields
+from neurosieve import ConfigError, Readable, Reading, Site, check_fields
 
 __all__ = ["Attribution"]
 
@@ -30,11 +30,12 @@ class Attribution(Reading):
     """
 
     needs_control_means: ClassVar[bool] = True
+    of_the_token: ClassVar[bool] = True
     unit: ClassVar[str] = "nats"
     negative: ClassVar[str] = "negative: without the neuron the behaviour's token is less likely, so it drives it"
     signs: ClassVar[tuple[str, str, str]] = ("drives it", "effect within chance", "opposes it")
     foretells: ClassVar[str] = "mean_present"
-    scorers: ClassVar[tuple[str, ...]] = ("mean_difference", "mean_present")
+    scorers: ClassVar[tuple[str, ...]] = ("paired_difference", "mean_present")
 
     edit: Literal["mean", "zero"] = "mean"
     """What a neuron would be set to: its mean over the controls of the ranking part, or zero."""
@@ -53,6 +54,11 @@ class Attribution(Reading):
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.steps != type(self).steps and self.method != "integrated":
+            raise ConfigError(
+                f"reading.steps is {self.steps}, and reading.method={self.method} takes one step: leave it out, or "
+                "take `reading.method=integrated`"
+            )
 
     @property
     def strengths(self) -> tuple[float, ...]:

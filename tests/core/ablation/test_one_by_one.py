@@ -105,7 +105,7 @@ def test_a_ranking_of_effects_foretells_them(edited, rankings):
     run = edited(top=8)
     ranking = rankings["effects"].neurons.set_index(["layer", "neuron"])
     table = run.table("single_neurons")
-    assert (ranking.mean_difference[list(zip(table.layer, table.neuron, strict=True))] < 0).all()
+    assert (ranking.paired_difference[list(zip(table.layer, table.neuron, strict=True))] < 0).all()
     held_out = ranking.mean_present_heldout[list(zip(table.layer, table.neuron, strict=True))]
     np.testing.assert_allclose(table.foretold, held_out)
     foretelling = run.run["foretelling"]

@@ -38,7 +38,7 @@ def test_the_neuron_that_drives_is_first_and_the_one_that_reads_out_is_not_signi
     neurons = run().neurons
     best = neurons.iloc[0]
     assert (best.layer, best.neuron) == DRIVES
-    assert best.mean_difference < 0
+    assert best.paired_difference < 0
     assert best.p_fwer <= 0.05
     assert best.replicates
     significant = neurons[neurons.p_fwer <= 0.05]
@@ -61,13 +61,13 @@ def test_a_ranking_is_replicated_by_what_it_read_and_by_the_means_of_the_new_con
     [again] = run(replicate_on=fresh).parts("rescore")
     table = again.table("neurons")
     assert (table.layer[0], table.neuron[0]) == DRIVES
-    assert table.mean_difference_heldout[0] < -0.1
+    assert table.paired_difference_heldout[0] < -0.1
     assert table.replicates[0]
     alone = run("alone", fresh, store=None, selection=Selection(held_out_fraction=0.0))
     both = table.merge(alone.neurons, on=["layer", "neuron"], suffixes=("", "_alone"))
     assert len(both) == 3 * 128
     pd.testing.assert_series_equal(
-        both.mean_difference_heldout, both.mean_difference_alone, check_names=False, rtol=1e-3, atol=1e-5
+        both.paired_difference_heldout, both.paired_difference_alone, check_names=False, rtol=1e-3, atol=1e-5
     )
 
 
@@ -183,7 +183,7 @@ def test_a_batch_that_does_not_fit_with_its_gradients_is_halved_and_a_text_that_
     assert halved.run["reading"]["halvings"] > 0
     assert any("read in halves" in text for text in halved.run["warnings"])
     both = whole.neurons.merge(halved.neurons, on=["layer", "neuron"])
-    assert (both.mean_difference_x - both.mean_difference_y).abs().max() < 1e-5
+    assert (both.paired_difference_x - both.paired_difference_y).abs().max() < 1e-5
     most["rows"] = 0
     with pytest.raises(ModelError, match=r"document `d\d+`, \d+ tokens, does not fit into the memory of cpu"):
         find(model, driven_texts(), **choices, store=str(tmp_path / "c"), folder=tmp_path / "none")
