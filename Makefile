@@ -1,5 +1,5 @@
-# `make demo`: the main job on the embedded texts, by what fires and by what matters, with ablations and a report. `make test`: the tests. Each sets up .venv
-# first, with what it needs and no more.
+# `make demo`: the main job on the embedded texts, by what fires and by what matters, with ablations and a report.
+# `make test`: the tests. Each sets up .venv first, with what it needs and no more.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
