@@ -83,8 +83,8 @@ from .runs.tables import neuron_name as neuron_name
 from .runs.tables import number as number
 from .runs.text_summary import spans_table as spans_table
 from .runs.two_rankings import TwoRankings as TwoRankings
-from .runs.two_rankings import beside_blocks as beside_blocks
 from .runs.two_rankings import two_rankings as two_rankings
+from .runs.two_rankings import two_rankings_blocks as two_rankings_blocks
 from .scoring.histogram import Histogram as Histogram
 from .scoring.histogram import HistogramState as HistogramState
 from .scoring.moments import Moments as Moments

@@ -12,7 +12,7 @@ from neurosieve.runs.ranking_summary import evidence_blocks, ranking_table
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.summary import run_blocks
 from neurosieve.runs.tables import neuron_name
-from neurosieve.runs.two_rankings import beside_blocks
+from neurosieve.runs.two_rankings import two_rankings_blocks
 from neurosieve.wording import visible
 
 __all__ = ["run_html"]
@@ -52,7 +52,7 @@ def _ranking(run: RunFolder, behaviour: str) -> str:
     blocks = (
         ranking_table(run, behaviour, _BEST),
         *evidence_blocks(run, behaviour),
-        *beside_blocks(run, behaviour, _LINES // 2),  # The best of either, which may be as many again.
+        *two_rankings_blocks(run, behaviour, _LINES // 2),  # The best of either, which may be as many again.
     )
     drawing = _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral)
     return f"<p><b>{_text(behaviour)}</b></p>{drawing}{''.join(map(_block, blocks))}"

@@ -10,7 +10,7 @@ from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.columns import BASELINES, VERDICTS
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
-from neurosieve.runs.two_rankings import beside_blocks
+from neurosieve.runs.two_rankings import two_rankings_blocks
 from neurosieve.wording import plural
 
 __all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]
@@ -29,7 +29,7 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     for behaviour in run.run["behaviours"]:
         yield ranking_table(run, behaviour, k)
         yield from evidence_blocks(run, behaviour)
-        yield from beside_blocks(run, behaviour, (k + 1) // 2)
+        yield from two_rankings_blocks(run, behaviour, (k + 1) // 2)
         if (counts := every.get("behaviours", {}).get(behaviour)) and "documents" in every:
             text = (
                 f"{_spans(counts, every)}; ranked on {counts['ranking_present']:,} present and "

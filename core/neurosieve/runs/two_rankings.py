@@ -14,7 +14,7 @@ from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 from neurosieve.runs.tables import neuron_name, number, score_cell
 from neurosieve.wording import plural
 
-__all__ = ["Axis", "TwoRankings", "beside_blocks", "two_rankings"]
+__all__ = ["Axis", "TwoRankings", "two_rankings", "two_rankings_blocks"]
 
 _BEST = 100
 """Of so many best neurons of either ranking it is said how many are among those of the other."""
@@ -119,7 +119,7 @@ def _verdicts(neurons: pd.DataFrame) -> list[str]:
     ]
 
 
-def beside_blocks(run: RunFolder, behaviour: str, k: int) -> Iterator[Block]:
+def two_rankings_blocks(run: RunFolder, behaviour: str, k: int) -> Iterator[Block]:
     """Yield how far two rankings agree, how many neurons stand where, and the best `k` of each with both scores."""
     both = two_rankings(run, behaviour)
     if both is None or both.table.empty:

@@ -10,13 +10,13 @@ from neurosieve import (
     Block,
     Note,
     Run,
-    beside_blocks,
     evidence_blocks,
     interval_title,
     neuron_name,
     number,
     ranking_table,
     two_rankings,
+    two_rankings_blocks,
 )
 from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Section
 from neurosieve_plugins.reports.evidence import chance_of_replication, how_many, null_of
@@ -106,7 +106,7 @@ def _both(run: Run, rankings: Mapping[str, Ranked], most: int) -> Section | None
             )
         caption += " Whether a neuron really does what its place says, an ablation tests."
         figure = Figure(f"both-{place}" if place else "both", two_axes(both, most), caption, ZOOMS)
-        agreement, *tables = beside_blocks(run, name, _BEST_OF_BOTH)
+        agreement, *tables = two_rankings_blocks(run, name, _BEST_OF_BOTH)
         blocks[name] = (agreement, figure, *tables)
         cells = up.cells
     if not blocks:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurosieve import Cell, beside_blocks, ranking_table, two_rankings
+from neurosieve import Cell, ranking_table, two_rankings, two_rankings_blocks
 from neurosieve.runs.notebook import run_html
 from neurosieve.runs.recording import write_run
 from neurosieve.runs.summary import run_blocks
@@ -31,7 +31,7 @@ def test_how_far_two_rankings_agree_is_what_scipy_and_a_count_say(both):
     rng = np.random.default_rng(0)
     first = rng.uniform(0, 1, 300)
     second = first - 0.5 + 0.5 * rng.standard_normal(300)
-    agreement, *_ = beside_blocks(both(first, second), "a", 5)
+    agreement, *_ = two_rankings_blocks(both(first, second), "a", 5)
     distance = np.abs(first - 0.5), np.abs(second)
     ranks = stats.spearmanr(*distance).statistic
     scores = stats.spearmanr(first, second).statistic
@@ -45,7 +45,7 @@ def test_neurons_are_counted_by_the_side_on_which_they_are_beyond_chance_in_eith
     # Chance reaches 0.25 from chance level in both.
     first = [0.9, 0.9, 0.1, 0.1, 0.5, 0.5, 0.5]
     second = [-0.9, 0.0, -0.9, 0.9, -0.9, -0.8, 0.1]
-    _, places, _ = beside_blocks(both(first, second), "a", 5)
+    _, places, _ = two_rankings_blocks(both(first, second), "a", 5)
     assert [header.text for header in places.headers] == ["", "fires less", "firing within chance", "fires more"]
     assert [[cell.text for cell in row] for row in places.rows] == [
         ["opposes it", "1", "0", "0"],
@@ -56,7 +56,7 @@ def test_neurons_are_counted_by_the_side_on_which_they_are_beyond_chance_in_eith
 
 def test_the_best_of_either_ranking_are_listed_once_with_both_of_their_scores(both):
     run = both([0.9, 0.8, 0.5, 0.6, 0.45], [-0.9, 0.1, 0.8, 0.0004, 0.0])
-    *_, best = beside_blocks(run, "a", 2)
+    *_, best = two_rankings_blocks(run, "a", 2)
     assert [header.text for header in best.headers][:5] == [
         "neuron",
         "by auc",
@@ -73,7 +73,7 @@ def test_the_best_of_either_ranking_are_listed_once_with_both_of_their_scores(bo
 def test_a_neuron_without_one_of_the_two_scores_stands_nowhere(both):
     run = both([0.9, float("nan"), 0.4], [0.1, 0.9, float("nan")])
     assert two_rankings(run, "a").table.neuron.tolist() == [0]
-    agreement, *_ = beside_blocks(run, "a", 2)
+    agreement, *_ = two_rankings_blocks(run, "a", 2)
     assert "over 1 MLP neuron, the ranks by auc and by mean_difference of attribution have no" in agreement.text
 
 
@@ -83,20 +83,20 @@ def test_a_scorer_without_a_sign_puts_no_neuron_below_chance_level(both):
 
 
 def test_without_a_ranking_beside_or_without_the_behaviour_in_it_nothing_is_said(both, make_run):
-    assert not list(beside_blocks(make_run("alone", {"a": {"auc": [0.3]}}), "a", 5))
+    assert not list(two_rankings_blocks(make_run("alone", {"a": {"auc": [0.3]}}), "a", 5))
     assert two_rankings(both([0.9], [0.1], behaviours=("b",)), "a") is None
 
 
 def test_without_a_null_no_neuron_is_said_to_be_beyond_chance(both):
     run = both([0.9, 0.1], [0.3, 0.2])
     write_run(run.folder, run.run | {"null": {}}, {})
-    _, best = beside_blocks(type(run)(run.folder), "a", 5)
+    _, best = two_rankings_blocks(type(run)(run.folder), "a", 5)
     assert "beyond chance" not in [header.text for header in best.headers]
 
 
 def test_terminal_and_notebook_say_how_far_the_two_agree(both):
     run = both([0.9, 0.1, 0.6], [-0.3, 0.2, 0.1])
-    [agreement] = [block.text for block in beside_blocks(run, "a", 5) if block.kind == "note"]
+    [agreement] = [block.text for block in two_rankings_blocks(run, "a", 5) if block.kind == "note"]
     assert agreement in [getattr(block, "text", "") for block in run_blocks(run)]
     assert "1 of the best 1 of one ranking" in run_html(run, [])
 
