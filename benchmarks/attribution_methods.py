@@ -77,7 +77,7 @@ def _means(opened) -> dict:
 
 def _effects(opened, chosen, sets: Sequence[Sequence], means) -> npt.NDArray[np.float64]:
     from neurosieve.ablation.edit import Edit
-    from neurosieve.ablation.hooks import Edits
+    from neurosieve.ablation.editing_hooks import Edits
     from neurosieve.ablation.teacher_forcing import teacher_forced
     from neurosieve.data import Site
     from neurosieve_plugins.interventions.mean import Mean

@@ -20,8 +20,8 @@ from scipy.stats import binomtest
 from neurosieve import Batch, Control, Scorer, Site, Span
 from neurosieve.evidence.permutation import permutation_null
 from neurosieve.models.architectures import atlas_of, sites_of
-from neurosieve.models.hooks import stream_sites
 from neurosieve.models.loading import LanguageModel, Model, open_model
+from neurosieve.models.reading_hooks import stream_sites
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve.texts.tokens import LabelledDocument, token_range, tokenize

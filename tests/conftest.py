@@ -127,7 +127,7 @@ def make_run(tmp_path):
     """Write a run folder from scores by behaviour and scorer; the first scorer ranks, and 0 is chance level."""
     import pandas as pd
 
-    from neurosieve.runs.recording import write_run
+    from neurosieve.runs.writer import write_run
 
     def make_run(folder, scores, overrides=(), neutral=0.0, layer=0, groups=("g0",), model="tiny", wide=8):
         scorers = list(next(iter(scores.values())))

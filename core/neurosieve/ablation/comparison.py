@@ -12,8 +12,8 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from neurosieve.ablation.conditions import Condition, columns_of
+from neurosieve.ablation.editing_hooks import Proof
 from neurosieve.ablation.effects import Estimate, Resamples, Verdict, average, chance_among, verdict_of
-from neurosieve.ablation.hooks import Proof
 from neurosieve.wording import plural
 
 __all__ = ["Comparison", "Judgement", "Measure", "Observed"]

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import torch
 
+from neurosieve.ablation.completion_likelihood import log_probabilities
 from neurosieve.ablation.conditions import Condition
-from neurosieve.ablation.hooks import Edits, Proof
-from neurosieve.ablation.likelihood import log_probabilities
+from neurosieve.ablation.editing_hooks import Edits, Proof
 from neurosieve.ablation.settings import Ablate
 from neurosieve.contracts import Grader
 from neurosieve.data import Document, Problem, Skipped
@@ -17,8 +17,8 @@ from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.requests import Completion, Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.generation.trace_store import TraceStore
-from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.reading_hooks import evaluation_mode
 from neurosieve.pipeline.reopening import Reopened
 
 __all__ = ["Writing", "complete_each", "likelihoods"]

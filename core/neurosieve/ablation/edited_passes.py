@@ -14,12 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve.ablation.hooks import Edits
-from neurosieve.ablation.likelihood import LOGITS, keeps_logits
+from neurosieve.ablation.completion_likelihood import LOGITS, keeps_logits
+from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.ablation.measured_tokens import MeasuredToken
-from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import in_halves, memory_errors
+from neurosieve.models.reading_hooks import evaluation_mode
 from neurosieve.models.skipped_layers import kept_below, layers_to_start_at, started_at
 from neurosieve.texts.draws import generator_of
 

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
+from neurosieve.ablation.completion_likelihood import check_head
 from neurosieve.ablation.conditions import with_control_activations
 from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of, matching_of, matching_warnings
 from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.edit import Edit
 from neurosieve.ablation.edited_passes import Forced
+from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.ablation.effects import few_groups_warning
-from neurosieve.ablation.hooks import Edits
-from neurosieve.ablation.likelihood import check_head
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.single_neurons import MeasuredChanges, foretelling, verdict_on
@@ -31,7 +31,7 @@ from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.reopening import Reopened
 from neurosieve.registry import describe
 from neurosieve.runs.columns import HELDOUT, SINGLE_VERDICTS
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS

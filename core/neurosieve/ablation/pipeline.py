@@ -11,13 +11,13 @@ import pandas as pd
 
 from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
 from neurosieve.ablation.comparison import Comparison, Judgement, Observed
+from neurosieve.ablation.completion_likelihood import check_head
 from neurosieve.ablation.completions import Writing
 from neurosieve.ablation.conditions import Condition, conditions
 from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of, matching_of, matching_warnings
 from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.effects import FEW_SETS, few_groups_warning
 from neurosieve.ablation.generation import observe_generated
-from neurosieve.ablation.likelihood import check_head
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
@@ -26,7 +26,7 @@ from neurosieve.models.architectures import model_record
 from neurosieve.models.assumptions import check_model
 from neurosieve.pipeline.reopening import Reopened
 from neurosieve.registry import describe
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.intake import intake_notes, intake_warnings

@@ -10,7 +10,7 @@ import pandas as pd
 from neurosieve.ablation.comparison import Measure, Observed
 from neurosieve.ablation.conditions import Condition, columns_of
 from neurosieve.ablation.edited_passes import EditedPasses, Forced
-from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.settings import Ablate
 from neurosieve.errors import ModelError

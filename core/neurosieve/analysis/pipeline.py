@@ -8,7 +8,7 @@ from neurosieve.analysis.summary import Analyze, summarize_traces, write_summary
 from neurosieve.contracts import Detector, Grader, Report
 from neurosieve.data import Document, Skipped
 from neurosieve.pipeline.cautions import respelled
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.absence import absence_warnings

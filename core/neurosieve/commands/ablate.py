@@ -126,7 +126,7 @@ def _source(result: Result) -> Iterable[Document | Skipped]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `ablate`."""
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     def task(config: Any, folder: Path) -> None:
         result = result_of(config.run)

@@ -112,7 +112,7 @@ def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: P
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `analyze`."""
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     def task(config: Any, folder: Path) -> None:
         if config.show is None:
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _show(config: Any) -> None:
     """Print one trace in full; that leaves no run."""
-    from neurosieve.terminal.console import console
+    from neurosieve.terminal.printing import console
     from neurosieve.terminal.trace import trace_shown
 
     parts = COMMAND.build(config)

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
 
     from neurosieve.errors import ConfigError, nearest
     from neurosieve.pipeline.checkpoint import documents_so_far
-    from neurosieve.terminal.console import console
+    from neurosieve.terminal.printing import console
     from neurosieve.wording import plural
 
     parser = argparse.ArgumentParser(

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> None:
     from rich.markup import escape
 
     from neurosieve.errors import NeurosieveError
-    from neurosieve.terminal.console import console
+    from neurosieve.terminal.printing import console
     from neurosieve.testing import CHECKS
 
     parser = argparse.ArgumentParser(

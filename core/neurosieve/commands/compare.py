@@ -114,8 +114,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> None:
     """Print a comparison, and leave it in a folder, drawn, if one is named."""
-    from neurosieve.terminal.console import console, show_blocks
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
+    from neurosieve.terminal.printing import console, show_blocks
 
     if output is not None:
         show_run(compare_runs(*folders, folder=output, k=k))

@@ -77,8 +77,8 @@ def look(
 def _look(
     source: Iterable[Document | Skipped], detectors: Mapping[str, Detector], number: int
 ) -> list[DetectedDocument | Skipped]:
-    from neurosieve.terminal.console import console
     from neurosieve.terminal.look import show_understood
+    from neurosieve.terminal.printing import console
 
     check_detectors(detectors)
     understood = list(detect_first(source, detectors, number))
@@ -88,7 +88,7 @@ def _look(
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `detect`."""
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     def task(config: Any, folder: Path) -> None:
         parts = COMMAND.build(config)

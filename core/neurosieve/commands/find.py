@@ -25,7 +25,7 @@ from neurosieve.pipeline.rescoring import rescore
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.streaming_run import run_streaming
 from neurosieve.pipeline.validation import Validation
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import draw
 from neurosieve.runs.results import BESIDE, Result, Run
 from neurosieve.texts.intake import first_look
@@ -193,7 +193,7 @@ def _replicated(result: Result, lm: LanguageModel, job: Job, texts: Iterable[Doc
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `find`."""
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     def task(config: Any, folder: Path) -> None:
         before = (folder / "run.json").exists()

@@ -16,8 +16,9 @@ from neurosieve.contracts import Report
 from neurosieve.errors import ConfigError, DataError, NeurosieveError, nearest
 from neurosieve.pipeline.reopening import PlannedRun, RunInputs
 from neurosieve.registry import describe
-from neurosieve.runs.recording import draw, warned
+from neurosieve.runs.recording import draw
 from neurosieve.runs.results import Result, Run
+from neurosieve.runs.writer import warned
 
 __all__ = ["FollowUp", "check_ahead", "follow", "follow_up_step", "planned"]
 

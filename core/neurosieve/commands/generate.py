@@ -67,7 +67,7 @@ def generate(
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `generate`."""
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     def task(config: Any, folder: Path) -> None:
         show_run(generate_traces(**COMMAND.build(config), folder=folder))

@@ -50,7 +50,7 @@ def learn(
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `learn`."""
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     def task(config: Any, folder: Path) -> None:
         show_run(train(**COMMAND.build(config), folder=folder))

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _show(plan: Plan) -> None:
-    from neurosieve.terminal.console import console, show_blocks, show_warnings
+    from neurosieve.terminal.printing import console, show_blocks, show_warnings
 
     table = plan.behaviours
     headers = [Header(""), *(Header(behaviour, True) for behaviour in table.behaviour)]

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
     from rich.table import Table
 
     from neurosieve.registry import installed
-    from neurosieve.terminal.console import console
+    from neurosieve.terminal.printing import console
 
     parser = argparse.ArgumentParser(
         "neurosieve plugins", description=_HELP, formatter_class=argparse.RawDescriptionHelpFormatter

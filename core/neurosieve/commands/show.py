@@ -69,7 +69,7 @@ def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: P
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line of `show`."""
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     def task(config: Any, folder: Path) -> None:
         opened, _ = open_run(result_of(config.run))

@@ -18,7 +18,7 @@ from neurosieve.detection.agreement import (
 )
 from neurosieve.errors import ConfigError
 from neurosieve.pipeline.cautions import respelled
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.absence import absence_warnings

@@ -23,7 +23,7 @@ from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.pipeline.cautions import respelled
 from neurosieve.registry import installed
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.spans import check_detectors, detect_all

@@ -23,7 +23,7 @@ from neurosieve.models.architectures import atlas_of
 from neurosieve.models.assumptions import check_model
 from neurosieve.models.context import context_of
 from neurosieve.models.loading import LanguageModel, Model, open_model
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
 from neurosieve.wording import plural

@@ -11,9 +11,9 @@ from torch import Tensor
 from neurosieve.errors import ModelError
 from neurosieve.generation.requests import Completion, Edits, Finish, Row
 from neurosieve.generation.sampling import Sampler, Sampling
-from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import in_halves, memory_errors
+from neurosieve.models.reading_hooks import evaluation_mode
 
 __all__ = ["complete_with_transformers"]
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from neurosieve.data import Neuron, Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
-from neurosieve.models.hooks import read
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.reading_hooks import read
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.tokens import LabelledDocument
 from neurosieve.wording import plural

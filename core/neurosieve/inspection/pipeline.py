@@ -21,7 +21,7 @@ from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts
 from neurosieve.pipeline.reopening import Reopened, parse_neurons
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.intake import intake_notes, intake_warnings

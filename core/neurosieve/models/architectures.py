@@ -155,7 +155,7 @@ def _module_of(blocks: Any, what: Kind) -> str | None:
 
 
 def _adapter(model: LanguageModel) -> Any:
-    # The two names below are private to TransformerLens; tests/core/models/test_hooks.py fails if they move.
+    # The two names below are private to TransformerLens; tests/core/models/test_reading_hooks.py fails if they move.
     import logging
 
     quiet = logging.getLogger("transformers").level

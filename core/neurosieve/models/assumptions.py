@@ -21,8 +21,8 @@ from neurosieve.data import Site
 from neurosieve.disk import computed_once
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
-from neurosieve.models.hooks import check_finite, stream_sites
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.reading_hooks import check_finite, stream_sites
 from neurosieve.models.sample_texts import SampleTexts, TokenIds, sample_texts
 
 __all__ = ["ModelTests", "check_model"]

@@ -20,10 +20,10 @@ from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.blocks import block_of, replaced_forwards
-from neurosieve.models.hooks import TokenIds, Tokens, check_known, evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 from neurosieve.models.propagation import propagation_rules
+from neurosieve.models.reading_hooks import TokenIds, Tokens, check_known, evaluation_mode
 
 __all__ = ["edit_effects"]
 

@@ -11,8 +11,8 @@ from neurosieve.contracts import Readable
 from neurosieve.data import Site
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.gradients import edit_effects
-from neurosieve.models.hooks import TokenIds, Tokens, start_reading
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.reading_hooks import TokenIds, Tokens, start_reading
 
 __all__ = ["ReadableTexts"]
 

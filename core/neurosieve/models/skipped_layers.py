@@ -15,9 +15,9 @@ from torch import Tensor
 
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.blocks import block_of, replaced_forwards
-from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
+from neurosieve.models.reading_hooks import evaluation_mode
 
 __all__ = ["kept_below", "layers_to_start_at", "started_at"]
 

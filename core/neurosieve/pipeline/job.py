@@ -11,7 +11,7 @@ from neurosieve.models.loading import LanguageModel, Model, open_model
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.validation import Validation
 from neurosieve.registry import installed
-from neurosieve.runs.record import described
+from neurosieve.runs.record_fields import described
 from neurosieve.texts.selection import Selection
 
 __all__ = ["Job"]

@@ -30,7 +30,7 @@ from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.tables import count_positions, spans_table, texts_table
 from neurosieve.registry import installed
-from neurosieve.runs.record import positions_hash
+from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score

@@ -17,7 +17,7 @@ from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel, Model, hand_over, open_model
 from neurosieve.pipeline.detecting import label_all
 from neurosieve.pipeline.settings import NO_STORE, Find
-from neurosieve.runs.record import positions_hash
+from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.results import Result, load
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import Positions

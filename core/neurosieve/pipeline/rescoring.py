@@ -24,7 +24,7 @@ from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tok
 from neurosieve.pipeline.tables import count_positions, spans_table
 from neurosieve.runs.columns import HELDOUT, KEYS
 from neurosieve.runs.read_texts import ReadTexts
-from neurosieve.runs.record import positions_hash
+from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.scoring.engine import score

@@ -21,8 +21,8 @@ from neurosieve.data import Batch, Document, Present, Site, Skipped
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.batches import pack_by_length
-from neurosieve.models.hooks import check_finite, stream_sites
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.reading_hooks import check_finite, stream_sites
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.pipeline.long_texts import count_long_texts
 from neurosieve.registry import installed

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from neurosieve.models.activation import Activation
 from neurosieve.registry import TARGET, installed
-from neurosieve.runs.record import Record
+from neurosieve.runs.record_fields import Record
 
 __all__ = ["Cells", "cells_of"]
 

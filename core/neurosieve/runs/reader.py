@@ -11,7 +11,7 @@ import pandas as pd
 from neurosieve.errors import DataError, nearest
 from neurosieve.models.sites import KINDS, Kind
 from neurosieve.runs.cells import Cells, cells_of
-from neurosieve.runs.record import FORMAT, Record
+from neurosieve.runs.record_fields import FORMAT, Record
 
 __all__ = ["BESIDE", "RECORD", "RunFolder"]
 

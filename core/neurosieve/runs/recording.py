@@ -1,26 +1,24 @@
 """The frame that every command shares: it begins a run, times its stages, and writes and draws what comes of it."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from neurosieve.contracts import Report
-from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, PluginError, StoreError
 from neurosieve.registry import failures_of, installed
 from neurosieve.runs.reader import RECORD
-from neurosieve.runs.record import FORMAT, versions
+from neurosieve.runs.record_fields import versions
 from neurosieve.runs.results import Run, load
+from neurosieve.runs.writer import write_run
 from neurosieve.texts.intake import intake_notes, intake_record, intake_warnings
 
-__all__ = ["Recording", "draw", "recording", "warned", "write_run"]
+__all__ = ["Recording", "draw", "recording"]
 
 
 class Recording:
@@ -84,34 +82,6 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
     write_run(folder, record, run.tables)
     draw(folder, reports)
     run.announce("run_ended", command=command, folder=folder)
-
-
-def write_run(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Run:
-    """Write a run folder, each file whole or not at all; `run.json`, the last, says that the run is finished.
-
-    Args:
-        run: what goes into `run.json`, besides its `format`; `command` says which command left it.
-        tables: what goes into a Parquet file each, by name.
-
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            atomic_write(folder / f"{name}.parquet", partial(table.to_parquet, index=False))
-        text = json.dumps({"format": FORMAT, **run}, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        atomic_write(folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the run folder `{folder}` ({error.strerror or error}): make room, or choose another place"
-        ) from error
-    return load(folder)
-
-
-def warned(run: Run, warning: str) -> Run:
-    """Write one more warning into the record of a finished run, before the others, and return the run, read again."""
-    return write_run(run.folder, {**run.run, "warnings": [warning, *run.run["warnings"]]}, {})
 
 
 def draw(folder: Path, reports: Mapping[str, Report]) -> list[Path]:

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from neurosieve.runs.record import Record
+from neurosieve.runs.record_fields import Record
 from neurosieve.runs.results import Run
 from neurosieve.runs.tables import neuron_name
 from neurosieve.wording import visible

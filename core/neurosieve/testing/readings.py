@@ -13,9 +13,9 @@ from torch import Tensor
 from neurosieve.contracts import Reading
 from neurosieve.data import Site
 from neurosieve.models.architectures import atlas_of
-from neurosieve.models.hooks import read
 from neurosieve.models.loading import hand_over
 from neurosieve.models.readable import ReadableTexts
+from neurosieve.models.reading_hooks import read
 from neurosieve.models.tiny import tiny_model
 from neurosieve.registry import installed
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying

@@ -11,8 +11,8 @@ import pandas as pd
 
 from neurosieve.evidence.comparison import common, pairs, summaries
 from neurosieve.runs.columns import BASELINES, VERDICTS
-from neurosieve.runs.recording import write_run
 from neurosieve.runs.results import Result, Run
+from neurosieve.runs.writer import write_run
 
 __all__ = ["AWKWARD", "MARKUP", "written_runs"]
 

@@ -10,9 +10,9 @@ from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.record_files import records_at
 from neurosieve_plugins.records import Record, RecordError, same_fields
 from neurosieve_plugins.sources.authors import AUTHORS
+from neurosieve_plugins.sources.chat_conversations import ConversationFields
+from neurosieve_plugins.sources.chat_documents import ChatLayout
 from neurosieve_plugins.sources.chat_first_record import read_off
-from neurosieve_plugins.sources.chat_layout import ChatLayout
-from neurosieve_plugins.sources.chat_records import ConversationFields
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["Chat"]

@@ -7,8 +7,8 @@ from typing import Any
 from neurosieve import Assumption
 from neurosieve_plugins.records import Record, RecordError, value_at
 from neurosieve_plugins.sources.chat_columns import columns_of
+from neurosieve_plugins.sources.chat_conversations import DEFAULT_SPELLING, ConversationFields
 from neurosieve_plugins.sources.chat_messages import spelling_of
-from neurosieve_plugins.sources.chat_records import DEFAULT_SPELLING, ConversationFields
 from neurosieve_plugins.sources.known_fields import COMPLETIONS, MESSAGES, PROMPTS, is_list, is_turns, list_at, unpacked
 
 __all__ = ["read_off"]

@@ -8,8 +8,8 @@ from typing import Any
 from neurosieve import ConfigError, DataError, Document, Skipped, Source, check_fields
 from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.records import Record, same_fields
-from neurosieve_plugins.sources.chat_layout import ChatLayout
-from neurosieve_plugins.sources.chat_records import ConversationFields
+from neurosieve_plugins.sources.chat_conversations import ConversationFields
+from neurosieve_plugins.sources.chat_documents import ChatLayout
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["InspectLogs"]

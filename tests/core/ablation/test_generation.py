@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 from neurosieve import ConfigError, DataError, Detector, Document, ModelError, Problem, Prompt, Span
 from neurosieve.ablation import likelihood as likelihood_module
-from neurosieve.ablation.likelihood import log_probabilities
+from neurosieve.ablation.completion_likelihood import log_probabilities
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model

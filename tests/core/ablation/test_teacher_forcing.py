@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 
 from neurosieve import DataError, Document, ModelError, Neuron, Span, TokenizedDocument
 from neurosieve.ablation.edit import Edit
-from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.teacher_forcing import teacher_forced
 from neurosieve.models.architectures import atlas_of

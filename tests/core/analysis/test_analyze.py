@@ -15,7 +15,7 @@ from neurosieve.analysis.summary import Analyze, wilson
 from neurosieve.cli import main
 from neurosieve.commands.analyze import analyze_run
 from neurosieve.runs.results import Run
-from neurosieve.terminal.run import show_run
+from neurosieve.terminal.finished_run import show_run
 from neurosieve.terminal.trace import highlighted, trace_shown
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases

@@ -76,7 +76,7 @@ def plugged_in(tmp_path, monkeypatch):
 
     registry = Registry({"neurosieve": neurosieve_plugins, "theirs": Package()})
     installed.cache_clear()
-    for module in ("registry", "config.configuration", "runs.record", "runs.recording"):
+    for module in ("registry", "config.configuration", "runs.record_fields", "runs.recording"):
         monkeypatch.setattr(f"neurosieve.{module}.installed", lambda: registry)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))

@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from neurosieve import ConfigError, DataError, Detector, Document, Run, Span, detect, load
 from neurosieve.cli import main
 from neurosieve.detection.agreement import agreement_table, annotations_of, mark_sentences, rate_sentences
-from neurosieve.terminal.run import show_run
+from neurosieve.terminal.finished_run import show_run
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.sources.traces import Traces

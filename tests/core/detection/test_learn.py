@@ -17,7 +17,7 @@ from neurosieve import ConfigError, DataError, Document, Fitted, Learnable, Span
 from neurosieve.cli import main
 from neurosieve.detection.agreement import annotations_of
 from neurosieve.detection.cross_validation import Learn, choose_threshold, cross_validate, threshold_curve
-from neurosieve.terminal.run import show_run
+from neurosieve.terminal.finished_run import show_run
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.detectors.phrases import Phrases

@@ -8,7 +8,7 @@ from scipy import stats
 
 from neurosieve import compare
 from neurosieve.evidence.comparison import common, named, summaries
-from neurosieve.runs.recording import write_run
+from neurosieve.runs.writer import write_run
 
 SCORES = [0.9, -0.8, 0.7, -0.6, 0.5, 0.1, 0.05, 0.01]
 

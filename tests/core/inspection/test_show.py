@@ -20,7 +20,7 @@ from neurosieve.cli import main
 from neurosieve.commands.show import show
 from neurosieve.inspection.excerpts import excerpt, tokens_table
 from neurosieve.models.tiny import tiny_model
-from neurosieve.terminal.run import show_run
+from neurosieve.terminal.finished_run import show_run
 from neurosieve.texts.tokens import LabelledDocument, token_range, tokenize
 from neurosieve.wording import visible
 from neurosieve_plugins.detectors.annotations import Annotations

@@ -12,14 +12,14 @@ from families import FAMILIES, family_model
 
 from neurosieve import ModelError, Neuron
 from neurosieve.ablation.edit import Edit
-from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.generation.completion import complete, prompt_tokens
 from neurosieve.generation.requests import Request
 from neurosieve.generation.sampling import Sampling
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.assumptions import check_model
-from neurosieve.models.hooks import read
 from neurosieve.models.loading import hand_over
+from neurosieve.models.reading_hooks import read
 from neurosieve.models.sites import KINDS
 from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.interventions.zero import Zero

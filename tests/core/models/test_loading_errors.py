@@ -16,8 +16,8 @@ from neurosieve import ModelError, ablate, find, generate
 from neurosieve.cli import main
 from neurosieve.commands.show import show
 from neurosieve.models.architectures import atlas_of
-from neurosieve.models.hooks import read
 from neurosieve.models.loading import Model, hand_over, open_model
+from neurosieve.models.reading_hooks import read
 from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.problems.arithmetic import Arithmetic

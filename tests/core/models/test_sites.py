@@ -16,8 +16,8 @@ from neurosieve.commands.compare import compare
 from neurosieve.commands.find import job_of
 from neurosieve.commands.show import show
 from neurosieve.models.architectures import atlas_of
-from neurosieve.models.hooks import read
 from neurosieve.models.loading import hand_over
+from neurosieve.models.reading_hooks import read
 from neurosieve.models.sites import KINDS
 from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.rescoring import rescore
@@ -255,7 +255,7 @@ def test_kinds_share_a_store_and_never_each_others_activations(run, ranked):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_terminal_and_report_call_what_was_ranked_by_its_name(ranked, kind, capsys):
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     result = ranked(kind)
     show_run(result)
@@ -267,7 +267,7 @@ def test_terminal_and_report_call_what_was_ranked_by_its_name(ranked, kind, caps
 
 
 def test_a_head_and_its_coordinate_stand_beside_each_head_output(ranked, capsys):
-    from neurosieve.terminal.run import show_run
+    from neurosieve.terminal.finished_run import show_run
 
     show_run(ranked("attn_z"))
     said = capsys.readouterr().out

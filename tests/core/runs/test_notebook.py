@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from neurosieve import VERDICTS, load
-from neurosieve.runs.recording import write_run
+from neurosieve.runs.writer import write_run
 from neurosieve.testing.runs import MARKUP, written_runs
 
 CHANCE = "chance: the best of all, in 5 % of 1,000 permutations"

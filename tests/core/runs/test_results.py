@@ -15,8 +15,9 @@ from neurosieve.activations.store import Space
 from neurosieve.cli import main
 from neurosieve.commands.compare import compare_runs
 from neurosieve.pipeline.checkpoint import Checkpoint
-from neurosieve.runs.recording import draw, write_run
+from neurosieve.runs.recording import draw
 from neurosieve.runs.results import finished_runs
+from neurosieve.runs.writer import write_run
 from neurosieve.scoring.states import States
 from neurosieve_plugins.reports.html import Html
 

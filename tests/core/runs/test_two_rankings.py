@@ -8,8 +8,8 @@ from scipy import stats
 
 from neurosieve import Cell, ranking_table, two_rankings, two_rankings_blocks
 from neurosieve.runs.notebook import run_html
-from neurosieve.runs.recording import write_run
 from neurosieve.runs.summary import run_blocks
+from neurosieve.runs.writer import write_run
 
 ATTRIBUTION = {"reading": {"_target_": "reading/attribution"}}
 

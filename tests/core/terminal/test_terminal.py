@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from neurosieve.runs.recording import write_run
-from neurosieve.terminal.run import show_run
+from neurosieve.runs.writer import write_run
+from neurosieve.terminal.finished_run import show_run
 from neurosieve.testing.runs import written_runs
 
 COUNTS = {"spans": 9, "documents_with": 8, "ranking_present": 5, "ranking_control": 50, "heldout_present": 4}

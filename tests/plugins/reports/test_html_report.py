@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from neurosieve import VERDICTS, Cell, ConfigError, Header, Run, Table, as_table, load
 from neurosieve.cli import main
-from neurosieve.runs.recording import write_run
+from neurosieve.runs.writer import write_run
 from neurosieve.testing.runs import MARKUP
 from neurosieve_plugins.reports.blocks import Section
 from neurosieve_plugins.reports.html import Html

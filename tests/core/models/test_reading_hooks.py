@@ -8,8 +8,8 @@ from architectures import CONFIGS, GATED, PATHS, random_model, token_ids
 
 from neurosieve import ModelError, Site
 from neurosieve.models.architectures import atlas_of
-from neurosieve.models.hooks import read
 from neurosieve.models.loading import Model, hand_over, open_model
+from neurosieve.models.reading_hooks import read
 from neurosieve.models.tiny import tiny_model
 
 

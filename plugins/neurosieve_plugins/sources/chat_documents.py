@@ -8,8 +8,8 @@ from typing import Any
 from neurosieve import Assumption, ConfigError, Document
 from neurosieve_plugins.layout import Layout, OnBadRecord
 from neurosieve_plugins.records import Record, RecordError, name_of
+from neurosieve_plugins.sources.chat_conversations import Conversation, ConversationFields
 from neurosieve_plugins.sources.chat_messages import Message
-from neurosieve_plugins.sources.chat_records import Conversation, ConversationFields
 from neurosieve_plugins.sources.chat_template import template_text
 from neurosieve_plugins.sources.chat_text import ChatText, joined_text
 from neurosieve_plugins.sources.chat_thoughts import with_thought_once

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from neurosieve.errors import ModelError
-from neurosieve.models.hooks import evaluation_mode
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
+from neurosieve.models.reading_hooks import evaluation_mode
 
 __all__ = ["LOGITS", "check_head", "keeps_logits", "log_probabilities"]
 

@@ -5,8 +5,8 @@ from rich.console import Console
 from neurosieve.runs.blocks import Note
 from neurosieve.runs.results import Run
 from neurosieve.runs.summary import run_blocks
-from neurosieve.terminal.console import console, show_blocks, show_warnings
 from neurosieve.terminal.neurons_on_text import show_neurons
+from neurosieve.terminal.printing import console, show_blocks, show_warnings
 
 __all__ = ["show_run"]
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from neurosieve import Intervention, ModelError, Neuron, PluginError, Reference
 from neurosieve.ablation.edit import Edit, draws_at
-from neurosieve.ablation.hooks import Edits
+from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
