@@ -36,6 +36,9 @@ class Capture:
     halvings: int = 0
     """How often a batch did not fit into memory and was read in halves."""
 
+    def __add__(self, other: "Capture") -> "Capture":
+        return Capture(*(sum(pair) for pair in zip(vars(self).values(), vars(other).values(), strict=True)))
+
 
 def keys_of(positions: Positions) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
     """Return the address in a space of every row of `positions`: its document's key, and its token."""

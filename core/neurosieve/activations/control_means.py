@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,19 +15,17 @@ from neurosieve.texts.positions import Positions
 __all__ = ["control_means"]
 
 
-def control_means(space: Space, positions: Positions) -> Mapping[Site, Float[Tensor, "neurons"]]:
-    """Return the mean over the positions of the ranking part that are controls of a behaviour, and show none.
+def control_means(space: Space, positions: Positions, behaviour: str) -> Mapping[Site, Float[Tensor, "neurons"]]:
+    """Return the mean over the controls of a behaviour in the ranking part: those that `ablate` edits towards.
 
     Raises:
         DataError: there is no such position.
     """
-    columns = [positions.column(behaviour) for behaviour in positions.behaviours]
-    labels = positions.labels[:, columns]
-    controls = torch.from_numpy(np.any(labels == 0, axis=1) & ~np.any(labels == 1, axis=1))
+    controls = torch.from_numpy(positions.labels[:, positions.column(behaviour)] == 0)
     if not controls.any():
         raise DataError(
-            "every control position of the ranking part shows another of the behaviours, so that there is no mean "
-            "activation without any: give one detector at a time, or more texts"
+            f"`{behaviour}` has no control position in the ranking part, so that there is no mean activation without "
+            "it: give more texts"
         )
     means = {}
     for site in space.sites:

@@ -36,8 +36,7 @@ def read_complete(space: Space, capture: Callable[[], Capture], read: Callable[[
     """
     total = Capture()
     while True:
-        captured = capture()
-        total = Capture(*(sum(pair) for pair in zip(vars(total).values(), vars(captured).values(), strict=True)))
+        total += capture()
         try:
             return read(), total
         except DamagedShardError as damage:

@@ -1,13 +1,15 @@
 """From texts to a ranked, replicated table of neurons: the stages of `find`, in order."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
-from neurosieve.activations.capture import batches_at
+from neurosieve.activations.capture import Capture, batches_at
 from neurosieve.activations.reading import read_complete
 from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
@@ -24,7 +26,7 @@ from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import Reader, batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
-from neurosieve.pipeline.cells import open_cells
+from neurosieve.pipeline.cells import open_cells, spaces_hash
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
@@ -39,7 +41,7 @@ from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.prevalence import token_prevalence_warnings
 from neurosieve.texts.selection import choose_positions
-from neurosieve.texts.thinning import thinned
+from neurosieve.texts.thinning import thinned, thinning_notes
 from neurosieve.wording import plural
 
 __all__ = ["run_ranking"]
@@ -75,29 +77,53 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             tests = check_model(lm, atlas, sites, job.executor)
         run.warnings += tests.warnings(lm.name)
         budget = batch_budget(settings.tokens_per_batch, lm)
-        space, fill = open_cells(job, Reader(lm, atlas, sites), positions, run)
-        ranked = Ranked(space, positions, ranked_by, rank_by, settings, run.announce)
-        warnings, captured = read_complete(space, fill, lambda: _rank(job, lm, ranked, within, run))
-        if space.damaged:
-            run.warnings.append(
-                f"the store removed {plural(space.damaged, 'damaged shard')}; what was lost was captured again"
-            )
+        all_cells = open_cells(job, Reader(lm, atlas, sites), positions, run)
+        rankings, captured = [], Capture()
+        for cells in all_cells:
+            ranked = Ranked(cells.space, cells.positions, ranked_by, rank_by, settings, run.announce)
+            ranking, cost = read_complete(cells.space, cells.fill, partial(_rank, job, lm, ranked, within, run))
+            rankings.append(ranking)
+            captured += cost
+            if damaged := cells.space.damaged:
+                run.warnings.append(
+                    f"the store removed {plural(damaged, 'damaged shard')}; what was lost was captured again"
+                )
+        run.tables |= {
+            name: pd.concat([ranking.tables[name] for ranking in rankings], ignore_index=True)
+            for name in rankings[0].tables
+        }
         if captured.halvings:
             run.warnings.append(
                 f"memory ran out {plural(captured.halvings, 'time')}, and the batch was read in halves: "
                 f"a smaller `tokens_per_batch` than {budget:,} is faster"
             )
+        warnings = dict.fromkeys(warning for ranking in rankings for warning in ranking.warnings)
         run.warnings += [*undefined(run.tables["neurons"], rank_by), *warnings]
         run.record |= {
             "behaviours": list(positions.behaviours),
             "scorers": list(job.scorers),
             "rank_by": rank_by,
+            "neutral": {name: _merged(ranking.neutral[name] for ranking in rankings) for name in job.scorers},
+            "null": _merged(ranking.null for ranking in rankings),
             "reading": vars(captured),
             "model": model_record(lm, atlas, sites, atlas.neurons) | {"tests": tests.record()},
             "config": job.record(),
-            "hashes": {"positions": positions_hash(positions.table), "space": space.address},
+            "hashes": {"positions": positions_hash(positions.table), "space": spaces_hash(all_cells)},
         }
     return Result(folder)
+
+
+class _Ranking(NamedTuple):
+    """What `_rank` gives: tables by name, and records by behaviour."""
+
+    tables: Mapping[str, pd.DataFrame]
+    neutral: Mapping[str, Mapping[str, float | None]]
+    null: Mapping[str, Mapping[str, float | int | None]]
+    warnings: Sequence[str]
+
+
+def _merged(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {behaviour: value for record in records for behaviour, value in record.items()}
 
 
 def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Positions:
@@ -110,8 +136,9 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     with run.stage("comparing texts"):
         documents = join_groups(labelled, job.selection.near_duplicates, counts)
     with run.stage("choosing positions"):
-        positions = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
-        positions = thinned(positions, job.reading, job.settings.seed, counts)
+        every = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
+        positions = thinned(every, job.reading, job.settings.seed, counts)
+        run.notes += thinning_notes(every, positions, job.reading)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
     run.warnings += cautions(job, positions, counts, numbers, atlas.context) + token_prevalence_warnings(documents)
@@ -127,8 +154,8 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     return positions
 
 
-def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | None, run: Recording) -> list[str]:
-    """Score and rank the neurons, and test the best of them: `run` gains tables and records. Return warnings."""
+def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | None, run: Recording) -> _Ranking:
+    """Score and rank the neurons, and test the best of them."""
     space, positions, rank_by = ranked.space, ranked.positions, ranked.rank_by
     # On a GPU where there is one; other devices have no float64.
     device = lm.device if lm.device.type == "cuda" else torch.device("cpu")
@@ -143,19 +170,16 @@ def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | Non
         neurons, null, warnings = add_null(neurons, ranked, job.selection)
     with run.stage("bootstrapping"):
         neurons = add_stability(neurons, ranked)
+    tables: dict[str, pd.DataFrame] = {}
     with run.stage("replicating"):
         neurons = add_replication(neurons, ranked)
         if within:
             neurons = add_verdicts(neurons, ranked, within)
         if isinstance(job.reading, Activation):  # What the text alone tells is no measure of what a neuron does.
-            run.tables["baselines"] = baseline_table(positions, job.scorers, rank_by, job.settings)
-            neurons = add_beats_baselines(neurons, run.tables["baselines"], rank_by)
-        run.tables |= {
-            "neurons": neurons,
-            "activations": _activations_of_the_best(neurons, space, positions),
-        }
-    run.record |= {"neutral": neutral_values(scored[space.sites[0]], positions.behaviours), "null": null}
-    return warnings
+            tables["baselines"] = baseline_table(positions, job.scorers, rank_by, job.settings)
+            neurons = add_beats_baselines(neurons, tables["baselines"], rank_by)
+        tables |= {"neurons": neurons, "activations": _activations_of_the_best(neurons, space, positions)}
+    return _Ranking(tables, neutral_values(scored[space.sites[0]], positions.behaviours), null, warnings)
 
 
 def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Positions) -> pd.DataFrame:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from neurosieve.activations.capture import batches_at
+from neurosieve.activations.capture import Capture, batches_at
 from neurosieve.activations.reading import read_complete
 from neurosieve.data import Document, Site, Skipped
 from neurosieve.errors import ConfigError, DataError
@@ -17,7 +18,7 @@ from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import alike, counted, not_shown
-from neurosieve.pipeline.cells import open_cells
+from neurosieve.pipeline.cells import open_cells, spaces_hash
 from neurosieve.pipeline.detecting import near_misses
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
@@ -67,18 +68,15 @@ def rescore(
         labelled, excluded = _new_documents(result, documents, job, lm, atlas, run)
         positions = _positions(labelled, excluded, job, run)
         sites = tuple(Site(layer, atlas.kind) for layer in result.run["model"]["layers"])
-        space, fill = open_cells(job, Reader(lm, atlas, sites), positions, run)
         rank_by = result.run["rank_by"]
-        ranked = Ranked(space, positions, job.scorers[rank_by], rank_by, job.settings, run.announce)
-
-        def read() -> pd.DataFrame:
-            with run.stage("scoring"):
-                scored = {site: score(batches_at(space, positions, site), job.scorers) for site in sites}
-                scores = rank_neurons(scored, positions.behaviours, rank_by)
-            with run.stage("replicating"):
-                return add_replication(_joined(result.neurons, scores, positions.behaviours), ranked, part="ranking")
-
-        neurons, captured = read_complete(space, fill, read)
+        all_cells = open_cells(job, Reader(lm, atlas, sites), positions, run)
+        tables, captured = [], Capture()
+        for cells in all_cells:
+            ranked = Ranked(cells.space, cells.positions, job.scorers[rank_by], rank_by, job.settings, run.announce)
+            table, cost = read_complete(cells.space, cells.fill, partial(_scored, result, job, ranked, run))
+            tables.append(table)
+            captured += cost
+        neurons = pd.concat(tables, ignore_index=True)
         count_long_texts(lm, tokens_of_documents(positions), run.counts)
         warnings = [*_warnings(positions, excluded, job, run), *beyond_context(lm, run.counts)]
         run.warnings = warnings + run.warnings + near_misses(labelled, job.detectors)
@@ -93,9 +91,19 @@ def rescore(
             "reading": vars(captured),
             "model": result.run["model"],
             "config": {**origin, "confidence": job.settings.confidence},
-            "hashes": {"positions": positions_hash(positions.table), "space": space.address},
+            "hashes": {"positions": positions_hash(positions.table), "space": spaces_hash(all_cells)},
         }
     return run.run
+
+
+def _scored(result: Result, job: Job, ranked: Ranked, run: Recording) -> pd.DataFrame:
+    """Return the ranking of some behaviours with their scores at the positions of `ranked`."""
+    space, positions, rank_by = ranked.space, ranked.positions, ranked.rank_by
+    with run.stage("scoring"):
+        scored = {site: score(batches_at(space, positions, site), job.scorers) for site in space.sites}
+        scores = rank_neurons(scored, positions.behaviours, rank_by)
+    with run.stage("replicating"):
+        return add_replication(_joined(result.neurons, scores, positions.behaviours), ranked, part="ranking")
 
 
 def _new_documents(

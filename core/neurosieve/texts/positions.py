@@ -1,8 +1,9 @@
 """The positions that are read, as a table for people and as rows and labels for the engine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,29 @@ class Positions:
         """Return which column of the labels is that of a behaviour."""
         block = self.places.index(place) * len(PARTS) + PARTS.index(part)
         return block * len(self.behaviours) + self.behaviours.index(behaviour)
+
+    def of_behaviour(self, behaviour: str) -> "Positions":
+        """Return the positions of one behaviour alone."""
+        of_places = slice(self.behaviours.index(behaviour), None, len(self.behaviours))
+        labels = self.labels[:, of_places]
+        table, extra = (
+            lines[lines.behaviour == behaviour].reset_index(drop=True) for lines in (self.table, self.extra)
+        )
+        return self.relabelled(labels, table=table, extra=extra, behaviours=(behaviour,))
+
+    def relabelled(self, labels: npt.NDArray[np.int8], **changed: Any) -> "Positions":
+        """Return the rows that have a label, and their documents, under other labels; `changed` are other fields."""
+        rows = np.flatnonzero((labels >= 0).any(axis=1))
+        used, document_of_row = np.unique(self.document_of_row[rows], return_inverse=True)
+        return replace(
+            self,
+            documents=tuple(self.documents[number] for number in used),
+            groups=np.unique(self.groups[used], return_inverse=True)[1],
+            document_of_row=document_of_row,
+            token_of_row=self.token_of_row[rows],
+            labels=labels[rows],
+            **changed,
+        )
 
 
 def assemble(

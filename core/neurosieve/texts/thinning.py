@@ -1,6 +1,5 @@
 """Fewer of the chosen positions, where a reading of all of them would be dear."""
 
-import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -11,8 +10,9 @@ from neurosieve.contracts import Reading
 from neurosieve.errors import DataError
 from neurosieve.texts.draws import generator_of, spread
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.wording import plural
 
-__all__ = ["thinned"]
+__all__ = ["thinned", "thinning_notes"]
 
 
 def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[str]) -> Positions:
@@ -35,6 +35,35 @@ def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[s
     if limited:
         keep &= _within_limits(positions, table[keep], reading, seed, counts)
     return _only(positions, keep)
+
+
+def thinning_notes(before: Positions, after: Positions, reading: Reading) -> list[str]:
+    """Return, of each behaviour of which not all is read, how much of the ranking part is."""
+    notes = []
+    for behaviour in after.behaviours:
+        (documents, controls), (documents_read, controls_read) = (
+            (rows.document[rows.label == 1].nunique(), int((rows.label == 0).sum()))
+            for rows in (_ranking_part(before, behaviour), _ranking_part(after, behaviour))
+        )
+        if (documents, controls) == (documents_read, controls_read):
+            continue
+        note = (
+            f"`{behaviour}`: {documents_read:,} of {plural(documents, 'document')} of the ranking part, and "
+            f"{controls_read:,} of its {plural(controls, 'control position')}, are read (`documents` and `controls` of "
+            "the reading)"
+        )
+        if reading.needs_control_means:
+            note += (
+                "; the edit is to the mean over these controls, as in `ablate` of this run, while `ablate` of a "
+                "ranking of all positions edits to the mean over all of them"
+            )
+        notes.append(note)
+    return notes
+
+
+def _ranking_part(positions: Positions, behaviour: str) -> pd.DataFrame:
+    table = positions.table
+    return table[(table.behaviour == behaviour) & (table.part == PARTS[0])]
 
 
 def _within_limits(
@@ -74,7 +103,7 @@ def _check_kept(before: pd.DataFrame, after: pd.DataFrame) -> None:
             "give other texts, or texts with their prompts"
             if label == 1
             else f"`{behaviour}` has no control position left in the documents of the {where} part that show it: take "
-            "`control=distant`, or read all positions (`reading.documents=null reading.controls=null`)"
+            "`control=distant`, or read all positions (`documents=null` and `controls=null` of the reading)"
         )
 
 
@@ -94,17 +123,4 @@ def _only(positions: Positions, keep: npt.NDArray[np.bool_]) -> Positions:
     column_of = {(name, part): positions.column(name, part) for name in positions.behaviours for part in PARTS}
     columns = [column_of[pair] for pair in zip(table.behaviour, table.part, strict=True)]
     labels[row_of, columns] = table.label.to_numpy()
-    rows = np.flatnonzero((labels >= 0).any(axis=1))
-    used, document_of_row = np.unique(positions.document_of_row[rows], return_inverse=True)
-    groups = np.unique(positions.groups[used], return_inverse=True)[1]
-    return dataclasses.replace(
-        positions,
-        table=table,
-        extra=positions.extra.iloc[:0],
-        documents=tuple(positions.documents[number] for number in used),
-        groups=groups,
-        document_of_row=document_of_row,
-        token_of_row=positions.token_of_row[rows],
-        labels=labels[rows],
-        places=("",),
-    )
+    return positions.relabelled(labels, table=table, extra=positions.extra.iloc[:0], places=("",))

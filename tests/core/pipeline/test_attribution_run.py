@@ -1,11 +1,12 @@
 """`find reading=attribution`: a neuron that drives the behaviour is first, and one that only fires there is not."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from planted import drive, driven_texts
 
-from neurosieve import DataError, Document, ModelError, find
+from neurosieve import DataError, Document, ModelError, ablate, find
 from neurosieve.cli import main
 from neurosieve.models.tiny import tiny_model
 from neurosieve.texts.selection import Selection
@@ -13,6 +14,7 @@ from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.regex import Regex
 from neurosieve_plugins.readings.attribution import Attribution
+from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 DRIVES, READS_OUT, SILENT_READER = (1, 17), (0, 90), (2, 64)
 
@@ -52,6 +54,28 @@ def test_the_one_that_reads_out_is_what_a_ranking_by_activation_names(run):
     assert READS_OUT in set(zip(perfect.layer, perfect.neuron, strict=True))
 
 
+def small_edits(run, behaviour, best=8, strength=0.01):
+    """The best neurons of a behaviour, with the effects that were foretold and those of a small edit, per strength."""
+    top = run.top(best, behaviour)
+    neurons = top[["layer", "neuron"]].to_numpy().tolist()
+    settings = {"mode": "each", "strength": strength, "controls": 1, "interval_bootstraps": 100, "reports": []}
+    edited = ablate(run, behaviour=behaviour, neurons=neurons, folder=run.folder / behaviour, **settings)
+    return edited.table("single_neurons").foretold, edited.table("single_neurons").effect / strength
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("control", ["distant", "lexical"])
+def test_of_two_behaviours_each_is_foretold_the_edit_that_ablate_makes_of_it(control, tmp_path):
+    settings = {"reading": "attribution", "control": control, "permutations": 0, "stability_bootstraps": 0}
+    settings |= {"interval_bootstraps": 20, "store": str(tmp_path / "store"), "folder": tmp_path / "run"}
+    run = find("tiny", Arithmetic(documents=60), ["backtracking", "hesitation"], **settings)
+    for behaviour in run.behaviours:
+        foretold, effects = small_edits(run, behaviour)
+        np.testing.assert_allclose(foretold, effects, atol=0.02 * foretold.abs().max())
+    assert run.neurons.groupby("behaviour").size().tolist() == [3 * 128] * 2
+    assert set(run.run["neutral"]["paired_difference"]) == set(run.behaviours)
+
+
 def renamed(documents):
     return [Document("fresh " + d.id, d.text, "fresh " + d.group, 0, d.annotations) for d in documents]
 
@@ -76,6 +100,9 @@ def test_no_more_is_read_than_asked_for_and_the_run_is_the_same_from_the_store(r
     ranking = first.positions[first.positions.part == "ranking"]
     assert ranking.document.nunique() == 5
     assert ranking.label.tolist().count(0) == 5
+    [said] = [note for note in first.run["notes"] if "are read" in note]
+    assert said.startswith("`slip`: 5 of ")
+    assert "5 of its " in said
     again = run("again", reading=Attribution(documents=5, controls=1))
     assert again.run["reading"]["forward_passes"] == 0
     pd.testing.assert_frame_equal(again.neurons, first.neurons)

@@ -155,3 +155,15 @@ def test_a_behaviour_whose_controls_are_in_other_documents_is_named():
     with pytest.raises(DataError, match="`a` has no control position left in the documents of the ranking part"):
         thinned(positions, Dear(controls=2), 0, Counter())
     assert lines(thinned(positions, Dear(), 0, Counter())) == lines(positions)
+
+
+@pytest.mark.parametrize("behaviour", ["a", "b"])
+def test_the_positions_of_one_behaviour_are_its_own_rows_labels_and_lines(behaviour):
+    positions, _ = chosen(many(behaviours=("a", "b")), ("a", "b"))
+    alone = positions.of_behaviour(behaviour)
+    assert alone.behaviours == (behaviour,)
+    assert labelled_rows(alone) == {row for row in labelled_rows(positions) if row[0] == behaviour}
+    assert lines(alone) == {line for line in lines(positions) if line[0] == behaviour}
+    assert (alone.labels >= 0).any(axis=1).all()
+    whole = positions.of_behaviour("a").of_behaviour("a")
+    assert labelled_rows(whole) == labelled_rows(positions.of_behaviour("a"))
