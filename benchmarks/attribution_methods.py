@@ -72,7 +72,7 @@ def rows(small: bool) -> list[Row]:
 def _means(opened) -> dict:
     from neurosieve.activations.control_means import control_means
 
-    return control_means(opened.space, opened.positions)
+    return control_means(opened.space, opened.positions, opened.positions.behaviours[0])
 
 
 def _effects(opened, chosen, sets: Sequence[Sequence], means) -> npt.NDArray[np.float64]:

@@ -47,6 +47,7 @@ from .errors import BrokenOffError as BrokenOffError
 from .errors import ConfigError as ConfigError
 from .errors import DataError as DataError
 from .errors import ExecutorError as ExecutorError
+from .errors import FieldError as FieldError
 from .errors import ModelError as ModelError
 from .errors import NeurosieveError as NeurosieveError
 from .errors import PluginError as PluginError

@@ -5,12 +5,14 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "BrokenOffError",
     "ConfigError",
     "DataError",
     "ExecutorError",
+    "FieldError",
     "ModelError",
     "NeurosieveError",
     "PluginError",
@@ -26,6 +28,30 @@ class NeurosieveError(Exception):
 
 class ConfigError(NeurosieveError):
     """The configuration names something that does not exist, or that makes no sense."""
+
+
+class FieldError(ConfigError):
+    """A field of a plugin or of settings holds what it may not.
+
+    >>> str(FieldError("steps", "is 0: give at least 1").under("reading."))
+    'reading.steps is 0: give at least 1'
+    """
+
+    def __init__(self, field: str, problem: str, where: str = "") -> None:
+        """Say what is wrong with a field; `where` is what stands before its name, such as `selection.`."""
+        super().__init__(f"{where}{field} {problem}")
+        self.field, self.problem = field, problem
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _field_error, (self.field, self.problem, str(self))
+
+    def under(self, where: str) -> "FieldError":
+        """Return the same error with other words before the field's name: the key that can be typed."""
+        return FieldError(self.field, self.problem, where)
+
+
+def _field_error(field: str, problem: str, message: str) -> FieldError:
+    return FieldError(field, problem, message.removesuffix(f"{field} {problem}"))
 
 
 class DataError(NeurosieveError):

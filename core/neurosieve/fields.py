@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from neurosieve.errors import ConfigError
+from neurosieve.errors import FieldError
 
 __all__ = ["check_fields"]
 
@@ -20,7 +20,7 @@ def check_fields(settings: Any, where: str = "") -> None:
     before a field's name in a config, such as `selection.`.
 
     Raises:
-        ConfigError: a field does not; the message names it, what it holds, and what it may hold.
+        FieldError: a field does not; the message names it, what it holds, and what it may hold.
 
     >>> from annotated_types import Ge
     >>> @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ def check_fields(settings: Any, where: str = "") -> None:
     ...     seed: typing.Annotated[int, Ge(0)] = 0
     >>> check_fields(Draw(-1))
     Traceback (most recent call last):
-    neurosieve.errors.ConfigError: seed is -1: give a whole number, at least 0
+    neurosieve.errors.FieldError: seed is -1: give a whole number, at least 0
     """
     for name, (adapter, hint) in _adapters(type(settings)).items():  # type: ignore[arg-type]  # A class is hashable.
         value = getattr(settings, name)
@@ -36,7 +36,7 @@ def check_fields(settings: Any, where: str = "") -> None:
             adapter.validate_python(tuple(value) if isinstance(value, list) else value, strict=True)
         except ValidationError as error:
             shown = list(value) if isinstance(value, tuple) else value
-            raise ConfigError(f"{where}{name} is {shown!r:.200}: {_wanted(hint)}") from error
+            raise FieldError(name, f"is {shown!r:.200}: {_wanted(hint)}", where) from error
 
 
 @cache

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from neurosieve.config.composition import composed
-from neurosieve.config.configuration import as_object, build, build_all, publish
+from neurosieve.config.configuration import as_object, as_part, build, build_all, publish
 from neurosieve.config.hydra_errors import explained
+from neurosieve.config.implied_parts import with_implied_parts
 from neurosieve.config.misplaced import refuse_misplaced
 from neurosieve.config.renamed_keys import refuse_renamed
 from neurosieve.errors import ConfigError
@@ -80,7 +81,7 @@ class Fields:
 
     def build(self, node: Any, where: str) -> Any:
         """Return the dataclass with the fields that a config node gives."""
-        return as_object(self.cls, node, where)
+        return as_part(self.cls, node, where)
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Command:
             ConfigError: something in it cannot be built.
         """
         refuse_renamed(config)
+        config = with_implied_parts(config, self.parts, self.compose)
         parts = {key: part.build(config[key], key) for key, part in self.parts.items() if key not in without}
         return {**parts, "settings": as_object(self.settings, _fields(self.settings, config), self.name)}
 
@@ -194,11 +196,7 @@ class Command:
             if isinstance(part := self.parts.get(key), One):
                 argument = f"{part.group or key}{sign}{part.null if value == 'null' and part.null else value}"
                 plugin = next((p for p in installed() if (p.kind, p.name) == (part.kind, value)), None)
-                if "," in value and part.implies and part.implies not in keys:
-                    raise ConfigError(
-                        f"`{argument}` is a sweep, and each {part.kind} has {part.implies} of its own: give "
-                        f"`{part.implies}=[...]` too, or run them apart"
-                    )
+                # Of a sweep, and of what a bundle chooses, each job knows what is implied.
                 if plugin and part.implies and part.implies not in keys:
                     named += _implied(part, plugin.cls)
             named.append(argument)
@@ -215,7 +213,7 @@ class Command:
     def _part(self, key: str, choice: Any, config: Any) -> Any:
         part = self.parts[key]
         if isinstance(part, Fields) and isinstance(choice, Mapping):
-            return as_object(part.cls, {**config[key], **choice}, key)
+            return as_part(part.cls, {**config[key], **choice}, key)
         none = choice is None and isinstance(part, One) and part.optional
         if none or not (choice is None or choice is AS_CONFIG or _is_named(choice, part)):
             return choice

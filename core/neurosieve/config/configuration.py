@@ -18,10 +18,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 
 from neurosieve.config.renamed_keys import new_name
-from neurosieve.errors import ConfigError, PluginError, nearest
+from neurosieve.errors import ConfigError, FieldError, PluginError, nearest
 from neurosieve.registry import TARGET, Registry, installed
 
-__all__ = ["CONF", "as_object", "build", "build_all", "publish", "refuse_foreign_targets", "targets"]
+__all__ = ["CONF", "as_object", "as_part", "build", "build_all", "publish", "refuse_foreign_targets", "targets"]
 
 CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
@@ -79,7 +79,7 @@ def build(node: Any, kind: str, where: str, registry: Registry | None = None) ->
     given, _, name = str(node[TARGET]).partition("/")
     if given != kind:
         raise ConfigError(f"`{where}` is a {given}, where a {kind} is wanted")
-    return as_object(registry.get(kind, name).cls, node, where)
+    return as_part(registry.get(kind, name).cls, node, where)
 
 
 def build_all(nodes: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
@@ -117,6 +117,18 @@ def as_object(cls: type, node: Any, where: str) -> Any:
         return cls(**{name: _fitting(value, fields[name], f"{where}.{name}") for name, value in values.items()})
     except TypeError as error:
         raise ConfigError(f"`{where}` cannot be built: {error}") from error
+
+
+def as_part(cls: type, node: Any, where: str) -> Any:
+    """Return what `as_object` does of a part of a config; an error about a field names the key that can be typed.
+
+    Raises:
+        ConfigError: a field has no value, or one that does not fit, or there is no such field.
+    """
+    try:
+        return as_object(cls, node, where)
+    except FieldError as error:
+        raise error.under(f"{where}.") from error
 
 
 def refuse_foreign_targets(node: Any, where: str = "config", registry: Registry | None = None) -> None:

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
 from neurosieve.config.configuration import PLURAL
-from neurosieve.config.misplaced import file_advice
+from neurosieve.config.misplaced import field_of_another, file_advice
 from neurosieve.config.renamed_keys import new_name
 from neurosieve.config.unfit_values import unfit_value
 from neurosieve.errors import ConfigError, PluginError, StoreError, nearest, refusal
@@ -62,8 +62,12 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             key = unknown[1]
             if key == "experiment" and (options := options_of(command, key)):
                 raise ConfigError(f"`{key}` is chosen with a plus: `+{key}={options[0]}`") from error
-            keys = _keys_of(command, [given for given in arguments if "=" in given and given.partition("=")[0] != key])
+            others = [given for given in arguments if "=" in given and given.partition("=")[0] != key]
+            config = OmegaConf.to_container(whole_config(command, others, RunMode.MULTIRUN), resolve=False)
+            keys = _keys(config)
             if key not in keys:  # Else it is there, and the value is at fault.
+                if other := field_of_another(key, config):
+                    raise ConfigError(other) from error
                 # Most keys are deep: compare first with those beside the one that was meant.
                 siblings = [known for known in keys if known.rpartition(".")[0] == key.rpartition(".")[0]]
                 deeper = [known for known in keys if known.endswith(f".{key}") and not known.startswith("hydra.")]

@@ -8,9 +8,9 @@ from typing import Any
 from neurosieve.config.configuration import PLURAL
 from neurosieve.config.renamed_keys import new_name, new_place
 from neurosieve.errors import ConfigError
-from neurosieve.registry import KINDS, installed
+from neurosieve.registry import KINDS, TARGET, installed
 
-__all__ = ["file_advice", "refuse_misplaced"]
+__all__ = ["field_of_another", "file_advice", "refuse_misplaced"]
 
 
 def file_advice(group: str, given: str, arguments: Sequence[str]) -> str | None:
@@ -37,6 +37,31 @@ def file_advice(group: str, given: str, arguments: Sequence[str]) -> str | None:
         f"there is no `{given}` to choose for `{key}`: for a file, choose what reads it, {choices}, and give "
         f"{paths}.path={given}`; in Python hand over {objects}"
     )
+
+
+def field_of_another(key: str, config: Mapping[str, Any]) -> str | None:
+    """Return which plugins have an unknown field, where the chosen one has not, or none is chosen; else None.
+
+    `key` is the field's full path, as in `reading.documents`.
+    """
+    place, _, field = key.rpartition(".")
+    node: Any = config
+    for name in place.split("."):
+        node = node.get(name) if isinstance(node, Mapping) else None
+    if place in config and config[place] is None:
+        return f"`{place}` is null, and has no field `{field}`: choose one too, as in `{place}=...`"
+    if not isinstance(node, Mapping) or TARGET not in node or "." in place:
+        return None
+    kind, _, chosen = str(node[TARGET]).partition("/")
+    having = [
+        plugin.name
+        for plugin in installed()
+        if plugin.kind == kind and field in {known.name for known in dataclasses.fields(plugin.cls)}
+    ]
+    if not having:
+        return None
+    choices = " or ".join(f"`{place}={name}`" for name in having)
+    return f"`{place}={chosen}` has no field `{field}`: leave it out, or choose {choices}, which has it"
 
 
 def refuse_misplaced(settings: Mapping[str, Any], own: Collection[str], parts: Mapping[str, type]) -> None:

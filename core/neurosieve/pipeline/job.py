@@ -78,7 +78,10 @@ class Job:
         """The name of the scorer that ranks; ConfigError where it is not among the scorers."""
         name = self.settings.rank_by or next(iter(self.scorers))
         if name not in self.scorers:
-            raise ConfigError(f"rank_by is `{name}`, which is not among the scorers: {nearest(name, self.scorers)}")
+            known = any((plugin.kind, plugin.name) == ("scorer", name) for plugin in installed())
+            add = f"add it, as in `scorers=[{','.join((*self.scorers, name))}]`, or take one of these"
+            hint = f"{add}: {', '.join(self.scorers)}" if known else nearest(name, self.scorers)
+            raise ConfigError(f"rank_by is `{name}`, which is not among the scorers: {hint}")
         return name
 
     def with_reading(self, reading: Reading) -> "Job":

@@ -9,7 +9,7 @@ from annotated_types import Ge
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve import ConfigError, Readable, Reading, Site, check_fields
+from neurosieve import FieldError, Readable, Reading, Site, check_fields
 
 __all__ = ["Attribution"]
 
@@ -55,9 +55,10 @@ class Attribution(Reading):
     def __post_init__(self) -> None:
         check_fields(self)
         if self.steps != type(self).steps and self.method != "integrated":
-            raise ConfigError(
-                f"reading.steps is {self.steps}, and reading.method={self.method} takes one step: leave it out, or "
-                "take `reading.method=integrated`"
+            raise FieldError(
+                "steps",
+                f"is {self.steps}, and the method `{self.method}` takes one step: leave it out, or take the method "
+                "`integrated`",
             )
 
     @property

@@ -6,7 +6,7 @@ import pytest
 import torch
 from planted import drive, driven_texts
 
-from neurosieve import DataError, Document, ModelError, ablate, find
+from neurosieve import DataError, Document, ModelError, ablate, find, load
 from neurosieve.cli import main
 from neurosieve.models.tiny import tiny_model
 from neurosieve.texts.selection import Selection
@@ -131,9 +131,17 @@ def said(tmp_path, monkeypatch, capsys):
         (["site=resid_post"], "(`site=resid_post`) cannot be edited"),
         (["site=mlp_out"], "(`site=mlp_out`) cannot be edited"),
         (["store=none"], "`store=none` reads every token in one pass"),
-        (["reading.steps=0"], "steps is 0: give a whole number, at least 1"),
-        (["reading.documents=0"], "documents is 0"),
-        (["reading.length=0"], "length is 0"),
+        (["reading.steps=0"], "reading.steps is 0: give a whole number, at least 1"),
+        (["reading.steps=3"], "reading.steps is 3, and the method `gradient` takes one step"),
+        (["reading.documents=0"], "reading.documents is 0"),
+        (["reading.length=0"], "reading.length is 0"),
+        (["beside.documents=0", "beside=attribution", "reading=activation"], "beside.documents is 0"),
+        (["beside.documents=3"], "`beside` is null, and has no field `documents`: choose one too"),
+        (
+            ["reading=activation", "reading.documents=5"],
+            "has no field `documents`: leave it out, or choose `reading=attribution`, which has it",
+        ),
+        (["rank_by=auc"], "add it, as in `scorers=[paired_difference,mean_present,auc]`"),
         (["reading.method=magic"], "`reading.method` is `magic`: there are: gradient"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -142,6 +150,31 @@ def test_choices_that_make_no_sense_end_in_one_message(said, overrides, message)
     code, error = said(*overrides)
     assert code == 2
     assert message in error
+
+
+@pytest.mark.slow
+def test_in_a_sweep_each_reading_has_its_own_scorers_unless_some_are_chosen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = ["model=tiny", "source=arithmetic", "source.documents=40", f"store={tmp_path}/s", "permutations=0"]
+    main(["find", *own, "-m", "reading=activation,attribution", "hydra.sweep.dir=each"])
+    main(["find", *own, "-m", "reading=activation,attribution", "scorers=[auc,cohens_d]", "hydra.sweep.dir=one"])
+    scorers = {name: [load(f"{name}/{job}").scorers for job in (0, 1)] for name in ("each", "one")}
+    assert scorers["each"] == [["auc", "cohens_d"], ["paired_difference", "mean_present"]]
+    assert scorers["one"] == [["auc", "cohens_d"]] * 2
+
+
+@pytest.mark.slow
+def test_an_experiment_implies_the_scorers_of_its_reading_unless_it_chooses_some(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    chosen = {"causes": "", "both": "  - override /scorers: [paired_difference, auc]\n"}
+    for name, more in chosen.items():
+        text = f"# @package _global_\ndefaults:\n  - override /reading: attribution\n{more}"
+        (tmp_path / "own" / "experiment" / f"{name}.yaml").write_text(text)
+        own = ["model=tiny", "source=arithmetic", "source.documents=40", f"store={tmp_path}/s", "permutations=0"]
+        main(["find", *own, "--config-dir", str(tmp_path / "own"), f"+experiment={name}", f"hydra.run.dir={name}"])
+    assert load("causes").scorers == ["paired_difference", "mean_present"]
+    assert load("both").scorers == ["paired_difference", "auc"]
 
 
 def saved(folder, model, tokenizer):

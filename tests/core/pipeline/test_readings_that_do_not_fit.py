@@ -33,7 +33,7 @@ def test_readings_that_do_not_fit_end_in_one_message(choices, said, tmp_path):
 
 
 def test_steps_belong_to_the_method_that_takes_them():
-    with pytest.raises(ConfigError, match=r"reading.method=gradient takes one step"):
+    with pytest.raises(ConfigError, match="the method `gradient` takes one step"):
         Attribution(steps=4)
 
 
