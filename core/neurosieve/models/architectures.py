@@ -122,6 +122,9 @@ def _from_transformer_lens(model: LanguageModel, kind: str) -> Atlas:
         raise ModelError(f"`{model.name}` has no site `{kind}`: {what.lacking}; {advice}")
     layers = range(adapter.cfg.n_layers)
     widths = [int(getattr(adapter.cfg, name)) for name in what.width]
+    # TransformerLens takes the MLP of an OPT to be four times as wide as its residual stream.
+    if what.width == ("d_mlp",) and (ffn_dim := getattr(model.config.get_text_config(), "ffn_dim", None)):
+        widths = [int(ffn_dim)]
     by_number = "pos_embed" in adapter.component_mapping
     norm, final = blocks.submodules.get(what.norm_after), adapter.component_mapping.get("ln_final")
     return Atlas(

@@ -54,8 +54,8 @@ def kept_hidden(module, ids):
     return kept["h"]
 
 
-# Gemma 2 is refused below; the width of this OPT is not four times its residual stream's, as its atlas takes it to be.
-@pytest.mark.parametrize("name", sorted(set(CONFIGS) - {"Gemma2", "OPT"}))
+# Gemma 2 is refused below.
+@pytest.mark.parametrize("name", sorted(set(CONFIGS) - {"Gemma2"}))
 def test_every_architecture_gives_finite_effects_in_every_layer(name):
     module, tokenizer = random_model(name), tiny_model()[1]
     effects = effects_of(hand_over(module, tokenizer, name=name), "relevance")
@@ -66,3 +66,62 @@ def test_a_model_that_attends_by_code_of_its_own_is_refused():
     lm = hand_over(random_model("Gemma2"), tiny_model()[1], name="own")
     with pytest.raises(ModelError, match="`own` attends by code of its own"):
         effects_of(lm, "relevance")
+
+
+class CentredNorm(torch.nn.Module):
+    """A norm that takes the mean away, as Cohere's does, and is no `LayerNorm`."""
+
+    def forward(self, values):
+        centred = values - values.mean(dim=-1, keepdim=True)
+        return centred * torch.rsqrt(centred.square().mean(dim=-1, keepdim=True) + 1e-6)
+
+
+class Squared(torch.nn.Module):
+    def forward(self, values):
+        return values * values.abs()
+
+
+def with_parts(**parts):
+    """The tiny model with other modules in the places of some; `__` stands for a dot."""
+    module, tokenizer = tiny_model()
+    for path, part in parts.items():
+        module.set_submodule(path.replace("__", "."), part)
+    return hand_over(module, tokenizer, name="own")
+
+
+@pytest.mark.parametrize(
+    ("parts", "part"),
+    [
+        (
+            {"model__norm": CentredNorm()},
+            r"a norm of another form than those that are known, CentredNorm \(`model.norm`\)",
+        ),
+        ({"model__layers__1__mlp__act_fn": Squared()}, r"a Squared \(`model.layers.1.mlp.act_fn`\)"),
+        ({"model__layers__1__mlp__act_fn": torch.nn.Identity()}, "an MLP of another form than those that are known"),
+    ],
+)
+def test_a_part_for_which_there_is_no_rule_is_refused_by_name(parts, part):
+    with pytest.raises(ModelError, match=f"`own` has {part}.*, for which relevance propagation has no rule here"):
+        effects_of(with_parts(**parts), "relevance")
+
+
+def test_a_product_whose_factors_have_no_name_is_refused():
+    lm = with_parts()
+    for layer in lm.module.model.layers:
+        mlp = layer.mlp
+        mlp.forward = lambda x, mlp=mlp: mlp.down_proj(mlp.act_fn(mlp.first(x)) * mlp.up_proj(x))
+        mlp.first = mlp.gate_proj
+        del mlp.gate_proj
+    with pytest.raises(ModelError, match=r"an MLP of another form than those that are known \(`model.layers.0.mlp"):
+        effects_of(lm, "relevance")
+
+
+def test_a_bridge_is_refused_for_it_computes_norms_by_code_of_its_own():
+    from transformer_lens.model_bridge import TransformerBridge
+
+    module, tokenizer = tiny_model()
+    tokenizer.init_kwargs["add_bos_token"] = True
+    tokenizer.init_kwargs.setdefault("name_or_path", "")
+    bridge = TransformerBridge.boot_transformers("x", hf_model=module, tokenizer=tokenizer)
+    with pytest.raises(ModelError, match="a TransformerBridge, which computes norms and attention by code of its own"):
+        effects_of(hand_over(bridge, tokenizer), "relevance")

@@ -16,6 +16,7 @@ from neurosieve.commands.compare import compare
 from neurosieve.commands.find import job_of
 from neurosieve.commands.show import show
 from neurosieve.models.architectures import atlas_of
+from neurosieve.models.gradients import edit_effects
 from neurosieve.models.loading import hand_over
 from neurosieve.models.reading_hooks import read
 from neurosieve.models.sites import KINDS
@@ -39,8 +40,7 @@ def bridged(model, tokenizer):
 
 
 @pytest.mark.parametrize("name", ["Qwen2", "GPT2", "Gemma3", "GPTNeoX", "OPT"])
-def test_every_kind_is_what_transformer_lens_caches_under_its_name_with_a_bridge_and_without(name, monkeypatch):
-    monkeypatch.setitem(CONFIGS, "OPT", transformers.OPTConfig(**SIZE, ffn_dim=128, word_embed_proj_dim=32))
+def test_every_kind_is_what_transformer_lens_caches_under_its_name_with_a_bridge_and_without(name):
     model, tokenizer = random_model(name), tiny_model()[1]
     with torch.no_grad():  # The norms of a fresh model weigh nothing.
         for parameter in model.parameters():
@@ -53,7 +53,7 @@ def test_every_kind_is_what_transformer_lens_caches_under_its_name_with_a_bridge
     through = hand_over(bridge)
     for kind, atlas in atlases.items():
         assert atlas_of(through, kind) == atlas
-        assert atlas.neurons == (128 if (name, kind) == ("OPT", "mlp_post") else WIDTHS[kind])
+        assert atlas.neurons == WIDTHS[kind]
         again = read(through, atlas, atlas.sites, token_ids(), WANTED)
         for site in atlas.sites:
             assert plain[kind][site].shape == (6, atlas.neurons)
@@ -327,3 +327,34 @@ def test_what_enters_no_projection_is_not_edited_and_that_is_said_at_once(ranked
 def test_neurons_of_runs_of_different_kinds_do_not_correspond(run, tmp_path):
     run("resid_post"), run("mlp_out")
     assert compare(tmp_path, k=10).overlap.isna().all()
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_an_opt_of_any_width_is_read_and_attributed_at_what_enters_fc2(norm_first):
+    config = transformers.OPTConfig(
+        **SIZE, ffn_dim=40, word_embed_proj_dim=24, do_layer_norm_before=norm_first, dropout=0.0
+    )
+    torch.manual_seed(0)
+    model = transformers.OPTForCausalLM(config).double().eval()
+    lm = hand_over(model, tiny_model()[1], name="opt")
+    atlas = atlas_of(lm)
+    assert atlas.neurons == 40
+    ids, layer, neuron, kept = np.arange(20, 32), 1, 37, []
+    effects = edit_effects(lm, atlas, [ids], [np.array([9])], {site: torch.zeros(40) for site in atlas.sites})
+
+    def log_p(strength):
+        def edit(_, arguments):
+            values = arguments[0].clone()
+            kept[:] = [values.clone().reshape(-1, 40)]
+            values[..., neuron] *= 1 - strength
+            return (values,)
+
+        with model.model.decoder.layers[layer].fc2.register_forward_pre_hook(edit), torch.no_grad():
+            return float(model(torch.tensor(ids[:9])[None]).logits[0, -1].log_softmax(-1)[ids[9]])
+
+    slope = (log_p(1e-4) - log_p(-1e-4)) / 2e-4
+    assert abs(slope) > 1e-7
+    assert float(effects[atlas.sites[layer]][0, neuron]) == pytest.approx(slope, rel=1e-3)
+    log_p(0.0)
+    cells = read(lm, atlas, atlas.sites, [ids], [np.array([8])])
+    torch.testing.assert_close(cells[atlas.sites[layer]][0].double(), kept[0][8], rtol=1e-4, atol=1e-5)
