@@ -5,12 +5,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from neurosieve.activations.capture import Capture, capture
+from neurosieve.activations.capture import Capture, capture, keys_of
 from neurosieve.activations.control_means import control_means
 from neurosieve.activations.other_stores import warn_of_other_stores
 from neurosieve.activations.reading import open_space, read_complete
 from neurosieve.activations.store import Space
 from neurosieve.models.batches import Reader, batch_budget
+from neurosieve.models.heads import check_head
 from neurosieve.pipeline.job import Job
 from neurosieve.runs.recording import Recording
 from neurosieve.texts.positions import Positions
@@ -63,6 +64,8 @@ def _filler(job: Job, reader: Reader, space: Space, positions: Positions, run: R
     budget = batch_budget(job.settings.tokens_per_batch, reader.model)
 
     def fill() -> Capture:
+        if job.foretells and not space.has(*keys_of(positions)).all():
+            check_head(reader.model)  # Its weights are needed now: before hours of reading.
         with run.stage("reading"):
             return capture(reader, space, positions, budget, run.announce, job.executor)
 

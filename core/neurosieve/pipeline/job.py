@@ -74,6 +74,11 @@ class Job:
             )
 
     @property
+    def foretells(self) -> bool:
+        """Whether one of its readings foretells what an edit does: the sites must be such as can be edited."""
+        return any(reading is not None and reading.foretells for reading in (self.reading, self.beside))
+
+    @property
     def rank_by(self) -> str:
         """The name of the scorer that ranks; ConfigError where it is not among the scorers."""
         name = self.settings.rank_by or next(iter(self.scorers))

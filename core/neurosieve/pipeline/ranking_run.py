@@ -64,6 +64,8 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
         within: Scorer[Any] | None = installed().get("scorer", name).cls() if name and fires else None
         with run.stage("opening the model"):
             atlas = atlas_of(lm, settings.site)
+            if job.foretells:
+                atlas.check_editable()
             sites = sites_of(atlas, settings.layers, lm.name)
         positions = _positions(job, lm, atlas, run)
         ranked_by = job.scorers[rank_by]

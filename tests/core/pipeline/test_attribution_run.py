@@ -130,6 +130,7 @@ def said(tmp_path, monkeypatch, capsys):
     [
         (["site=resid_post"], "(`site=resid_post`) cannot be edited"),
         (["site=mlp_out"], "(`site=mlp_out`) cannot be edited"),
+        (["reading=activation", "beside=attribution", "site=mlp_out"], "(`site=mlp_out`) cannot be edited"),
         (["store=none"], "`store=none` reads every token in one pass"),
         (["reading.steps=0"], "reading.steps is 0: give a whole number, at least 1"),
         (["reading.steps=3"], "reading.steps is 3, and the method `gradient` takes one step"),
@@ -183,13 +184,15 @@ def saved(folder, model, tokenizer):
     return ["model=pretrained", f"model.name={folder}"]
 
 
-def test_a_model_without_a_head_ends_in_one_message(said, tmp_path):
+@pytest.mark.parametrize("readings", [["reading=attribution"], ["reading=activation", "beside=attribution"]], ids=str)
+def test_a_model_without_a_head_ends_in_one_message_before_anything_is_read(said, tmp_path, readings):
     model, tokenizer = tiny_model()
     base = model.model
     base.config.architectures = ["Qwen2Model"]
-    code, error = said(*saved(tmp_path / "headless", base, tokenizer))
+    code, error = said(*saved(tmp_path / "headless", base, tokenizer), *readings)
     assert code == 2
     assert "has no LM head" in error
+    assert not list((tmp_path / "s").rglob("*.safetensors"))
 
 
 def test_weights_whose_gradients_are_not_finite_end_in_one_message(said, tmp_path):
