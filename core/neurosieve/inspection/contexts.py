@@ -81,7 +81,9 @@ def distribution_table(
     are not known have no row.
     """
     rows = []
-    best = opened.result.table("activations") if "activations" in opened.result.tables else None
+    # A ranking by another reading keeps that of its best neurons there.
+    has_best = opened.result.cells.fires and "activations" in opened.result.tables
+    best = opened.result.table("activations") if has_best else None
     for behaviour, neuron, (number, part) in product(behaviours, neurons, enumerate(PARTS)):
         if neuron in places.activations:
             column = number * len(opened.positions.behaviours) + opened.positions.behaviours.index(behaviour)

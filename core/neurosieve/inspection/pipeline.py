@@ -93,6 +93,11 @@ def show_neurons(
             excerpt(document, behaviours, settings.tokens, opened.atlas.context)
             for document in _documents(opened, settings, behaviours, parts, run.warnings)
         ]
+        if not (cells := result.cells).fires:
+            run.notes.append(
+                f"the ranking is by {cells.title}, and what is shown here are activations: how strongly the neurons "
+                f"fire, and not their {cells.name}"
+            )
         run.notes += intake_notes(opened.counts)
         run.warnings += intake_warnings(opened.counts) + _cut_documents(excerpts, settings)
         budget = batch_budget(settings.tokens_per_batch, lm)

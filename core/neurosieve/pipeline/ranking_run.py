@@ -11,7 +11,6 @@ import torch
 
 from neurosieve.activations.capture import Capture, batches_at
 from neurosieve.activations.reading import read_complete
-from neurosieve.activations.store import Space
 from neurosieve.contracts import Scorer
 from neurosieve.data import Site
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
@@ -32,6 +31,7 @@ from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.tables import count_positions, spans_table, texts_table
 from neurosieve.registry import installed
+from neurosieve.runs.cells import cells_of
 from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
@@ -180,12 +180,16 @@ def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | Non
         if isinstance(job.reading, Activation):  # What the text alone tells is no measure of what a neuron does.
             tables["baselines"] = baseline_table(positions, job.scorers, rank_by, job.settings)
             neurons = add_beats_baselines(neurons, tables["baselines"], rank_by)
-        tables |= {"neurons": neurons, "activations": _activations_of_the_best(neurons, space, positions)}
+        tables |= {"neurons": neurons, "activations": _cells_of_the_best(neurons, ranked, job)}
     return _Ranking(tables, neutral_values(scored[space.sites[0]], positions.behaviours), null, warnings)
 
 
-def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Positions) -> pd.DataFrame:
-    """Return the best neurons of each behaviour: `behaviour, layer, neuron, part, label, activation`."""
+def _cells_of_the_best(neurons: pd.DataFrame, ranked: Ranked, job: Job) -> pd.DataFrame:
+    """Return the best neurons of each behaviour: `behaviour, layer, neuron, part, label, activation`.
+
+    By another reading, `activation` holds what that reads, and a column `reading` says what, with its unit.
+    """
+    space, positions = ranked.space, ranked.positions
     best = neurons[neurons["rank"] <= _BEST]
     tables = []
     for layer in sorted(best.layer.unique().tolist()):
@@ -201,4 +205,7 @@ def _activations_of_the_best(neurons: pd.DataFrame, space: Space, positions: Pos
                 keys = {"behaviour": behaviour, "layer": layer, "neuron": neuron, "part": part}
                 values = {"label": of_behaviour[rows], "activation": activations[rows, number]}
                 tables.append(pd.DataFrame({**keys, **values}))
-    return pd.concat(tables, ignore_index=True)
+    cells = pd.concat(tables, ignore_index=True)
+    if isinstance(job.reading, Activation):
+        return cells
+    return cells.assign(reading=pd.Series(cells_of({"config": job.record()}).title, index=cells.index, dtype=object))

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from neurosieve import Block, Facts, Note, Run, as_table, number, plural
+from neurosieve import Block, Facts, Note, Run, as_table, load, number, plural
 from neurosieve_plugins.reports.blocks import Code, Fold, Section
 
 _TITLES = {
@@ -175,19 +175,29 @@ def _time(seconds: float) -> str:
 def again(run: Run) -> Section:
     """Return how to run it again, and with what it was made."""
     record = run.run
-    overrides = _overrides(run.folder)
+    overrides, command = _overrides(run.folder), run.command
     blocks: list[Block] = []
+    if overrides is None and (whole := _made_with(run.folder)) is not None:
+        overrides, command = _overrides(whole.folder), str(whole.command)
+        blocks.append(Note("This run was made along with the one that it is in, by one command."))
     if overrides is None:
         text = "This run was made from Python: `config` in run.json, shown at the top, holds all that it was given."
         blocks.append(Note(text))
     else:
-        line = " ".join(["neurosieve", run.command, *(shlex.quote(override) for override in overrides)])
+        line = " ".join(["neurosieve", command, *(shlex.quote(override) for override in overrides)])
         blocks.append(Code(line, "command", wraps=True))
     facts = [(name, str(version)) for name, version in record.get("versions", {}).items()]
     facts += [(f"hash of {name}", str(value)) for name, value in record.get("hashes", {}).items()]
     if facts:
         blocks.append(Fold("Versions and hashes", (Facts(tuple(facts)),)))
     return Section("How to run it again", "What made this run, and with which versions.", tuple(blocks))
+
+
+def _made_with(folder: Path) -> Run | None:
+    """Return the run in whose folder a run stands, where a command line made it; None where there is none."""
+    # One that was made later stands deeper, in a folder of its command.
+    above = folder.absolute().parent
+    return load(above) if (above / "run.json").is_file() and _overrides(above) is not None else None
 
 
 def typed(key: str, value: object) -> str:

@@ -240,6 +240,31 @@ def test_a_cleared_store_is_said_and_the_best_neurons_keep_their_distribution(sh
     assert set(run.table("contexts").document) <= {one["document"] for one in run.run["documents"]}
 
 
+@pytest.fixture(scope="module")
+def by_attribution(planted, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("attributed")
+    model, tokenizer = planted
+    settings = {"reading": "attribution", "interval_bootstraps": 20, "permutations": 0, "store": str(folder / "store")}
+    return find(model, texts(), DETECTORS, tokenizer=tokenizer, folder=folder / "run", **settings)
+
+
+def test_of_a_ranking_by_attribution_activations_are_shown_and_that_is_said(shown, by_attribution, planted):
+    neuron = by_attribution.top(1)[["layer", "neuron"]].to_numpy().tolist()
+    run = shown(run=by_attribution, text="wait, 3 apples", neurons=neuron)
+    assert [note for note in run.run["notes"] if note.startswith("the ranking is by attribution (nats)")]
+    values = plainly(planted, "wait, 3 apples", [Neuron(*neuron[0])])
+    np.testing.assert_allclose(run.table("tokens").activation, values[1:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_nats_are_never_shown_as_activations_also_where_the_store_was_cleared(shown, by_attribution):
+    cells = by_attribution.table("activations")
+    assert cells.reading.unique().tolist() == ["attribution (nats)"]
+    shutil.move(by_attribution.folder.parent / "store", by_attribution.folder.parent / "elsewhere")
+    run = shown("cleared", run=by_attribution)
+    assert run.table("distribution").empty
+    assert any("the store lacks" in warning for warning in run.run["warnings"])
+
+
 @pytest.mark.parametrize("where", [0.5, 0.999], ids=["in a layer", "in its addresses"])
 def test_a_damaged_shard_is_said(shown, planted, tmp_path, where):
     model, tokenizer = planted
