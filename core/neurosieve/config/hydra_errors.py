@@ -63,7 +63,7 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
             if key == "experiment" and (options := options_of(command, key)):
                 raise ConfigError(f"`{key}` is chosen with a plus: `+{key}={options[0]}`") from error
             others = [given for given in arguments if "=" in given and given.partition("=")[0] != key]
-            config = OmegaConf.to_container(whole_config(command, others, RunMode.MULTIRUN), resolve=False)
+            config: Any = OmegaConf.to_container(whole_config(command, others, RunMode.MULTIRUN), resolve=False)
             keys = _keys(config)
             if key not in keys:  # Else it is there, and the value is at fault.
                 if other := field_of_another(key, config):

@@ -79,7 +79,7 @@ def _no_rule(model: LanguageModel, part: str) -> ModelError:
 
 
 def _halve_products(
-    stack: ExitStack, model: LanguageModel, mlps: Atlas, layer: int, functions: tuple[type, ...]
+    stack: ExitStack, model: LanguageModel, mlps: Atlas, layer: int, functions: tuple[type[nn.Module], ...]
 ) -> None:
     """Let what enters the projection of a layer's MLP give half to each of two factors, where it is their product."""
     parent = model.module.get_submodule(_path(model, mlps, layer).rpartition(".")[0])
