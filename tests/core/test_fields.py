@@ -1,5 +1,6 @@
 """Settings say what a field holds, and what it may hold."""
 
+import pickle
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -7,7 +8,7 @@ import pytest
 from annotated_types import Ge, Lt, MinLen
 
 from neurosieve import check_fields
-from neurosieve.errors import ConfigError
+from neurosieve.errors import ConfigError, FieldError
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,9 @@ def test_what_a_field_may_not_hold_is_refused(fields, message):
 
 def test_a_list_is_as_good_as_a_tuple():
     assert Settings(names=["a", "b"]).names == ["a", "b"]
+
+
+def test_an_error_about_a_field_names_the_key_under_its_part_also_from_another_process():
+    error = pickle.loads(pickle.dumps(FieldError("count", "is 0: give at least 1", "some.")))
+    assert str(error) == "some.count is 0: give at least 1"
+    assert str(error.under("reading.")) == "reading.count is 0: give at least 1"
