@@ -14,6 +14,7 @@ __all__ = [
     "Heatmap",
     "Section",
     "Tiles",
+    "by_behaviour",
 ]
 
 
@@ -91,3 +92,10 @@ class Section:
     lead: str
     """What is to be seen here, in one plain sentence."""
     blocks: tuple[Block, ...]
+
+
+def by_behaviour(blocks: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
+    """Return the blocks as they are for one behaviour, and each behaviour's under its name for several."""
+    if len(blocks) == 1:
+        return next(iter(blocks.values()))
+    return tuple(Fold(name, inner, unfolded=place == 0) for place, (name, inner) in enumerate(blocks.items()))

@@ -10,7 +10,7 @@ import pandas as pd
 from neurosieve import TwoRankings
 from neurosieve_plugins.reports.rankings import first_of_each_place, rounded, with_names
 
-__all__ = ["ZOOMS", "drawn_of_both", "two_axes"]
+__all__ = ["ZOOMS", "drawn_of_both", "real_axis", "two_axes"]
 
 _NAMED = 6
 """So many of the best neurons of either ranking bear their names."""
@@ -25,6 +25,9 @@ _ROOM = 90
 _SCORES = ["score", "score_beside"]
 _NUMBERS = [*_SCORES, "held_out", "held_out_beside"]
 _VERDICTS = ["verdict", "verdict_beside"]
+_EFFECTS = ["real_effect", "real_effect_low", "real_effect_high", "real_effect_control_tokens"]
+_EDITED_COLOURS = ["drives", "opposes", "not settled", "reads out only", "general"]
+"""The verdicts on neurons that were edited alone, in the order of the theme's colours."""
 
 
 class _Stretch(NamedTuple):
@@ -44,9 +47,10 @@ def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
     stretches = _stretch(both, 0, 0.06), _stretch(both, 1, 0.17)
     drawn = rounded(drawn_of_both(both, most), _NUMBERS)
     where = _where(both, drawn)
+    edited = drawn.real_verdict.notna()
     best = drawn[["rank", "rank_beside"]].min(axis=1) <= _NAMED
     tested = (drawn[_VERDICTS] != "not tested").any(axis=1)
-    stand_out = best | tested | (where != _classes(both)[2])
+    stand_out = best | tested | edited | (where != _classes(both)[2])
     x, y = (_axis(both, place, stretches[place]) for place in (0, 1))
     columns = ["layer", "neuron", *_NUMBERS, "rank", "rank_beside"]
     zoom = alt.selection_interval(name="plane", bind="scales", zoom="wheel![event.ctrlKey || event.metaKey]")
@@ -56,30 +60,33 @@ def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
         .encode(x, y, tooltip=_tooltips(both, verdicts=False))
         .add_params(zoom)
     )
-    table = drawn.loc[stand_out, [*columns, *_VERDICTS]].assign(where=where[stand_out])
+    unedited = stand_out & ~edited
+    table = drawn.loc[unedited, [*columns, *_VERDICTS]].assign(where=where[unedited])
     size = alt.condition(
         f"min(datum.rank, datum.rank_beside) <= {_NAMED}", alt.value(46), alt.value(46 if len(table) <= _FEW else 16)
     )
+    # Where neurons were edited, colours say what their edits did; what is beyond chance is seen by the dotted lines.
+    coloured = both.tested and not edited.any()
     points = (
         alt.Chart(table)
-        .mark_circle(style="thing", opacity=0.9, clip=True)
+        .mark_circle(style="crowd" if edited.any() else "thing", opacity=0.9, clip=True)
         .encode(x, y, size=size, tooltip=_tooltips(both, verdicts=True))
     )
-    if both.tested:
+    if coloured:
         classes = _classes(both)
         seen = [name for name in classes if (table["where"] == name).any()]
         colour = alt.Color("where:N").scale(domain=classes)
         points = points.encode(colour.legend(title="beyond chance by", values=seen, columns=2))
+    known = drawn[stand_out]
     pixels = np.column_stack(
         [
-            stretches[0].share(table.score) * _PLOT,
-            stretches[1].share(table.score_beside) * height,
+            stretches[0].share(known.score) * _PLOT,
+            stretches[1].share(known.score_beside) * height,
         ]
     )
-    chosen = best[stand_out].to_numpy()
-    written = alt.Chart(with_names(table[["layer", "neuron", *_SCORES]], pixels, chosen, _PLOT)).encode(
-        x, y, text="name:N"
-    )
+    chosen = (best | drawn.real_verdict.isin(_EDITED_COLOURS[:2]))[stand_out].to_numpy()
+    named = with_names(known[["layer", "neuron", *_SCORES]], pixels, chosen, _PLOT)
+    written = alt.Chart(named).encode(x, y, text="name:N")
     # The same words beneath in the colour of the paper, so that they are read over any crowd.
     names = [
         written.transform_filter(f"datum.side == {side}").mark_text(style=style, align=align, dx=6 * side, clip=True)
@@ -87,14 +94,75 @@ def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
         for style in ("halo", "name")
     ]
     beneath = *_lines(both, stretches), *_corners(both, stretches, x, y, height)
-    return alt.layer(*beneath, crowd, points, *names).properties(height=height)
+    layers = *beneath, crowd, points, *_edited(both, drawn[edited], x, y), *names
+    return alt.layer(*layers).properties(height=height)
+
+
+def _edited(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any]:
+    """Return the neurons that were edited alone: where they were foretold, and where their edits put them."""
+    import altair as alt
+
+    if edited.empty:
+        return []
+    columns = ["layer", "neuron", *_NUMBERS, "rank", "rank_beside", *_VERDICTS, "real_verdict", *_EFFECTS]
+    foretold = rounded(edited, [str(name) for name in edited.select_dtypes("number") if str(name).startswith("real_")])
+    seen = [name for name in _EDITED_COLOURS if (edited.real_verdict == name).any()]
+    colour = alt.Color("real_verdict:N").scale(domain=_EDITED_COLOURS)
+    colour = colour.legend(title="edited alone", values=seen, columns=3)
+    tooltips = [*_tooltips(both, verdicts=True), *_real_tooltips(edited)]
+    place = real_axis(both)
+    if place is None:
+        dots = alt.Chart(foretold[columns]).mark_point(shape="diamond", size=80, filled=True, opacity=1, clip=True)
+        return [dots.encode(x, y, colour, tooltip=tooltips)]
+    column, along = both.axes[place].real, _SCORES[place]
+    ends = [f"{column}_low", f"{column}_high"]
+    real = foretold[foretold[column].notna()]
+    channel, second = ((alt.X, alt.X2), (alt.Y, alt.Y2))[place]
+    other = (x, y)[1 - place]
+    lines = alt.Chart(real[[*_SCORES, "layer", "neuron", column, *ends, "real_verdict"]])
+    steps = lines.mark_rule(strokeDash=[2, 2], opacity=0.7, clip=True).encode(
+        other, channel(f"{along}:Q"), second(f"{column}:Q"), colour
+    )
+    intervals = lines.transform_filter(f"isValid(datum.{ends[0]})").mark_rule(strokeWidth=1.6, opacity=0.8, clip=True)
+    intervals = intervals.encode(other, channel(f"{ends[0]}:Q"), second(f"{ends[1]}:Q"), colour)
+    # A mark for each of the two places, so that one legend names both.
+    marks = pd.concat(
+        [
+            foretold[columns].assign(what="foretold", at=foretold[along]),
+            real[columns].assign(what="real", at=real[column]),
+        ],
+        ignore_index=True,
+    )
+    shape = alt.Shape("what:N").scale(domain=["foretold", "real"], range=["circle", "diamond"]).legend(title="effect")
+    is_real = "datum.what == 'real'"
+    dots = (
+        alt.Chart(marks)
+        .mark_point(filled=True, clip=True)
+        .encode(
+            other,
+            (x, y)[place].copy(),
+            colour,
+            shape,
+            fillOpacity=alt.condition(is_real, alt.value(1), alt.value(0)),
+            strokeOpacity=alt.value(1),
+            size=alt.condition(is_real, alt.value(80), alt.value(40)),
+            tooltip=tooltips,
+        )
+    )
+    return [steps, intervals, dots]
+
+
+def real_axis(both: TwoRankings) -> int | None:
+    """Return which axis foretells what an edit does, so that the real change has a place on it: up where both do."""
+    return next((place for place in (1, 0) if both.axes[place].real), None)
 
 
 def drawn_of_both(both: TwoRankings, most: int) -> pd.DataFrame:
     """Return the neurons to draw: where several share a place on the screen, the one that is best in either ranking."""
-    table = both.table
+    # Those that were edited are kept, wherever they stand in the rankings.
+    table = both.table.iloc[np.argsort(both.table.real_verdict.isna(), kind="stable")]
     across, up = (_stretch(both, place, 0.0).share(table[name]) for place, name in enumerate(_SCORES))
-    return first_of_each_place(table, across, up, most)
+    return first_of_each_place(table, across, up, most).sort_index()
 
 
 def _stretch(both: TwoRankings, place: int, room: float) -> _Stretch:
@@ -102,6 +170,8 @@ def _stretch(both: TwoRankings, place: int, room: float) -> _Stretch:
     axis, scores = both.axes[place], both.table[_SCORES[place]]
     ends = [axis.neutral, axis.neutral - axis.chance, axis.neutral + axis.chance]
     # A scorer without a sign has nothing below chance level.
+    if place == real_axis(both):  # The intervals are cut off where they reach further.
+        ends += both.table[axis.real].dropna().tolist()
     ends = [end for end in ends if np.isfinite(end) and (end >= axis.neutral or (scores < axis.neutral).any())]
     low, high = min([*ends, scores.min()]), max([*ends, scores.max()])
     around = room * max(high - low, 1e-12)
@@ -149,6 +219,19 @@ def _tooltips(both: TwoRankings, verdicts: bool) -> list[Any]:
         if verdicts:
             shown.append(alt.Tooltip(f"verdict{end}:N", title=f"verdict by {axis.title}"))
     return shown
+
+
+def _real_tooltips(edited: pd.DataFrame) -> list[Any]:
+    import altair as alt
+
+    titles = {
+        "real_effect": "real effect (nats)",
+        "real_effect_low": "from",
+        "real_effect_high": "to",
+        "real_effect_control_tokens": "on other tokens (nats)",
+    }
+    shown = [alt.Tooltip(f"{name}:Q", format="+.3g", title=title) for name, title in titles.items()]
+    return [*shown, alt.Tooltip("real_verdict:N", title="edited alone")]
 
 
 def _lines(both: TwoRankings, stretches: Sequence[_Stretch]) -> list[Any]:
