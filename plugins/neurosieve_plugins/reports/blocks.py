@@ -41,6 +41,8 @@ class Grid:
     charts: tuple[tuple[str, Any], ...]
     """The heading of each chart, and the chart."""
     caption: str
+    neurons: tuple[str, ...] = ()
+    """The neuron that each chart is about, where they are: a click on it elsewhere leads here."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Fold:
     title: str
     blocks: tuple[Block, ...]
     unfolded: bool = False
+    neuron: str = ""
+    """The neuron that it is about, if any: a click on it in a chart leads here."""
 
 
 @dataclass(frozen=True)

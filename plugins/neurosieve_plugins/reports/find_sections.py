@@ -135,10 +135,11 @@ def _distributions(run: Run, activations: pd.DataFrame, rankings: dict[str, Rank
             (f"{rank}. {neuron_name(*key)}", distribution(table, "", run.cells.title))
             for rank, key, table in sorted(tables, key=itemgetter(0))
         )
+        names = tuple(neuron_name(*key) for _, key, _ in sorted(tables, key=itemgetter(0)))
         held_out = (of_behaviour.part != "ranking").any()
         caption = "Filled: the part that ranked." + (" Lines: the part held out." if held_out else "")
         if charts:
-            blocks[name] = (Grid(f"distributions-{place}" if place else "distributions", charts, caption),)
+            blocks[name] = (Grid(f"distributions-{place}" if place else "distributions", charts, caption, names),)
     cells = run.cells
     lead = (
         f"{cells.name.capitalize()}s of the best neurons where the behaviour shows (orange) and at controls (blue): "

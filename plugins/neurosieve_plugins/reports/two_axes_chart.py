@@ -22,12 +22,14 @@ _FEW = 300
 """More points than that are drawn small."""
 _ROOM = 90
 """How high a stretch of the chart is that has room for words among its points, in pixels."""
+_ROOMS = 0.06, 0.17
+"""How much room there is about the scores of either axis, as a share of what they reach over."""
 _SCORES = ["score", "score_beside"]
 _NUMBERS = [*_SCORES, "held_out", "held_out_beside"]
 _VERDICTS = ["verdict", "verdict_beside"]
 _EFFECTS = ["real_effect", "real_effect_low", "real_effect_high", "real_effect_control_tokens"]
-_EDITED_COLOURS = ["drives", "opposes", "not settled", "reads out only", "general"]
-"""The verdicts on neurons that were edited alone, in the order of the theme's colours."""
+_EDITED_COLOURS = ["drives", "opposes", "not edited", "reads out only", "general", "not settled"]
+"""The verdicts on neurons that were edited alone, in the order of the theme's colours; the third is the crowd's."""
 
 
 class _Stretch(NamedTuple):
@@ -44,7 +46,7 @@ def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
     """Draw every neuron as a point: across its score in the ranking, up that in the ranking beside it."""
     import altair as alt
 
-    stretches = _stretch(both, 0, 0.06), _stretch(both, 1, 0.17)
+    stretches = _stretch(both, 0, _ROOMS[0]), _stretch(both, 1, _ROOMS[1])
     drawn = rounded(drawn_of_both(both, most), _NUMBERS)
     where = _where(both, drawn)
     edited = drawn.real_verdict.notna()
@@ -133,19 +135,19 @@ def _edited(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any
         ],
         ignore_index=True,
     )
-    shape = alt.Shape("what:N").scale(domain=["foretold", "real"], range=["circle", "diamond"]).legend(title="effect")
-    is_real = "datum.what == 'real'"
+    grey = "#8a8f98"  # It is seen on either paper.
+    shape = alt.Shape("what:N").scale(domain=["foretold", "real"], range=["circle", "diamond"])
+    shape = shape.legend(title="effect", symbolFillColor=grey, symbolStrokeColor=grey)
+    at = _axis(both, place, _stretch(both, place, _ROOMS[place]), "at")
     dots = (
         alt.Chart(marks)
-        .mark_point(filled=True, clip=True)
+        .mark_point(filled=True, opacity=1, clip=True)
         .encode(
             other,
-            (x, y)[place].copy(),
+            at,
             colour,
             shape,
-            fillOpacity=alt.condition(is_real, alt.value(1), alt.value(0)),
-            strokeOpacity=alt.value(1),
-            size=alt.condition(is_real, alt.value(80), alt.value(40)),
+            size=alt.condition("datum.what == 'real'", alt.value(80), alt.value(34)),
             tooltip=tooltips,
         )
     )
@@ -193,13 +195,14 @@ def _where(both: TwoRankings, table: pd.DataFrame) -> pd.Series:
     return pd.Series([classes[number] for number in numbers], table.index, dtype=object)
 
 
-def _axis(both: TwoRankings, place: int, stretch: _Stretch) -> Any:
+def _axis(both: TwoRankings, place: int, stretch: _Stretch, column: str = "") -> Any:
+    """Return the channel of an axis, for its scores or for another column in the same unit."""
     import altair as alt
 
     axis = both.axes[place]
     level = f"{axis.neutral:g} is chance" if np.isfinite(axis.neutral) else ""
     about = "; ".join(filter(None, (axis.cells.unit, level)))
-    channel = (alt.X, alt.Y)[place](f"{_SCORES[place]}:Q")
+    channel = (alt.X, alt.Y)[place](f"{column or _SCORES[place]}:Q")
     return (
         channel.title(f"{axis.title} ({about})" if about else axis.title)
         .scale(domain=list(stretch), zero=False, nice=False)

@@ -33,6 +33,7 @@ def two_rankings_section(run: Run, most_points: int) -> Section | None:
             )
         edits = tuple(real_effect_blocks(run, name))
         caption += _of_edits(both) if edits else " Whether a neuron does what its place says, an ablation tests."
+        caption += " Click on a neuron to see more of it, where the page has more."
         figure = Figure(f"both-{place}" if place else "both", two_axes(both, most), caption, ZOOMS)
         agreement, *tables = two_rankings_blocks(run, name, _BEST)
         blocks[name] = (figure, *edits, agreement, *tables)
@@ -53,7 +54,7 @@ def _of_edits(both: TwoRankings) -> str:
     axis = both.axes[place]
     what = "at onsets less that at other tokens" if axis.real.endswith("difference") else "at onsets"
     return (
-        f" In colour: the neurons that were edited alone. Circle: the effect that {axis.cells.name} foretold. Diamond: "
-        f"the real effect {what}, with its interval, which is cut off where it leaves the picture. Dashed: from the one "
-        "to the other. Click on a neuron to see more of it."
+        f" In colour: the neurons that were edited alone. Circle: the effect that {axis.cells.name} foretold, on the "
+        f"texts that ranked. Diamond: the real effect {what}, on held-out texts, with its interval, which is cut off "
+        "where it leaves the picture. Dashed: from the one to the other."
     )
