@@ -77,6 +77,7 @@ from .runs.single_neurons_summary import single_neuron_blocks as single_neuron_b
 from .runs.summary import common_table as common_table
 from .runs.summary import contexts_table as contexts_table
 from .runs.summary import pairs_table as pairs_table
+from .runs.summary import ranking_with_one_beside as ranking_with_one_beside
 from .runs.summary import runs_table as runs_table
 from .runs.tables import as_table as as_table
 from .runs.tables import interval as interval

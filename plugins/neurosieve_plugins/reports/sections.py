@@ -58,7 +58,7 @@ def _own(run: Run, best: int, most_points: int, phrases: bool = True) -> Iterato
     if run.command == "generate":
         yield from written_sections(run)
     if run.command == "compare":
-        yield from comparison_sections(run)
+        yield from comparison_sections(run, most_points)
     if phrases:
         yield _phrases(run)
     if run.command == "detect":

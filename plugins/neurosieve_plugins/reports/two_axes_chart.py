@@ -110,7 +110,7 @@ def _edited(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any
     foretold = rounded(edited, [str(name) for name in edited.select_dtypes("number") if str(name).startswith("real_")])
     seen = [name for name in _EDITED_COLOURS if (edited.real_verdict == name).any()]
     colour = alt.Color("real_verdict:N").scale(domain=_EDITED_COLOURS)
-    colour = colour.legend(title="edited alone", values=seen, columns=3)
+    colour = colour.legend(title="edited alone", values=seen, columns=2, columnPadding=8)
     tooltips = [*_tooltips(both, verdicts=True), *_real_tooltips(edited)]
     place = real_axis(both)
     if place is None:
@@ -137,7 +137,7 @@ def _edited(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any
     )
     grey = "#8a8f98"  # It is seen on either paper.
     shape = alt.Shape("what:N").scale(domain=["foretold", "real"], range=["circle", "diamond"])
-    shape = shape.legend(title="effect", symbolFillColor=grey, symbolStrokeColor=grey)
+    shape = shape.legend(title="effect", symbolFillColor=grey, symbolStrokeColor=grey, columns=1)
     at = _axis(both, place, _stretch(both, place, _ROOMS[place]), "at")
     dots = (
         alt.Chart(marks)
