@@ -26,7 +26,7 @@ def _interval_cell(row: Any) -> Cell:
 
 
 REAL_COLUMNS: list[tuple[str, str, Callable[[Any], Cell], int]] = [
-    (f"{REAL}effect", "effect", lambda row: _change_cell(row, f"{REAL}effect"), 0),
+    (f"{REAL}effect", "effect (nats)", lambda row: _change_cell(row, f"{REAL}effect"), 0),
     (f"{REAL}effect_low", "its interval", _interval_cell, 1),
     (f"{REAL}effect_control_tokens", "other tokens", lambda row: _change_cell(row, f"{REAL}effect_control_tokens"), 1),
     (f"{REAL}verdict", "edited alone", lambda row: word_cell(row[f"{REAL}verdict"]), 0),
@@ -52,15 +52,16 @@ def real_effect_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
 def _edited(effects: pd.DataFrame) -> str:
     """Return what was edited, with the rule for neurons that were edited more than once."""
     kinds = effects[[f"{REAL}intervention", f"{REAL}strength"]].drop_duplicates().itertuples(index=False, name=None)
-    edits = " and ".join(f"{kind}{'' if strength == 1 else f' at strength {strength:g}'}" for kind, strength in kinds)
-    tried = effects.groupby(f"{REAL}run")[f"{REAL}tried"].first().drop_duplicates().sort_values()
+    edits = ", ".join(f"{kind}{'' if strength == 1 else f' at strength {strength:g}'}" for kind, strength in kinds)
+    tried = effects[f"{REAL}tried"]
+    count = f"{tried.min():,}" if tried.nunique() == 1 else f"{tried.min():,} to {tried.max():,}"
     runs = effects[f"{REAL}run"].nunique()
     where = effects[f"{REAL}run"].iloc[0] if runs == 1 else f"{runs:,} runs"
     return (
-        f"edited alone: {plural(len(effects), 'neuron')} ({edits} edit; {where}): the change of the log-probability of "
-        f"the first token, in nats, and of tokens elsewhere; intervals are corrected for the "
-        f"{' or '.join(f'{count:,}' for count in tried)} neurons of {'the' if runs == 1 else 'each'} run. Of several "
-        "edits of a neuron the latest whole mean edit is shown, or the latest where there is none"
+        f"edited alone: {plural(len(effects), 'neuron')} (edit: {edits}; {where}): the change of the log-probability "
+        "of the first token, in nats, and of tokens elsewhere; each interval is corrected for the "
+        f"{count} neurons of its run. Of several edits of a neuron the latest whole mean edit is shown, or the latest "
+        "where there is none"
     )
 
 

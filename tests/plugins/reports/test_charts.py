@@ -161,7 +161,7 @@ def test_names_lie_on_no_other_name_on_any_screen(places: list[tuple[int, float]
 def of_both(first: Any, second: Any, chance: float = np.nan) -> TwoRankings:
     """Return neurons of one layer by two scores, each with 0 at chance level."""
     values = np.column_stack([first, second]).astype(float)
-    table = pd.DataFrame({"layer": 0, "neuron": range(len(values))})
+    table = pd.DataFrame({"layer": 0, "neuron": range(len(values)), "real_verdict": None})
     for place, end in enumerate(("", "_beside")):
         score = values[:, place]
         far = np.abs(score)
