@@ -11,7 +11,7 @@ from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
 from neurosieve.runs.cells import Cells
 from neurosieve.runs.columns import HELDOUT, minus_neutral
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
-from neurosieve.runs.real_effects import foretold_by, real_effects
+from neurosieve.runs.real_effects import REAL, foretold_by, real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS
 from neurosieve.runs.tables import neuron_name, number, score_cell
 from neurosieve.wording import plural
@@ -51,6 +51,8 @@ class TwoRankings(NamedTuple):
     """A row per neuron that has both scores, the best of either first: layer, neuron, and of each ranking rank, score,
     held_out, verdict, distance from chance level, and side (-1 below, 0 within chance, 1 above); those of the ranking
     beside end in `_beside`; of a neuron that was edited alone, what `real_effects` says of it."""
+    unplaced: int = 0
+    """How many neurons that were edited alone lack one of the two scores, and so a row."""
 
     @property
     def tested(self) -> bool:
@@ -76,7 +78,8 @@ def two_rankings(run: RunFolder, behaviour: str) -> TwoRankings | None:
     table = table.merge(effects, on=["layer", "neuron"], how="left", validate="one_to_one")
     best = table[["rank", "rank_beside"]].min(axis=1).sort_values(kind="stable").index
     axes = _axis(run, behaviour), _axis(beside, behaviour)
-    return TwoRankings(behaviour, run.site.neurons, axes, table.loc[best].reset_index(drop=True))
+    unplaced = len(effects) - int(table[f"{REAL}verdict"].notna().sum())
+    return TwoRankings(behaviour, run.site.neurons, axes, table.loc[best].reset_index(drop=True), unplaced)
 
 
 def _axis(run: RunFolder, behaviour: str) -> Axis:

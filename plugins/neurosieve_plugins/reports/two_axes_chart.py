@@ -172,9 +172,9 @@ def _stretch(both: TwoRankings, place: int, room: float) -> _Stretch:
     axis, scores = both.axes[place], both.table[_SCORES[place]]
     ends = [axis.neutral, axis.neutral - axis.chance, axis.neutral + axis.chance]
     # A scorer without a sign has nothing below chance level.
+    ends = [end for end in ends if np.isfinite(end) and (end >= axis.neutral or (scores < axis.neutral).any())]
     if place == real_axis(both):  # The intervals are cut off where they reach further.
         ends += both.table[axis.real].dropna().tolist()
-    ends = [end for end in ends if np.isfinite(end) and (end >= axis.neutral or (scores < axis.neutral).any())]
     low, high = min([*ends, scores.min()]), max([*ends, scores.max()])
     around = room * max(high - low, 1e-12)
     return _Stretch(low - around, high + around if high > low else low + 1.0)

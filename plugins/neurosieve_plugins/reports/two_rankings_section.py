@@ -1,6 +1,6 @@
 """The section of a ranking and the one beside it: both in one picture, with what edits of single neurons did."""
 
-from neurosieve import Block, Run, TwoRankings, real_effect_blocks, two_rankings, two_rankings_blocks
+from neurosieve import Block, Run, TwoRankings, plural, real_effect_blocks, two_rankings, two_rankings_blocks
 from neurosieve_plugins.reports.blocks import Figure, Section, by_behaviour
 from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, real_axis, two_axes
 
@@ -33,6 +33,11 @@ def two_rankings_section(run: Run, most_points: int) -> Section | None:
             )
         edits = tuple(real_effect_blocks(run, name))
         caption += _of_edits(both) if edits else " Whether a neuron does what its place says, an ablation tests."
+        if both.unplaced:
+            caption += (
+                f" {plural(both.unplaced, 'neuron that was', 'neurons that were')} edited alone "
+                f"{'has' if both.unplaced == 1 else 'have'} no score in one of the rankings, and no place here."
+            )
         caption += " Click on a neuron to see more of it, where the page has more."
         figure = Figure(f"both-{place}" if place else "both", two_axes(both, most), caption, ZOOMS)
         agreement, *tables = two_rankings_blocks(run, name, _BEST)

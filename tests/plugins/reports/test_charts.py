@@ -209,6 +209,52 @@ def test_every_neuron_is_drawn_once_by_both_of_its_scores_with_the_lines_of_chan
         assert set(beyond[beyond == name].index) == set(np.flatnonzero(far & (abs(second) > 1.5)))
 
 
+def of_edited(verdicts: dict[int, str], real: str) -> TwoRankings:
+    """Return many neurons on one spot, some of them edited alone, with an effect of -3 or none to tell."""
+    both = of_both(np.linspace(0.1, 0.11, 500), np.linspace(0.1, 0.11, 500), chance=0.5)
+    table = both.table.assign(real_verdict=both.table.neuron.map(verdicts))
+    effect = np.where(table.real_verdict.notna(), -3.0, np.nan)
+    for name in ("effect", "effect_control_tokens", "difference"):
+        columns = {f"real_{name}{end}": effect + by for end, by in (("", 0), ("_low", -9), ("_high", 1))}
+        table = table.assign(**columns)
+    return both._replace(table=table, axes=(both.axes[0], both.axes[1]._replace(real=real)))
+
+
+def test_every_neuron_that_was_edited_is_drawn_where_it_was_foretold_and_where_it_is() -> None:
+    both = of_edited({250: "drives", 499: "not settled"}, "real_difference")
+    both.table.loc[both.table.neuron == 499, ["real_difference", "real_difference_low", "real_difference_high"]] = (
+        np.nan
+    )
+    assert {250, 499} <= set(drawn_of_both(both, 20).neuron), "however many lie on the same spot"
+    drawn = lines(two_axes(both, most=20))
+    [marks] = [table for table in drawn if "what" in table]
+    assert sorted(zip(marks.neuron, marks.what, marks["at"].round(1), strict=True)) == [
+        (250, "foretold", 0.1),
+        (250, "real", -3.0),
+        (499, "foretold", 0.1),
+    ]
+    others = pd.concat(table for table in drawn if "held_out" in table and "what" not in table)
+    assert not set(others.neuron) & {250, 499}
+    assert not any("where" in table for table in drawn if "what" in table), "one meaning of a colour in one picture"
+
+
+def test_an_axis_reaches_to_the_real_effects_and_not_to_their_intervals() -> None:
+    def domain(both: TwoRankings) -> list[float]:
+        encodings = [layer["encoding"] for layer in specification(two_axes(both, 20).properties(width=300))["layer"]]
+        [reach] = {tuple(one["y"]["scale"]["domain"]) for one in encodings if "scale" in one.get("y", {})}
+        return list(reach)
+
+    low, high = domain(of_edited({250: "drives"}, "real_effect"))
+    assert -12 < low < -3 < 0.5 < high
+    assert domain(of_edited({250: "drives"}, ""))[0] > -1
+
+
+def test_where_no_axis_foretells_edited_neurons_stand_where_their_scores_are() -> None:
+    drawn = lines(two_axes(of_edited({250: "drives"}, ""), most=20))
+    [edited] = [table for table in drawn if "real_verdict" in table]
+    assert edited[["neuron", "real_verdict", "real_effect"]].to_numpy().tolist() == [[250, "drives", -3.0]]
+
+
 def test_corners_are_named_and_sides_too_where_chance_is_known() -> None:
     def words(chance: float) -> set[str]:
         made = specification(two_axes(of_both([1, -1, 0.1], [-1, 1, 0.1], chance), 10).properties(width=300))
