@@ -69,7 +69,7 @@ def _edits(run: RunFolder, part: RunFolder) -> pd.DataFrame:
     # A list of one number is recorded where one was given.
     [strength] = strength if isinstance(strength, list) else [strength]
     named = table.rename(columns={name: REAL + name for name in _COLUMNS})
-    of_the_run = [
+    of_the_run: list[Any] = [
         str(record["intervention"]["_target_"]).rpartition("/")[2],
         float(strength),
         len(table),

@@ -180,18 +180,12 @@ def test_a_click_on_a_neuron_leads_to_its_part_of_the_page(page: Page, pages: di
     page.click(general)
     row = "document.activeElement.closest('tr')"
     assert page.ask(f"return {row} === document.activeElement && {row}.cells[0].innerText") == "L0N2"
-    assert page.ask("return document.querySelector('[data-mark=\"real drives\"]').closest('.chart').style.cursor") == (
-        "pointer"
-    )
+    assert page.ask(f"return document.querySelector(`{general}`).closest('.chart').style.cursor") == "pointer"
     page.open(pages["find"])
     page.ask("for (const one of document.querySelector('main section').querySelectorAll('details')) one.open = true")
-    page.ask(
-        "document.querySelectorAll('.chart svg .mark-symbol path').forEach((one) => {"
-        "const { layer, neuron } = one.__data__.datum ?? {};"
-        "if (layer === 0 && neuron === 3) one.dataset.mark = 'shown'; })"
-    )
+    page.ask(MARKS)
     page.ask("for (const one of document.querySelectorAll('details[data-neuron]')) one.open = false")
-    page.click("[data-mark=shown]")
+    page.click("[data-mark='real reads out only']")
     part = "document.querySelector('details[data-neuron=L0N3]')"
     assert page.ask(f"return {part}.open && document.activeElement === {part}")
     assert page.said() == []
