@@ -84,6 +84,7 @@ from .runs.tables import interval as interval
 from .runs.tables import neuron_name as neuron_name
 from .runs.tables import number as number
 from .runs.text_summary import spans_table as spans_table
+from .runs.two_rankings import Axis as Axis
 from .runs.two_rankings import TwoRankings as TwoRankings
 from .runs.two_rankings import two_rankings as two_rankings
 from .runs.two_rankings import two_rankings_blocks as two_rankings_blocks

@@ -11,7 +11,7 @@ from neurosieve.runs.columns import HELDOUT, KEYS
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS
 
-__all__ = ["REAL", "Foretelling", "foretelling", "foretold_by", "real_effects", "with_real_effects"]
+__all__ = ["REAL", "Foretelling", "foretelling", "real_effects", "with_real_effects"]
 
 REAL = "real_"
 """Begins the name of each column that an edit of the neuron filled, and not the ranking."""
@@ -19,8 +19,6 @@ _CHANGES = ("effect", "effect_control_tokens", "difference", "effect_rest")
 _COLUMNS = [f"{name}{end}" for name in _CHANGES for end in ("", "_low", "_high")]
 _COLUMNS += ["half_width", "controls_lowest", "controls_highest", "verdict"]
 _OF_THE_RUN = ["intervention", "strength", "tried", "run"]
-_DIFFERENCES = ("paired_difference", "mean_difference")
-"""Scorers that give the mean at the behaviour less that at controls: they foretell `difference`."""
 
 
 def real_effects(run: RunFolder) -> pd.DataFrame:
@@ -152,11 +150,3 @@ def _foretold_column(run: RunFolder) -> str | None:
     scorer = run.cells.foretells
     columns = [scorer + HELDOUT, scorer] if scorer else []
     return next((name for name in columns if name in run.neurons and run.neurons[name].notna().any()), None)
-
-
-def foretold_by(run: RunFolder) -> str | None:
-    """Return which real change the scores of a ranking foretell, as a column of `real_effects`; None if none."""
-    rank_by, foretells = run.run["rank_by"], run.cells.foretells
-    if not foretells:
-        return None
-    return f"{REAL}effect" if rank_by == foretells else f"{REAL}difference" if rank_by in _DIFFERENCES else None

@@ -11,7 +11,7 @@ from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
 from neurosieve.runs.cells import Cells
 from neurosieve.runs.columns import HELDOUT, minus_neutral
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
-from neurosieve.runs.real_effects import REAL, foretold_by, real_effects
+from neurosieve.runs.real_effects import REAL, real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS
 from neurosieve.runs.tables import neuron_name, number, score_cell
 from neurosieve.wording import plural
@@ -35,8 +35,8 @@ class Axis(NamedTuple):
     """How far from chance level the best of all comes in 5 % of permutations; nan where there is no null."""
     signs: tuple[str, str, str]
     """What a neuron does whose score lies below chance level, within chance, and above it."""
-    real: str = ""
-    """The column of `table` with what the score foretold, as the edit gave it; empty where it foretells nothing."""
+    scorer: str
+    """The name of the scorer."""
 
 
 class TwoRankings(NamedTuple):
@@ -89,7 +89,7 @@ def _axis(run: RunFolder, behaviour: str) -> Axis:
     ranked = _ranked(run, behaviour)
     # A scorer that knows no sign, such as mutual information, puts no neuron below chance level.
     signs = cells.signs if (ranked.distance < 0).any() else (*cells.signs[:2], f"{cells.name} differs")
-    return Axis(cells.scored(rank_by), cells, level, _chance(run, behaviour), signs, foretold_by(run) or "")
+    return Axis(cells.scored(rank_by), cells, level, _chance(run, behaviour), signs, rank_by)
 
 
 def _chance(run: RunFolder, behaviour: str) -> float:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from neurosieve import TwoRankings
+from neurosieve import Axis, TwoRankings
 from neurosieve_plugins.reports.rankings import first_of_each_place, rounded, with_names
 
-__all__ = ["ZOOMS", "drawn_of_both", "real_axis", "two_axes"]
+__all__ = ["ZOOMS", "drawn_of_both", "foretold", "real_axis", "two_axes"]
 
 _NAMED = 6
 """So many of the best neurons of either ranking bear their names."""
@@ -28,6 +28,8 @@ _SCORES = ["score", "score_beside"]
 _NUMBERS = [*_SCORES, "held_out", "held_out_beside"]
 _VERDICTS = ["verdict", "verdict_beside"]
 _EFFECTS = ["real_effect", "real_effect_low", "real_effect_high", "real_effect_control_tokens"]
+_DIFFERENCES = ("paired_difference", "mean_difference")
+"""Scorers that give the mean where the behaviour shows less that at controls."""
 _EDITED_COLOURS = ["drives", "opposes", "not edited", "reads out only", "general", "not settled"]
 """The verdicts on neurons that were edited alone, in the order of the theme's colours; the third is the crowd's."""
 
@@ -107,18 +109,18 @@ def _edited(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any
     if edited.empty:
         return []
     columns = ["layer", "neuron", *_NUMBERS, "rank", "rank_beside", *_VERDICTS, "real_verdict", *_EFFECTS]
-    foretold = rounded(edited, [str(name) for name in edited.select_dtypes("number") if str(name).startswith("real_")])
+    rows = rounded(edited, [str(name) for name in edited.select_dtypes("number") if str(name).startswith("real_")])
     seen = [name for name in _EDITED_COLOURS if (edited.real_verdict == name).any()]
     colour = alt.Color("real_verdict:N").scale(domain=_EDITED_COLOURS)
     colour = colour.legend(title="edited alone", values=seen, columns=2, columnPadding=8)
     tooltips = [*_tooltips(both, verdicts=True), *_real_tooltips(edited)]
     place = real_axis(both)
     if place is None:
-        dots = alt.Chart(foretold[columns]).mark_point(shape="diamond", size=80, filled=True, opacity=1, clip=True)
+        dots = alt.Chart(rows[columns]).mark_point(shape="diamond", size=80, filled=True, opacity=1, clip=True)
         return [dots.encode(x, y, colour, tooltip=tooltips)]
-    column, along = both.axes[place].real, _SCORES[place]
+    column, along = foretold(both.axes[place]), _SCORES[place]
     ends = [f"{column}_low", f"{column}_high"]
-    real = foretold[foretold[column].notna()]
+    real = rows[rows[column].notna()]
     channel, second = ((alt.X, alt.X2), (alt.Y, alt.Y2))[place]
     other = (x, y)[1 - place]
     lines = alt.Chart(real[[*_SCORES, "layer", "neuron", column, *ends, "real_verdict"]])
@@ -130,7 +132,7 @@ def _edited(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any
     # A mark for each of the two places, so that one legend names both.
     marks = pd.concat(
         [
-            foretold[columns].assign(what="foretold", at=foretold[along]),
+            rows[columns].assign(what="foretold", at=rows[along]),
             real[columns].assign(what="real", at=real[column]),
         ],
         ignore_index=True,
@@ -156,7 +158,16 @@ def _edited(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any
 
 def real_axis(both: TwoRankings) -> int | None:
     """Return which axis foretells what an edit does, so that the real change has a place on it: up where both do."""
-    return next((place for place in (1, 0) if both.axes[place].real), None)
+    return next((place for place in (1, 0) if foretold(both.axes[place])), None)
+
+
+def foretold(axis: Axis) -> str:
+    """Return the real change that the scores of an axis foretell, as a column of the table; empty where they do not."""
+    if not axis.cells.foretells:
+        return ""
+    if axis.scorer == axis.cells.foretells:
+        return "real_effect"
+    return "real_difference" if axis.scorer in _DIFFERENCES else ""
 
 
 def drawn_of_both(both: TwoRankings, most: int) -> pd.DataFrame:
@@ -174,7 +185,7 @@ def _stretch(both: TwoRankings, place: int, room: float) -> _Stretch:
     # A scorer without a sign has nothing below chance level.
     ends = [end for end in ends if np.isfinite(end) and (end >= axis.neutral or (scores < axis.neutral).any())]
     if place == real_axis(both):  # The intervals are cut off where they reach further.
-        ends += both.table[axis.real].dropna().tolist()
+        ends += both.table[foretold(axis)].dropna().tolist()
     low, high = min([*ends, scores.min()]), max([*ends, scores.max()])
     around = room * max(high - low, 1e-12)
     return _Stretch(low - around, high + around if high > low else low + 1.0)

@@ -2,7 +2,7 @@
 
 from neurosieve import Block, Run, TwoRankings, plural, real_effect_blocks, two_rankings, two_rankings_blocks
 from neurosieve_plugins.reports.blocks import Figure, Section, by_behaviour
-from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, real_axis, two_axes
+from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, foretold, real_axis, two_axes
 
 __all__ = ["two_rankings_section"]
 
@@ -57,7 +57,7 @@ def _of_edits(both: TwoRankings) -> str:
     if place is None:
         return " In colour: the neurons that were edited alone, by the verdict on them."
     axis = both.axes[place]
-    what = "at onsets less that at other tokens" if axis.real.endswith("difference") else "at onsets"
+    what = "at onsets less that at other tokens" if foretold(axis) == "real_difference" else "at onsets"
     return (
         f" In colour: the neurons that were edited alone. Circle: the effect that {axis.cells.name} foretold, on the "
         f"texts that ranked. Diamond: the real effect {what}, on held-out texts, with its interval, which is cut off "

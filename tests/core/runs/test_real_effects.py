@@ -173,16 +173,13 @@ def test_effects_elsewhere_are_not_compared(ranking, reading, why):
     assert sentence.text.startswith(f"foretold and real are not compared (the ranking foretold effects {why}")
 
 
-def test_the_real_change_that_a_score_foretells_has_a_place_on_its_axis(ranking, make_run):
+def test_both_rankings_in_one_table_hold_what_the_edits_did_and_count_edits_of_neurons_without_a_score(ranking):
     run = ranking()
-    edit(run, "ablate/1", {0: -1.0})
+    edit(run, "ablate/1", {0: -1.0, 7: -2.0})
     both = two_rankings(run, "a")
-    assert [axis.real for axis in both.axes] == ["", "real_effect"]
     assert both.table.set_index("neuron").real_effect.dropna().to_dict() == {0: -1.0}
-    beside = make_run("difference/beside", {"a": {"paired_difference": [-0.3]}})
-    write_run(beside.folder, beside.run | {"config": run.beside.run["config"]}, {})
-    make_run("difference", {"a": {"auc": [0.9]}})
-    assert two_rankings(load(beside.folder.parent), "a").axes[1].real == "real_difference"
+    assert both.unplaced == 1
+    assert [axis.scorer for axis in both.axes] == ["auc", "mean_present"]
 
 
 def test_a_run_that_is_no_ranking_has_no_effects_below_it(ranking):
