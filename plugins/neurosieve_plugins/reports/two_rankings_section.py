@@ -2,7 +2,8 @@
 
 from neurosieve import Block, Run, TwoRankings, plural, real_effect_blocks, two_rankings, two_rankings_blocks
 from neurosieve_plugins.reports.blocks import Figure, Section, by_behaviour
-from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, foretold, real_axis, two_axes
+from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, two_axes
+from neurosieve_plugins.reports.two_axes_plane import foretold, real_axis
 
 __all__ = ["two_rankings_section"]
 
