@@ -92,7 +92,7 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
         }
         for row in best.to_dict("records")
     ]
-    # The scorer that ranks comes first, with all that is known of its scores.
+    # The scorer that ranks comes first, with what edits did, and all that is known of its scores.
     columns: list[tuple[str, str, Callable[[Any], Cell], int]] = [
         ("rank", "rank", _name_cell, 0),
         ("layer", "layer", _name_cell, 0),
@@ -100,6 +100,7 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
         ("head", "head", _name_cell, 0),
         ("of_head", "of head", _name_cell, 0),
         (rank_by, rank_by, score_cell, 0),
+        *((name, title, word_cell, detail) for name, title, _, detail in REAL_COLUMNS),
         ("p_fwer", "p_fwer", probability_cell, 0),
         ("q_fdr", "q_fdr", probability_cell, 1),
         (f"{rank_by}_heldout", "held out", score_cell, 0),
@@ -108,7 +109,6 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
         ("verdict", "verdict", word_cell, 0),
         ("stability", "stability", score_cell, 1),
         ("beats_baselines", "beats text", word_cell, 1),
-        *((name, title, word_cell, detail) for name, title, _, detail in REAL_COLUMNS),
     ]
     for scorer in scorers:
         if scorer != rank_by:
@@ -120,6 +120,8 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     caption = (
         f"{behaviour}: the best {len(best):,} of {len(neurons):,} {run.site.neurons} by {run.cells.explained(rank_by)}"
     )
+    if REAL_COLUMNS[0][0] in known:
+        caption += "; effect: what the edit of the neuron alone did to the log-probability of the first token"
     return Table(headers, cells, caption)
 
 

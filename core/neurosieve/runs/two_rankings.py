@@ -195,17 +195,17 @@ def _best(both: TwoRankings, k: int) -> Table:
     table = both.table
     best = pd.concat([table.nsmallest(k, "rank"), table.nsmallest(k, "rank_beside")])
     best = best.drop_duplicates(["layer", "neuron"])
-    headers = [Header("neuron")]
+    real = [column for column in REAL_COLUMNS if best[column[0]].notna().any()]
+    edited = [Header(title, not name.endswith("verdict"), detail) for name, title, _, detail in real]
+    headers = [Header("neuron"), *edited]
     for axis in both.axes:
         headers += [Header(f"by {axis.title}", True), Header("rank", True), Header("held out", True, 1)]
     headers += [Header(f"verdict by {axis.cells.name}", detail=2) for axis in both.axes]
     if both.tested:
         headers.append(Header("beyond chance"))
-    real = [column for column in REAL_COLUMNS if best[column[0]].notna().any()]
-    headers += [Header(title, not name.endswith("verdict"), detail) for name, title, _, detail in real]
     rows = []
     for row in best.to_dict("records"):
-        cells = [Cell(neuron_name(int(row["layer"]), int(row["neuron"])))]
+        cells = [Cell(neuron_name(int(row["layer"]), int(row["neuron"]))), *(cell(row) for _, _, cell, _ in real)]
         for axis, end in zip(both.axes, ("", "_beside"), strict=True):
             # Three decimals would make nothing of most effects.
             cell = _quantity_cell if axis.cells.unit else score_cell
@@ -214,7 +214,6 @@ def _best(both: TwoRankings, k: int) -> Table:
         cells += [Cell(str(row[f"verdict{end}"])) for end in ("", "_beside")]
         if both.tested:
             cells.append(Cell(both.place(row["side"], row["side_beside"])))
-        cells += [cell(row) for _, _, cell, _ in real]
         rows.append(cells)
     about = f"; {up.cells.name} {up.cells.about}" if up.cells.about else ""
     return Table(headers, rows, f"{both.behaviour}: the best {k:,} by {across.title} and by {up.title}{about}")
