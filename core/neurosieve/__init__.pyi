@@ -70,6 +70,7 @@ from .runs.columns import VERDICTS as VERDICTS
 from .runs.ranking_summary import evidence_blocks as evidence_blocks
 from .runs.ranking_summary import interval_title as interval_title
 from .runs.ranking_summary import ranking_table as ranking_table
+from .runs.real_effects_summary import real_effect_blocks as real_effect_blocks
 from .runs.results import Result as Result
 from .runs.results import Run as Run
 from .runs.results import load as load
@@ -77,12 +78,14 @@ from .runs.single_neurons_summary import single_neuron_blocks as single_neuron_b
 from .runs.summary import common_table as common_table
 from .runs.summary import contexts_table as contexts_table
 from .runs.summary import pairs_table as pairs_table
+from .runs.summary import ranking_with_one_beside as ranking_with_one_beside
 from .runs.summary import runs_table as runs_table
 from .runs.tables import as_table as as_table
 from .runs.tables import interval as interval
 from .runs.tables import neuron_name as neuron_name
 from .runs.tables import number as number
 from .runs.text_summary import spans_table as spans_table
+from .runs.two_rankings import Axis as Axis
 from .runs.two_rankings import TwoRankings as TwoRankings
 from .runs.two_rankings import two_rankings as two_rankings
 from .runs.two_rankings import two_rankings_blocks as two_rankings_blocks

@@ -11,10 +11,12 @@ from neurosieve.errors import ConfigError, DataError
 from neurosieve.evidence.comparison import common, named, pairs, summaries
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result, Run, find_runs, load
-from neurosieve.runs.summary import comparison_blocks
+from neurosieve.runs.summary import both_readings_blocks, comparison_blocks
 
 __all__ = ["compare", "compare_runs", "main", "show"]
 
+_BEST = 10
+"""So many of the best neurons of a ranking and the one beside it are listed."""
 _HELP = """\
 Put the finished runs in some folders side by side. Of each run and behaviour: what it read, its best neuron beside
 the best that chance would give, how many neurons pass p_fwer 0.05, how many of the tested replicate, and the verdicts.
@@ -22,7 +24,8 @@ Of each pair of runs: which share of the best k neurons they have in common, how
 (Spearman's correlation) and the scores of all, with their signs, and which share of the best k of one replicates in
 the other, with the same sign and a p of at most 0.05 there; chance gives 0.025. Runs that rank on the same groups agree
 on their noise too: groups in common are counted. Two readings, such as activation and attribution, can be compared too;
-replication is then left open, for their signs say different things.
+replication is then left open, for their signs say different things. A ranking and the one beside it are also drawn in
+one picture, with what the edits of single neurons did (`ablate mode=each`).
 
   neurosieve find -m scorers=[auc],[cohens_d] seed=0,1
   neurosieve compare multirun/find/2026-11-22/18-00-00 --output comparison
@@ -122,3 +125,4 @@ def show(folders: Sequence[Path], k: int = 100, output: Path | None = None) -> N
         return
     runs = _runs(folders, k)
     show_blocks(comparison_blocks(summaries(runs), _pairs(runs, k), k, common(runs, k)), console())
+    show_blocks(both_readings_blocks([run.folder for run in runs.values()], _BEST), console())

@@ -10,6 +10,7 @@ import pandas as pd
 from neurosieve.runs.blocks import Block, Cell, Facts, Note, Table
 from neurosieve.runs.ranking_summary import evidence_blocks, ranking_table
 from neurosieve.runs.reader import RunFolder
+from neurosieve.runs.real_effects_summary import real_effect_blocks
 from neurosieve.runs.summary import run_blocks
 from neurosieve.runs.tables import neuron_name
 from neurosieve.runs.two_rankings import two_rankings_blocks
@@ -52,6 +53,7 @@ def _ranking(run: RunFolder, behaviour: str) -> str:
     blocks = (
         ranking_table(run, behaviour, _BEST),
         *evidence_blocks(run, behaviour),
+        *real_effect_blocks(run, behaviour),
         *two_rankings_blocks(run, behaviour, _LINES // 2),  # The best of either, which may be as many again.
     )
     drawing = _drawing(neurons[neurons.behaviour == behaviour], rank_by, neutral)

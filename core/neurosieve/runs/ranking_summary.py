@@ -9,6 +9,8 @@ import pandas as pd
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.columns import BASELINES, VERDICTS
 from neurosieve.runs.reader import RunFolder
+from neurosieve.runs.real_effects import real_effects, with_real_effects
+from neurosieve.runs.real_effects_summary import REAL_COLUMNS, real_effect_blocks
 from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
 from neurosieve.runs.two_rankings import two_rankings_blocks
 from neurosieve.wording import plural
@@ -29,6 +31,7 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     for behaviour in run.run["behaviours"]:
         yield ranking_table(run, behaviour, k)
         yield from evidence_blocks(run, behaviour)
+        yield from real_effect_blocks(run, behaviour)
         yield from two_rankings_blocks(run, behaviour, (k + 1) // 2)
         if (counts := every.get("behaviours", {}).get(behaviour)) and "documents" in every:
             text = (
@@ -74,15 +77,22 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     """Return the best `k` neurons with all that is known of them; what is known of no neuron has no column."""
     neurons, rank_by, scorers = _neurons(run, behaviour), run.run["rank_by"], run.run["scorers"]
     known = {*scorers, *neurons.columns[neurons.notna().any()]}
-    best = neurons.head(k)
+    best = with_real_effects(neurons.head(k), real_effects(run))
+    known |= {name for name, *_ in REAL_COLUMNS if best[name].notna().any()}
     if per_head := run.run.get("model", {}).get("neurons_per_head"):
         best = best.assign(head=best.neuron // per_head, of_head=best.neuron % per_head)
         known |= {"head", "of_head"}
     low = f"{rank_by}_minus_neutral_heldout_low"
     rows = [
-        {**row, low: _interval_cell(row, rank_by), "verdict": _verdict_cell(row)} for row in best.to_dict("records")
+        {
+            **row,
+            low: _interval_cell(row, rank_by),
+            "verdict": _verdict_cell(row),
+            **{name: cell(row) for name, _, cell, _ in REAL_COLUMNS},
+        }
+        for row in best.to_dict("records")
     ]
-    # The scorer that ranks comes first, with all that is known of its scores.
+    # The scorer that ranks comes first, with what edits did, and all that is known of its scores.
     columns: list[tuple[str, str, Callable[[Any], Cell], int]] = [
         ("rank", "rank", _name_cell, 0),
         ("layer", "layer", _name_cell, 0),
@@ -90,6 +100,7 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
         ("head", "head", _name_cell, 0),
         ("of_head", "of head", _name_cell, 0),
         (rank_by, rank_by, score_cell, 0),
+        *((name, title, word_cell, detail) for name, title, _, detail in REAL_COLUMNS),
         ("p_fwer", "p_fwer", probability_cell, 0),
         ("q_fdr", "q_fdr", probability_cell, 1),
         (f"{rank_by}_heldout", "held out", score_cell, 0),
@@ -103,12 +114,14 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
         if scorer != rank_by:
             columns += [(scorer, scorer, score_cell, 2), (f"{scorer}_heldout", "held out", score_cell, 2)]
     columns = [column for column in columns if column[0] in known]
-    words = {"replicates", "verdict", "beats_baselines"}
+    words = {"replicates", "verdict", "beats_baselines", "real_verdict"}
     headers = [Header(title, name not in words, detail) for name, title, _, detail in columns]
     cells = [[cell(row[name]) for name, _, cell, _ in columns] for row in rows]
     caption = (
         f"{behaviour}: the best {len(best):,} of {len(neurons):,} {run.site.neurons} by {run.cells.explained(rank_by)}"
     )
+    if REAL_COLUMNS[0][0] in known:
+        caption += "; effect: what the edit of the neuron alone did to the log-probability of the first token"
     return Table(headers, cells, caption)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.runs.notebook import run_html
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
+from neurosieve.runs.real_effects import real_effects, with_real_effects
 
 __all__ = ["BESIDE", "Result", "Run", "find_runs", "finished_runs", "load"]
 
@@ -54,6 +55,17 @@ class Result(Run):
     def scorers(self) -> list[str]:
         """The scorers that rated the neurons."""
         return list(self.run["scorers"])
+
+    def with_real_effects(self) -> pd.DataFrame:
+        """Return `neurons` with what the edits of single neurons really did, read from the runs below this one.
+
+        A neuron that `ablate mode=each` edited, here or in the ranking beside, has `real_effect`, the change of the
+        log-probability of the behaviour's first token in nats, with `real_effect_low` and `_high` (95 %, corrected for
+        the `real_tried` neurons of that run), `real_effect_control_tokens`, `real_verdict` (`drives`, `opposes`,
+        `general`, `reads out only`, `not settled`), `real_run` and more; they are nan for all others. Of several edits
+        of a neuron the latest whole `mean` edit counts, or the latest edit where there is none.
+        """
+        return with_real_effects(self.neurons, real_effects(self))
 
     def top(self, k: int = 10, behaviour: str | None = None, scorer: str | None = None) -> pd.DataFrame:
         """Return the best `k` neurons of a behaviour (of each one, by default), by one scorer (that of the ranking).

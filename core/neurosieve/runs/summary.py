@@ -1,19 +1,31 @@
 """What a finished run of each command says, as blocks."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
-from neurosieve.runs.reader import RunFolder
+from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
+from neurosieve.runs.real_effects_summary import real_effect_blocks
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS, single_neuron_blocks
 from neurosieve.runs.tables import as_table, in_context, interval, neuron_name, number
 from neurosieve.runs.text_summary import analysis_blocks, detection_blocks, generation_blocks, learning_blocks
+from neurosieve.runs.two_rankings import two_rankings_blocks
 from neurosieve.wording import plural
 
-__all__ = ["common_table", "comparison_blocks", "contexts_table", "pairs_table", "run_blocks", "runs_table"]
+__all__ = [
+    "both_readings_blocks",
+    "common_table",
+    "comparison_blocks",
+    "contexts_table",
+    "pairs_table",
+    "ranking_with_one_beside",
+    "run_blocks",
+    "runs_table",
+]
 
 _RUNS_IN_FULL = 8
 """Of so many runs each pair has its row; of more there is a matrix."""
@@ -46,6 +58,7 @@ def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
         case "compare":
             common = run.table("common") if "common" in run.tables else None
             yield from comparison_blocks(run.table("runs"), run.table("comparison"), run.run["k"], common)
+            yield from both_readings_blocks(run.run.get("config", {}).get("folders", ()), k)
 
 
 def contexts_table(contexts: pd.DataFrame) -> Table:
@@ -163,6 +176,22 @@ def comparison_blocks(
         in_both = pd.DataFrame() if common is None else common[common.behaviour == behaviour]
         if len(numbers) == _TWO and len(in_both):
             yield common_table(in_both.head(_IN_BOTH), numbers, f"{behaviour}: {_how_many(in_both, k)}")
+
+
+def ranking_with_one_beside(folders: Sequence[str | Path]) -> Path | None:
+    """Return the folder of the ranking where two folders are compared: its own, and that of the one beside it."""
+    pair = sorted((Path(folder).resolve() for folder in folders), key=lambda folder: len(folder.parts))
+    return pair[0] if len(pair) == _TWO and pair[1] == pair[0] / BESIDE else None
+
+
+def both_readings_blocks(folders: Sequence[str | Path], k: int) -> Iterator[Block]:
+    """Yield what a ranking and the one beside it say together, where these two are compared: as the ranking itself."""
+    folder = ranking_with_one_beside(folders)
+    if folder is not None and (folder / RECORD).is_file():
+        run = RunFolder(folder)
+        for behaviour in run.run["behaviours"]:
+            yield from real_effect_blocks(run, behaviour)
+            yield from two_rankings_blocks(run, behaviour, (k + 1) // 2)
 
 
 def _how_many(in_both: pd.DataFrame, k: int) -> str:

@@ -11,6 +11,8 @@ from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
 from neurosieve.runs.cells import Cells
 from neurosieve.runs.columns import HELDOUT, minus_neutral
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
+from neurosieve.runs.real_effects import REAL, real_effects
+from neurosieve.runs.real_effects_summary import REAL_COLUMNS
 from neurosieve.runs.tables import neuron_name, number, score_cell
 from neurosieve.wording import plural
 
@@ -33,6 +35,8 @@ class Axis(NamedTuple):
     """How far from chance level the best of all comes in 5 % of permutations; nan where there is no null."""
     signs: tuple[str, str, str]
     """What a neuron does whose score lies below chance level, within chance, and above it."""
+    scorer: str
+    """The name of the scorer."""
 
 
 class TwoRankings(NamedTuple):
@@ -46,7 +50,9 @@ class TwoRankings(NamedTuple):
     table: pd.DataFrame
     """A row per neuron that has both scores, the best of either first: layer, neuron, and of each ranking rank, score,
     held_out, verdict, distance from chance level, and side (-1 below, 0 within chance, 1 above); those of the ranking
-    beside end in `_beside`."""
+    beside end in `_beside`; of a neuron that was edited alone, what `real_effects` says of it."""
+    unplaced: int = 0
+    """How many neurons that were edited alone lack one of the two scores, and so a row."""
 
     @property
     def tested(self) -> bool:
@@ -67,9 +73,13 @@ def two_rankings(run: RunFolder, behaviour: str) -> TwoRankings | None:
     if behaviour not in beside.run["behaviours"]:
         return None
     table = _ranked(run, behaviour).merge(_ranked(beside, behaviour), on=["layer", "neuron"], suffixes=("", "_beside"))
+    effects = real_effects(run)
+    effects = effects[effects.behaviour == behaviour].drop(columns="behaviour")
+    table = table.merge(effects, on=["layer", "neuron"], how="left", validate="one_to_one")
     best = table[["rank", "rank_beside"]].min(axis=1).sort_values(kind="stable").index
     axes = _axis(run, behaviour), _axis(beside, behaviour)
-    return TwoRankings(behaviour, run.site.neurons, axes, table.loc[best].reset_index(drop=True))
+    unplaced = len(effects) - int(table[f"{REAL}verdict"].notna().sum())
+    return TwoRankings(behaviour, run.site.neurons, axes, table.loc[best].reset_index(drop=True), unplaced)
 
 
 def _axis(run: RunFolder, behaviour: str) -> Axis:
@@ -79,7 +89,7 @@ def _axis(run: RunFolder, behaviour: str) -> Axis:
     ranked = _ranked(run, behaviour)
     # A scorer that knows no sign, such as mutual information, puts no neuron below chance level.
     signs = cells.signs if (ranked.distance < 0).any() else (*cells.signs[:2], f"{cells.name} differs")
-    return Axis(cells.scored(rank_by), cells, level, _chance(run, behaviour), signs)
+    return Axis(cells.scored(rank_by), cells, level, _chance(run, behaviour), signs, rank_by)
 
 
 def _chance(run: RunFolder, behaviour: str) -> float:
@@ -185,7 +195,9 @@ def _best(both: TwoRankings, k: int) -> Table:
     table = both.table
     best = pd.concat([table.nsmallest(k, "rank"), table.nsmallest(k, "rank_beside")])
     best = best.drop_duplicates(["layer", "neuron"])
-    headers = [Header("neuron")]
+    real = [column for column in REAL_COLUMNS if best[column[0]].notna().any()]
+    edited = [Header(title, not name.endswith("verdict"), detail) for name, title, _, detail in real]
+    headers = [Header("neuron"), *edited]
     for axis in both.axes:
         headers += [Header(f"by {axis.title}", True), Header("rank", True), Header("held out", True, 1)]
     headers += [Header(f"verdict by {axis.cells.name}", detail=2) for axis in both.axes]
@@ -193,7 +205,7 @@ def _best(both: TwoRankings, k: int) -> Table:
         headers.append(Header("beyond chance"))
     rows = []
     for row in best.to_dict("records"):
-        cells = [Cell(neuron_name(int(row["layer"]), int(row["neuron"])))]
+        cells = [Cell(neuron_name(int(row["layer"]), int(row["neuron"]))), *(cell(row) for _, _, cell, _ in real)]
         for axis, end in zip(both.axes, ("", "_beside"), strict=True):
             # Three decimals would make nothing of most effects.
             cell = _quantity_cell if axis.cells.unit else score_cell

@@ -14,6 +14,7 @@ __all__ = [
     "Heatmap",
     "Section",
     "Tiles",
+    "by_behaviour",
 ]
 
 
@@ -40,6 +41,8 @@ class Grid:
     charts: tuple[tuple[str, Any], ...]
     """The heading of each chart, and the chart."""
     caption: str
+    neurons: tuple[str, ...] = ()
+    """The neuron that each chart is about, where they are: a click on it elsewhere leads here."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Fold:
     title: str
     blocks: tuple[Block, ...]
     unfolded: bool = False
+    neuron: str = ""
+    """The neuron that it is about, if any: a click on it in a chart leads here."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +96,10 @@ class Section:
     lead: str
     """What is to be seen here, in one plain sentence."""
     blocks: tuple[Block, ...]
+
+
+def by_behaviour(blocks: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
+    """Return the blocks as they are for one behaviour, and each behaviour's under its name for several."""
+    if len(blocks) == 1:
+        return next(iter(blocks.values()))
+    return tuple(Fold(name, inner, unfolded=place == 0) for place, (name, inner) in enumerate(blocks.items()))

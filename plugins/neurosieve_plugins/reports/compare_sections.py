@@ -1,13 +1,27 @@
 """The sections of several runs side by side: what each found, and a matrix of what replicates from one to another."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from neurosieve import Facts, Note, Run, common_table, number, pairs_table, plural, runs_table
+from neurosieve import (
+    DataError,
+    Facts,
+    Note,
+    Run,
+    common_table,
+    load,
+    number,
+    pairs_table,
+    plural,
+    ranking_with_one_beside,
+    runs_table,
+)
 from neurosieve_plugins.reports.blocks import Fold, Grid, Section
 from neurosieve_plugins.reports.text import plain
+from neurosieve_plugins.reports.two_rankings_section import two_rankings_section
 
 __all__ = ["comparison_sections"]
 
@@ -23,11 +37,17 @@ _MATRICES = {
 }
 
 
-def comparison_sections(run: Run) -> Iterator[Section]:
-    """Yield what several runs found, and, for each behaviour, what they agree on."""
+def comparison_sections(run: Run, most_points: int) -> Iterator[Section]:
+    """Yield what several runs found, and, for each behaviour, what they agree on.
+
+    A ranking and the one beside it come first in one picture, of at most `most_points` neurons.
+    """
     runs, table, k = run.table("runs"), run.table("comparison"), run.run["k"]
     common = run.table("common") if "common" in run.tables else pd.DataFrame({"behaviour": []})
     numbered = {name: number for number, name in enumerate(dict.fromkeys(runs.run), 1)}
+    folder = ranking_with_one_beside(run.run.get("config", {}).get("folders", ()))
+    if folder is not None:
+        yield _both_readings(folder, most_points)
     yield Section(
         "What each run found",
         f"{plural(len(numbered), 'run')}, each with its best neuron beside the best that chance would give.",
@@ -61,6 +81,16 @@ def comparison_sections(run: Run) -> Iterator[Section]:
         yield Section(
             f"What they agree on: {plain(behaviour)}", "The stronger the colour, the more two runs agree.", blocks
         )
+
+
+def _both_readings(folder: Path, most_points: int) -> Section:
+    """Return the picture of a ranking and of the one beside it; why there is none, where they are gone."""
+    title, lead = "Both rankings in one picture", "Every neuron by both of its rankings."
+    try:
+        section = two_rankings_section(load(folder), most_points)
+    except DataError as error:
+        return Section(title, lead, (Note(f"The picture is missing: {plain(str(error))}."),))
+    return section or Section(title, lead, (Note("The two rankings share no behaviour and no neuron to draw."),))
 
 
 def _explained(lines: pd.DataFrame, k: int) -> str:

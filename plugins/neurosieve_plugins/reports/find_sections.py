@@ -1,6 +1,6 @@
 """The sections of a ranking: the table, every neuron, distributions, replication, phrases."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from operator import itemgetter
 
 import numpy as np
@@ -15,20 +15,16 @@ from neurosieve import (
     neuron_name,
     number,
     ranking_table,
+    real_effect_blocks,
     two_rankings,
-    two_rankings_blocks,
 )
-from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Section
+from neurosieve_plugins.reports.blocks import Figure, Grid, Section, by_behaviour
 from neurosieve_plugins.reports.evidence import chance_of_replication, how_many, null_of
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
 from neurosieve_plugins.reports.rankings import Ranked, by_neuron, ranked, thinned
 from neurosieve_plugins.reports.trace_sections import phrase_figure
-from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, two_axes
 
 __all__ = ["phrases_found", "ranking_sections", "rescored_sections"]
-
-_BEST_OF_BOTH = 10
-"""So many of the best neurons of either ranking are listed with both scores."""
 
 
 def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]:
@@ -42,8 +38,6 @@ def ranking_sections(run: Run, best: int, most_points: int) -> Iterator[Section]
     neurons, rankings = run.neurons, _rankings(run)
     activations = run.table("activations") if "activations" in run.tables else None
     each = max(1000, most_points // max(len(rankings), 1))
-    if (both := _both(run, rankings, each // 2)) is not None:
-        yield both
     yield _ranking(run, neurons, rankings, best)
     yield _everyone(run, rankings, each)
     if activations is not None and len(activations):
@@ -80,49 +74,13 @@ def _rankings(run: Run) -> dict[str, Ranked]:
     }
 
 
-def _by_behaviour(blocks: Mapping[str, tuple[Block, ...]]) -> tuple[Block, ...]:
-    """Return the blocks as they are for one behaviour, and each behaviour's under its name for several."""
-    if len(blocks) == 1:
-        return next(iter(blocks.values()))
-    return tuple(Fold(name, inner, unfolded=place == 0) for place, (name, inner) in enumerate(blocks.items()))
-
-
-def _both(run: Run, rankings: Mapping[str, Ranked], most: int) -> Section | None:
-    """Return the picture of a ranking and of the one beside it, where there is one."""
-    blocks: dict[str, tuple[Block, ...]] = {}
-    for place, name in enumerate(rankings):
-        both = two_rankings(run, name)
-        if both is None or both.table.empty:
-            continue
-        across, up = both.axes
-        drawn, defined = len(drawn_of_both(both, most)), len(both.table)
-        caption = f"Each point is a neuron. Across: {across.title}. Up: {up.title}. Dashed: chance level."
-        if both.tested:
-            caption += " Dotted: in 5 % of permutations the best of all comes so far, or further."
-        if drawn < defined:
-            caption += (
-                f" {drawn:,} of {defined:,} are drawn: where several would lie on each other, the one that is best in "
-                "either ranking."
-            )
-        caption += " Whether a neuron really does what its place says, an ablation tests."
-        figure = Figure(f"both-{place}" if place else "both", two_axes(both, most), caption, ZOOMS)
-        agreement, *tables = two_rankings_blocks(run, name, _BEST_OF_BOTH)
-        blocks[name] = (agreement, figure, *tables)
-        cells = up.cells
-    if not blocks:
-        return None
-    meaning = f" Up is {cells.title}: {cells.help[:1].lower()}{cells.help[1:]}" if cells.help else ""
-    sign = f" {cells.negative[:1].upper()}{cells.negative[1:]}." if cells.negative else ""
-    lead = f"Every neuron by both of its rankings.{meaning}{sign}"
-    return Section(f"{run.cells.name.capitalize()} and {cells.name} in one picture", lead, _by_behaviour(blocks))
-
-
 def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best: int) -> Section:
     blocks: dict[str, tuple[Block, ...]] = {
         name: (
             how_many(run, name, neurons[neurons.behaviour == name], ranking),
             *evidence_blocks(run, name),
             *chance_of_replication(run, ranking),
+            *(real_effect_blocks(run, name) if two_rankings(run, name) is None else ()),
             ranking_table(run, name, best),
         )
         for name, ranking in rankings.items()
@@ -139,7 +97,7 @@ def _ranking(run: Run, neurons: pd.DataFrame, rankings: dict[str, Ranked], best:
         + ("; ".join(reached) or "there is no null here to say how high, so go by what was held out")
         + "."
     )
-    return Section("The ranking", lead, _by_behaviour(blocks))
+    return Section("The ranking", lead, by_behaviour(blocks))
 
 
 def _everyone(run: Run, rankings: dict[str, Ranked], most: int) -> Section:
@@ -163,7 +121,7 @@ def _everyone(run: Run, rankings: dict[str, Ranked], most: int) -> Section:
         blocks[name] = (figure,)
     which = "separate the behaviour from controls" if run.cells.fires else f"stand out by their {run.cells.name}"
     lead = f"Where in the model the neurons are that {which}; the best ones bear their names."
-    return Section("Every neuron", lead, _by_behaviour(blocks))
+    return Section("Every neuron", lead, by_behaviour(blocks))
 
 
 def _distributions(run: Run, activations: pd.DataFrame, rankings: dict[str, Ranked]) -> Section:
@@ -177,10 +135,11 @@ def _distributions(run: Run, activations: pd.DataFrame, rankings: dict[str, Rank
             (f"{rank}. {neuron_name(*key)}", distribution(table, "", run.cells.title))
             for rank, key, table in sorted(tables, key=itemgetter(0))
         )
+        names = tuple(neuron_name(*key) for _, key, _ in sorted(tables, key=itemgetter(0)))
         held_out = (of_behaviour.part != "ranking").any()
         caption = "Filled: the part that ranked." + (" Lines: the part held out." if held_out else "")
         if charts:
-            blocks[name] = (Grid(f"distributions-{place}" if place else "distributions", charts, caption),)
+            blocks[name] = (Grid(f"distributions-{place}" if place else "distributions", charts, caption, names),)
     cells = run.cells
     lead = (
         f"{cells.name.capitalize()}s of the best neurons where the behaviour shows (orange) and at controls (blue): "
@@ -188,7 +147,7 @@ def _distributions(run: Run, activations: pd.DataFrame, rankings: dict[str, Rank
     )
     if cells.about:
         lead += f" They are {cells.about}." if cells.unit else f" Of them, {cells.about}."
-    return Section(f"The best neurons' {cells.name}s", lead, _by_behaviour(blocks))
+    return Section(f"The best neurons' {cells.name}s", lead, by_behaviour(blocks))
 
 
 def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
@@ -214,7 +173,7 @@ def _heldout(run: Run, rankings: dict[str, Ranked]) -> Section:
         blocks[name] = tuple(notes)
     which = "separate the behaviour from controls" if run.cells.fires else f"stand out by their {run.cells.name}"
     lead = f"Do the best neurons {which} on texts that had no part in choosing them?"
-    return Section("Replication", lead, _by_behaviour(blocks))
+    return Section("Replication", lead, by_behaviour(blocks))
 
 
 def _why_no_verdict(run: Run, behaviour: str) -> str:
@@ -239,4 +198,4 @@ def phrases_found(run: Run) -> Section | None:
         for place, (name, of_behaviour) in enumerate(spans.groupby("behaviour", sort=False))
     }
     lead = "What the behaviour was found by: where few phrases make up most of it, the result is about those."
-    return Section("The phrases behind it", lead, _by_behaviour(blocks))
+    return Section("The phrases behind it", lead, by_behaviour(blocks))

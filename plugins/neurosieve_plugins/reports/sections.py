@@ -17,6 +17,7 @@ from neurosieve_plugins.reports.trace_sections import (
     found_section,
     written_sections,
 )
+from neurosieve_plugins.reports.two_rankings_section import two_rankings_section
 
 __all__ = ["cautions", "drawn", "sections"]
 
@@ -34,7 +35,8 @@ def sections(run: Run, best: int, most_points: int) -> list[Section]:
         best: how many neurons the table of a ranking lists.
         most_points: how many neurons are drawn as points.
     """
-    every = [request(run), read(run), *_own(run, best, most_points), *_of_parts(run, best, most_points)]
+    both = two_rankings_section(run, most_points) if run.command == "find" else None
+    every = [both, request(run), read(run), *_own(run, best, most_points), *_of_parts(run, best, most_points)]
     return [section for section in (*every, parts(run), again(run)) if section is not None]
 
 
@@ -56,7 +58,7 @@ def _own(run: Run, best: int, most_points: int, phrases: bool = True) -> Iterato
     if run.command == "generate":
         yield from written_sections(run)
     if run.command == "compare":
-        yield from comparison_sections(run)
+        yield from comparison_sections(run, most_points)
     if phrases:
         yield _phrases(run)
     if run.command == "detect":

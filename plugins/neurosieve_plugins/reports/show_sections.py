@@ -104,7 +104,7 @@ def strongest_tokens(text: dict[str, Any], neuron: int) -> pd.DataFrame:
 
 def _contexts(contexts: pd.DataFrame) -> Section:
     blocks = tuple(
-        Fold(neuron_name(*key), (contexts_table(of_neuron),), unfolded=place == 0)
+        Fold(neuron_name(*key), (contexts_table(of_neuron),), unfolded=place == 0, neuron=neuron_name(*key))
         for place, (key, of_neuron) in enumerate(by_neuron(contexts))
     )
     lead = "The places in the texts where each activation is largest, of either sign, with the token marked."

@@ -7,13 +7,13 @@ __all__ = ["THING", "WIDTH", "theme"]
 WIDTH = 640
 """How wide a chart is on paper, in pixels of 1/96 inch."""
 
-THING = ("#c8500a", "#0a6cb0", "#8a8f98", "#0b8a67")
-"""Colours on light paper: the thing itself, what it is compared with, what nothing is said of, a third thing.
+THING = ("#c8500a", "#0a6cb0", "#8a8f98", "#0b8a67", "#9c4f8b", "#8a7400")
+"""Colours on light paper: the thing itself, what it is compared with, what nothing is said of, and other things.
 
 They are told apart by the colour-blind (after Okabe and Ito) and stand out from the paper by at least 3 : 1.
 """
 
-_DARK = ("#ff9a52", "#62b5f2", "#8d949e", "#3fc9a0")
+_DARK = ("#ff9a52", "#62b5f2", "#8d949e", "#3fc9a0", "#dd9bd0", "#d6bf45")
 
 
 def theme(dark: bool = False) -> dict[str, Any]:

@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from neurosieve import TwoRankings
+from neurosieve_plugins.reports.edited_neurons import SETTLED, edited_neurons
 from neurosieve_plugins.reports.rankings import first_of_each_place, rounded, with_names
+from neurosieve_plugins.reports.two_axes_plane import (
+    NUMBERS,
+    ROOMS,
+    SCORES,
+    VERDICTS,
+    Stretch,
+    channel_of,
+    stretch_of,
+    tooltips_of,
+)
 
 __all__ = ["ZOOMS", "drawn_of_both", "two_axes"]
 
@@ -22,64 +33,55 @@ _FEW = 300
 """More points than that are drawn small."""
 _ROOM = 90
 """How high a stretch of the chart is that has room for words among its points, in pixels."""
-_SCORES = ["score", "score_beside"]
-_NUMBERS = [*_SCORES, "held_out", "held_out_beside"]
-_VERDICTS = ["verdict", "verdict_beside"]
-
-
-class _Stretch(NamedTuple):
-    """From where to where an axis reaches, in scores."""
-
-    low: float
-    high: float
-
-    def share(self, values: pd.Series) -> pd.Series:
-        return (values - self.low) / (self.high - self.low)
 
 
 def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
     """Draw every neuron as a point: across its score in the ranking, up that in the ranking beside it."""
     import altair as alt
 
-    stretches = _stretch(both, 0, 0.06), _stretch(both, 1, 0.17)
-    drawn = rounded(drawn_of_both(both, most), _NUMBERS)
+    stretches = stretch_of(both, 0, ROOMS[0]), stretch_of(both, 1, ROOMS[1])
+    drawn = rounded(drawn_of_both(both, most), NUMBERS)
     where = _where(both, drawn)
+    edited = drawn.real_verdict.notna()
     best = drawn[["rank", "rank_beside"]].min(axis=1) <= _NAMED
-    tested = (drawn[_VERDICTS] != "not tested").any(axis=1)
-    stand_out = best | tested | (where != _classes(both)[2])
-    x, y = (_axis(both, place, stretches[place]) for place in (0, 1))
-    columns = ["layer", "neuron", *_NUMBERS, "rank", "rank_beside"]
+    tested = (drawn[VERDICTS] != "not tested").any(axis=1)
+    stand_out = best | tested | edited | (where != _classes(both)[2])
+    x, y = (channel_of(both, place, stretches[place]) for place in (0, 1))
+    columns = ["layer", "neuron", *NUMBERS, "rank", "rank_beside"]
     zoom = alt.selection_interval(name="plane", bind="scales", zoom="wheel![event.ctrlKey || event.metaKey]")
     crowd = (
         alt.Chart(drawn.loc[~stand_out, columns])
         .mark_circle(style="crowd", size=12 if len(drawn) > 3000 else 25, opacity=0.5, clip=True)
-        .encode(x, y, tooltip=_tooltips(both, verdicts=False))
+        .encode(x, y, tooltip=tooltips_of(both, verdicts=False))
         .add_params(zoom)
     )
-    table = drawn.loc[stand_out, [*columns, *_VERDICTS]].assign(where=where[stand_out])
+    unedited = stand_out & ~edited
+    table = drawn.loc[unedited, [*columns, *VERDICTS]].assign(where=where[unedited])
     size = alt.condition(
         f"min(datum.rank, datum.rank_beside) <= {_NAMED}", alt.value(46), alt.value(46 if len(table) <= _FEW else 16)
     )
+    # Where neurons were edited, colours say what their edits did; what is beyond chance is seen by the dotted lines.
+    coloured = both.tested and not edited.any()
     points = (
         alt.Chart(table)
-        .mark_circle(style="thing", opacity=0.9, clip=True)
-        .encode(x, y, size=size, tooltip=_tooltips(both, verdicts=True))
+        .mark_circle(style="crowd" if edited.any() else "thing", opacity=0.9, clip=True)
+        .encode(x, y, size=size, tooltip=tooltips_of(both, verdicts=True))
     )
-    if both.tested:
+    if coloured:
         classes = _classes(both)
         seen = [name for name in classes if (table["where"] == name).any()]
         colour = alt.Color("where:N").scale(domain=classes)
         points = points.encode(colour.legend(title="beyond chance by", values=seen, columns=2))
+    known = drawn[stand_out]
     pixels = np.column_stack(
         [
-            stretches[0].share(table.score) * _PLOT,
-            stretches[1].share(table.score_beside) * height,
+            stretches[0].share(known.score) * _PLOT,
+            stretches[1].share(known.score_beside) * height,
         ]
     )
-    chosen = best[stand_out].to_numpy()
-    written = alt.Chart(with_names(table[["layer", "neuron", *_SCORES]], pixels, chosen, _PLOT)).encode(
-        x, y, text="name:N"
-    )
+    chosen = (best | drawn.real_verdict.isin(SETTLED))[stand_out].to_numpy()
+    named = with_names(known[["layer", "neuron", *SCORES]], pixels, chosen, _PLOT)
+    written = alt.Chart(named).encode(x, y, text="name:N")
     # The same words beneath in the colour of the paper, so that they are read over any crowd.
     names = [
         written.transform_filter(f"datum.side == {side}").mark_text(style=style, align=align, dx=6 * side, clip=True)
@@ -87,25 +89,16 @@ def two_axes(both: TwoRankings, most: int, height: int = 440) -> Any:
         for style in ("halo", "name")
     ]
     beneath = *_lines(both, stretches), *_corners(both, stretches, x, y, height)
-    return alt.layer(*beneath, crowd, points, *names).properties(height=height)
+    layers = *beneath, crowd, points, *edited_neurons(both, drawn[edited], x, y), *names
+    return alt.layer(*layers).properties(height=height)
 
 
 def drawn_of_both(both: TwoRankings, most: int) -> pd.DataFrame:
     """Return the neurons to draw: where several share a place on the screen, the one that is best in either ranking."""
-    table = both.table
-    across, up = (_stretch(both, place, 0.0).share(table[name]) for place, name in enumerate(_SCORES))
-    return first_of_each_place(table, across, up, most)
-
-
-def _stretch(both: TwoRankings, place: int, room: float) -> _Stretch:
-    """Return what an axis reaches over: the scores, and what chance gives on either side, with room for words."""
-    axis, scores = both.axes[place], both.table[_SCORES[place]]
-    ends = [axis.neutral, axis.neutral - axis.chance, axis.neutral + axis.chance]
-    # A scorer without a sign has nothing below chance level.
-    ends = [end for end in ends if np.isfinite(end) and (end >= axis.neutral or (scores < axis.neutral).any())]
-    low, high = min([*ends, scores.min()]), max([*ends, scores.max()])
-    around = room * max(high - low, 1e-12)
-    return _Stretch(low - around, high + around if high > low else low + 1.0)
+    # Those that were edited are kept, wherever they stand in the rankings.
+    table = both.table.iloc[np.argsort(both.table.real_verdict.isna(), kind="stable")]
+    across, up = (stretch_of(both, place, 0.0).share(table[name]) for place, name in enumerate(SCORES))
+    return first_of_each_place(table, across, up, most).sort_index()
 
 
 def _classes(both: TwoRankings) -> list[str]:
@@ -123,40 +116,12 @@ def _where(both: TwoRankings, table: pd.DataFrame) -> pd.Series:
     return pd.Series([classes[number] for number in numbers], table.index, dtype=object)
 
 
-def _axis(both: TwoRankings, place: int, stretch: _Stretch) -> Any:
-    import altair as alt
-
-    axis = both.axes[place]
-    level = f"{axis.neutral:g} is chance" if np.isfinite(axis.neutral) else ""
-    about = "; ".join(filter(None, (axis.cells.unit, level)))
-    channel = (alt.X, alt.Y)[place](f"{_SCORES[place]}:Q")
-    return (
-        channel.title(f"{axis.title} ({about})" if about else axis.title)
-        .scale(domain=list(stretch), zero=False, nice=False)
-        .axis(grid=False, tickCount=6)
-    )
-
-
-def _tooltips(both: TwoRankings, verdicts: bool) -> list[Any]:
-    import altair as alt
-
-    shown = [alt.Tooltip("layer:Q", format="d"), alt.Tooltip("neuron:Q", format="d")]
-    for axis, end in zip(both.axes, ("", "_beside"), strict=True):
-        shown.append(alt.Tooltip(f"score{end}:Q", format=".4g", title=axis.title))
-        if both.table[f"held_out{end}"].notna().any():
-            shown.append(alt.Tooltip(f"held_out{end}:Q", format=".4g", title=f"{axis.title}, held out"))
-        shown.append(alt.Tooltip(f"rank{end}:Q", format=",d", title=f"rank by {axis.title}"))
-        if verdicts:
-            shown.append(alt.Tooltip(f"verdict{end}:N", title=f"verdict by {axis.title}"))
-    return shown
-
-
-def _lines(both: TwoRankings, stretches: Sequence[_Stretch]) -> list[Any]:
+def _lines(both: TwoRankings, stretches: Sequence[Stretch]) -> list[Any]:
     """Return lines at chance level, and as far from it as the best of all comes by chance, of both rankings."""
     import altair as alt
 
     lines = []
-    for axis, stretch, name, channel in zip(both.axes, stretches, _SCORES, ("x", "y"), strict=True):
+    for axis, stretch, name, channel in zip(both.axes, stretches, SCORES, ("x", "y"), strict=True):
         ends = [axis.neutral - axis.chance, axis.neutral + axis.chance]
         for style, places in (("neutral", [axis.neutral]), ("chance", ends)):
             places = [place for place in places if stretch.low <= place <= stretch.high]
@@ -165,7 +130,7 @@ def _lines(both: TwoRankings, stretches: Sequence[_Stretch]) -> list[Any]:
     return lines
 
 
-def _corners(both: TwoRankings, stretches: Sequence[_Stretch], x: Any, y: Any, height: int) -> list[Any]:
+def _corners(both: TwoRankings, stretches: Sequence[Stretch], x: Any, y: Any, height: int) -> list[Any]:
     """Return what a neuron does that stands in each corner, and at the middle of each side, in words."""
     import altair as alt
 

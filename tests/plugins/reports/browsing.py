@@ -70,8 +70,15 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": name}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
-    def point(self, selector: str) -> None:
-        """Move the mouse over the middle of the first element of a kind."""
+    def click(self, selector: str) -> None:
+        """Press the mouse over the middle of the first element of a kind."""
+        x, y = self.point(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            event = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1}
+            self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+    def point(self, selector: str) -> tuple[float, float]:
+        """Move the mouse over the middle of the first element of a kind, and return where that is."""
         x, y = self.ask(
             "const one = document.querySelector(arguments[0]); one.scrollIntoView({ block: 'center' });"
             "const { left, top, width, height } = one.getBoundingClientRect();"
@@ -81,6 +88,7 @@ class Page:
         for by in (2, 0):  # A mouse that does not move points at nothing.
             event = {"type": "mouseMoved", "x": x + by, "y": y}
             self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+        return x, y
 
     def said(self) -> list[str]:
         """Return what the console has said since it was last asked."""

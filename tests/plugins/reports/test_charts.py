@@ -161,7 +161,7 @@ def test_names_lie_on_no_other_name_on_any_screen(places: list[tuple[int, float]
 def of_both(first: Any, second: Any, chance: float = np.nan) -> TwoRankings:
     """Return neurons of one layer by two scores, each with 0 at chance level."""
     values = np.column_stack([first, second]).astype(float)
-    table = pd.DataFrame({"layer": 0, "neuron": range(len(values))})
+    table = pd.DataFrame({"layer": 0, "neuron": range(len(values)), "real_verdict": None})
     for place, end in enumerate(("", "_beside")):
         score = values[:, place]
         far = np.abs(score)
@@ -172,7 +172,9 @@ def of_both(first: Any, second: Any, chance: float = np.nan) -> TwoRankings:
         )
     order = table[["rank", "rank_beside"]].min(axis=1).sort_values(kind="stable").index
     cells = Cells("activation", "", "", "", ("less", "same", "more")), Cells("effect", "", "nats", "", ("a", "b", "c"))
-    axes = tuple(Axis(name, read, 0.0, chance, read.signs) for name, read in zip(("auc", "effect"), cells, strict=True))
+    axes = tuple(
+        Axis(name, read, 0.0, chance, read.signs, name) for name, read in zip(("auc", "effect"), cells, strict=True)
+    )
     return TwoRankings("a", "neurons", (axes[0], axes[1]), table.loc[order].reset_index(drop=True))
 
 
@@ -207,6 +209,54 @@ def test_every_neuron_is_drawn_once_by_both_of_its_scores_with_the_lines_of_chan
     beyond = stand_out.set_index("neuron")["where"]
     for name, far in (("both", (abs(first) > 1.5) & (abs(second) > 1.5)), ("effect alone", (abs(first) < 1.5))):
         assert set(beyond[beyond == name].index) == set(np.flatnonzero(far & (abs(second) > 1.5)))
+
+
+def of_edited(verdicts: dict[int, str], scorer: str) -> TwoRankings:
+    """Return many neurons on one spot, some of them edited alone, with an effect of -3; up is a scorer of effects."""
+    both = of_both(np.linspace(0.1, 0.11, 500), np.linspace(0.1, 0.11, 500), chance=0.5)
+    table = both.table.assign(real_verdict=both.table.neuron.map(verdicts))
+    effect = np.where(table.real_verdict.notna(), -3.0, np.nan)
+    for name in ("effect", "effect_control_tokens", "difference"):
+        columns = {f"real_{name}{end}": effect + by for end, by in (("", 0), ("_low", -9), ("_high", 1))}
+        table = table.assign(**columns)
+    across, up = both.axes
+    up = up._replace(scorer=scorer, cells=up.cells._replace(foretells="mean_present"))
+    return both._replace(table=table, axes=(across, up))
+
+
+def test_every_neuron_that_was_edited_is_drawn_where_it_was_foretold_and_where_it_is() -> None:
+    both = of_edited({250: "drives", 499: "not settled"}, "paired_difference")
+    both.table.loc[both.table.neuron == 499, ["real_difference", "real_difference_low", "real_difference_high"]] = (
+        np.nan
+    )
+    assert {250, 499} <= set(drawn_of_both(both, 20).neuron), "however many lie on the same spot"
+    drawn = lines(two_axes(both, most=20))
+    [marks] = [table for table in drawn if "what" in table]
+    assert sorted(zip(marks.neuron, marks.what, marks["at"].round(1), strict=True)) == [
+        (250, "foretold", 0.1),
+        (250, "real", -3.0),
+        (499, "foretold", 0.1),
+    ]
+    others = pd.concat(table for table in drawn if "held_out" in table and "what" not in table)
+    assert not set(others.neuron) & {250, 499}
+    assert not any("where" in table for table in drawn if "what" in table), "one meaning of a colour in one picture"
+
+
+def test_an_axis_reaches_to_the_real_effects_and_not_to_their_intervals() -> None:
+    def domain(both: TwoRankings) -> list[float]:
+        encodings = [layer["encoding"] for layer in specification(two_axes(both, 20).properties(width=300))["layer"]]
+        [reach] = {tuple(one["y"]["scale"]["domain"]) for one in encodings if "scale" in one.get("y", {})}
+        return list(reach)
+
+    low, high = domain(of_edited({250: "drives"}, "mean_present"))
+    assert -12 < low < -3 < 0.5 < high
+    assert domain(of_edited({250: "drives"}, "auc"))[0] > -1, "no effect stands on an axis of another unit"
+
+
+def test_where_no_axis_foretells_edited_neurons_stand_where_their_scores_are() -> None:
+    drawn = lines(two_axes(of_edited({250: "drives"}, "auc"), most=20))
+    [edited] = [table for table in drawn if "real_verdict" in table]
+    assert edited[["neuron", "real_verdict", "real_effect"]].to_numpy().tolist() == [[250, "drives", -3.0]]
 
 
 def test_corners_are_named_and_sides_too_where_chance_is_known() -> None:

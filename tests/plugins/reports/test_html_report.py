@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from neurosieve import VERDICTS, Cell, ConfigError, Header, Run, Table, as_table, load
 from neurosieve.cli import main
+from neurosieve.commands.compare import compare_runs
 from neurosieve.runs.writer import write_run
 from neurosieve.testing.runs import MARKUP
 from neurosieve_plugins.reports.blocks import Section
@@ -142,12 +143,43 @@ def test_a_ranking_shows_also_the_runs_that_went_on_from_it(pages: dict[str, Pat
 
 def test_a_ranking_with_another_beside_it_opens_with_both_in_one_picture(pages: dict[str, Path]) -> None:
     here = headings(pages["find"])
-    assert here[2:4] == ["Activation and attribution in one picture", "The ranking"]
+    assert here[0] == "Activation and attribution in one picture"
     said = Outline(pages["find"]).said("main")
     for corner in ("fires less", "firing within chance", "fires more", "opposes it", "effect within chance"):
         assert corner in said
     assert re.search(r"\d+ of the best (\d+) of one ranking are among the best \1 of the other", said)
     assert "one picture" not in "".join(headings(pages["bare find"]) + headings(pages["find/beside"]))
+
+
+def test_a_page_with_a_follow_up_that_broke_off_says_what_there_is(tmp_path: Path, runs: dict[str, Run]) -> None:
+    folder = tmp_path / "find"
+    shutil.copytree(runs["find"].folder, folder)
+    [page] = Html().write(folder)
+    whole = page.read_bytes()
+    assert b"edited alone: 5 neurons (edit: mean; ablate/3)" in whole
+    assert b"1 neuron that was edited alone has no score in one of the rankings" in whole
+    shutil.copytree(folder / "ablate/3", folder / "ablate/4")
+    (folder / "ablate/4/run.json").unlink()
+    Html().write(folder)
+    assert page.read_bytes() == whole
+    shutil.rmtree(folder / "ablate")
+    shutil.rmtree(folder / "beside/ablate")
+    Html().write(folder)
+    assert "an ablation tests" in Outline(page).said("figcaption")
+    assert "edited alone" not in Outline(page).said("main")
+
+
+def test_a_comparison_of_a_ranking_with_the_one_beside_it_draws_both(tmp_path: Path, runs: dict[str, Run]) -> None:
+    folder = tmp_path / "find"
+    shutil.copytree(runs["find"].folder, folder)
+    comparison = compare_runs(folder, folder / "beside", folder=tmp_path / "comparison", reports=["html"])
+    page = comparison.folder / "report.html"
+    assert "Activation and attribution in one picture" in headings(page)
+    assert "edited alone: 5 neurons" in Outline(page).said("main")
+    folder.rename(tmp_path / "moved")
+    Html().write(comparison.folder)
+    assert "Both rankings in one picture" in headings(page)
+    assert "The picture is missing: " in Outline(page).said("main")
 
 
 def test_what_was_edited_of_the_ranking_beside_is_told_apart_from_what_was_edited_of_the_ranking(

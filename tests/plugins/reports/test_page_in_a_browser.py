@@ -137,6 +137,60 @@ def test_a_neuron_and_a_text_can_be_chosen_and_every_token_says_its_value(
     assert page.said() == []
 
 
+MARKS = """
+return [...document.querySelectorAll('.chart svg .mark-symbol path')]
+  .filter((one) => one.__data__.datum?.real_verdict)
+  .map((one) => { one.dataset.mark = `${one.__data__.datum.what} ${one.__data__.datum.real_verdict}`;
+    return [one.dataset.mark, one.getBoundingClientRect().top, one.getAttribute('fill')]; })
+"""
+
+
+def test_neurons_that_were_edited_alone_are_drawn_where_they_were_foretold_and_where_they_are(
+    page: Page, pages: dict[str, Path]
+) -> None:
+    page.open(pages["find"])
+    assert page.ask("return document.querySelector('main section h2').textContent").endswith("in one picture")
+    page.ask("for (const one of document.querySelectorAll('details')) one.open = true")
+    marks = {mark: (top, fill) for mark, top, fill in page.ask(MARKS)}
+    verdicts = ("opposes", "general", "reads out only", "not settled")
+    assert {f"{what} {verdict}" for what in ("foretold", "real") for verdict in verdicts} == set(marks)
+    assert len({fill for _, fill in marks.values()}) == len(verdicts), "a colour for each verdict"
+    for verdict in verdicts:
+        assert marks[f"real {verdict}"][1] == marks[f"foretold {verdict}"][1]
+    assert marks["real opposes"][0] < marks["real reads out only"][0] < marks["real general"][0]
+    page.point("[data-mark='real general']")
+    page.wait("return document.querySelector('#vg-tooltip-element.visible') !== null")
+    told = page.ask("return document.querySelector('#vg-tooltip-element').innerText.replace(/\\s+/g, ' ')")
+    for words in (
+        "real effect (nats) −0.5",
+        "from −0.6",
+        "to −0.4",
+        "on other tokens (nats) −0.5",
+        "edited alone general",
+    ):
+        assert words in told
+    assert page.said() == []
+
+
+def test_a_click_on_a_neuron_leads_to_its_part_of_the_page(page: Page, pages: dict[str, Path]) -> None:
+    page.open(pages["find"])
+    page.ask("for (const one of document.querySelector('main section').querySelectorAll('details')) one.open = true")
+    page.ask(MARKS)
+    general = "[data-mark='real general']"
+    page.click(general)
+    row = "document.activeElement.closest('tr')"
+    assert page.ask(f"return {row} === document.activeElement && {row}.cells[0].innerText") == "L0N2"
+    assert page.ask(f"return document.querySelector(`{general}`).closest('.chart').style.cursor") == "pointer"
+    page.open(pages["find"])
+    page.ask("for (const one of document.querySelector('main section').querySelectorAll('details')) one.open = true")
+    page.ask(MARKS)
+    page.ask("for (const one of document.querySelectorAll('details[data-neuron]')) one.open = false")
+    page.click("[data-mark='real reads out only']")
+    part = "document.querySelector('details[data-neuron=L0N3]')"
+    assert page.ask(f"return {part}.open && document.activeElement === {part}")
+    assert page.said() == []
+
+
 def test_the_sign_and_the_size_of_an_activation_are_seen(
     page: Page, pages: dict[str, Path], runs: dict[str, Run]
 ) -> None:

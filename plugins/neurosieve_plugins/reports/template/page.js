@@ -25,6 +25,26 @@
   // Inside a fold nothing has a width: then that of the section is as good as any.
   const width = (box) => Math.max(160, Math.floor(box.clientWidth || box.closest("section").clientWidth - 32));
 
+  // The part of the page about the neuron of a mark: one of its own, or the line that it begins in a table.
+  const partOf = (item, box) => {
+    const { layer, neuron } = item?.datum ?? {};
+    if (layer === undefined || neuron === undefined) return null;
+    const name = `L${layer}N${neuron}`;
+    const owns = (one) => one.dataset.neuron === name && !one.contains(box);
+    const parts = [...document.querySelectorAll("[data-neuron]")].filter(owns);
+    const begins = (cell) => cell.textContent === name;
+    return parts.find((one) => one.matches("details")) ?? parts[0]
+      ?? [...document.querySelectorAll("td:first-child")].find(begins)?.parentElement ?? null;
+  };
+
+  const visit = (part) => {
+    if (!part) return;
+    for (let one = part; one; one = one.parentElement) if (one.matches("details")) one.open = true;
+    part.tabIndex = -1;
+    part.focus({ preventScroll: true });
+    part.scrollIntoView({ block: "center" });
+  };
+
   const draw = async (box) => {
     const { made, many } = specification(box.dataset.chart);
     views.get(box)?.finalize();
@@ -39,6 +59,8 @@
       tooltip: { theme: dark.matches ? "dark" : "light" },
     });
     views.set(box, view);
+    view.addEventListener("click", (_, item) => visit(partOf(item, box)));
+    view.addEventListener("mousemove", (_, item) => { box.style.cursor = partOf(item, box) ? "pointer" : ""; });
     box.dispatchEvent(new Event("drawn"));
   };
 
