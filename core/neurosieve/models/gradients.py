@@ -5,14 +5,14 @@ The derivative by the strengths, one for each text and neuron, is the sum over t
 gradient: the graph adds it up, and the gradients of single tokens are never held.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -31,7 +31,7 @@ _SAVED_BYTES = 2**30
 """So many bytes a forward pass may save for the way back: as many documents are read together. Where one document alone
 would save more, each layer is computed again instead."""
 _LOGITS = 2**25
-"""So many logits are differentiated at once."""
+"""So many logits are held at once."""
 _PER_NEURON, _PER_DIMENSION = 5, 16
 """Roughly so many values a layer saves of each token, for each of its neurons and of its dimensions."""
 
@@ -66,7 +66,7 @@ def edit_effects(
     _check_differentiable(model)
     atlas.check_editable()
     pieces = []
-    for documents in _pieces(model, atlas, token_ids, tokens, replacements, length):
+    for documents in _pieces(model, atlas, token_ids, replacements):
         batch = _Batch(model, token_ids[documents], tokens[documents], length)
         with propagation_rules(model, atlas) if rules == "relevance" else nullcontext():
             at_strengths = [_effects_at(model, atlas, batch, replacements, strength) for strength in strengths]
@@ -78,25 +78,15 @@ def edit_effects(
     return effects
 
 
-def _pieces(
-    model: LanguageModel,
-    atlas: Atlas,
-    token_ids: TokenIds,
-    tokens: Tokens,
-    sites: Mapping[Site, Tensor],
-    length: int,
-) -> Iterator[slice]:
+def _pieces(model: LanguageModel, atlas: Atlas, token_ids: TokenIds, sites: Mapping[Site, Tensor]) -> Iterator[slice]:
     """Yield documents that are read together, in their order."""
-    vocabulary = int(model.config.get_text_config().vocab_size)
     bytes_of_token = _saved_bytes(model, atlas, sites)
-    start = longest = units = 0
-    for number, (ids, wanted) in enumerate(zip(token_ids, tokens, strict=True)):
-        longest, units, rows = max(longest, len(ids)), max(units, len(wanted)), number + 1 - start
-        if rows > 1 and (
-            rows * longest * bytes_of_token > _SAVED_BYTES or rows * units * length * vocabulary > _LOGITS
-        ):
+    start = longest = 0
+    for number, ids in enumerate(token_ids):
+        longest, rows = max(longest, len(ids)), number + 1 - start
+        if rows > 1 and rows * longest * bytes_of_token > _SAVED_BYTES:
             yield slice(start, number)
-            start, longest, units = number, len(ids), len(wanted)
+            start, longest = number, len(ids)
     yield slice(start, len(token_ids))
 
 
@@ -132,9 +122,11 @@ class _Batch:
             torch.from_numpy(array).to(device) for array in (ids, editable, before, expected, counted)
         )
 
-    def log_probabilities(self, logits: Float[Tensor, "rows places vocabulary"]) -> Float[Tensor, "rows units"]:
-        """Return the log-probability of each unit of each row, the mean over its tokens."""
-        expected, counted = self.expected.to(logits.device), self.counted.to(logits.device)
+    def log_probabilities(
+        self, logits: Float[Tensor, "rows places vocabulary"], units: slice
+    ) -> Float[Tensor, "rows units"]:
+        """Return the log-probability of some units of each row, the mean over its tokens."""
+        expected, counted = self.expected[:, units].to(logits.device), self.counted[:, units].to(logits.device)
         log_p = (
             logits.to(torch.promote_types(logits.dtype, torch.float32))
             .log_softmax(dim=-1)
@@ -147,48 +139,159 @@ def _effects_at(
     model: LanguageModel, atlas: Atlas, batch: _Batch, replacements: Mapping[Site, Tensor], strength: float
 ) -> dict[Site, Tensor]:
     """Return the derivatives by the strength of each edit, where all of them have a given strength."""
-    rows, module = len(batch.ids), model.module
-    strengths: dict[Site, Tensor] = {}
-    with ExitStack() as stack:
-        for context in (_frozen(module), evaluation_mode(module), memory_errors(), torch.enable_grad()):
-            stack.enter_context(context)
+    module = model.module
+    with _frozen(module), evaluation_mode(module), memory_errors(), torch.enable_grad():
+        edits = _Edits(model, atlas, batch, replacements, strength)
+        with edits.made():
+            hidden = _before_the_head(model, atlas, batch, replacements)
+        gradients = _gradients_at_the_head(model, batch, hidden.detach())
+        with edits.made():  # Layers may be computed again on the way back.
+            return _on_the_way_back(batch, edits.strengths, hidden, gradients)
+
+
+class _Edits:
+    """Edits of a batch, all at one strength, and the strengths that derivatives are taken by."""
+
+    def __init__(
+        self, model: LanguageModel, atlas: Atlas, batch: _Batch, replacements: Mapping[Site, Tensor], strength: float
+    ) -> None:
+        self.model, self.atlas = model, atlas
+        self.strengths: dict[Site, Float[Tensor, "rows neurons"]] = {}
+        self.edits: dict[Site, Callable[[Tensor], Tensor]] = {}
         for site, replacement in replacements.items():
-            projection = atlas.module(model, site.layer)
-            device, dtype = next(projection.parameters()).device, model.dtype
-            shape = (rows, 1, len(replacement))
-            strengths[site] = torch.full(shape, strength, device=device, dtype=dtype, requires_grad=True)
-            edit = partial(_edited, strengths[site], replacement.to(device, dtype), batch.editable.to(device))
-            _hook_projection(stack, model, atlas, site, edit)
-        stack.callback(_head(model).register_forward_pre_hook(partial(_gathered, batch.before)).remove)
-        if batch.ids.numel() * _saved_bytes(model, atlas, replacements) > _SAVED_BYTES:
-            stack.enter_context(_recomputed(model, atlas, replacements))
-        log_p = batch.log_probabilities(module(input_ids=batch.ids, use_cache=False).logits)
-        total = {
-            site: strength.new_zeros(sum(map(len, batch.units)), strength.shape[-1]).float()
-            for site, strength in strengths.items()
-        }
-        units = log_p.shape[1]
-        first = np.cumsum([0, *map(len, batch.units)])[:-1]
-        for unit in range(units):
-            # Rows do not depend on each other: the gradient of their sum is the gradient of each.
-            gradients = torch.autograd.grad(
-                log_p[:, unit].sum(), list(strengths.values()), retain_graph=unit < units - 1
-            )
-            having = [row for row, wanted in enumerate(batch.units) if unit < len(wanted)]
-            for site, gradient in zip(strengths, gradients, strict=True):
-                total[site][first[having] + unit] = gradient[having, 0].float()
+            device = next(atlas.module(model, site.layer).parameters()).device
+            precision = torch.promote_types(model.dtype, torch.float32)
+            shape = (len(batch.ids), len(replacement))
+            self.strengths[site] = torch.full(shape, strength, device=device, dtype=precision, requires_grad=True)
+            values = replacement.to(device, model.dtype)
+            self.edits[site] = partial(_edited, self.strengths[site], strength, values, batch.editable.to(device))
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Let passes through the model make the edits."""
+        with ExitStack() as stack:
+            for site, edit in self.edits.items():
+                _hook_projection(stack, self.model, self.atlas, site, edit)
+            yield
+
+
+def _before_the_head(
+    model: LanguageModel, atlas: Atlas, batch: _Batch, sites: Mapping[Site, Tensor]
+) -> Float[Tensor, "rows units length width"]:
+    """Run the model up to its LM head, and return what would enter that where tokens are expected.
+
+    A vocabulary is large: nothing of the head is kept for the way back.
+    """
+    entering: list[Tensor] = []
+
+    def reach(_: Any, arguments: tuple[Tensor, ...]) -> None:
+        places = batch.before.flatten(1).to(arguments[0].device)
+        gathered = arguments[0].gather(1, places[..., None].expand(-1, -1, arguments[0].shape[-1]))
+        entering.append(gathered.view(*batch.before.shape, -1))
+        raise _HeadReachedError
+
+    with ExitStack() as stack:
+        stack.enter_context(_head_hook(model, reach))
+        if batch.ids.numel() * _saved_bytes(model, atlas, sites) > _SAVED_BYTES:
+            stack.enter_context(_recomputed(model, atlas, sites))
+        stack.enter_context(suppress(_HeadReachedError))
+        model.module(input_ids=batch.ids, use_cache=False)
+    return entering[0]
+
+
+class _HeadReachedError(Exception):
+    """Raised inside the forward pass before the LM head."""
+
+
+def _gradients_at_the_head(
+    model: LanguageModel, batch: _Batch, hidden: Float[Tensor, "rows units length width"]
+) -> Float[Tensor, "rows units length width"]:
+    """Return the gradient of each unit's log-probability by what enters the head for it.
+
+    Places do not depend on each other there: a few units at a time go through the head, of however many.
+    """
+    entering: list[Tensor] = []
+
+    def replace(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (entering[0], *arguments[1:])
+
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    rows, units, length, width = hidden.shape
+    at_once = max(1, _LOGITS // (rows * length * vocabulary))
+    gradients = torch.empty_like(hidden)
+    with _head_hook(model, replace):
+        for start in range(0, units, at_once):
+            part = slice(start, start + at_once)
+            entering[:] = [hidden[:, part].flatten(1, 2).requires_grad_()]
+            # What the model's code does behind the head, such as capping logits, is done; of the text it needs nothing.
+            logits = model.module(input_ids=batch.ids[:1, :1], use_cache=False).logits
+            [gradient] = torch.autograd.grad(batch.log_probabilities(logits, part).sum(), entering)
+            gradients[:, part] = gradient.view(rows, -1, length, width)
+    return gradients
+
+
+def _on_the_way_back(
+    batch: _Batch,
+    strengths: Mapping[Site, Float[Tensor, "rows neurons"]],
+    hidden: Float[Tensor, "rows units length width"],
+    gradients: Float[Tensor, "rows units length width"],
+) -> dict[Site, Float[Tensor, "positions neurons"]]:
+    """Return the derivatives of each unit's log-probability by the strengths, document by document."""
+    total = {
+        site: strength.new_zeros(sum(map(len, batch.units)), strength.shape[-1]) for site, strength in strengths.items()
+    }
+    units = hidden.shape[1]
+    first = np.cumsum([0, *map(len, batch.units)])[:-1]
+    for unit in range(units):
+        # Rows do not depend on each other: one pass back serves a unit of each.
+        of_unit = torch.zeros_like(gradients)
+        of_unit[:, unit] = gradients[:, unit]
+        by_strength = torch.autograd.grad(hidden, list(strengths.values()), of_unit, retain_graph=unit < units - 1)
+        having = [row for row, wanted in enumerate(batch.units) if unit < len(wanted)]
+        for site, gradient in zip(strengths, by_strength, strict=True):
+            total[site][first[having] + unit] = gradient[having].float()
     return total
 
 
+class _Edited(torch.autograd.Function):
+    """An edit, and its derivative by its strengths: of a token's values, what they were is all that is kept."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        values: Float[Tensor, "rows positions neurons"],
+        strengths: Float[Tensor, "rows neurons"],
+        strength: float,
+        replacement: Float[Tensor, "neurons"],
+        editable: Bool[Tensor, "rows positions"],
+    ) -> Float[Tensor, "rows positions neurons"]:
+        context.save_for_backward(values, replacement, editable)
+        context.strength = strength
+        if not strength:
+            return values.view_as(values)
+        return values + strength * editable[..., None] * (replacement - values)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        values, replacement, editable = context.saved_tensors
+        kept, precision = editable.to(gradient.dtype), torch.promote_types(gradient.dtype, torch.float32)
+        by_strength = ((replacement - values) * gradient).mul_(kept[..., None]).sum(dim=1, dtype=precision)
+        if not context.needs_input_grad[0]:
+            return None, by_strength, None, None, None
+        passed = gradient if not context.strength else gradient * (1 - context.strength * kept)[..., None]
+        return passed, by_strength, None, None, None
+
+
 def _edited(
-    strength: Float[Tensor, "rows 1 neurons"],
+    strengths: Float[Tensor, "rows neurons"],
+    strength: float,
     replacement: Float[Tensor, "neurons"],
     editable: Bool[Tensor, "rows positions"],
     activations: Tensor,
 ) -> Tensor:
     """Return what enters a projection under an edit; OPT flattens the batch before its MLP."""
     values = activations.reshape(*editable.shape, -1)
-    edited = values + strength * editable[..., None] * (replacement - values)
+    edited: Tensor = _Edited.apply(values, strengths, strength, replacement, editable)
     return edited.reshape(activations.shape)
 
 
@@ -211,11 +314,13 @@ def _head(model: LanguageModel) -> Any:
     return head
 
 
-def _gathered(before: Int[Tensor, "rows units length"], _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Keep, of what enters the LM head, the places where a token is expected: a vocabulary is large."""
-    hidden = arguments[0]
-    places = before.flatten(1).to(hidden.device)
-    return (hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1])), *arguments[1:])
+@contextmanager
+def _head_hook(model: LanguageModel, hook: Any) -> Iterator[None]:
+    handle = _head(model).register_forward_pre_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> int:
