@@ -5,7 +5,7 @@ The derivative by the strengths, one for each text and neuron, is the sum over t
 gradient: the graph adds it up, and the gradients of single tokens are never held.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from neurosieve.models.memory import memory_errors
 from neurosieve.models.propagation import propagation_rules
 from neurosieve.models.reading_hooks import TokenIds, Tokens, check_known, evaluation_mode
 
-__all__ = ["edit_effects"]
+__all__ = ["edit_effects", "read_together"]
 
 _SAVED_BYTES = 2**30
 """So many bytes a forward pass may save for the way back: as many documents are read together. Where one document alone
@@ -66,7 +66,7 @@ def edit_effects(
     _check_differentiable(model)
     atlas.check_editable()
     pieces = []
-    for documents in _pieces(model, atlas, token_ids, replacements):
+    for documents in read_together(model, atlas, list(map(len, token_ids)), replacements):
         batch = _Batch(model, token_ids[documents], tokens[documents], length)
         with propagation_rules(model, atlas) if rules == "relevance" else nullcontext():
             at_strengths = [_effects_at(model, atlas, batch, replacements, strength) for strength in strengths]
@@ -78,16 +78,18 @@ def edit_effects(
     return effects
 
 
-def _pieces(model: LanguageModel, atlas: Atlas, token_ids: TokenIds, sites: Mapping[Site, Tensor]) -> Iterator[slice]:
-    """Yield documents that are read together, in their order."""
+def read_together(
+    model: LanguageModel, atlas: Atlas, lengths: Sequence[int], sites: Collection[Site]
+) -> Iterator[slice]:
+    """Yield which of some documents, in their order, go through the model together: by what their layers save."""
     bytes_of_token = _saved_bytes(model, atlas, sites)
     start = longest = 0
-    for number, ids in enumerate(token_ids):
-        longest, rows = max(longest, len(ids)), number + 1 - start
+    for number, length in enumerate(lengths):
+        longest, rows = max(longest, length), number + 1 - start
         if rows > 1 and rows * longest * bytes_of_token > _SAVED_BYTES:
             yield slice(start, number)
-            start, longest = number, len(ids)
-    yield slice(start, len(token_ids))
+            start, longest = number, length
+    yield slice(start, len(lengths))
 
 
 class _Batch:
@@ -142,11 +144,15 @@ def _effects_at(
     module = model.module
     with _frozen(module), evaluation_mode(module), memory_errors(), torch.enable_grad():
         edits = _Edits(model, atlas, batch, replacements, strength)
-        with edits.made():
-            hidden = _before_the_head(model, atlas, batch, replacements)
+        saved = batch.ids.numel() * _saved_bytes(model, atlas, replacements)
+        again = saved > _SAVED_BYTES
+        with edits.made(), _recomputed(model, atlas, replacements) if again else nullcontext():
+            hidden = _before_the_head(model, batch)
         gradients = _gradients_at_the_head(model, batch, hidden.detach())
-        with edits.made():  # Layers may be computed again on the way back.
-            return _on_the_way_back(batch, edits.strengths, hidden, gradients)
+        # Where layers are computed again on the way back, they are so once for several units, as far as memory goes.
+        at_once = int(_SAVED_BYTES // (saved / _layers_above(atlas, replacements) / 2)) if again else 1
+        with edits.made():
+            return _on_the_way_back(batch, edits.strengths, hidden, gradients, max(1, at_once))
 
 
 class _Edits:
@@ -175,9 +181,7 @@ class _Edits:
             yield
 
 
-def _before_the_head(
-    model: LanguageModel, atlas: Atlas, batch: _Batch, sites: Mapping[Site, Tensor]
-) -> Float[Tensor, "rows units length width"]:
+def _before_the_head(model: LanguageModel, batch: _Batch) -> Float[Tensor, "rows units length width"]:
     """Run the model up to its LM head, and return what would enter that where tokens are expected.
 
     A vocabulary is large: nothing of the head is kept for the way back.
@@ -190,11 +194,7 @@ def _before_the_head(
         entering.append(gathered.view(*batch.before.shape, -1))
         raise _HeadReachedError
 
-    with ExitStack() as stack:
-        stack.enter_context(_head_hook(model, reach))
-        if batch.ids.numel() * _saved_bytes(model, atlas, sites) > _SAVED_BYTES:
-            stack.enter_context(_recomputed(model, atlas, sites))
-        stack.enter_context(suppress(_HeadReachedError))
+    with _head_hook(model, reach), suppress(_HeadReachedError):
         model.module(input_ids=batch.ids, use_cache=False)
     return entering[0]
 
@@ -235,26 +235,38 @@ def _on_the_way_back(
     strengths: Mapping[Site, Float[Tensor, "rows neurons"]],
     hidden: Float[Tensor, "rows units length width"],
     gradients: Float[Tensor, "rows units length width"],
+    at_once: int,
 ) -> dict[Site, Float[Tensor, "positions neurons"]]:
-    """Return the derivatives of each unit's log-probability by the strengths, document by document."""
-    total = {
-        site: strength.new_zeros(sum(map(len, batch.units)), strength.shape[-1]) for site, strength in strengths.items()
-    }
-    units = hidden.shape[1]
+    """Return the derivatives of each unit's log-probability by the strengths, document by document.
+
+    `at_once` units share a pass back. That takes as long as a pass for each, unless layers are computed again for it.
+    """
+    positions, units = sum(map(len, batch.units)), hidden.shape[1]
+    total = {site: strength.new_zeros(positions, strength.shape[-1]).float() for site, strength in strengths.items()}
     first = np.cumsum([0, *map(len, batch.units)])[:-1]
-    for unit in range(units):
-        # Rows do not depend on each other: one pass back serves a unit of each.
-        of_unit = torch.zeros_like(gradients)
-        of_unit[:, unit] = gradients[:, unit]
-        by_strength = torch.autograd.grad(hidden, list(strengths.values()), of_unit, retain_graph=unit < units - 1)
-        having = [row for row, wanted in enumerate(batch.units) if unit < len(wanted)]
-        for site, gradient in zip(strengths, by_strength, strict=True):
-            total[site][first[having] + unit] = gradient[having].float()
+    for start in range(0, units, at_once):
+        part = range(start, min(start + at_once, units))
+        of_units = gradients.new_zeros(len(part), *gradients.shape)
+        for number, unit in enumerate(part):
+            of_units[number, :, unit] = gradients[:, unit]
+        several = len(part) > 1
+        by_strength = torch.autograd.grad(
+            hidden,
+            list(strengths.values()),
+            of_units if several else of_units[0],
+            is_grads_batched=several,
+            retain_graph=part.stop < units,
+        )
+        for site, derivatives in zip(strengths, by_strength, strict=True):
+            for unit, derivative in zip(part, derivatives if several else derivatives[None], strict=True):
+                # Rows do not depend on each other: one pass back serves a unit of each.
+                having = [row for row, wanted in enumerate(batch.units) if unit < len(wanted)]
+                total[site][first[having] + unit] = derivative[having].float()
     return total
 
 
 class _Edited(torch.autograd.Function):
-    """An edit, and its derivative by its strengths: of a token's values, what they were is all that is kept."""
+    """An edit, and its derivative by its strengths: how far each value is from its replacement is all that is kept."""
 
     @staticmethod
     def forward(
@@ -265,21 +277,19 @@ class _Edited(torch.autograd.Function):
         replacement: Float[Tensor, "neurons"],
         editable: Bool[Tensor, "rows positions"],
     ) -> Float[Tensor, "rows positions neurons"]:
-        context.save_for_backward(values, replacement, editable)
+        # The same for every token that is asked for: of their passes back none computes it again.
+        distances = (replacement - values).mul_(editable[..., None])
+        context.save_for_backward(distances, editable)
         context.strength = strength
-        if not strength:
-            return values.view_as(values)
-        return values + strength * editable[..., None] * (replacement - values)
+        return values + strength * distances if strength else values.view_as(values)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        values, replacement, editable = context.saved_tensors
-        kept, precision = editable.to(gradient.dtype), torch.promote_types(gradient.dtype, torch.float32)
-        by_strength = ((replacement - values) * gradient).mul_(kept[..., None]).sum(dim=1, dtype=precision)
-        if not context.needs_input_grad[0]:
-            return None, by_strength, None, None, None
-        passed = gradient if not context.strength else gradient * (1 - context.strength * kept)[..., None]
-        return passed, by_strength, None, None, None
+        distances, editable = context.saved_tensors
+        by_strength = (distances * gradient).sum(dim=1, dtype=torch.promote_types(gradient.dtype, torch.float32))
+        if context.strength:
+            gradient = gradient * (1 - context.strength * editable.to(gradient.dtype))[..., None]
+        return gradient if context.needs_input_grad[0] else None, by_strength, None, None, None
 
 
 def _edited(
@@ -323,12 +333,17 @@ def _head_hook(model: LanguageModel, hook: Any) -> Iterator[None]:
         handle.remove()
 
 
-def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> int:
+def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Collection[Site]) -> int:
     """Return roughly how many bytes the forward pass saves of each token for the way back."""
-    layers = len(atlas.modules) - min(site.layer for site in sites)
+    layers = _layers_above(atlas, sites)
     width = model.config.get_text_config().hidden_size
     values = layers * (_PER_NEURON * atlas.neurons + _PER_DIMENSION * width)
     return int(values * torch.empty((), dtype=model.dtype).element_size())
+
+
+def _layers_above(atlas: Atlas, sites: Collection[Site]) -> int:
+    """Return how many layers there are from the lowest edit on."""
+    return len(atlas.modules) - min(site.layer for site in sites)
 
 
 @contextmanager
