@@ -5,8 +5,8 @@ The derivative by the strengths, one for each text and neuron, is the sum over t
 gradient: the graph adds it up, and the gradients of single tokens are never held.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.blocks import block_of, replaced_forwards
+from neurosieve.models.edit_strengths import EditsOfOneStrength
+from neurosieve.models.head import before_head, gradients_at_head
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 from neurosieve.models.propagation import propagation_rules
@@ -125,16 +127,18 @@ class _Batch:
         )
 
     def log_probabilities(
-        self, logits: Float[Tensor, "rows places vocabulary"], units: slice
-    ) -> Float[Tensor, "rows units"]:
-        """Return the log-probability of some units of each row, the mean over its tokens."""
-        expected, counted = self.expected[:, units].to(logits.device), self.counted[:, units].to(logits.device)
-        log_p = (
-            logits.to(torch.promote_types(logits.dtype, torch.float32))
-            .log_softmax(dim=-1)
-            .gather(-1, expected.flatten(1)[..., None])
-        )
-        return (log_p.view(expected.shape) * counted).sum(dim=-1) / counted.sum(dim=-1).clamp(min=1)
+        self, logits: Float[Tensor, "units length vocabulary"], units: slice
+    ) -> Float[Tensor, "units"]:
+        """Return the log-probability of some of the units that are asked for, the mean over its tokens."""
+        expected, counted = (part[self.asked][units].to(logits.device) for part in (self.expected, self.counted))
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        log_p = logits.log_softmax(dim=-1).gather(-1, expected[..., None])[..., 0]
+        return (log_p * counted).sum(dim=-1) / counted.sum(dim=-1)
+
+    @property
+    def asked(self) -> Bool[Tensor, "rows units"]:
+        """Which units of each row are asked for: some documents have fewer than others."""
+        return self.counted.any(dim=-1)
 
 
 def _effects_at(
@@ -143,90 +147,26 @@ def _effects_at(
     """Return the derivatives by the strength of each edit, where all of them have a given strength."""
     module = model.module
     with _frozen(module), evaluation_mode(module), memory_errors(), torch.enable_grad():
-        edits = _Edits(model, atlas, batch, replacements, strength)
+        edits = EditsOfOneStrength(model, atlas, batch.editable, replacements, strength)
         saved = batch.ids.numel() * _saved_bytes(model, atlas, replacements)
         again = saved > _SAVED_BYTES
         with edits.made(), _recomputed(model, atlas, replacements) if again else nullcontext():
-            hidden = _before_the_head(model, batch)
-        gradients = _gradients_at_the_head(model, batch, hidden.detach())
+            hidden = before_head(model, batch.ids, batch.before)
+        gradients = _gradients_by(model, batch, hidden.detach())
         # Where layers are computed again on the way back, they are so once for several units, as far as memory goes.
         at_once = int(_SAVED_BYTES // (saved / _layers_above(atlas, replacements) / 2)) if again else 1
         with edits.made():
             return _on_the_way_back(batch, edits.strengths, hidden, gradients, max(1, at_once))
 
 
-class _Edits:
-    """Edits of a batch, all at one strength, and the strengths that derivatives are taken by."""
-
-    def __init__(
-        self, model: LanguageModel, atlas: Atlas, batch: _Batch, replacements: Mapping[Site, Tensor], strength: float
-    ) -> None:
-        self.model, self.atlas = model, atlas
-        self.strengths: dict[Site, Float[Tensor, "rows neurons"]] = {}
-        self.edits: dict[Site, Callable[[Tensor], Tensor]] = {}
-        for site, replacement in replacements.items():
-            device = next(atlas.module(model, site.layer).parameters()).device
-            precision = torch.promote_types(model.dtype, torch.float32)
-            shape = (len(batch.ids), len(replacement))
-            self.strengths[site] = torch.full(shape, strength, device=device, dtype=precision, requires_grad=True)
-            values = replacement.to(device, model.dtype)
-            self.edits[site] = partial(_edited, self.strengths[site], strength, values, batch.editable.to(device))
-
-    @contextmanager
-    def made(self) -> Iterator[None]:
-        """Let passes through the model make the edits."""
-        with ExitStack() as stack:
-            for site, edit in self.edits.items():
-                _hook_projection(stack, self.model, self.atlas, site, edit)
-            yield
-
-
-def _before_the_head(model: LanguageModel, batch: _Batch) -> Float[Tensor, "rows units length width"]:
-    """Run the model up to its LM head, and return what would enter that where tokens are expected.
-
-    A vocabulary is large: nothing of the head is kept for the way back.
-    """
-    entering: list[Tensor] = []
-
-    def reach(_: Any, arguments: tuple[Tensor, ...]) -> None:
-        places = batch.before.flatten(1).to(arguments[0].device)
-        gathered = arguments[0].gather(1, places[..., None].expand(-1, -1, arguments[0].shape[-1]))
-        entering.append(gathered.view(*batch.before.shape, -1))
-        raise _HeadReachedError
-
-    with _head_hook(model, reach), suppress(_HeadReachedError):
-        model.module(input_ids=batch.ids, use_cache=False)
-    return entering[0]
-
-
-class _HeadReachedError(Exception):
-    """Raised inside the forward pass before the LM head."""
-
-
-def _gradients_at_the_head(
+def _gradients_by(
     model: LanguageModel, batch: _Batch, hidden: Float[Tensor, "rows units length width"]
 ) -> Float[Tensor, "rows units length width"]:
-    """Return the gradient of each unit's log-probability by what enters the head for it.
-
-    Places do not depend on each other there: a few units at a time go through the head, of however many.
-    """
-    entering: list[Tensor] = []
-
-    def replace(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (entering[0], *arguments[1:])
-
-    vocabulary = int(model.config.get_text_config().vocab_size)
-    rows, units, length, width = hidden.shape
-    at_once = max(1, _LOGITS // (rows * length * vocabulary))
-    gradients = torch.empty_like(hidden)
-    with _head_hook(model, replace):
-        for start in range(0, units, at_once):
-            part = slice(start, start + at_once)
-            entering[:] = [hidden[:, part].flatten(1, 2).requires_grad_()]
-            # What the model's code does behind the head, such as capping logits, is done; of the text it needs nothing.
-            logits = model.module(input_ids=batch.ids[:1, :1], use_cache=False).logits
-            [gradient] = torch.autograd.grad(batch.log_probabilities(logits, part).sum(), entering)
-            gradients[:, part] = gradient.view(rows, -1, length, width)
+    """Return the gradient of each unit's log-probability by what enters the LM head for it; 0 where none is asked."""
+    asked = batch.asked.to(hidden.device)
+    at_once = max(1, _LOGITS // (hidden.shape[2] * int(model.config.get_text_config().vocab_size)))
+    gradients = torch.zeros_like(hidden)
+    gradients[asked] = gradients_at_head(model, hidden[asked], batch.log_probabilities, at_once)
     return gradients
 
 
@@ -244,93 +184,39 @@ def _on_the_way_back(
     positions, units = sum(map(len, batch.units)), hidden.shape[1]
     total = {site: strength.new_zeros(positions, strength.shape[-1]).float() for site, strength in strengths.items()}
     first = np.cumsum([0, *map(len, batch.units)])[:-1]
-    for start in range(0, units, at_once):
+    start = 0
+    while start < units:
         part = range(start, min(start + at_once, units))
-        of_units = gradients.new_zeros(len(part), *gradients.shape)
-        for number, unit in enumerate(part):
-            of_units[number, :, unit] = gradients[:, unit]
-        several = len(part) > 1
-        by_strength = torch.autograd.grad(
-            hidden,
-            list(strengths.values()),
-            of_units if several else of_units[0],
-            is_grads_batched=several,
-            retain_graph=part.stop < units,
-        )
-        for site, derivatives in zip(strengths, by_strength, strict=True):
-            for unit, derivative in zip(part, derivatives if several else derivatives[None], strict=True):
+        try:
+            derivatives = _derivatives(hidden, gradients, part, list(strengths.values()))
+        except RuntimeError:
+            if at_once == 1:
+                raise
+            at_once = 1  # Not every operation can go back for several at once, and several may not fit into memory.
+            continue
+        for site, of_units in zip(strengths, derivatives, strict=True):
+            for unit, derivative in zip(part, of_units, strict=True):
                 # Rows do not depend on each other: one pass back serves a unit of each.
                 having = [row for row, wanted in enumerate(batch.units) if unit < len(wanted)]
                 total[site][first[having] + unit] = derivative[having].float()
+        start = part.stop
     return total
 
 
-class _Edited(torch.autograd.Function):
-    """An edit, and its derivative by its strengths: how far each value is from its replacement is all that is kept."""
-
-    @staticmethod
-    def forward(
-        context: Any,
-        values: Float[Tensor, "rows positions neurons"],
-        strengths: Float[Tensor, "rows neurons"],
-        strength: float,
-        replacement: Float[Tensor, "neurons"],
-        editable: Bool[Tensor, "rows positions"],
-    ) -> Float[Tensor, "rows positions neurons"]:
-        # The same for every token that is asked for: of their passes back none computes it again.
-        distances = (replacement - values).mul_(editable[..., None])
-        context.save_for_backward(distances, editable)
-        context.strength = strength
-        return values + strength * distances if strength else values.view_as(values)
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        distances, editable = context.saved_tensors
-        by_strength = (distances * gradient).sum(dim=1, dtype=torch.promote_types(gradient.dtype, torch.float32))
-        if context.strength:
-            gradient = gradient * (1 - context.strength * editable.to(gradient.dtype))[..., None]
-        return gradient if context.needs_input_grad[0] else None, by_strength, None, None, None
-
-
-def _edited(
-    strengths: Float[Tensor, "rows neurons"],
-    strength: float,
-    replacement: Float[Tensor, "neurons"],
-    editable: Bool[Tensor, "rows positions"],
-    activations: Tensor,
-) -> Tensor:
-    """Return what enters a projection under an edit; OPT flattens the batch before its MLP."""
-    values = activations.reshape(*editable.shape, -1)
-    edited: Tensor = _Edited.apply(values, strengths, strength, replacement, editable)
-    return edited.reshape(activations.shape)
-
-
-def _hook_projection(stack: ExitStack, model: LanguageModel, atlas: Atlas, site: Site, edit: Any) -> None:
-    if model.bridge is not None:
-        listener = (atlas.hook(site.layer), lambda value, hook: edit(value))
-        stack.enter_context(model.bridge.hooks(fwd_hooks=[listener]))
-        return
-    projection = atlas.module(model, site.layer)
-    stack.callback(projection.register_forward_pre_hook(lambda _, arguments: (edit(arguments[0]),)).remove)
-
-
-def _head(model: LanguageModel) -> Any:
-    head = model.module.get_output_embeddings()
-    if model.has_no_head or head is None:
-        raise ModelError(
-            f"`{model.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it "
-            "with `AutoModelForCausalLM`"
-        )
-    return head
-
-
-@contextmanager
-def _head_hook(model: LanguageModel, hook: Any) -> Iterator[None]:
-    handle = _head(model).register_forward_pre_hook(hook)
-    try:
-        yield
-    finally:
-        handle.remove()
+def _derivatives(
+    hidden: Float[Tensor, "rows units length width"],
+    gradients: Float[Tensor, "rows units length width"],
+    part: range,
+    strengths: list[Float[Tensor, "rows neurons"]],
+) -> list[Float[Tensor, "part rows neurons"]]:
+    """Return the derivatives of some of the units by the strengths, in one pass back."""
+    of_units = gradients.new_zeros(len(part), *gradients.shape)
+    for number, unit in enumerate(part):
+        of_units[number, :, unit] = gradients[:, unit]
+    last = len(part) == 1 and part.stop == hidden.shape[1]
+    if len(part) == 1:
+        return [each[None] for each in torch.autograd.grad(hidden, strengths, of_units[0], retain_graph=not last)]
+    return list(torch.autograd.grad(hidden, strengths, of_units, is_grads_batched=True, retain_graph=True))
 
 
 def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Collection[Site]) -> int:

@@ -381,6 +381,32 @@ def test_layers_are_computed_again_once_for_several_units(monkeypatch):
     assert runs.count(16) == 2  # Forth, and once on the way back.
 
 
+class Unbatchable(torch.autograd.Function):
+    """Passes on what it gets, by an operation that no pass back for several units can do."""
+
+    @staticmethod
+    def forward(context, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        assert gradient.sum().item() != torch.inf
+        return gradient
+
+
+def test_units_go_back_one_by_one_where_an_operation_cannot_go_back_for_several(monkeypatch):
+    lm = lm_of()
+    atlas = atlas_of(lm)
+    ids, units, replacements = texts()[:1], [np.array([1, 5, 9, 16])], replacements_of(atlas)
+    expected = edit_effects(lm, atlas, ids, units, replacements)
+    monkeypatch.setattr(gradients, "_SAVED_BYTES", gradients._saved_bytes(lm, atlas, atlas.sites) * 16 - 1)
+    hook = lm.module.model.norm.register_forward_hook(lambda _, __, output: Unbatchable.apply(output))
+    effects = edit_effects(lm, atlas, ids, units, replacements)
+    hook.remove()
+    for site in atlas.sites:
+        torch.testing.assert_close(effects[site], expected[site], rtol=1e-5, atol=1e-6)
+
+
 def test_no_gradient_of_a_weight_is_asked_for_while_the_model_runs():
     lm = lm_of()
     atlas = atlas_of(lm)
