@@ -86,7 +86,7 @@ def _edited(
 ) -> Tensor:
     """Return what enters a projection under an edit; OPT flattens the batch before its MLP."""
     values = activations.reshape(*editable.shape, -1)
-    edited: Tensor = _Edited.apply(values, strengths, strength, replacement, editable)
+    edited: Tensor = _Edited.apply(values, strengths, strength, replacement, editable)  # type: ignore[no-untyped-call]
     return edited.reshape(activations.shape)
 
 
