@@ -64,6 +64,7 @@ def of_positions(preset: str, length: int, positions: int, turns: int) -> list[R
         edit_effects(model, atlas, [ids], [tokens], replacements)
 
     bare()
+    edit_effects(model, atlas, [ids[:32]], [np.array([31])], replacements)  # The weights of the LM head are in memory.
     forget_peak()
     base = peak_mib()
     read(model, atlas, atlas.sites, [ids], [tokens])

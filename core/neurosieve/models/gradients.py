@@ -5,6 +5,7 @@ The derivative by the strengths, one for each text and neuron, is the sum over t
 gradient: the graph adds it up, and the gradients of single tokens are never held.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -31,7 +32,7 @@ __all__ = ["edit_effects", "read_together"]
 
 _SAVED_BYTES = 2**30
 """So many bytes a forward pass may save for the way back: as many documents are read together. Where one document alone
-would save more, each layer is computed again instead."""
+would save more, as many layers as need be are computed again instead."""
 _LOGITS = 2**25
 """So many logits are held at once."""
 _PER_NEURON, _PER_DIMENSION = 5, 16
@@ -150,7 +151,10 @@ def _effects_at(
         edits = EditsOfOneStrength(model, atlas, batch.editable, replacements, strength)
         saved = batch.ids.numel() * _saved_bytes(model, atlas, replacements)
         again = saved > _SAVED_BYTES
-        with edits.made(), _recomputed(model, atlas, replacements) if again else nullcontext():
+        with (
+            edits.made(),
+            _recomputed(model, atlas, replacements, 1 - _SAVED_BYTES / saved) if again else nullcontext(),
+        ):
             hidden = before_head(model, batch.ids, batch.before)
         gradients = _gradients_by(model, batch, hidden.detach())
         # Where layers are computed again on the way back, they are so once for several units, as far as memory goes.
@@ -233,9 +237,10 @@ def _layers_above(atlas: Atlas, sites: Collection[Site]) -> int:
 
 
 @contextmanager
-def _recomputed(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> Iterator[None]:
-    """Save what enters each layer alone, and compute the layer again on the way back."""
-    layers = range(min(site.layer for site in sites), len(atlas.modules))
+def _recomputed(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor], share: float) -> Iterator[None]:
+    """Save, of a share of the layers, what enters each alone, and compute the layer again on the way back."""
+    lowest = min(site.layer for site in sites)
+    layers = range(lowest, lowest + math.ceil(share * _layers_above(atlas, sites)))
     blocks = [block_of(model, atlas, layer) for layer in layers]
     forwards = [partial(checkpoint, block.forward, use_reentrant=False) for block in blocks]
     with replaced_forwards(blocks, forwards):
