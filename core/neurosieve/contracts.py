@@ -175,7 +175,11 @@ class Reading(ABC):
         """Start to read some texts, and return what gives the cells: a row a token, in the order of the texts."""
 
     def passes(self, positions: int) -> float:
-        """Return roughly how many forward passes of a text it costs to read some positions of it, for a plan."""
+        """Return how many passes of a text it takes to read some positions of it, for a plan.
+
+        Those that none of the positions asks for are forward passes, `passes(0)`; all others go back. The pass that
+        reads the means at the controls is none of them.
+        """
         return 1.0
 
     def tokens_after(self) -> int:

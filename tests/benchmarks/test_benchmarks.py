@@ -59,3 +59,18 @@ def test_an_unknown_benchmark_is_said_by_name() -> None:
     ended = run("readign")
     assert ended.returncode == 2
     assert "no benchmark `readign`" in ended.stderr
+
+
+def test_on_a_gpu_keeps_each_figure_at_once_and_ends_well_without_one(tmp_path: Path) -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    call = [sys.executable, str(FOLDER / "on_a_gpu.py"), "--kept", str(tmp_path / "kept.jsonl")]
+    ended = subprocess.run(call, capture_output=True, text=True, timeout=300, env=env)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "there is no GPU here" in ended.stderr
+    assert not (tmp_path / "kept.jsonl").exists()
+    ended = subprocess.run([*call, "--smoke"], capture_output=True, text=True, timeout=300, env=env)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    kept = [json.loads(line) for line in (tmp_path / "kept.jsonl").read_text().splitlines()]
+    assert len(kept) >= 6
+    [activations, *_] = kept
+    assert activations["met"]  # On one device both round alike.

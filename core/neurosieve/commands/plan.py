@@ -61,11 +61,14 @@ def _show(plan: Plan) -> None:
         for name, words in _LINES.items()
         if name in table
     ]
+    back = ""
+    if plan.backward_passes:
+        back = f" and {plural(plan.backward_passes, 'backward pass', 'backward passes')}"
     note = (
         f"reads {plural(plan.positions, 'position')} of {plural(plan.documents, 'document')} in "
-        f"{plural(plan.forward_passes, 'forward pass', 'forward passes')}, {plural(plan.tokens, 'token')}, unless the "
-        f"store holds them: about {_time(plan.seconds)} of reading on this machine, and {plan.bytes / 2**20:,.0f} MiB "
-        "of disk"
+        f"{plural(plan.forward_passes, 'forward pass', 'forward passes')} of {plural(plan.tokens, 'token')}{back}, "
+        f"unless the store holds them: about {_time(plan.seconds)} of reading on this machine, and "
+        f"{plan.bytes / 2**20:,.0f} MiB of disk"
     )
     show_warnings(plan.warnings, out := console())
     notes = [Note(f"note: {text}") for text in plan.notes]

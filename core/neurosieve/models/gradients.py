@@ -5,14 +5,15 @@ The derivative by the strengths, one for each text and neuron, is the sum over t
 gradient: the graph adds it up, and the gradients of single tokens are never held.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -20,18 +21,20 @@ from neurosieve.data import Site
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.blocks import block_of, replaced_forwards
+from neurosieve.models.edit_strengths import EditsOfOneStrength
+from neurosieve.models.head import before_head, gradients_at_head
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 from neurosieve.models.propagation import propagation_rules
 from neurosieve.models.reading_hooks import TokenIds, Tokens, check_known, evaluation_mode
 
-__all__ = ["edit_effects"]
+__all__ = ["edit_effects", "read_together"]
 
 _SAVED_BYTES = 2**30
 """So many bytes a forward pass may save for the way back: as many documents are read together. Where one document alone
-would save more, each layer is computed again instead."""
+would save more, as many layers as need be are computed again instead."""
 _LOGITS = 2**25
-"""So many logits are differentiated at once."""
+"""So many logits are held at once."""
 _PER_NEURON, _PER_DIMENSION = 5, 16
 """Roughly so many values a layer saves of each token, for each of its neurons and of its dimensions."""
 
@@ -66,7 +69,7 @@ def edit_effects(
     _check_differentiable(model)
     atlas.check_editable()
     pieces = []
-    for documents in _pieces(model, atlas, token_ids, tokens, replacements, length):
+    for documents in read_together(model, atlas, list(map(len, token_ids)), replacements):
         batch = _Batch(model, token_ids[documents], tokens[documents], length)
         with propagation_rules(model, atlas) if rules == "relevance" else nullcontext():
             at_strengths = [_effects_at(model, atlas, batch, replacements, strength) for strength in strengths]
@@ -78,26 +81,18 @@ def edit_effects(
     return effects
 
 
-def _pieces(
-    model: LanguageModel,
-    atlas: Atlas,
-    token_ids: TokenIds,
-    tokens: Tokens,
-    sites: Mapping[Site, Tensor],
-    length: int,
+def read_together(
+    model: LanguageModel, atlas: Atlas, lengths: Sequence[int], sites: Collection[Site]
 ) -> Iterator[slice]:
-    """Yield documents that are read together, in their order."""
-    vocabulary = int(model.config.get_text_config().vocab_size)
+    """Yield which of some documents, in their order, go through the model together: by what their layers save."""
     bytes_of_token = _saved_bytes(model, atlas, sites)
-    start = longest = units = 0
-    for number, (ids, wanted) in enumerate(zip(token_ids, tokens, strict=True)):
-        longest, units, rows = max(longest, len(ids)), max(units, len(wanted)), number + 1 - start
-        if rows > 1 and (
-            rows * longest * bytes_of_token > _SAVED_BYTES or rows * units * length * vocabulary > _LOGITS
-        ):
+    start = longest = 0
+    for number, length in enumerate(lengths):
+        longest, rows = max(longest, length), number + 1 - start
+        if rows > 1 and rows * longest * bytes_of_token > _SAVED_BYTES:
             yield slice(start, number)
-            start, longest, units = number, len(ids), len(wanted)
-    yield slice(start, len(token_ids))
+            start, longest = number, length
+    yield slice(start, len(lengths))
 
 
 class _Batch:
@@ -132,104 +127,120 @@ class _Batch:
             torch.from_numpy(array).to(device) for array in (ids, editable, before, expected, counted)
         )
 
-    def log_probabilities(self, logits: Float[Tensor, "rows places vocabulary"]) -> Float[Tensor, "rows units"]:
-        """Return the log-probability of each unit of each row, the mean over its tokens."""
-        expected, counted = self.expected.to(logits.device), self.counted.to(logits.device)
-        log_p = (
-            logits.to(torch.promote_types(logits.dtype, torch.float32))
-            .log_softmax(dim=-1)
-            .gather(-1, expected.flatten(1)[..., None])
-        )
-        return (log_p.view(expected.shape) * counted).sum(dim=-1) / counted.sum(dim=-1).clamp(min=1)
+    def log_probabilities(
+        self, logits: Float[Tensor, "units length vocabulary"], units: slice
+    ) -> Float[Tensor, "units"]:
+        """Return the log-probability of some of the units that are asked for, the mean over its tokens."""
+        expected, counted = (part[self.asked][units].to(logits.device) for part in (self.expected, self.counted))
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        log_p = logits.log_softmax(dim=-1).gather(-1, expected[..., None])[..., 0]
+        return (log_p * counted).sum(dim=-1) / counted.sum(dim=-1)
+
+    @property
+    def asked(self) -> Bool[Tensor, "rows units"]:
+        """Which units of each row are asked for: some documents have fewer than others."""
+        return self.counted.any(dim=-1)
 
 
 def _effects_at(
     model: LanguageModel, atlas: Atlas, batch: _Batch, replacements: Mapping[Site, Tensor], strength: float
 ) -> dict[Site, Tensor]:
     """Return the derivatives by the strength of each edit, where all of them have a given strength."""
-    rows, module = len(batch.ids), model.module
-    strengths: dict[Site, Tensor] = {}
-    with ExitStack() as stack:
-        for context in (_frozen(module), evaluation_mode(module), memory_errors(), torch.enable_grad()):
-            stack.enter_context(context)
-        for site, replacement in replacements.items():
-            projection = atlas.module(model, site.layer)
-            device, dtype = next(projection.parameters()).device, model.dtype
-            shape = (rows, 1, len(replacement))
-            strengths[site] = torch.full(shape, strength, device=device, dtype=dtype, requires_grad=True)
-            edit = partial(_edited, strengths[site], replacement.to(device, dtype), batch.editable.to(device))
-            _hook_projection(stack, model, atlas, site, edit)
-        stack.callback(_head(model).register_forward_pre_hook(partial(_gathered, batch.before)).remove)
-        if batch.ids.numel() * _saved_bytes(model, atlas, replacements) > _SAVED_BYTES:
-            stack.enter_context(_recomputed(model, atlas, replacements))
-        log_p = batch.log_probabilities(module(input_ids=batch.ids, use_cache=False).logits)
-        total = {
-            site: strength.new_zeros(sum(map(len, batch.units)), strength.shape[-1]).float()
-            for site, strength in strengths.items()
-        }
-        units = log_p.shape[1]
-        first = np.cumsum([0, *map(len, batch.units)])[:-1]
-        for unit in range(units):
-            # Rows do not depend on each other: the gradient of their sum is the gradient of each.
-            gradients = torch.autograd.grad(
-                log_p[:, unit].sum(), list(strengths.values()), retain_graph=unit < units - 1
-            )
-            having = [row for row, wanted in enumerate(batch.units) if unit < len(wanted)]
-            for site, gradient in zip(strengths, gradients, strict=True):
-                total[site][first[having] + unit] = gradient[having, 0].float()
+    module = model.module
+    with _frozen(module), evaluation_mode(module), memory_errors(), torch.enable_grad():
+        edits = EditsOfOneStrength(model, atlas, batch.editable, replacements, strength)
+        saved = batch.ids.numel() * _saved_bytes(model, atlas, replacements)
+        again = saved > _SAVED_BYTES
+        with (
+            edits.made(),
+            _recomputed(model, atlas, replacements, 1 - _SAVED_BYTES / saved) if again else nullcontext(),
+        ):
+            hidden = before_head(model, batch.ids, batch.before)
+        gradients = _gradients_by(model, batch, hidden.detach())
+        # Where layers are computed again on the way back, they are so once for several units, as far as memory goes.
+        at_once = int(_SAVED_BYTES // (saved / _layers_above(atlas, replacements) / 2)) if again else 1
+        with edits.made():
+            return _on_the_way_back(batch, edits.strengths, hidden, gradients, max(1, at_once))
+
+
+def _gradients_by(
+    model: LanguageModel, batch: _Batch, hidden: Float[Tensor, "rows units length width"]
+) -> Float[Tensor, "rows units length width"]:
+    """Return the gradient of each unit's log-probability by what enters the LM head for it; 0 where none is asked."""
+    asked = batch.asked.to(hidden.device)
+    at_once = max(1, _LOGITS // (hidden.shape[2] * int(model.config.get_text_config().vocab_size)))
+    gradients = torch.zeros_like(hidden)
+    gradients[asked] = gradients_at_head(model, hidden[asked], batch.log_probabilities, at_once)
+    return gradients
+
+
+def _on_the_way_back(
+    batch: _Batch,
+    strengths: Mapping[Site, Float[Tensor, "rows neurons"]],
+    hidden: Float[Tensor, "rows units length width"],
+    gradients: Float[Tensor, "rows units length width"],
+    at_once: int,
+) -> dict[Site, Float[Tensor, "positions neurons"]]:
+    """Return the derivatives of each unit's log-probability by the strengths, document by document.
+
+    `at_once` units share a pass back. That takes as long as a pass for each, unless layers are computed again for it.
+    """
+    positions, units = sum(map(len, batch.units)), hidden.shape[1]
+    total = {site: strength.new_zeros(positions, strength.shape[-1]).float() for site, strength in strengths.items()}
+    first = np.cumsum([0, *map(len, batch.units)])[:-1]
+    start = 0
+    while start < units:
+        part = range(start, min(start + at_once, units))
+        try:
+            derivatives = _derivatives(hidden, gradients, part, list(strengths.values()))
+        except RuntimeError:
+            if at_once == 1:
+                raise
+            at_once = 1  # Not every operation can go back for several at once, and several may not fit into memory.
+            continue
+        for site, of_units in zip(strengths, derivatives, strict=True):
+            for unit, derivative in zip(part, of_units, strict=True):
+                # Rows do not depend on each other: one pass back serves a unit of each.
+                having = [row for row, wanted in enumerate(batch.units) if unit < len(wanted)]
+                total[site][first[having] + unit] = derivative[having].float()
+        start = part.stop
     return total
 
 
-def _edited(
-    strength: Float[Tensor, "rows 1 neurons"],
-    replacement: Float[Tensor, "neurons"],
-    editable: Bool[Tensor, "rows positions"],
-    activations: Tensor,
-) -> Tensor:
-    """Return what enters a projection under an edit; OPT flattens the batch before its MLP."""
-    values = activations.reshape(*editable.shape, -1)
-    edited = values + strength * editable[..., None] * (replacement - values)
-    return edited.reshape(activations.shape)
+def _derivatives(
+    hidden: Float[Tensor, "rows units length width"],
+    gradients: Float[Tensor, "rows units length width"],
+    part: range,
+    strengths: list[Float[Tensor, "rows neurons"]],
+) -> list[Float[Tensor, "part rows neurons"]]:
+    """Return the derivatives of some of the units by the strengths, in one pass back."""
+    of_units = gradients.new_zeros(len(part), *gradients.shape)
+    for number, unit in enumerate(part):
+        of_units[number, :, unit] = gradients[:, unit]
+    last = len(part) == 1 and part.stop == hidden.shape[1]
+    if len(part) == 1:
+        return [each[None] for each in torch.autograd.grad(hidden, strengths, of_units[0], retain_graph=not last)]
+    return list(torch.autograd.grad(hidden, strengths, of_units, is_grads_batched=True, retain_graph=True))
 
 
-def _hook_projection(stack: ExitStack, model: LanguageModel, atlas: Atlas, site: Site, edit: Any) -> None:
-    if model.bridge is not None:
-        listener = (atlas.hook(site.layer), lambda value, hook: edit(value))
-        stack.enter_context(model.bridge.hooks(fwd_hooks=[listener]))
-        return
-    projection = atlas.module(model, site.layer)
-    stack.callback(projection.register_forward_pre_hook(lambda _, arguments: (edit(arguments[0]),)).remove)
-
-
-def _head(model: LanguageModel) -> Any:
-    head = model.module.get_output_embeddings()
-    if model.has_no_head or head is None:
-        raise ModelError(
-            f"`{model.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it "
-            "with `AutoModelForCausalLM`"
-        )
-    return head
-
-
-def _gathered(before: Int[Tensor, "rows units length"], _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Keep, of what enters the LM head, the places where a token is expected: a vocabulary is large."""
-    hidden = arguments[0]
-    places = before.flatten(1).to(hidden.device)
-    return (hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1])), *arguments[1:])
-
-
-def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> int:
+def _saved_bytes(model: LanguageModel, atlas: Atlas, sites: Collection[Site]) -> int:
     """Return roughly how many bytes the forward pass saves of each token for the way back."""
-    layers = len(atlas.modules) - min(site.layer for site in sites)
+    layers = _layers_above(atlas, sites)
     width = model.config.get_text_config().hidden_size
     values = layers * (_PER_NEURON * atlas.neurons + _PER_DIMENSION * width)
     return int(values * torch.empty((), dtype=model.dtype).element_size())
 
 
+def _layers_above(atlas: Atlas, sites: Collection[Site]) -> int:
+    """Return how many layers there are from the lowest edit on."""
+    return len(atlas.modules) - min(site.layer for site in sites)
+
+
 @contextmanager
-def _recomputed(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor]) -> Iterator[None]:
-    """Save what enters each layer alone, and compute the layer again on the way back."""
-    layers = range(min(site.layer for site in sites), len(atlas.modules))
+def _recomputed(model: LanguageModel, atlas: Atlas, sites: Mapping[Site, Tensor], share: float) -> Iterator[None]:
+    """Save, of a share of the layers, what enters each alone, and compute the layer again on the way back."""
+    lowest = min(site.layer for site in sites)
+    layers = range(lowest, lowest + math.ceil(share * _layers_above(atlas, sites)))
     blocks = [block_of(model, atlas, layer) for layer in layers]
     forwards = [partial(checkpoint, block.forward, use_reentrant=False) for block in blocks]
     with replaced_forwards(blocks, forwards):

@@ -3,8 +3,9 @@
 import math
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.evidence.permutation import arrangements_of
 from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips
-from neurosieve.models.architectures import atlas_of, sites_of
+from neurosieve.models.architectures import Atlas, atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
+from neurosieve.models.gradients import read_together
 from neurosieve.models.loading import LanguageModel, auto_class
 from neurosieve.pipeline.cautions import cautions
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
@@ -35,6 +37,9 @@ __all__ = ["Plan", "plan_run"]
 
 _NOISE = 64
 """The spread of noise is averaged over so many simulated neurons."""
+_LEAST, _LEAST_BACK = 4e-4, 8e-4
+"""A layer takes roughly so many seconds in any pass forth, and in any pass back, however small it is: its operations
+are started one by one."""
 _SHARE_OF_PEAK = 0.5
 """The speed of reading a model, as a share of the speed of large matrix products: a rough measure on small models."""
 
@@ -52,8 +57,11 @@ class Plan:
     positions: int
     """Distinct places that would be read, of all behaviours; those that the store holds already are not read again."""
     forward_passes: int
+    """Of batches of texts, with those that read the means at the controls first, where the reading needs them."""
+    backward_passes: int
+    """Of batches of texts, each for a position of every text in the batch; 0 where no gradient is read."""
     tokens: int
-    """That would go through the model, padding included."""
+    """That would go through the model in forward passes, padding included."""
     bytes: int
     """That the store would gain."""
     seconds: float
@@ -87,23 +95,17 @@ def plan_run(job: Job) -> Plan:
     if scorer.area and not job.selection.neighbours:
         detectable = (_detectable(positions, name, scorer, neurons, settings) for name in positions.behaviours)
         behaviours = behaviours.join(pd.DataFrame(detectable))
-    budget = batch_budget(settings.tokens_per_batch, lm)
-    bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
-    ends = positions.token_of_row[bounds[1:] - 1] + 1
-    tokens = [int(len(batch) * ends[batch].max()) for batch in document_batches(positions, bounds, budget)]
-    positions_of = np.diff(bounds)
-    work = sum(float(end) * job.reading.passes(int(count)) for end, count in zip(ends, positions_of, strict=True))
+    passes = _passes(job, lm, atlas, sites, positions)
     size = torch.empty((), dtype=lm.dtype).element_size()
     return Plan(
         behaviours,
         counts["documents"],
         len(positions.token_of_row),
-        len(tokens),
-        sum(tokens),
-        len(positions.token_of_row) * neurons * size,
-        max(sum(tokens), work)
-        * _operations(lm, (sites[-1].layer + 1) / len(atlas.sites))
-        / (_SHARE_OF_PEAK * _speed(lm)),
+        passes.forward,
+        passes.backward,
+        passes.tokens,
+        len(positions.token_of_row) * neurons * size * (2 if job.reading.needs_control_means else 1),
+        passes.seconds(lm, (sites[-1].layer + 1) / len(atlas.sites)),
         neurons,
         (
             *intake_warnings(counts),
@@ -113,6 +115,45 @@ def plan_run(job: Job) -> Plan:
         ),
         tuple(intake_notes(counts)),
     )
+
+
+class _Passes(NamedTuple):
+    """The passes of a run, and the tokens that go through the model in them, padding included."""
+
+    forward: int
+    backward: int
+    tokens: int
+    tokens_back: int
+
+    def seconds(self, lm: LanguageModel, share: float) -> float:
+        """Return roughly how long they take; `share` of the layers are read, and all where gradients are."""
+        share = 1.0 if self.backward else share
+        operations = (self.tokens + self.tokens_back) * _operations(lm, share) / (_SHARE_OF_PEAK * _speed(lm))
+        layers = int(lm.config.get_text_config().num_hidden_layers) * share
+        return operations + layers * (self.forward * _LEAST + self.backward * _LEAST_BACK)
+
+
+def _passes(job: Job, lm: LanguageModel, atlas: Atlas, sites: Sequence[Site], positions: Positions) -> _Passes:
+    """Return the passes that read some positions, none of which the store holds."""
+    reading, forward, backward, tokens, tokens_back = job.reading, 0, 0, 0, 0
+    forth = round(reading.passes(0))
+    bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
+    ends, counts = positions.token_of_row[bounds[1:] - 1] + 1, np.diff(bounds)
+    # What the reading looks at behind a document's last position is read too, as far as the document goes.
+    lengths = np.minimum(ends + reading.tokens_after(), [len(document.token_ids) for document in positions.documents])
+    goes_back = reading.passes(1) > reading.passes(0)
+    for batch in document_batches(positions, bounds, batch_budget(job.settings.tokens_per_batch, lm)):
+        if reading.needs_control_means:
+            forward, tokens = forward + 1, tokens + int(len(batch) * ends[batch].max())
+        together = read_together(lm, atlas, lengths[batch].tolist(), sites) if goes_back else [slice(None)]
+        for documents in together:
+            piece = batch[documents]
+            # A pass back is for one position of each document.
+            back = round(reading.passes(int(counts[piece].max()))) - forth
+            padded = int(len(piece) * lengths[piece].max())
+            forward, backward = forward + forth, backward + back
+            tokens, tokens_back = tokens + forth * padded, tokens_back + back * padded
+    return _Passes(forward, backward, tokens, tokens_back)
 
 
 def _detectable(

@@ -68,8 +68,8 @@ class Attribution(Reading):
         return tuple((step + 0.5) / steps for step in range(steps)) or (0.0,)
 
     def passes(self, positions: int) -> float:
-        """Return the passes: one that reads activations, and for each gradient one forth, and one back a position."""
-        return 1.0 + len(self.strengths) * (1.0 + positions)
+        """Return the passes: for each gradient one forth, and one back a position."""
+        return len(self.strengths) * (1.0 + positions)
 
     def tokens_after(self) -> int:
         """Return how many tokens behind a position it looks at."""

@@ -347,3 +347,74 @@ def test_the_first_token_is_refused_because_nothing_predicts_it():
     atlas = atlas_of(lm)
     with pytest.raises(ValueError, match="first token"):
         edit_effects(lm, atlas, texts(), [np.array([0, 5]), *UNITS[1:]], replacements_of(atlas))
+
+
+@pytest.mark.parametrize("name", ["Qwen2", "Gemma2", "OPT"])
+@pytest.mark.parametrize("again", [False, True], ids=["saved", "computed again"])
+def test_units_of_one_text_give_the_same_few_at_a_time(name, again, monkeypatch):
+    lm = lm_of(name)
+    atlas = atlas_of(lm)
+    replacements, ids, unit = replacements_of(atlas), texts()[:1], [np.array([1, 2, 5, 9, 16])]
+    together = edit_effects(lm, atlas, ids, unit, replacements)
+    heads = []
+    hook = lm.module.get_output_embeddings().register_forward_hook(lambda _, given, __: heads.append(given[0].shape[1]))
+    monkeypatch.setattr(gradients, "_LOGITS", 2 * lm.config.vocab_size)
+    if again:
+        monkeypatch.setattr(gradients, "_SAVED_BYTES", gradients._saved_bytes(lm, atlas, atlas.sites) * 16 - 1)
+    few = edit_effects(lm, atlas, ids, unit, replacements)
+    hook.remove()
+    assert heads == [2, 2, 1]
+    for site in atlas.sites:
+        torch.testing.assert_close(few[site], together[site], rtol=1e-5, atol=1e-6)
+
+
+def test_layers_are_computed_again_once_for_several_units(monkeypatch):
+    lm = lm_of()
+    atlas = atlas_of(lm)
+    runs = []
+    layer = lm.module.model.layers[0].mlp
+    saved = gradients._saved_bytes(lm, atlas, atlas.sites) * 16
+    monkeypatch.setattr(gradients, "_SAVED_BYTES", saved - 1)  # So much that a layer's fits many times.
+    hook = layer.register_forward_pre_hook(lambda _, given: runs.append(given[0].shape[1]))
+    edit_effects(lm, atlas, texts()[:1], [np.array([1, 5, 9, 16])], replacements_of(atlas))
+    hook.remove()
+    assert runs.count(16) == 2  # Forth, and once on the way back.
+
+
+class Unbatchable(torch.autograd.Function):
+    """Passes on what it gets, by an operation that no pass back for several units can do."""
+
+    @staticmethod
+    def forward(context, values):
+        return values.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        assert gradient.sum().item() != torch.inf
+        return gradient
+
+
+def test_units_go_back_one_by_one_where_an_operation_cannot_go_back_for_several(monkeypatch):
+    lm = lm_of()
+    atlas = atlas_of(lm)
+    ids, units, replacements = texts()[:1], [np.array([1, 5, 9, 16])], replacements_of(atlas)
+    expected = edit_effects(lm, atlas, ids, units, replacements)
+    monkeypatch.setattr(gradients, "_SAVED_BYTES", gradients._saved_bytes(lm, atlas, atlas.sites) * 16 - 1)
+    hook = lm.module.model.norm.register_forward_hook(lambda _, __, output: Unbatchable.apply(output))
+    effects = edit_effects(lm, atlas, ids, units, replacements)
+    hook.remove()
+    for site in atlas.sites:
+        torch.testing.assert_close(effects[site], expected[site], rtol=1e-5, atol=1e-6)
+
+
+def test_no_gradient_of_a_weight_is_asked_for_while_the_model_runs():
+    lm = lm_of()
+    atlas = atlas_of(lm)
+    asked = []
+    layer = lm.module.model.layers[0]
+    hook = layer.register_forward_hook(lambda *_: asked.append(any(p.requires_grad for p in lm.module.parameters())))
+    edit_effects(lm, atlas, texts(), UNITS, replacements_of(atlas))
+    hook.remove()
+    assert asked
+    assert not any(asked)
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in lm.module.parameters())

@@ -10,10 +10,12 @@ from neurosieve import plan as plan_in_python
 from neurosieve.cli import main
 from neurosieve.commands.find import job_of
 from neurosieve.models.loading import Model, open_model
+from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.planning import plan_run
 from neurosieve.texts.selection import Selection
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.readings.attribution import Attribution
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.cohens_d import CohensD
@@ -132,3 +134,49 @@ def test_in_python_a_plan_takes_what_find_takes():
     assert made.behaviours.behaviour.tolist() == ["slip"]
     with pytest.raises(ConfigError, match="rank_by is `acu`"):
         plan_in_python("tiny", Arithmetic(documents=60), DETECTORS, ["auc"], rank_by="acu")
+
+
+class PassesCounted:
+    """Counts what goes through the first layer of a model, forth and back."""
+
+    def __init__(self, module):
+        self.forward = self.backward = self.tokens = 0
+        module.base_model.layers[0].register_forward_hook(self.forth)
+        module.base_model.layers[1].register_forward_hook(self.back)
+
+    def forth(self, _, arguments, output):
+        # One token alone is how the LM head is reached.
+        entering = arguments[0]
+        if entering.shape[1] > 1:
+            self.forward, self.tokens = self.forward + 1, self.tokens + entering.shape[0] * entering.shape[1]
+
+    def back(self, _, arguments, output):
+        left = output[0] if isinstance(output, tuple) else output
+        if left.requires_grad and left.shape[1] > 1:
+            left.register_hook(lambda gradient: setattr(self, "backward", self.backward + 1))
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_passes_of_attribution_are_those_that_a_run_makes(steps, tmp_path):
+    reading = Attribution(method="integrated", steps=steps, documents=6)
+    settings = {"interval_bootstraps": 20, "permutations": 0, "stability_bootstraps": 0, "min_documents": 1}
+    settings |= {"reading": reading, "tokens_per_batch": 1024}
+    source, (model, tokenizer) = Arithmetic(documents=40), tiny_model()
+    planned = plan_in_python(model, source, DETECTORS, tokenizer=tokenizer, **settings)
+    find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "first", **settings)  # It tests the model.
+    counted = PassesCounted(model)
+    store = str(tmp_path / "fresh")
+    find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", store=store, **settings)
+    assert planned.backward_passes > planned.forward_passes > 2
+    assert (planned.forward_passes, planned.backward_passes) == (counted.forward, counted.backward)
+    # What gradients are taken of ends before the last token, which the plan counts too.
+    assert counted.tokens <= planned.tokens <= 1.05 * counted.tokens
+    activations = plan_in_python(model, source, DETECTORS, tokenizer=tokenizer, tokens_per_batch=1024)
+    assert activations.backward_passes == 0
+
+
+def test_the_command_line_says_how_many_passes_go_back(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+    main(["plan", "model=tiny", "reading=attribution", "source.documents=60"])
+    assert "backward passes" in " ".join(capsys.readouterr().out.split())
