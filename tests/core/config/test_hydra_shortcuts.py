@@ -39,7 +39,8 @@ def test_hydra_goes_on_from_the_config_that_it_would_compose(mode, overrides):
         given = ["find", [*overrides, f"hydra.mode={mode.name}"], mode]
         expected = loader.load_configuration(*given)
         with shortcuts(config):
-            assert (handed_over := loader.load_configuration(*given)) is config.config
+            handed_over = loader.load_configuration(*given)
+            assert handed_over is config.config
             again = loader.load_configuration(*given)
     for other in (handed_over, again):
         assert OmegaConf.to_container(other) == OmegaConf.to_container(expected)
