@@ -46,11 +46,11 @@ def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> Composed:
     config = whole_config(name, parsed.overrides, mode, parsed.config_dir)
     for part in ("callbacks", "launcher", "sweeper", "hydra_logging", "job_logging"):
         _refuse_foreign(OmegaConf.select(config, f"hydra.{part}"), f"hydra.{part}")
-    for name in _COMMANDS:
-        overridden = any(given.lstrip("+").startswith(f"hydra.launcher.{name}=") for given in parsed.overrides)
-        if OmegaConf.select(config, f"hydra.launcher.{name}") and not overridden:
+    for key in _COMMANDS:
+        overridden = any(given.lstrip("+").startswith(f"hydra.launcher.{key}=") for given in parsed.overrides)
+        if OmegaConf.select(config, f"hydra.launcher.{key}") and not overridden:
             raise ConfigError(
-                f"`hydra.launcher.{name}` is set by a config file: it is what a cluster runs, and is taken from the "
+                f"`hydra.launcher.{key}` is set by a config file: it is what a cluster runs, and is taken from the "
                 "command line alone"
             )
     return Composed(config, name, tuple(parsed.overrides), mode)

@@ -12,6 +12,7 @@ from hydra.core.object_type import ObjectType
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from neurosieve.cli import main
 from neurosieve.commands.detect import COMMAND as DETECT
 from neurosieve.commands.find import COMMAND as FIND
 from neurosieve.config.composition import VERSION_BASE, whole_config
@@ -46,6 +47,18 @@ def test_hydra_goes_on_from_the_config_that_it_would_compose(mode, overrides):
         assert OmegaConf.to_container(other) == OmegaConf.to_container(expected)
         assert OmegaConf.is_struct(other) == OmegaConf.is_struct(expected)
     assert again is not handed_over  # A sweep's config is not that of its jobs.
+
+
+def test_a_command_composes_its_config_once(tmp_path, monkeypatch):
+    composed, compose = [], ConfigLoaderImpl._load_configuration_impl
+
+    def counted(self, **asked):
+        composed.append(asked["config_name"])
+        return compose(self, **asked)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
+    main(["plan", "model=tiny", "source.documents=10", f"hydra.run.dir={tmp_path / 'plan'}"])
+    assert composed == ["plan"]
 
 
 @pytest.mark.parametrize(
