@@ -1,6 +1,8 @@
 """With the shortcuts Hydra says what it says without, and they end with the command."""
 
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
 
 import pytest
 from hydra import initialize_config_module
@@ -26,10 +28,15 @@ def hydras_loader():
         yield GlobalHydra.instance().config_loader()
 
 
-def checked(overrides=(), mode=RunMode.RUN):
+@cache
+def composed(overrides, mode):
     publish(FIND.schemas)
     publish(DETECT.schemas)
-    return Composed(whole_config("find", overrides, mode), "find", tuple(overrides), mode)
+    return whole_config("find", overrides, mode)
+
+
+def checked(overrides=(), mode=RunMode.RUN):
+    return Composed(deepcopy(composed(tuple(overrides), mode)), "find", tuple(overrides), mode)
 
 
 @pytest.mark.parametrize("mode", [RunMode.RUN, RunMode.MULTIRUN])
