@@ -309,6 +309,7 @@ def test_activations_that_are_no_numbers_are_refused_by_layer_and_count(places):
     assert not list((places / "store").rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_infinite_activations_are_refused_too(places):
     model, tokenizer = tiny_model()
     with torch.no_grad():

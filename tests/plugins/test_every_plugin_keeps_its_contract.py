@@ -15,6 +15,8 @@ from neurosieve_plugins.detectors.learned import Learned
 PLUGINS = list(installed())
 SLOW = ("ray", "figures")
 """Plugins that start processes, or draw many pictures."""
+SLOW_CHECKS = {("html", "nothing_else_is_touched"), ("html", "drawing_again_gives_the_same_files")}
+"""Checks that take seconds: they draw the page of a large run twice."""
 
 
 def a_file(folder: Path, name: str, *records: Mapping[str, Any]) -> str:
@@ -154,7 +156,7 @@ def test_every_plugin_with_required_fields_has_an_example_here(plugin: Plugin) -
             plugin,
             check,
             id=f"{plugin.kind}/{plugin.name}-{check.__name__}",
-            marks=[pytest.mark.slow] if plugin.name in SLOW else [],
+            marks=[pytest.mark.slow] if plugin.name in SLOW or (plugin.name, check.__name__) in SLOW_CHECKS else [],
         )
         for plugin in PLUGINS
         for check in CHECKS[plugin.kind]

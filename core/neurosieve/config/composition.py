@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra import compose, initialize_config_module
+from hydra import compose, initialize_config_module, version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import SearchPathQuery
@@ -17,9 +17,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from neurosieve.config.configuration import CONF
+from neurosieve.config.hydra_shortcuts import without_copies
 
-__all__ = ["composed", "options_of", "outside_the_job", "whole_config"]
+__all__ = ["VERSION_BASE", "composed", "options_of", "outside_the_job", "whole_config"]
 
+VERSION_BASE = "1.3"
+"""The version of Hydra whose ways configs are composed in."""
 _KEPT = 64
 """How many composed configs are kept: one takes Hydra a tenth of a second."""
 
@@ -56,8 +59,10 @@ def _hydra(command: str, config_dir: str | None = None) -> Iterator[Any]:
     search_path = create_config_search_path(f"pkg://{CONF}")
     if config_dir is not None:  # As Hydra does.
         search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}", SearchPathQuery("schema", None))
+    version.setbase(VERSION_BASE)
     try:
-        yield Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
+        with without_copies():
+            yield Hydra.create_main_hydra2(task_name=command, config_search_path=search_path)
     finally:
         GlobalHydra.instance().clear()
 
@@ -80,7 +85,7 @@ def composed(command: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         HydraException: there is no such option, or a value does not fit.
     """
-    with initialize_config_module(CONF, version_base="1.3"):
+    with initialize_config_module(CONF, version_base=VERSION_BASE), without_copies():
         # Where to look for configs may itself be overridden: what they are composed from is not known then.
         sources = None if any("hydra" in override for override in overrides) else _sources()
         if sources is None:

@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from neurosieve.config.command import Command
+from neurosieve.config.composition import VERSION_BASE
 from neurosieve.config.configuration import CONF, publish, refuse_foreign_targets
 from neurosieve.config.help_page import offer_choices
 from neurosieve.config.hydra_errors import explained
@@ -86,13 +87,13 @@ def run_hydra(command: Command, arguments: Sequence[str], task: Callable[[Any, P
     arguments = [*(argument for argument in arguments if argument not in parsed.overrides), *parsed.overrides]
 
     with explained(name, arguments), logs_checked(_discard):
-        mode = refuse_foreign_hydra_targets(name, parsed)
+        checked = refuse_foreign_hydra_targets(name, parsed)
         argv, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
         sys.argv = [f"neurosieve {name}", *arguments]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors then, where it would print them and exit with 1.
         try:
-            with shortcuts(mode):
-                hydra.main(version_base="1.3", config_path=f"pkg://{CONF}", config_name=name)(_Job(task))()
+            with shortcuts(checked):
+                hydra.main(version_base=VERSION_BASE, config_path=f"pkg://{CONF}", config_name=name)(_Job(task))()
         except _JobFailed as failed:
             raise failed.error from failed.__cause__
         finally:

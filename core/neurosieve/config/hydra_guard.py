@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from neurosieve.config.composition import whole_config
 from neurosieve.config.configuration import targets
+from neurosieve.config.hydra_shortcuts import Composed
 from neurosieve.errors import ConfigError
 
 __all__ = ["check_logs", "logs_checked", "refuse_foreign_hydra_targets"]
@@ -33,26 +34,26 @@ _LOGGERS = (
 )
 
 
-def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> RunMode | None:
-    """Raise unless all that Hydra itself would build is its own or a Hydra plugin's; return the mode of the config."""
+def refuse_foreign_hydra_targets(command: str, parsed: Namespace) -> Composed:
+    """Raise unless all that Hydra itself would build is its own or a Hydra plugin's; return the config."""
     if parsed.config_path or parsed.experimental_rerun:
         raise ConfigError(
             "`--config-path` and `--experimental-rerun` are not taken: they could run code that is not neurosieve's: "
             "add a folder of configs with `--config-dir`"
         )
     mode = RunMode.MULTIRUN if parsed.multirun else RunMode.RUN
-    config = whole_config(parsed.config_name or command, parsed.overrides, mode, parsed.config_dir)
+    name = parsed.config_name or command
+    config = whole_config(name, parsed.overrides, mode, parsed.config_dir)
     for part in ("callbacks", "launcher", "sweeper", "hydra_logging", "job_logging"):
         _refuse_foreign(OmegaConf.select(config, f"hydra.{part}"), f"hydra.{part}")
-    for name in _COMMANDS:
-        overridden = any(given.lstrip("+").startswith(f"hydra.launcher.{name}=") for given in parsed.overrides)
-        if OmegaConf.select(config, f"hydra.launcher.{name}") and not overridden:
+    for key in _COMMANDS:
+        overridden = any(given.lstrip("+").startswith(f"hydra.launcher.{key}=") for given in parsed.overrides)
+        if OmegaConf.select(config, f"hydra.launcher.{key}") and not overridden:
             raise ConfigError(
-                f"`hydra.launcher.{name}` is set by a config file: it is what a cluster runs, and is taken from the "
+                f"`hydra.launcher.{key}` is set by a config file: it is what a cluster runs, and is taken from the "
                 "command line alone"
             )
-    in_config: RunMode | None = OmegaConf.select(config, "hydra.mode")
-    return in_config
+    return Composed(config, name, tuple(parsed.overrides), mode)
 
 
 def _refuse_foreign(node: Any, where: str) -> None:

@@ -85,15 +85,16 @@ def prompt_tokens(tokenizer: Any, prompt: str) -> tuple[int, ...]:
 
 
 def _text(tokenizer: Any, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str], ended: bool) -> str:
-    def decode(ids: Sequence[int]) -> str:
-        return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
     # Decoded behind its prompt: some tokenizers drop the space that a text begins with.
-    before, whole = decode(prompt), decode([*prompt, *tokens])
-    text = whole[len(before) :] if whole.startswith(before) else decode(tokens)
+    before, whole = _decoded(tokenizer, prompt), _decoded(tokenizer, [*prompt, *tokens])
+    text = whole[len(before) :] if whole.startswith(before) else _decoded(tokenizer, tokens)
     if stops := [place for stopping in stop if (place := text.find(stopping)) >= 0]:
         return text[: min(stops)]
     return text if ended else text.rstrip("\ufffd")  # A character whose last bytes did not come.
+
+
+def _decoded(tokenizer: Any, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
 def _made_with(model: LanguageModel, sampling: Sampling, edits: Edits | None, backend: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Means and variances of the neurons, in bounded memory."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -96,31 +97,41 @@ def _weighted(
     """Return the moments of columns in which each position counts as often as `weight` says."""
     positions, neurons = activations.shape
     count = weight.sum(dim=-1).long()
-    size = count.clamp(min=1).double().unsqueeze(-1)
     mean = torch.zeros(*count.shape, neurons, dtype=torch.float64, device=activations.device)
     m2 = torch.zeros_like(mean)
     if positions == 0:
         return MomentsState(count, mean, m2)
-    first = (weight > 0).byte().argmax(dim=-1)
-    # Rounding leaves at most this share of a sum of squares where the true m2 is 0.
-    rounding = 2 * (size + 1) * torch.finfo(torch.float64).eps
     at_once = _ELEMENTS_AT_ONCE if activations.device.type == "cpu" else _ELEMENTS_AT_ONCE_ON_A_GPU
     width = max(_FEWEST_AT_ONCE, at_once // max(positions, count.numel()))
-
-    def summarise(start: int) -> None:
-        chunk = slice(start, start + width)
-        values = activations[:, chunk].double()
-        # About the mean; for a neuron that never changes, its value. In float32, so that subtracting it is exact.
-        shift = (values[0] + (values - values[0]).mean(dim=0)).float()
-        values = values - shift  # A batch in float64 is this very memory.
-        average = weight @ values / size
-        squares = weight @ values.square_()
-        spread = squares - size * average.square()
-        constant = spread <= rounding * squares
-        m2[..., chunk] = spread.masked_fill_(constant, 0.0)
-        # A constant's mean is its value, to the last bit: else two batches of one constant would seem to differ.
-        mean[..., chunk] = torch.where(constant, activations[first, chunk].double(), average + shift)
-
+    moments = MomentsState(count, mean, m2)
+    first = (weight > 0).byte().argmax(dim=-1)
+    summarise = partial(_summarise, activations, weight, first, moments, width)
     on_threads(summarise, range(0, neurons, width), activations.device)
     mean.masked_fill_((count == 0).unsqueeze(-1), 0.0)
-    return MomentsState(count, mean, m2)
+    return moments
+
+
+def _summarise(
+    activations: Float[Tensor, "positions neurons"],
+    weight: Float64[Tensor, "2 columns positions"],
+    first: Int64[Tensor, "2 columns"],
+    moments: MomentsState,
+    width: int,
+    start: int,
+) -> None:
+    """Write the mean and m2 of `width` neurons from `start` on; `first` is the first position that counts."""
+    chunk = slice(start, start + width)
+    size = moments.positions.clamp(min=1).double().unsqueeze(-1)
+    # Rounding leaves at most this share of a sum of squares where the true m2 is 0.
+    rounding = 2 * (size + 1) * torch.finfo(torch.float64).eps
+    values = activations[:, chunk].double()
+    # About the mean; for a neuron that never changes, its value. In float32, so that subtracting it is exact.
+    shift = (values[0] + (values - values[0]).mean(dim=0)).float()
+    values = values - shift  # A batch in float64 is this very memory.
+    average = weight @ values / size
+    squares = weight @ values.square_()
+    spread = squares - size * average.square()
+    constant = spread <= rounding * squares
+    moments.m2[..., chunk] = spread.masked_fill_(constant, 0.0)
+    # A constant's mean is its value, to the last bit: else two batches of one constant would seem to differ.
+    moments.mean[..., chunk] = torch.where(constant, activations[first, chunk].double(), average + shift)

@@ -3,10 +3,11 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from neurosieve.contracts import Report
 from neurosieve.runs.results import Run
@@ -17,7 +18,18 @@ __all__ = ["REPORT_CHECKS", "check_report"]
 
 _MARKED_UP = (".html", ".htm", ".xhtml", ".svg")
 _DATA = (".parquet", ".json", ".jsonl", ".yaml")
+_T = TypeVar("_T")
 _TAGS = tuple(re.findall(r"<\w+ \w+=planted", MARKUP))
+
+
+def _once_for_equals(draw: Callable[[Report], _T]) -> Callable[[Report], _T]:
+    """Draw with each report once, for all checks that look at it: a page of a large run takes seconds."""
+    remembered = lru_cache(maxsize=1)(draw)
+
+    def drawn(report: Report) -> _T:
+        return remembered(report) if isinstance(report, Hashable) else draw(report)
+
+    return drawn
 
 
 @contextmanager
@@ -42,55 +54,86 @@ def _hashes(folder: Path) -> dict[Path, str]:
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def any_run_is_drawn(report: Report) -> None:
-    """Assert that a run of any command is drawn, whatever its tables and texts hold, and that the files are there."""
+class _Drawn(NamedTuple):
+    """A file that a report says it wrote, as it stood then."""
+
+    name: str
+    there: bool
+    tags: tuple[str, ...]
+    """Which texts of the run it holds as markup."""
+
+
+@_once_for_equals
+def _files(report: Report) -> list[_Drawn]:
+    """Draw runs of every command."""
+    drawn = []
     with _runs() as (_, runs):
         for run in runs:
             for file in _written(report, run):
-                written = file.is_file() and file.stat().st_size
-                require(written, f"{shown(report)} returns `{file.name}`, which it did not write")
+                there = file.is_file() and file.stat().st_size > 0
+                page = file.read_text(encoding="utf-8") if there and file.suffix.lower() in _MARKED_UP else ""
+                drawn.append(_Drawn(file.name, there, tuple(tag for tag in _TAGS if tag in page)))
+    return drawn
+
+
+class _DrawnTwice(NamedTuple):
+    """What drawing a run, and drawing it again, wrote: with the files of all runs before and after the first time."""
+
+    run: Path
+    before: dict[Path, str]
+    first: list[Path]
+    after: dict[Path, str]
+    second: list[Path]
+
+
+@_once_for_equals
+def _twice(report: Report) -> list[_DrawnTwice]:
+    drawn = []
+    with _runs() as (folder, runs):
+        for run in runs[:2]:
+            before = _hashes(folder)
+            first = _written(report, run)
+            drawn.append(_DrawnTwice(run.folder, before, first, _hashes(folder), _written(report, run)))
+    return drawn
+
+
+def any_run_is_drawn(report: Report) -> None:
+    """Assert that a run of any command is drawn, whatever its tables and texts hold, and that the files are there."""
+    for file in _files(report):
+        require(file.there, f"{shown(report)} returns `{file.name}`, which it did not write")
 
 
 def nothing_else_is_touched(report: Report) -> None:
     """Assert that a report writes what it says, inside the folder of the run, and changes nothing that is there."""
-    with _runs() as (folder, runs):
-        for run in runs[:2]:
-            before = _hashes(folder)
-            files = {file.absolute() for file in _written(report, run)}
-            after = _hashes(folder)
-            outside = {path for path in files if not path.is_relative_to(run.folder.absolute())}
-            changed = {path for path in before if after.get(path) != before[path]} - files
-            # A page that it wrote itself before may be written anew.
-            changed |= {path for path in files & before.keys() if path.suffix in _DATA}
-            for paths, what in (
-                (outside, "writes outside the run: `{}`"),
-                (after.keys() - before.keys() - files, "writes and does not name: `{}`"),
-                (changed, "changes `{}`, which the run holds"),
-            ):
-                require(not paths, f"{shown(report)} {what.format(min(paths, default=None))}")
+    for drawn in _twice(report):
+        before, after = drawn.before, drawn.after
+        files = {file.absolute() for file in drawn.first}
+        outside = {path for path in files if not path.is_relative_to(drawn.run.absolute())}
+        changed = {path for path in before if after.get(path) != before[path]} - files
+        # A page that it wrote itself before may be written anew.
+        changed |= {path for path in files & before.keys() if path.suffix in _DATA}
+        for paths, what in (
+            (outside, "writes outside the run: `{}`"),
+            (after.keys() - before.keys() - files, "writes and does not name: `{}`"),
+            (changed, "changes `{}`, which the run holds"),
+        ):
+            require(not paths, f"{shown(report)} {what.format(min(paths, default=None))}")
 
 
 def drawing_again_gives_the_same_files(report: Report) -> None:
     """Assert that a run can be drawn again, as it is when another goes on from it: the same files, and no others."""
-    with _runs() as (_, runs):
-        for run in runs[:2]:
-            first, second = _written(report, run), _written(report, run)
-            same = sorted(first) == sorted(second)
-            require(same, f"{shown(report)} writes {shown(first)}, and {shown(second)} the next time")
-            require(len(set(first)) == len(first), f"{shown(report)} writes a file twice: {shown(sorted(first))}")
+    for drawn in _twice(report):
+        first, second = drawn.first, drawn.second
+        same = sorted(first) == sorted(second)
+        require(same, f"{shown(report)} writes {shown(first)}, and {shown(second)} the next time")
+        require(len(set(first)) == len(first), f"{shown(report)} writes a file twice: {shown(sorted(first))}")
 
 
 def text_is_no_markup(report: Report) -> None:
     """Assert that no page holds a text of the run as markup: a document may say `<script>`."""
-    with _runs() as (_, runs):
-        for run in runs:
-            for page in _written(report, run):
-                if page.suffix.lower() not in _MARKED_UP or not page.is_file():
-                    continue
-                text = page.read_text(encoding="utf-8")
-                for tag in _TAGS:
-                    what = f"writes a text of the run into `{page.name}` as markup: escape {tag}>"
-                    require(tag not in text, f"{shown(report)} {what}")
+    for file in _files(report):
+        what = f"writes a text of the run into `{file.name}` as markup: escape {''.join(file.tags[:1])}>"
+        require(not file.tags, f"{shown(report)} {what}")
 
 
 REPORT_CHECKS: tuple[Check, ...] = (

@@ -88,17 +88,17 @@ def _opens(
     classes: npt.NDArray[np.int8], content: npt.NDArray[np.bool_], begins: Sequence[int]
 ) -> npt.NDArray[np.bool_]:
     """Return whether a sentence may start right behind each character; `begins` are where other authors do."""
-    places = np.arange(len(classes))
     authors = np.zeros(len(classes), dtype=np.bool_)
     authors[[begin - 1 for begin in begins if 0 < begin <= len(classes)]] = True
-
-    def last(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        return np.maximum.accumulate(np.where(where, places, -1))
-
-    other = last(content | (classes == _MARK))
-    stop, blank = last(classes == _STOP), last(classes == _BLANK)
-    ended = last((classes == _FULL_STOP) | (classes == _BREAK) | authors)
+    other = _last(content | (classes == _MARK))
+    stop, blank = _last(classes == _STOP), _last(classes == _BLANK)
+    ended = _last((classes == _FULL_STOP) | (classes == _BREAK) | authors)
     return (other < 0) | (ended >= other) | ((stop > other) & (blank > stop))
+
+
+def _last(where: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return, for each place, the last one up to it where it is so; -1 where there is none."""
+    return np.maximum.accumulate(np.where(where, np.arange(len(where)), -1))
 
 
 def _number(kind: str) -> int:

@@ -58,15 +58,7 @@ def scored_in_order(
         present, control = (labels == 1).nonzero().squeeze(1), (labels == 0).nonzero().squeeze(1)
         if len(present) == 0 or len(control) == 0:
             continue
-
-        def score_some(
-            start: int, present: Tensor = present, control: Tensor = control, scores: Tensor = scored[behaviour]
-        ) -> None:
-            chunk = slice(start, start + width)
-            values = activations[:, chunk]
-            ordered = Ordered(*(_sorted_columns(values.index_select(0, rows)) for rows in (present, control)))
-            scores[chunk] = score(ordered).masked_fill_(ordered.unordered, torch.nan)
-
+        score_some = partial(_score_columns, score, activations, present, control, scored[behaviour], width)
         on_threads(score_some, range(0, neurons, width), activations.device)
     return scored
 

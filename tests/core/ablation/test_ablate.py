@@ -326,6 +326,7 @@ def test_few_groups_give_no_interval_and_no_verdict(edited):
     assert any("fewer than 10 there is no interval" in warning for warning in run.run["warnings"])
 
 
+@pytest.mark.slow
 def test_a_planted_cause_is_found_through_a_bridge_too(found, planted, tmp_path):
     from transformer_lens.model_bridge import TransformerBridge
 

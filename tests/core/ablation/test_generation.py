@@ -10,7 +10,7 @@ import transformers
 from scipy.special import log_softmax
 
 from neurosieve import ConfigError, DataError, Detector, Document, ModelError, Problem, Prompt, Span
-from neurosieve.ablation import likelihood as likelihood_module
+from neurosieve.ablation import completion_likelihood as likelihood_module
 from neurosieve.ablation.completion_likelihood import log_probabilities
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.models.loading import hand_over

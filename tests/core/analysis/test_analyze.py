@@ -20,6 +20,7 @@ from neurosieve.terminal.trace import highlighted, trace_shown
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.graders.boxed import Boxed
+from neurosieve_plugins.sources.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces
 
 FOUNDING = Path(__file__).parents[4] / "shared" / "data" / "founding"
@@ -323,8 +324,8 @@ def test_a_run_of_find_is_analysed_by_its_own_texts_and_detectors(tmp_path):
 
     model = Model("tiny", format="tiny")
     result = find(
-        model, "arithmetic", {"slips": Annotations()}, ["cohens_d"], folder=tmp_path / "run", store=str(tmp_path / "s"),
-        interval_bootstraps=10,
+        model, Arithmetic(documents=80), {"slips": Annotations()}, ["cohens_d"], interval_bootstraps=10,
+        folder=tmp_path / "run", store=str(tmp_path / "s"),
     )  # fmt: skip
     found = analyze_run(result.folder, grader="boxed", reports=())
     assert found.folder == result.folder / "analyze"

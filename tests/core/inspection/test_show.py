@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -303,8 +304,13 @@ def test_a_long_document_is_shown_about_its_spans(shown, planted):
     np.testing.assert_allclose(both.activation_x, both.activation_y, rtol=1e-4, atol=1e-5)
 
 
+@cache
+def tokenizer():
+    return tiny_model()[1]
+
+
 def labelled(text, *spans, completion=0):
-    tokens = tokenize(Document("d", text, "g", completion), tiny_model()[1])
+    tokens = tokenize(Document("d", text, "g", completion), tokenizer())
     return LabelledDocument(tokens, {"b": list(spans)}, {"b": [token_range(tokens, span) for span in spans]})
 
 

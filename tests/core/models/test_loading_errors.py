@@ -65,6 +65,7 @@ def find_with(folder, tmp_path, *more):
         "model.format=pretrained",
         f"hydra.run.dir={run}",
         "model.device=cpu",
+        "reports=[]",
         *more,
     )
 
@@ -235,7 +236,7 @@ def test_weights_that_accelerate_keeps_elsewhere_are_told(tmp_path):
 @pytest.mark.parametrize("name", ["BERT", "RoBERTa", "EmbeddingGemma"])
 def test_a_model_that_attends_both_ways_ends_with_one_message(saved, tmp_path, refused, name, monkeypatch):
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
-    said = refused(*find_with(saved(family_model(name)), tmp_path))
+    said = refused(*find_with(saved(family_model(name)), tmp_path, "source.documents=20"))
     assert "attends both ways" in said
     assert not (tmp_path / "run/run.json").exists()
 

@@ -175,7 +175,7 @@ def test_planted_neurons_lead(tmp_path):
     assert (best.auc_binned_heldout == 1).all()
 
 
-@pytest.mark.parametrize("after", [5, 9, 12])
+@pytest.mark.parametrize("after", [5, *(pytest.param(later, marks=pytest.mark.slow) for later in (9, 12))])
 def test_a_pass_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path, cache, whole, after):
     assert whole.run["reading"]["forward_passes"] > 12
     interrupted(tmp_path / "killed", after)
@@ -186,6 +186,7 @@ def test_a_pass_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path, c
     assert not list(cache.rglob("*.safetensors"))
 
 
+@pytest.mark.slow
 def test_a_pass_over_texts_that_have_changed_is_begun_anew(tmp_path, monkeypatch):
     monkeypatch.setattr("neurosieve.pipeline.streaming_run._address", lambda _: "the same")
     interrupted(tmp_path / "killed", 7)

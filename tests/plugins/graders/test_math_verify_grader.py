@@ -95,7 +95,7 @@ def test_what_cannot_be_compared_has_no_verdict_and_a_reason(completion, truth, 
     assert reason in verdict.reason
 
 
-@pytest.mark.parametrize("runaway", ["9^{9^{9^9}}", "(10^7)!"])
+@pytest.mark.parametrize("runaway", [pytest.param("9^{9^{9^9}}", marks=pytest.mark.slow), "(10^7)!"])
 def test_a_comparison_that_runs_away_is_stopped_and_the_next_is_not_harmed(runaway):
     grader = MathVerify(seconds=1.0)
     grader.grade(r"\boxed{1}", "2")  # Now the process is there, and its start is not timed.

@@ -186,7 +186,8 @@ def test_what_was_edited_of_the_ranking_beside_is_told_apart_from_what_was_edite
     tmp_path: Path, runs: dict[str, Run]
 ) -> None:
     folder = tmp_path / "find"
-    shutil.copytree(runs["find"].folder, folder)
+    others = shutil.ignore_patterns("show", "rescore", "2", "3")
+    shutil.copytree(runs["find"].folder, folder, ignore=others)
     for path, sentence in (("ablate/1", "the ranking"), ("beside/ablate/1", "the one beside")):
         edited = load(folder / path)
         verdict = {"k": 10, "strength": 1.0, "verdict": "cannot be told", "sentence": f"edited by {sentence}"}
