@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
+from neurosieve.runs.circuit_summary import DOSES, circuit_blocks
 from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS, single_neuron_blocks
@@ -36,6 +37,9 @@ def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
             yield from generation_blocks(run)
         case "ablate" if SINGLE_NEURONS in run.tables:
             yield from single_neuron_blocks(run)
+            yield _proof(run)
+        case "ablate" if DOSES in run.tables:
+            yield from circuit_blocks(run)
             yield _proof(run)
         case "ablate":
             yield from _effects(run)

@@ -1,0 +1,124 @@
+"""What the search for a circuit says: the curve over the number of neurons, the circuit, what it does and keeps."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from neurosieve.runs.blocks import Block, Cell, Note, Table
+from neurosieve.runs.reader import RunFolder
+from neurosieve.runs.tables import as_table, interval, neuron_name, number
+from neurosieve.wording import plural
+
+__all__ = ["CIRCUIT", "DOSES", "SUFFICIENCY", "circuit_blocks"]
+
+DOSES, CIRCUIT, SUFFICIENCY = "doses", "circuit", "sufficiency"
+"""The tables: of the curve, of the neurons of the circuit, and of what it keeps by itself."""
+_NAMED = 10
+
+
+def circuit_blocks(run: RunFolder) -> Iterator[Block]:
+    """Yield the curve, the circuit in a sentence, and what its neurons do, ablated and kept by themselves."""
+    yield _curve(run)
+    yield Note(_circuit(run), finding=True)
+    if SUFFICIENCY in run.tables:
+        yield Note(_necessity(run), finding=True)
+        yield Note(_sufficiency(run), finding=True)
+    record = run.run["circuit"]
+    yield Note(
+        f"{plural(record['groups_choosing'], 'group')} of held-out texts chose the number of neurons, "
+        f"{plural(record['groups_estimating'], 'other group')} gave all effects: no text did both"
+    )
+
+
+def _curve(run: RunFolder) -> Table:
+    doses = run.table(DOSES)
+    targets = doses[doses.set == "target"]
+    controls = doses[doses.set == "control"].groupby("k").effect.agg(["min", "max"]).reindex(targets.k)
+    rows = targets.assign(
+        change=[Cell(number(value, signed=True), value) for value in targets.effect],
+        interval=_intervals(targets, "effect"),
+        controls=[_ends(low, high) for low, high in controls.itertuples(index=False, name=None)],
+        beyond=_intervals(targets, "beyond_controls"),
+        of_largest=[number(share) for share in targets.share],
+        elsewhere=[Cell(number(value, signed=True), value) for value in targets.effect_control_tokens],
+        elsewhere_interval=_intervals(targets, "effect_control_tokens"),
+    )
+    titles = {
+        "k": "neurons",
+        "change": "effect",
+        "interval": "95 % interval",
+        "controls": "control sets",
+        "beyond": "beyond them",
+        "of_largest": "share of the largest",
+        "elsewhere": "other tokens",
+        "elsewhere_interval": "their interval",
+    }
+    caption = (
+        f"{run.run['behaviours'][0]}: the first neurons edited together (intervention {_edit(run)}): the change of the "
+        f"log-probability of the first token, in nats, over {int(doses.n.iloc[0]):,} onsets in "
+        f"{int(doses.groups.iloc[0]):,} groups"
+    )
+    return as_table(rows, titles, caption)
+
+
+def _circuit(run: RunFolder) -> str:
+    record = run.run["circuit"]
+    if record["k"] is None:
+        return f"no circuit: {record['reason']} ({plural(record['largest'], 'neuron')})"
+    members = run.table(CIRCUIT)
+    names = [neuron_name(layer, neuron) for layer, neuron in members[["layer", "neuron"]].itertuples(index=False)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return (
+        f"circuit: {plural(record['k'], 'neuron')} of {record['largest']:,} "
+        f"{'has' if record['k'] == 1 else 'have'} half of the effect, in {plural(len(record['layers']), 'layer')}: "
+        f"{', '.join(names[:_NAMED])}{more}"
+    )
+
+
+def _necessity(run: RunFolder) -> str:
+    doses, k = run.table(DOSES), run.run["circuit"]["k"]
+    [target] = doses[(doses.k == k) & (doses.set == "target")].to_dict("records")
+    controls = doses[(doses.k == k) & (doses.set == "control")].effect
+    share = interval(target["share_low"], target["share_high"])
+    of_largest = (
+        "" if pd.isna(target["share"]) else f", {number(target['share'])} of that of the largest dose ({share})"
+    )
+    return (
+        f"necessity: ablated, they change the log-probability of the first token by "
+        f"{number(target['effect'], signed=True)} nats "
+        f"({interval(target['effect_low'], target['effect_high'], signed=True)}){of_largest}; control sets "
+        f"{_ends(controls.min(), controls.max())}; other tokens {number(target['effect_control_tokens'], signed=True)}"
+    )
+
+
+def _sufficiency(run: RunFolder) -> str:
+    table = run.table(SUFFICIENCY)
+    [kept] = table[table.set == "target"].to_dict("records")
+    layers = plural(len(run.run["circuit"]["layers"]), "layer")
+    without = f"{number(kept['effect_all_ablated'], signed=True)} nats"
+    if pd.isna(kept["faithfulness"]):
+        return (
+            f"sufficiency: not defined, as ablating all neurons of {layers} has no effect that can be told from 0 "
+            f"({without})"
+        )
+    controls = table[table.set == "control"].faithfulness
+    ends = interval(kept["faithfulness_low"], kept["faithfulness_high"])
+    return (
+        f"sufficiency: with all other neurons of {layers} ablated, they keep {number(kept['faithfulness'])} of the "
+        f"behaviour ({ends}; 1 is all of it, 0 is what is left without any of these neurons, {without}); control sets "
+        f"of the same size {_ends(controls.min(), controls.max(), signed=False)}"
+    )
+
+
+def _edit(run: RunFolder) -> str:
+    [(name, strength)] = run.table(DOSES)[["intervention", "strength"]].drop_duplicates().itertuples(index=False)
+    return name if strength == 1 else f"{name}, strength {strength:g}"
+
+
+def _intervals(table: pd.DataFrame, name: str) -> list[Cell]:
+    ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
+    return [Cell(interval(low, high, signed=True), low) for low, high in ends]
+
+
+def _ends(low: float, high: float, signed: bool = True) -> str:
+    return number(low, signed) if low == high else interval(low, high, signed)
