@@ -3,7 +3,7 @@
 An intervention edits each neuron, row and position by itself; `check_intervention` tests it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -90,20 +90,14 @@ def edits_alike(edits: Sequence[Edit], width: int) -> dict[int, list[EditsAlike]
     """Return the edits by layer, those that one call can make together; `width` is how many neurons a layer has."""
     layers: dict[int, list[EditsAlike]] = {}
     for numbers, activations in _families(edits):
-        by_layer: dict[int, list[Neuron]] = {}
-        for neuron in activations:
-            by_layer.setdefault(neuron.layer, []).append(neuron)
-        for layer, neurons in by_layer.items():
+        neurons_of = {number: _by_layer(edits[number].controls) for number in numbers}
+        for layer, neurons in _by_layer(activations).items():
             ordered = sorted(neurons) if len(neurons) == width else neurons
             place_of = {neuron: place for place, neuron in enumerate(ordered)}
-            places = {
-                number: [place_of[neuron] for neuron in edits[number].controls if neuron.layer == layer]
-                for number in numbers
-            }
-            of_layer = {number: held for number, held in places.items() if held}
+            of_layer = {number: held[layer] for number, held in neurons_of.items() if layer in held}
             edited = torch.zeros(len(of_layer), len(ordered), dtype=torch.bool)
             for place, held in enumerate(of_layer.values()):
-                edited[place, held] = True
+                edited[place, [place_of[neuron] for neuron in held]] = True
             alike = EditsAlike(
                 edits[numbers[0]],
                 {number: place for place, number in enumerate(of_layer)},
@@ -114,6 +108,13 @@ def edits_alike(edits: Sequence[Edit], width: int) -> dict[int, list[EditsAlike]
             )
             layers.setdefault(layer, []).append(alike)
     return dict(sorted(layers.items()))
+
+
+def _by_layer(neurons: Iterable[Neuron]) -> dict[int, list[Neuron]]:
+    by_layer: dict[int, list[Neuron]] = {}
+    for neuron in neurons:
+        by_layer.setdefault(neuron.layer, []).append(neuron)
+    return by_layer
 
 
 def _families(edits: Sequence[Edit]) -> Iterator[tuple[list[int], Mapping[Neuron, Tensor]]]:
