@@ -11,7 +11,7 @@ from typing import Any
 from neurosieve.ablation.chosen_neurons import requested_behaviour
 from neurosieve.ablation.circuit_tables import circuit_table, doses_table, sufficiency_table
 from neurosieve.ablation.group_effects import GroupEffects
-from neurosieve.ablation.halves import halves_of
+from neurosieve.ablation.halves import halves_of, halves_table
 from neurosieve.ablation.measured_groups import MeasuredGroups
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.preparation import prepare
@@ -53,6 +53,8 @@ def ablate_for_circuit(
         tokens, warnings = measured_tokens(
             opened.documents, table, behaviour, documents, settings.positions, settings.seed, counts
         )
+        # The rest of a span is not measured: its tokens would cost as much as the edits.
+        tokens = [token._replace(further=range(0)) for token in tokens]
         halves = halves_of(tokens, settings.seed, settings.min_groups)
         prepared = prepare(run, opened, intervention, settings)
         doses = settings.circuit_doses(len(prepared.neurons))
@@ -68,6 +70,7 @@ def ablate_for_circuit(
         run.tables |= {
             DOSES: doses_table(what, ks, list(groups.sets), without, tried),
             CIRCUIT: circuit_table(behaviour, prepared.neurons[: k or 0], ranking),
+            "measured_tokens": halves_table(behaviour, halves),
         }
         if k and alone:
             run.tables[SUFFICIENCY] = sufficiency_table(what, k, list(groups.sets), alone)

@@ -101,7 +101,7 @@ class Edits:
         self._seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
         self._first, self._column = np.array(first, dtype=np.int64), 0
         self._batch = {
-            layer: [rows for alike in of_layer if (rows := alike.rows(edit_of_row))]
+            layer: [edited for alike in of_layer if (edited := alike.rows(edit_of_row))]
             for layer, of_layer in self._alike.items()
         }
 
@@ -136,10 +136,10 @@ class Edits:
         """
         for layer, of_layer in self._alike.items():
             tally = self._tallies.get(layer)
-            values = tally.values.tolist() if tally else [0] * len(self.edits)
+            edited = tally.values.tolist() if tally else [0] * len(self.edits)
             for alike in of_layer:
                 for number, neurons in alike.sizes().items():
-                    if not values[number]:
+                    if not edited[number]:
                         raise ModelError(
                             f"layer {layer} of `{self._model.name}` ran {self._calls[layer]:,} times, and no value of "
                             f"the {neurons} neurons to edit there was edited: the edit did not take place"

@@ -71,7 +71,8 @@ class GroupEffects:
 
     def at_onsets(self, edit: int) -> Float[ndarray, "onsets"]:
         """Return the change of the log-probability of each onset."""
-        return self.forced.change[edit, self._onsets.chosen]
+        changes: Float[ndarray, "onsets"] = self.forced.change[edit, self._onsets.chosen]
+        return changes
 
     def effect(self, edit: int) -> Estimate:
         """Return the mean of that."""

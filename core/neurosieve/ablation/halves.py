@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import pandas as pd
+
 from neurosieve.ablation.measured_tokens import MeasuredToken
 from neurosieve.errors import DataError
 from neurosieve.texts.draws import generator_of
 
-__all__ = ["Halves", "halves_of"]
+__all__ = ["Halves", "halves_of", "halves_table"]
 
 
 class Halves(NamedTuple):
@@ -40,3 +42,13 @@ def halves_of(tokens: Sequence[MeasuredToken], seed: int, min_groups: int) -> Ha
         [token for token in tokens if token.document.group in choosing],
         [token for token in tokens if token.document.group not in choosing],
     )
+
+
+def halves_table(behaviour: str, halves: Halves) -> pd.DataFrame:
+    """Return a row for each measured token, with the half that it is in; `label` is 1 at an onset."""
+    rows = [
+        (behaviour, half, token.document.id, token.document.group, token.token, token.label)
+        for half, tokens in halves._asdict().items()
+        for token in tokens
+    ]
+    return pd.DataFrame(rows, columns=["behaviour", "half", "document", "group", "token", "label"])

@@ -74,7 +74,8 @@ def ablate(
 
     Returns:
         The run, with its tables `effects` and `neurons`, and `onsets` or `traces`; with `mode="each"` its tables
-        `single_neurons` and `matched_controls`; with `mode="circuit"` its tables `doses`, `circuit` and `sufficiency`.
+        `single_neurons` and `matched_controls`; with `mode="circuit"` its tables `doses`, `circuit`,
+        `sufficiency` and `measured_tokens`.
 
     Raises:
         NeurosieveError: it cannot be done; the message says what to do next.

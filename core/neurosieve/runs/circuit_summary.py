@@ -1,12 +1,13 @@
 """What the search for a circuit says: the curve over the number of neurons, the circuit, what it does and keeps."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 
-from neurosieve.runs.blocks import Block, Cell, Note, Table
+from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
 from neurosieve.runs.reader import RunFolder
-from neurosieve.runs.tables import as_table, interval, neuron_name, number
+from neurosieve.runs.tables import interval, neuron_name, number
 from neurosieve.wording import plural
 
 __all__ = ["CIRCUIT", "DOSES", "SUFFICIENCY", "circuit_blocks"]
@@ -32,33 +33,40 @@ def circuit_blocks(run: RunFolder) -> Iterator[Block]:
 
 def _curve(run: RunFolder) -> Table:
     doses = run.table(DOSES)
-    targets = doses[doses.set == "target"]
-    controls = doses[doses.set == "control"].groupby("k").effect.agg(["min", "max"]).reindex(targets.k)
-    rows = targets.assign(
-        change=[Cell(number(value, signed=True), value) for value in targets.effect],
-        interval=_intervals(targets, "effect"),
-        controls=[_ends(low, high) for low, high in controls.itertuples(index=False, name=None)],
-        beyond=_intervals(targets, "beyond_controls"),
-        of_largest=[number(share) for share in targets.share],
-        elsewhere=[Cell(number(value, signed=True), value) for value in targets.effect_control_tokens],
-        elsewhere_interval=_intervals(targets, "effect_control_tokens"),
-    )
-    titles = {
-        "k": "neurons",
-        "change": "effect",
-        "interval": "95 % interval",
-        "controls": "control sets",
-        "beyond": "beyond them",
-        "of_largest": "share of the largest",
-        "elsewhere": "other tokens",
-        "elsewhere_interval": "their interval",
-    }
+    controls = doses[doses.set == "control"].groupby("k").effect.agg(["min", "max"])
+    rows = []
+    for row in doses[doses.set == "target"].to_dict("records"):
+        low, high = controls.loc[row["k"]]
+        rows.append(
+            [
+                Cell(f"{row['k']:,}", row["k"]),
+                Cell(number(row["effect"], signed=True), row["effect"]),
+                _interval(row, "effect"),
+                Cell(_ends(low, high), low),
+                _interval(row, "beyond_controls"),
+                Cell(number(row["share"]), row["share"]),
+                Cell(number(row["effect_control_tokens"], signed=True), row["effect_control_tokens"]),
+                _interval(row, "effect_control_tokens"),
+                Cell(number(row["kl_control_tokens"]), row["kl_control_tokens"]),
+            ]
+        )
+    headers = [
+        Header("neurons", True),
+        Header("effect", True),
+        Header("interval", True),
+        Header("control sets", True),
+        Header("beyond them", True, 1),
+        Header("share of the largest", True, 1),
+        Header("other tokens", True),
+        Header("their interval", True, 2),
+        Header("their KL", True, 2),
+    ]
     caption = (
-        f"{run.run['behaviours'][0]}: the first neurons edited together (intervention {_edit(run)}): the change of the "
-        f"log-probability of the first token, in nats, over {int(doses.n.iloc[0]):,} onsets in "
-        f"{int(doses.groups.iloc[0]):,} groups"
+        f"{run.run['behaviours'][0]}: the first {run.site.neurons} edited together (intervention {_edit(run)}): the "
+        f"change of the log-probability of the first token, in nats, over {int(doses.n.iloc[0]):,} onsets in "
+        f"{int(doses.groups.iloc[0]):,} groups; 95 % intervals"
     )
-    return as_table(rows, titles, caption)
+    return Table(headers, rows, caption)
 
 
 def _circuit(run: RunFolder) -> str:
@@ -80,11 +88,9 @@ def _necessity(run: RunFolder) -> str:
     [target] = doses[(doses.k == k) & (doses.set == "target")].to_dict("records")
     controls = doses[(doses.k == k) & (doses.set == "control")].effect
     share = interval(target["share_low"], target["share_high"])
-    of_largest = (
-        "" if pd.isna(target["share"]) else f", {number(target['share'])} of that of the largest dose ({share})"
-    )
+    of_largest = "" if pd.isna(target["share"]) else f", {number(target['share'])} of that of the most ({share})"
     return (
-        f"necessity: ablated, they change the log-probability of the first token by "
+        f"necessity: its edit changes the log-probability of the first token by "
         f"{number(target['effect'], signed=True)} nats "
         f"({interval(target['effect_low'], target['effect_high'], signed=True)}){of_largest}; control sets "
         f"{_ends(controls.min(), controls.max())}; other tokens {number(target['effect_control_tokens'], signed=True)}"
@@ -98,15 +104,16 @@ def _sufficiency(run: RunFolder) -> str:
     without = f"{number(kept['effect_all_ablated'], signed=True)} nats"
     if pd.isna(kept["faithfulness"]):
         return (
-            f"sufficiency: not defined, as ablating all neurons of {layers} has no effect that can be told from 0 "
-            f"({without})"
+            f"sufficiency: not defined, for the edit of all neurons of its {layers} has no effect that can be told "
+            f"from 0 ({without})"
         )
     controls = table[table.set == "control"].faithfulness
     ends = interval(kept["faithfulness_low"], kept["faithfulness_high"])
+    rises = "; that is a rise, and so is what is kept" if kept["effect_all_ablated"] > 0 else ""
     return (
-        f"sufficiency: with all other neurons of {layers} ablated, they keep {number(kept['faithfulness'])} of the "
-        f"behaviour ({ends}; 1 is all of it, 0 is what is left without any of these neurons, {without}); control sets "
-        f"of the same size {_ends(controls.min(), controls.max(), signed=False)}"
+        f"sufficiency: with all other neurons of its {layers} edited, it keeps {number(kept['faithfulness'])} of the "
+        f"behaviour ({ends}; 1 is the unedited model, 0 the edit of these layers as a whole, {without}{rises}); "
+        f"control sets of the same size {_ends(controls.min(), controls.max(), signed=False)}"
     )
 
 
@@ -115,9 +122,9 @@ def _edit(run: RunFolder) -> str:
     return name if strength == 1 else f"{name}, strength {strength:g}"
 
 
-def _intervals(table: pd.DataFrame, name: str) -> list[Cell]:
-    ends = zip(table[f"{name}_low"], table[f"{name}_high"], strict=True)
-    return [Cell(interval(low, high, signed=True), low) for low, high in ends]
+def _interval(row: Mapping[Hashable, Any], name: str) -> Cell:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return Cell(interval(low, high, signed=True), low)
 
 
 def _ends(low: float, high: float, signed: bool = True) -> str:

@@ -21,8 +21,8 @@ def circuit_section(run: Run) -> Section:
     blocks: list[Block] = [*circuit_blocks(run), Figure("circuit-doses", curve, caption)]
     if len(members):
         titles = {"place": "place", "layer": "layer", "neuron": "neuron", "rank": "rank"}
-        table = as_table(members, titles, "The neurons of the circuit", names=["layer", "neuron"])
-        blocks.append(Fold("The neurons of the circuit", (table,)))
+        named = as_table(members, titles, "The neurons of the circuit", names=["layer", "neuron"])
+        blocks.append(Fold("The neurons of the circuit", (named,)))
     for name in ("doses", "sufficiency"):
         if name in run.tables:
             table = run.table(name)
