@@ -3,10 +3,8 @@
 import math
 from collections.abc import Sequence
 from itertools import compress
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -46,32 +44,20 @@ def faithfulness(
     return share_of(resamples, kept - without_all, -without_all)
 
 
-class _Part(NamedTuple):
-    """Some of the measured tokens."""
-
-    chosen: npt.NDArray[np.bool_]
-    resamples: Resamples
-
-
 class GroupEffects:
     """The changes under some edits, and their means over onsets and control tokens, with intervals by groups."""
 
     def __init__(self, forced: Forced, tokens: Sequence[MeasuredToken], draws: int, seed: int, fewest: int) -> None:
         self.forced = forced
-        onset = np.array([token.label == 1 for token in tokens])
-        self._onsets, self._elsewhere = (
-            _Part(chosen, Resamples([token.document.group for token in compress(tokens, chosen)], draws, seed, fewest))
-            for chosen in (onset, ~onset)
-        )
-
-    @property
-    def resamples(self) -> Resamples:
+        self._onset = np.array([token.label == 1 for token in tokens])
+        self._groups = [token.document.group for token in tokens]
+        self._settings = draws, seed, fewest
+        self.resamples = Resamples(list(compress(self._groups, self._onset)), *self._settings)
         """The resamples of the groups of the onsets."""
-        return self._onsets.resamples
 
     def at_onsets(self, edit: int) -> Float[ndarray, "onsets"]:
         """Return the change of the log-probability of each onset."""
-        changes: Float[ndarray, "onsets"] = self.forced.change[edit, self._onsets.chosen]
+        changes: Float[ndarray, "onsets"] = self.forced.change[edit, self._onset]
         return changes
 
     def effect(self, edit: int) -> Estimate:
@@ -92,8 +78,13 @@ class GroupEffects:
 
     def effect_elsewhere(self, edit: int) -> Estimate:
         """Return the mean change of the log-probability of tokens at control positions; nan where there are none."""
-        return self._elsewhere.resamples.ratio(self.forced.change[edit, self._elsewhere.chosen])
+        return self._elsewhere(self.forced.change[edit])
 
     def kl_elsewhere(self, edit: int) -> Estimate:
-        """Return the mean divergence of the unedited distribution there."""
-        return self._elsewhere.resamples.ratio(self.forced.kl[edit, self._elsewhere.chosen])
+        """Return the mean divergence of the unedited distribution there; nan where there are none."""
+        return self._elsewhere(self.forced.kl[edit])
+
+    def _elsewhere(self, values: Float[ndarray, "tokens"]) -> Estimate:
+        if self._onset.all():
+            return Estimate(math.nan, np.empty(0), 0)
+        return Resamples(list(compress(self._groups, ~self._onset)), *self._settings).ratio(values[~self._onset])

@@ -229,3 +229,10 @@ def test_a_single_dose_and_a_single_control_set_will_do(searched):
 def test_what_makes_no_sense_is_refused(searched, asked, error, expected):
     with pytest.raises(error, match=expected):
         searched(**asked)
+
+
+def test_without_control_positions_the_cost_is_unknown_and_a_warning_says_so(searched):
+    run = searched(ONE, k=5, controls=1, positions=0)
+    assert members(run) == set(ONE)
+    assert run.table("doses").effect_control_tokens.isna().all()
+    assert any("nothing is known of the cost" in warning for warning in run.run["warnings"])
