@@ -25,6 +25,13 @@ def circuit_blocks(run: RunFolder) -> Iterator[Block]:
         yield Note(_necessity(run), finding=True)
         yield Note(_sufficiency(run), finding=True)
     record = run.run["circuit"]
+    [most] = _targets(run, record["largest"])
+    if most["effect_control_tokens_low"] > 0 or most["effect_control_tokens_high"] < 0:
+        yield Note(
+            f"the largest dose changes other tokens too, by {number(most['effect_control_tokens'], signed=True)} nats "
+            f"({interval(most['effect_control_tokens_low'], most['effect_control_tokens_high'], signed=True)}): its "
+            "effect is not on the behaviour alone; a smaller `k` says more of the behaviour"
+        )
     yield Note(
         f"{plural(record['groups_choosing'], 'group')} of held-out texts chose the number of neurons, "
         f"{plural(record['groups_estimating'], 'other group')} gave all effects: no text did both"
@@ -69,6 +76,11 @@ def _curve(run: RunFolder) -> Table:
     return Table(headers, rows, caption)
 
 
+def _targets(run: RunFolder, k: int) -> list[dict[Hashable, Any]]:
+    doses = run.table(DOSES)
+    return doses[(doses.k == k) & (doses.set == "target")].to_dict("records")
+
+
 def _circuit(run: RunFolder) -> str:
     record = run.run["circuit"]
     if record["k"] is None:
@@ -85,7 +97,7 @@ def _circuit(run: RunFolder) -> str:
 
 def _necessity(run: RunFolder) -> str:
     doses, k = run.table(DOSES), run.run["circuit"]["k"]
-    [target] = doses[(doses.k == k) & (doses.set == "target")].to_dict("records")
+    [target] = _targets(run, k)
     controls = doses[(doses.k == k) & (doses.set == "control")].effect
     share = interval(target["share_low"], target["share_high"])
     of_largest = "" if pd.isna(target["share"]) else f", {number(target['share'])} of that of the most ({share})"
