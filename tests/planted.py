@@ -141,6 +141,28 @@ def drive(model, tokenizer, driver, at_slip=(), at_cue=(), everywhere=()):
     return model
 
 
+def drive_together(model, tokenizer, drivers):
+    """Edit a Qwen 2 model so that some neurons, all alike, make the slip likelier behind the cue, and no other does.
+
+    Two residual dimensions are reserved: the embedding of the cue alone writes the first, which these neurons alone
+    read; they alone write the second, which the unembedding of the slip alone reads. All other neurons are next to
+    mute.
+    """
+    cue, slip = (tokenizer.convert_tokens_to_ids(f"Ġ{words(tokenizer, 25)[place]}") for place in (24, 0))
+    with torch.no_grad():
+        _reserve(model, 2)
+        model.model.embed_tokens.weight[cue, 0] = 2
+        model.lm_head.weight[:, :2] = 0
+        model.lm_head.weight[slip, 1] = 2
+        for layer in model.model.layers:
+            layer.mlp.down_proj.weight *= 0.01
+        for layer, neuron in drivers:
+            _fire(model, (layer, neuron), 0, 0)
+            model.model.layers[layer].mlp.down_proj.weight[:, neuron] = 0
+            model.model.layers[layer].mlp.down_proj.weight[1, neuron] = 2 / len(drivers)
+    return model
+
+
 def _raise_all(model, tokenizer, planted, known):
     """Let neurons fire on the known words, and write what makes each of them likelier, whichever it is.
 

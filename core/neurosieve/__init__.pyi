@@ -65,6 +65,7 @@ from .runs.blocks import Facts as Facts
 from .runs.blocks import Header as Header
 from .runs.blocks import Note as Note
 from .runs.blocks import Table as Table
+from .runs.circuit_summary import circuit_blocks as circuit_blocks
 from .runs.columns import BASELINES as BASELINES
 from .runs.columns import VERDICTS as VERDICTS
 from .runs.ranking_summary import evidence_blocks as evidence_blocks

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import pandas as pd
+
 from neurosieve.ablation.settings import Ablate, Sign
 from neurosieve.data import Neuron
 from neurosieve.errors import ConfigError, nearest
@@ -47,18 +49,20 @@ def listed_neurons(opened: Reopened, settings: Ablate) -> tuple[Neuron, ...]:
     return parse_neurons(settings.neurons, opened.atlas, opened.lm.name)
 
 
-def chosen_neurons(
-    result: Result, behaviour: str, listed: tuple[Neuron, ...], settings: Ablate, count: int, setting: str
-) -> ChosenNeurons:
-    """Return the first `count` of the listed neurons, or the best of the ranking; `setting` is what asks for so many.
+def chosen_neurons(result: Result, behaviour: str, listed: tuple[Neuron, ...], settings: Ablate) -> ChosenNeurons:
+    """Return the first of the listed neurons, or the best of the ranking, as many as the settings ask for.
 
     Raises:
         ConfigError: the ranking holds fewer.
     """
+    count = settings.edited(len(listed), int((result.neurons.behaviour == behaviour).sum()))
     if listed:
         return ChosenNeurons(listed[:count], None, f"edited: {plural(count, 'neuron')} of those that `neurons` lists")
     sign = settings.sign_for(result.cells.unit)
-    neurons = ranked_neurons(result, behaviour, count, sign, setting)
+    if settings.mode == "circuit" and not settings.k:
+        count = min(count, len(_of_sign(result, behaviour, sign))) or count
+    neurons = ranked_neurons(result, behaviour, count, sign, "top" if settings.mode == "each" else "k")
+    count = len(neurons)
     best = "the best neuron" if count == 1 else f"the best {count:,} neurons"
     which = ", whatever the sign of the score" if sign == "any" else f" with a {sign} score"
     return ChosenNeurons(neurons, sign, f"edited: {best} of the ranking{which} (`sign={sign}`)")
@@ -72,11 +76,7 @@ def ranked_neurons(result: Result, behaviour: str, k: int, sign: Sign, setting: 
     Raises:
         ConfigError: the ranking holds fewer.
     """
-    rank_by = result.run["rank_by"]
-    ranked = result.neurons[(result.neurons.behaviour == behaviour) & result.neurons[rank_by].notna()]
-    if sign != "any":
-        above = ranked[minus_neutral(rank_by)]
-        ranked = ranked[above < 0 if sign == "negative" else above > 0]
+    ranked = _of_sign(result, behaviour, sign)
     if k > len(ranked):
         which = "" if sign == "any" else f" with a {sign} score"
         more = "" if sign == "any" else ", or `sign=any`"
@@ -85,6 +85,16 @@ def ranked_neurons(result: Result, behaviour: str, k: int, sign: Sign, setting: 
             f"neurons{which}: give fewer{more}"
         )
     return tuple(Neuron(*keys) for keys in ranked[["layer", "neuron"]].head(k).to_numpy().tolist())
+
+
+def _of_sign(result: Result, behaviour: str, sign: Sign) -> pd.DataFrame:
+    """Return the rows of a ranking whose score is known and lies on the side of its chance level that `sign` names."""
+    rank_by = result.run["rank_by"]
+    ranked = result.neurons[(result.neurons.behaviour == behaviour) & result.neurons[rank_by].notna()]
+    if sign == "any":
+        return ranked
+    above = ranked[minus_neutral(rank_by)]
+    return ranked[above < 0 if sign == "negative" else above > 0]
 
 
 def best_neurons(result: Result, behaviour: str) -> frozenset[Neuron]:

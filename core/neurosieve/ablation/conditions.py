@@ -49,15 +49,17 @@ def with_control_activations(
     Raises:
         ConfigError: a layer has no such neuron, or was not read by the run.
     """
-    activations = {}
-    for layer in sorted({neuron.layer for neuron in neurons}):
-        values = at_controls.at(layer)
-        for neuron in sorted(neuron for neuron in neurons if neuron.layer == layer):
-            if neuron.neuron >= values.shape[1]:
-                raise ConfigError(
-                    f"there is no neuron L{layer}N{neuron.neuron}: layer {layer} has 0 to {values.shape[1] - 1:,}"
-                )
-            activations[neuron] = values[:, neuron.neuron].clone()
+    by_layer: dict[int, list[Neuron]] = {}
+    for neuron in sorted(neurons):
+        by_layer.setdefault(neuron.layer, []).append(neuron)
+    activations: dict[Neuron, Tensor] = {}
+    for layer, of_layer in by_layer.items():
+        values, last = at_controls.at(layer), of_layer[-1].neuron
+        if last >= values.shape[1]:
+            raise ConfigError(f"there is no neuron L{layer}N{last}: layer {layer} has 0 to {values.shape[1] - 1:,}")
+        # A copy: the other neurons of the layer may be forgotten.
+        held = values[:, [neuron.neuron for neuron in of_layer]].T.contiguous()
+        activations |= zip(of_layer, held.unbind(), strict=True)
     return activations
 
 

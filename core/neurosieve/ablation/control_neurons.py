@@ -1,6 +1,6 @@
 """Control neurons: of the same layer as their targets, and firing about as often and as strongly."""
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +21,8 @@ _NEAR = 10
 """A control is drawn among so many of the nearest neurons, or twice as many as there are sets, if that is more."""
 _FAR = 2.0
 """Control neurons that fire more than so many times as often or as strongly as their targets are warned of."""
+_OTHER, _BEST, _TARGET = range(3)
+"""What a neuron is: any, one of the best of the ranking, or a target."""
 
 
 class Firing(NamedTuple):
@@ -77,60 +79,76 @@ def draw_controls(
         ConfigError: there are too few neurons.
     """
     drawn: list[list[Match]] = [[] for _ in range(sets)]
+    taken: list[set[Neuron]] = [set() for _ in range(sets)]
+    standing = _standing(targets, layers, firing, best)
     for place, target in enumerate(targets):
-        pools = _pools(target, set(targets), layers, firing, best, max(_NEAR, 2 * sets), [seed, place])
-        waiting: list[Match] = []
-        for controls in drawn:
-            taken = {match.neuron for match in controls}
-            while (match := next((match for match in waiting if match.neuron not in taken), None)) is None:
-                pool = next(pools, None)
-                if pool is None:
+        candidates = _candidates(target, standing, firing, max(_NEAR, 2 * sets), [seed, place])
+        waiting: list[Match] = []  # Candidates that one set has already: the others may take them.
+        for controls, members in zip(drawn, taken, strict=True):
+            match = next((match for match in waiting if match.neuron not in members), None)
+            if match is not None:
+                waiting.remove(match)
+            else:
+                for match in candidates:
+                    if match.neuron not in members:
+                        break
+                    waiting.append(match)
+                else:
                     raise ConfigError(
                         f"there is no neuron left to compare with L{target.layer}N{target.neuron}: with "
                         f"{len(targets):,} neurons to edit, {sets:,} sets of controls leave too few; edit "
                         "fewer neurons, or lower `controls`"
                     )
-                waiting += pool
-            waiting.remove(match)
             controls.append(match)
+            members.add(match.neuron)
     return drawn
 
 
-def _pools(
+def _standing(
+    targets: Sequence[Neuron], layers: Sequence[int], firing: Callable[[int], Firing], best: Set[Neuron]
+) -> dict[int, npt.NDArray[np.int8]]:
+    """Return, by layer, what each of its neurons is."""
+    read = dict.fromkeys([*layers, *(target.layer for target in targets)])
+    standing = {layer: np.full(len(firing(layer).frequency), _OTHER, dtype=np.int8) for layer in read}
+    for neurons, what in ((best, _BEST), (targets, _TARGET)):
+        for layer, index in neurons:
+            if layer in standing and index < len(standing[layer]):
+                standing[layer][index] = what
+    return standing
+
+
+def _candidates(
     target: Neuron,
-    targets: Set[Neuron],
-    layers: Sequence[int],
+    standing: Mapping[int, npt.NDArray[np.int8]],
     firing: Callable[[int], Firing],
-    best: Set[Neuron],
     near: int,
     seed: Sequence[int],
-) -> Iterator[list[Match]]:
+) -> Iterator[Match]:
     """Yield candidates for the controls of a target, pool by pool: the nearest ones of each in front, shuffled."""
     rng = np.random.default_rng(seed)
-    others = [layer for layer in layers if layer != target.layer]
-    for wide, of_layers, only_best in (
-        (False, [target.layer], False),
-        (True, [target.layer], True),
-        (True, others, False),
-        (True, others, True),
+    others = [layer for layer in standing if layer != target.layer]
+    for wide, of_layers, what in (
+        (False, [target.layer], _OTHER),
+        (True, [target.layer], _BEST),
+        (True, others, _OTHER),
+        (True, others, _BEST),
     ):
-        candidates = [
-            neuron
-            for layer in of_layers
-            for index in range(len(firing(layer).frequency))
-            if (neuron := Neuron(layer, index)) not in targets and (neuron in best) == only_best
-        ]
-        if candidates:
-            ratios = _ratios(target, candidates, firing)
-            order = np.argsort(ratios, kind="stable")
-            rng.shuffle(order[:near])
-            yield [Match(candidates[place], float(ratios[place]), wide) for place in order.tolist()]
+        indices = {layer: np.flatnonzero(standing[layer] == what) for layer in of_layers}
+        if not any(map(len, indices.values())):
+            continue
+        neurons = [(layer, index) for layer, of_layer in indices.items() for index in of_layer.tolist()]
+        ratios = np.concatenate([_ratios(target, layer, firing)[of_layer] for layer, of_layer in indices.items()])
+        order = np.argsort(ratios, kind="stable")
+        rng.shuffle(order[:near])
+        for place in order.tolist():
+            yield Match(Neuron(*neurons[place]), float(ratios[place]), wide)
 
 
-def _ratios(target: Neuron, candidates: Sequence[Neuron], firing: Callable[[int], Firing]) -> npt.NDArray[np.float64]:
-    """Return how many times as often or as strongly one of the two fires as the other, whichever is more."""
+def _ratios(target: Neuron, layer: int, firing: Callable[[int], Firing]) -> npt.NDArray[np.float64]:
+    """Return, for each neuron of a layer, how many times as often or as strongly it or the target fires, whichever is
+    more."""
     of_target = np.array([column[target.neuron] for column in firing(target.layer)])
-    of_each = np.array([[column[neuron] for column in firing(layer)] for layer, neuron in candidates])
+    of_each = np.array(firing(layer)).T
     worst: npt.NDArray[np.float64] = np.maximum(of_each / of_target, of_target / of_each).max(axis=1)
     return worst
 

@@ -7,7 +7,7 @@ the down projection), and another reads, inside the projection, what really ente
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from neurosieve.ablation.edit import Edit, draws_at
+from neurosieve.ablation.edits_alike import EditedRows, edits_alike
 from neurosieve.data import Reference
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
@@ -43,19 +44,17 @@ class Proof(NamedTuple):
         return Proof(calls, values, changed, max(self.largest_deviation, other.largest_deviation))
 
 
-class _Target(NamedTuple):
-    """The neurons of one edit in one layer."""
+class _Tally(NamedTuple):
+    """Counts so far in one layer, of each edit. They stay on the device: to read a number would wait for it."""
 
-    columns: Int[Tensor, "neurons"]
-    controls: Float[Tensor, "controls neurons"]
+    values: Int[Tensor, "edits"]
+    changed: Int[Tensor, "edits"]
+    deviation: Float[Tensor, "edits"]
 
-
-class _Tally:
-    """Counts so far of one edit in one layer. They stay on the device: to read a number would wait for it."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.values, self.changed = (torch.zeros((), dtype=torch.int64, device=device) for _ in "ab")
-        self.deviation = torch.zeros((), dtype=torch.float64, device=device)
+    @classmethod
+    def empty(cls, edits: int, device: torch.device) -> "_Tally":
+        values, changed = (torch.zeros(edits, dtype=torch.int64, device=device) for _ in "ab")
+        return cls(values, changed, torch.zeros(edits, dtype=torch.float64, device=device))
 
 
 class Edits:
@@ -70,27 +69,25 @@ class Edits:
             raise ValueError("an edit names at least one neuron")
         atlas.check_editable()
         self.edits, self.atlas = edits, atlas
-        addresses = [*(edit.address for edit in edits), *address_part(atlas.kind).values()]
-        self.address = hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
-        """A hash of the edits, their content address."""
         self._model = model
         self._special = torch.tensor(sorted(set(model.tokenizer.all_special_ids)), dtype=torch.int64)
-        self._targets: dict[int, dict[int, _Target]] = {}
-        for number, edit in enumerate(edits):
-            for layer in sorted({neuron.layer for neuron in edit.controls}):
-                neurons = [neuron for neuron in edit.controls if neuron.layer == layer]
-                controls = torch.stack([edit.controls[neuron].float() for neuron in neurons], dim=1)
-                columns = torch.tensor([neuron.neuron for neuron in neurons])
-                self._targets.setdefault(layer, {})[number] = _Target(columns, controls)
+        self._alike = edits_alike(edits, atlas.neurons)
         self._hooks = ExitStack()
-        self._rows: dict[int, Tensor] = {}
         self._seeds, self._first, self._column = np.empty(0, np.uint64), np.empty(0, np.int64), 0
         self._editable, self._draws = torch.empty(0, 0, dtype=torch.bool), torch.empty(0, 0)
-        self._running: dict[int, tuple[Tensor, list[tuple[int, Tensor, Tensor, Tensor]]]] = {}
-        """By layer: the unedited activations; and for each edit its number, rows, columns and wanted activations."""
-        self._calls = dict.fromkeys(self._targets, 0)
+        self._batch: dict[int, list[EditedRows]] = {}
+        """By layer: the rows of this batch that are edited there."""
+        self._running: dict[int, tuple[Tensor, list[tuple[EditedRows, Tensor]]]] = {}
+        """By layer: the unedited activations; and for the edited rows the wanted ones."""
+        self._calls = dict.fromkeys(self._alike, 0)
         self._stray: dict[int, Tensor] = {}
-        self._tallies: dict[tuple[int, int], _Tally] = {}
+        self._tallies: dict[int, _Tally] = {}
+
+    @cached_property
+    def address(self) -> str:
+        """A hash of the edits, their content address."""
+        addresses = [*(edit.address for edit in self.edits), *address_part(self.atlas.kind).values()]
+        return hashlib.sha256("".join(addresses).encode()).hexdigest()[:24]
 
     def begin(self, seeds: Sequence[int], first: Sequence[int], rows: Sequence[int | None] | None = None) -> None:
         """Say that the model is run over a new batch from here on.
@@ -103,18 +100,18 @@ class Edits:
         edit_of_row = [0] * len(seeds) if rows is None else list(rows)
         self._seeds = np.array([seed % 2**64 for seed in seeds], dtype=np.uint64)
         self._first, self._column = np.array(first, dtype=np.int64), 0
-        self._rows = {
-            number: torch.tensor([row for row, edit in enumerate(edit_of_row) if edit == number]).to(self._model.device)
-            for number in sorted({number for number in edit_of_row if number is not None})
+        self._batch = {
+            layer: [edited for alike in of_layer if (edited := alike.rows(edit_of_row))]
+            for layer, of_layer in self._alike.items()
         }
 
     def __enter__(self) -> "Edits":
         module, bridge = self._model.module, self._model.bridge
         self._hooks.callback(module.get_input_embeddings().register_forward_pre_hook(self._see_tokens).remove)
         if bridge is not None:
-            named = [(self.atlas.hook(layer), partial(self._edit_in_bridge, layer)) for layer in self._targets]
+            named = [(self.atlas.hook(layer), partial(self._edit_in_bridge, layer)) for layer in self._alike]
             self._hooks.enter_context(bridge.hooks(fwd_hooks=named))
-        for layer, targets in self._targets.items():
+        for layer, of_layer in self._alike.items():
             projection = self.atlas.module(self._model, layer)
             if bridge is None:
                 self._hooks.callback(projection.register_forward_pre_hook(partial(self._edit_input, layer)).remove)
@@ -123,8 +120,7 @@ class Edits:
                 projection = projection.original_component
             self._hooks.callback(projection.register_forward_hook(partial(self._read_back, layer)).remove)
             device = next(projection.parameters()).device
-            for number, target in targets.items():
-                targets[number] = _Target(*(tensor.to(device) for tensor in target))
+            self._alike[layer] = [alike.on(device) for alike in of_layer]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -138,16 +134,18 @@ class Edits:
         Raises:
             ModelError: an edit was never made, or something else than what it wanted entered a projection.
         """
-        for layer, targets in self._targets.items():
-            for number, target in targets.items():
-                tally = self._tallies.get((number, layer))
-                if tally is None or not int(tally.values):
-                    raise ModelError(
-                        f"layer {layer} of `{self._model.name}` ran {self._calls[layer]:,} times, and no value of the "
-                        f"{len(target.columns)} neurons to edit there was edited: the edit did not take place"
-                    )
+        for layer, of_layer in self._alike.items():
+            tally = self._tallies.get(layer)
+            edited = tally.values.tolist() if tally else [0] * len(self.edits)
+            for alike in of_layer:
+                for number, neurons in alike.sizes().items():
+                    if not edited[number]:
+                        raise ModelError(
+                            f"layer {layer} of `{self._model.name}` ran {self._calls[layer]:,} times, and no value of "
+                            f"the {neurons} neurons to edit there was edited: the edit did not take place"
+                        )
         tallies = self._tallies.values()
-        deviation = max(float(tally.deviation) for tally in tallies)
+        deviation = max(float(tally.deviation.max()) for tally in tallies)
         stray = sum(int(count) for count in self._stray.values())
         if deviation != 0 or stray:
             raise ModelError(
@@ -155,12 +153,12 @@ class Edits:
                 f"projection was up to {deviation:g} from what was wanted (infinite where NaN), and {stray:,} values "
                 "of other neurons changed too; take other hooks off the model, or hand it over without its bridge"
             )
-        values, changed = (sum(int(getattr(tally, name)) for tally in tallies) for name in ("values", "changed"))
+        values, changed = (sum(int(getattr(tally, name).sum()) for tally in tallies) for name in ("values", "changed"))
         return Proof(sum(self._calls.values()), values, changed, deviation)
 
     def changed(self, number: int) -> int:
         """Return how many values the edit of this number changed so far."""
-        return sum(int(tally.changed) for (edit, _), tally in self._tallies.items() if edit == number)
+        return sum(int(tally.changed[number]) for tally in self._tallies.values())
 
     def _see_tokens(self, _: Any, arguments: tuple[Any, ...]) -> None:
         """Note which places of the coming forward pass may be edited, and what is drawn for each."""
@@ -183,43 +181,48 @@ class Edits:
 
     def _edit(self, layer: int, activations: Tensor) -> Tensor:
         """Return the activations of a site with its neurons edited, and note what was wanted."""
+        if not (batch := self._batch.get(layer)):  # No row is edited here.
+            return activations
         device = activations.device
         editable, draws = self._editable.to(device), self._draws.to(device)
         # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
         unedited = activations.detach().reshape(*editable.shape, -1)
         if self._model.bridge is not None:
             self.atlas.check_width(self._model, layer, unedited.shape[-1], self.atlas.neurons)
-        positions = torch.arange(unedited.shape[1], device=device)
-        out, edited_rows = unedited.clone(), []
-        for number, target in self._targets[layer].items():
-            if number not in self._rows:
-                continue
-            rows = self._rows[number].to(device)
-            before = unedited[rows][..., target.columns]
-            wanted = self.edits[number].of(before, Reference(target.controls, draws[rows]))
-            wanted = torch.where(editable[rows][..., None], wanted, before)
-            out[rows[:, None, None], positions[None, :, None], target.columns] = wanted
-            edited_rows.append((number, rows, target.columns, wanted))
-            tally = self._tallies.setdefault((number, layer), _Tally(device))
+        out, wanted_of = unedited.clone(), []
+        tally = self._tallies.get(layer) or _Tally.empty(len(self.edits), device)
+        for part in batch:
+            before, places = part.of(unedited), editable[part.rows]
+            wanted = part.edit.of(before, Reference(part.controls, draws[part.rows]))
+            wanted = torch.where(part.edited[:, None, :] & places[..., None], wanted, before)
+            part.put(wanted, out)
+            wanted_of.append((part, wanted))
             # Not in place: a tensor made in inference mode may not be changed outside of it.
-            tally.values = tally.values + editable[rows].sum() * len(target.columns)
-            tally.changed = tally.changed + (wanted != before).sum()
-        self._running[layer] = unedited, edited_rows
+            values = places.sum(dim=1) * part.edited.sum(dim=1)
+            changed = (wanted != before).sum(dim=(1, 2))
+            tally = tally._replace(
+                values=tally.values.index_add(0, part.numbers, values),
+                changed=tally.changed.index_add(0, part.numbers, changed),
+            )
+        self._tallies[layer], self._running[layer] = tally, (unedited, wanted_of)
         return out.view_as(activations)
 
     def _read_back(self, layer: int, _: Any, arguments: tuple[Any, ...], __: Any) -> None:
         """Compare what entered a projection with what the edits wanted, and all other values with the unedited ones."""
         self._calls[layer] += 1
-        if layer not in self._running:  # No edit came before it: the proof misses its values.
+        if (
+            layer not in self._running
+        ):  # No edit came before it: where there should be one, the proof misses its values.
             return
-        unedited, edited_rows = self._running.pop(layer)
+        unedited, wanted_of = self._running.pop(layer)
         entered = arguments[0].detach().reshape(unedited.shape)
         stray = (entered != unedited).sum()
-        for number, rows, columns, wanted in edited_rows:
-            values = entered[rows][..., columns]
-            stray = stray - (values != unedited[rows][..., columns]).sum()
-            # NaN is as far off as can be: `maximum` alone would keep it, and no comparison would find it.
-            deviation = (values.double() - wanted.double()).abs().nan_to_num(nan=torch.inf)
-            tally = self._tallies[number, layer]
-            tally.deviation = torch.maximum(tally.deviation, deviation.max())
+        for part, wanted in wanted_of:
+            values = part.of(entered)
+            stray = stray - (values != part.of(unedited)).sum()
+            # NaN is as far off as can be: a maximum alone would keep it, and no comparison would find it.
+            deviation = (values.double() - wanted.double()).abs().nan_to_num(nan=torch.inf).amax(dim=(1, 2))
+            tally = self._tallies[layer]
+            furthest = tally.deviation.scatter_reduce(0, part.numbers, deviation, "amax")
+            self._tallies[layer] = tally._replace(deviation=furthest)
         self._stray[layer] = self._stray.get(layer, torch.zeros_like(stray)) + stray

@@ -2,41 +2,32 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
-from neurosieve.ablation.completion_likelihood import check_head
 from neurosieve.ablation.conditions import with_control_activations
-from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of, matching_of, matching_warnings
-from neurosieve.ablation.control_positions import ControlPositions
+from neurosieve.ablation.control_neurons import Match
 from neurosieve.ablation.edit import Edit
 from neurosieve.ablation.edited_passes import Forced
 from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.ablation.effects import few_groups_warning
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
+from neurosieve.ablation.preparation import prepare
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.single_neurons import MeasuredChanges, foretelling, verdict_on
 from neurosieve.ablation.teacher_forcing import NEGLIGIBLE, teacher_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
-from neurosieve.models.architectures import model_record
-from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.registry import describe
 from neurosieve.runs.columns import HELDOUT, SINGLE_VERDICTS
-from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS
 from neurosieve.runs.tables import neuron_name
-from neurosieve.texts.intake import intake_notes, intake_warnings
 from neurosieve.wording import plural
 
 __all__ = ["ablate_one_by_one"]
@@ -61,23 +52,12 @@ def ablate_one_by_one(
     """
     opened.atlas.check_editable()
     with recording("ablate", folder, reports) as run:
-        behaviour = requested_behaviour(opened.result, settings)
-        listed = listed_neurons(opened, settings)
-        tried = settings.edited(len(listed))
-        neurons, sign, how_chosen = chosen_neurons(opened.result, behaviour, listed, settings, tried, "top")
-        with run.stage("testing the model"):
-            check_head(opened.lm)
-            tests = check_model(opened.lm, opened.atlas, opened.space.sites)
-        run.warnings += tests.warnings(opened.lm.name)
+        prepared = prepare(run, opened, intervention, settings)
+        behaviour, neurons, sets = prepared.behaviour, prepared.neurons, prepared.sets
         with run.stage("matching"):
-            at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
-            layers = [site.layer for site in opened.space.sites]
-            firing = cache(lambda layer: firing_of(at_controls.at(layer)))
-            best = best_neurons(opened.result, behaviour)
-            sets = draw_controls(neurons, layers, firing, best, settings.control_sets, settings.seed)
             matches = list(zip(*sets, strict=True))
             edited = list(dict.fromkeys([*neurons, *(match.neuron for of_neuron in matches for match in of_neuron)]))
-            activations = with_control_activations(set(edited), at_controls)
+            activations = with_control_activations(set(edited), prepared.at_controls)
             [strength] = settings.doses(0)[1]
             edits = [Edit(intervention, {neuron: activations[neuron]}, strength) for neuron in edited]
         with run.stage("measuring"):
@@ -99,8 +79,7 @@ def ablate_one_by_one(
         }
         unchanged = [neuron_name(*neuron) for neuron in neurons if not hooks.changed(number_of[neuron])]
         onset_groups = {token.document.group for token in tokens if token.label == 1}
-        run.notes += [how_chosen, *intake_notes(opened.counts)]
-        run.warnings += intake_warnings(opened.counts) + matching_warnings(sets)
+        prepared.record(run, sets, {"reports": reports}, config)
         run.warnings += few_groups_warning(len(onset_groups), settings.min_groups) + warnings
         if unchanged:
             some = ", ".join(unchanged[:_NAMED]) + (" and others" if len(unchanged) > _NAMED else "")
@@ -111,24 +90,10 @@ def ablate_one_by_one(
         counts.update(forward_passes=forced.forward_passes, tokens=forced.tokens)
         verdicts = single.verdict.value_counts()
         run.record |= {
-            "run": str(opened.result.folder),
-            "behaviours": [behaviour],
-            "mode": settings.mode,
-            "sign": sign,
-            "intervention": describe(intervention),
             "neuron_verdicts": {name: int(verdicts.get(name, 0)) for name in SINGLE_VERDICTS},
             "confidence": changes.confidence,
             "proof": hooks.proof()._asdict(),
-            "matching": matching_of(sets),
             "counts": {**counts, "neurons": len(neurons), "control_neurons": len(edited) - len(neurons)},
-            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons)
-            | {"tests": tests.record()},
-            "config": {
-                "run": str(opened.result.folder),
-                **asdict(settings),
-                **described({"intervention": intervention, "reports": reports}),
-                **config,
-            },
         }
         if "foretold" in single:
             run.record["foretelling"] = foretelling(single)

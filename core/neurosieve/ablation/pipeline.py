@@ -1,35 +1,26 @@
 """From a finished run to the effect of editing its neurons: the stages of `ablate`, in order."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
 from neurosieve.ablation.comparison import Comparison, Judgement, Observed
-from neurosieve.ablation.completion_likelihood import check_head
 from neurosieve.ablation.completions import Writing
 from neurosieve.ablation.conditions import Condition, conditions
-from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of, matching_of, matching_warnings
-from neurosieve.ablation.control_positions import ControlPositions
+from neurosieve.ablation.control_neurons import Match
 from neurosieve.ablation.effects import FEW_SETS, few_groups_warning
 from neurosieve.ablation.generation import observe_generated
+from neurosieve.ablation.preparation import prepare
 from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.teacher_forcing import observe_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
-from neurosieve.models.architectures import model_record
-from neurosieve.models.assumptions import check_model
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.registry import describe
-from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
-from neurosieve.texts.intake import intake_notes, intake_warnings
 
 __all__ = ["ablate_neurons"]
 
@@ -55,21 +46,11 @@ def ablate_neurons(
     """
     opened.atlas.check_editable()
     with recording("ablate", folder, reports) as run:
-        behaviour = requested_behaviour(opened.result, settings)
-        listed = listed_neurons(opened, settings)
-        ks, strengths = settings.doses(len(listed))
-        targets, sign, how_chosen = chosen_neurons(opened.result, behaviour, listed, settings, ks[-1], "k")
-        with run.stage("testing the model"):
-            check_head(opened.lm)
-            tests = check_model(opened.lm, opened.atlas, opened.space.sites)
-        run.warnings += tests.warnings(opened.lm.name)
+        prepared = prepare(run, opened, intervention, settings)
+        behaviour, targets, sets = prepared.behaviour, prepared.neurons, prepared.sets
+        ks, strengths = settings.doses(len(settings.neurons) and len(targets))
         with run.stage("matching"):
-            at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
-            layers = [site.layer for site in opened.space.sites]
-            best = best_neurons(opened.result, behaviour)
-            firing = cache(lambda layer: firing_of(at_controls.at(layer)))
-            sets = draw_controls(targets, layers, firing, best, settings.control_sets, settings.seed)
-            requested = conditions(intervention, targets, sets, at_controls, ks, strengths)
+            requested = conditions(intervention, targets, sets, prepared.at_controls, ks, strengths)
         with run.stage("measuring"):
             measured, observed = _measure(opened, behaviour, requested, settings, writing, run.announce)
         sets = sets[: 1 + max(condition.control_set for condition in measured)]
@@ -79,29 +60,17 @@ def ablate_neurons(
             rows = [what | row for comparison in comparisons for row in comparison.rows()]
             verdicts = [judgement._asdict() for judgement in _judgements(observed, comparisons)]
         run.tables |= {"effects": pd.DataFrame(rows), "neurons": _neurons(targets, sets), **observed.tables}
-        matching = matching_of(sets)
-        run.notes += [how_chosen, *intake_notes(opened.counts)]
-        run.warnings += intake_warnings(opened.counts)
-        run.warnings += matching_warnings(sets)
-        run.warnings += few_groups_warning(comparisons[0].resamples.groups, settings.min_groups) + observed.warnings
-        choices = {"intervention": intervention, "reports": reports}
+        choices: dict[str, Any] = {"reports": reports}
         if settings.mode == "generated":
             choices |= {key: getattr(writing, key) for key in ("problems", "prompt", "sampling", "grader")}
+        prepared.record(run, sets, choices, config)
+        run.warnings += few_groups_warning(comparisons[0].resamples.groups, settings.min_groups) + observed.warnings
         run.record |= {
-            "run": str(opened.result.folder),
-            "behaviours": [behaviour],
-            "mode": settings.mode,
-            "sign": sign,
-            "intervention": describe(intervention),
             "measures": {measure.name: measure.words for measure in observed.measures},
             "verdicts": verdicts,
             "negligible": observed.negligible,
             "proof": observed.proof._asdict(),
-            "matching": matching,
             "counts": observed.counts | {"control_sets": len(sets)},
-            "model": model_record(opened.lm, opened.atlas, opened.space.sites, opened.atlas.neurons)
-            | {"tests": tests.record()},
-            "config": {"run": str(opened.result.folder), **asdict(settings), **described(choices), **config},
         }
     return run.run
 

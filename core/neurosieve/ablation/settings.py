@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt
 
+from neurosieve.ablation.smallest_dose import dose_grid
 from neurosieve.errors import ConfigError
 from neurosieve.fields import check_fields
 
@@ -13,6 +14,9 @@ __all__ = ["ENOUGH_SETS", "Ablate", "Sign"]
 
 ENOUGH_SETS = 19
 """With fewer sets of control neurons, the targets have the largest effect by chance in more than 5 % of cases."""
+
+_LARGEST = 1000
+"""The largest dose of `mode=circuit`, by default."""
 
 Sign = Literal["any", "negative", "positive"]
 
@@ -23,9 +27,10 @@ T = TypeVar("T")
 class Ablate:
     """Settings of `ablate`."""
 
-    mode: Literal["teacher_forced", "generated", "each"] = "teacher_forced"
+    mode: Literal["teacher_forced", "generated", "each", "circuit"] = "teacher_forced"
     """`teacher_forced`: what the edit does to held-out texts as they stand. `generated`: to what the model writes.
-    `each`: to texts as they stand, each neuron edited alone, with a verdict on each."""
+    `each`: to texts as they stand, each neuron edited alone, with a verdict on each. `circuit`: to texts as they stand,
+    as more and more neurons are edited together, and which are the fewest with half of the effect of all of them."""
     behaviour: str | None = None
     """Whose neurons and onsets; the first behaviour of the run, by default."""
     neurons: tuple[Any, ...] = ()
@@ -34,7 +39,9 @@ class Ablate:
     """Of which sign of the score, less its value at chance level, the best neurons are taken. By default `negative`
     where the run ranks effects, for these neurons drive the behaviour and the others oppose it; otherwise `any`."""
     k: int | tuple[int, ...] = ()
-    """How many of them, or several numbers, one dose for each; 10, or all that `neurons` lists, by default."""
+    """How many of them, or several numbers, one dose for each; 10, or all that `neurons` lists, by default. With
+    `mode=circuit`, the largest dose, which 1, 2, 5, 10, 20, ... lead up to; by default 1,000, or all that have the
+    sign, but at most a quarter of the ranking, for the others have to give control neurons."""
     top: Annotated[int, Ge(1)] | None = None
     """With `mode=each`, how many of the best neurons are edited, one at a time; 20, or all that `neurons` lists, by
     default. The more there are, the wider each interval is, for all of them hold together."""
@@ -47,7 +54,7 @@ class Ablate:
     """At most so many sets of control neurons get the same edit; those after the first 3 only where the targets have a
     larger effect than these. 19 by default, the fewest for a test at the 5 % level; 3 with `mode=generated`, for the
     cost: they show what other neurons do, and are too few for a test. With `mode=each`, how many control neurons are
-    edited for each neuron; 3 by default."""
+    edited for each neuron, and with `mode=circuit`, how many sets of control neurons; 3 by default."""
     seed: Annotated[int, Ge(0)] = 0
     """Draws the control neurons, the documents, and what an edit draws."""
     documents: Annotated[int, Ge(1)] | None = None
@@ -79,6 +86,11 @@ class Ablate:
         if self.mode == "each" and (ks or len(strengths) > 1):
             what, instead = (f"k is {list(ks)}", "give `top`") if ks else (f"strength is {list(strengths)}", "give one")
             raise ConfigError(f"{what}, and `mode=each` edits one neuron at a time, at one strength: {instead}")
+        if self.mode == "circuit" and len(strengths) > 1:
+            raise ConfigError(
+                f"strength is {list(strengths)}, and `mode=circuit` asks for the fewest neurons at one strength: give "
+                "one"
+            )
         if self.mode != "each" and self.top is not None:
             raise ConfigError(f"top is {self.top:,}, which is for `mode=each`: give `k` with `mode={self.mode}`")
         if not strengths:
@@ -97,13 +109,21 @@ class Ablate:
         """Return of which sign the best neurons of a ranking are taken; `unit` is that of what it ranks, if any."""
         return self.sign or ("negative" if unit else "any")
 
-    def edited(self, listed: int) -> int:
-        """Return how many neurons are edited at most; `listed` is how many were listed, 0 where the ranking gives them.
+    def edited(self, listed: int, ranked: int) -> int:
+        """Return how many neurons are edited at most.
+
+        Args:
+            listed: how many neurons were listed; 0 where the ranking gives them.
+            ranked: how many the ranking holds.
 
         Raises:
-            ConfigError: k is larger than that.
+            ConfigError: k is larger than `listed`.
         """
-        return listed or self.top or 20 if self.mode == "each" else self.doses(listed)[0][-1]
+        if self.mode == "each":
+            return listed or self.top or 20
+        if self.mode == "circuit" and not listed and not _several(self.k):
+            return max(1, min(_LARGEST, ranked // 4))
+        return self.doses(listed)[0][-1]
 
     def doses(self, listed: int) -> tuple[list[int], list[float]]:
         """Return the numbers of neurons and the strengths to try, in order.
@@ -118,6 +138,11 @@ class Ablate:
         if listed and ks[-1] > listed:
             raise ConfigError(f"k is {ks[-1]:,}, and `neurons` lists {listed:,}: list more, or give fewer")
         return ks, sorted({float(strength) for strength in _several(self.strength)})
+
+    def circuit_doses(self, largest: int) -> list[int]:
+        """Return the numbers of neurons that `mode=circuit` edits first, in order: those given, or a grid up to one."""
+        given = sorted(set(_several(self.k)))
+        return given if len(given) > 1 else dose_grid(largest)
 
 
 def _several(given: T | tuple[T, ...]) -> tuple[T, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neurosieve.ablation.circuit import ablate_for_circuit
 from neurosieve.ablation.completions import Writing
 from neurosieve.ablation.one_by_one import ablate_one_by_one
 from neurosieve.ablation.pipeline import ablate_neurons
@@ -73,7 +74,8 @@ def ablate(
 
     Returns:
         The run, with its tables `effects` and `neurons`, and `onsets` or `traces`; with `mode="each"` its tables
-        `single_neurons` and `matched_controls`.
+        `single_neurons` and `matched_controls`; with `mode="circuit"` its tables `doses`, `circuit`,
+        `sufficiency` and `measured_tokens`.
 
     Raises:
         NeurosieveError: it cannot be done; the message says what to do next.
@@ -99,6 +101,8 @@ def _ablated(
     intervention, settings, reports = parts["intervention"], parts["settings"], parts["reports"]
     if settings.mode == "each":
         return ablate_one_by_one(opened, intervention, settings, reports, folder, handed_over)
+    if settings.mode == "circuit":
+        return ablate_for_circuit(opened, intervention, settings, reports, folder, handed_over)
     return ablate_neurons(opened, intervention, settings, writing, reports, folder, handed_over)
 
 
@@ -109,7 +113,7 @@ def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
     ahead.check_behaviour(settings.behaviour)
     listed = parse_neurons(settings.neurons, ahead.atlas, ahead.model)
     ahead.check_layers(listed)
-    ahead.check_k(settings.edited(len(listed)))
+    ahead.check_k(settings.edited(len(listed), len(ahead.layers) * ahead.atlas.neurons))
 
 
 def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: Path) -> Run:

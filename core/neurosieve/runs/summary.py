@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
+from neurosieve.runs.circuit_summary import DOSES, circuit_blocks
 from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 from neurosieve.runs.real_effects_summary import real_effect_blocks
@@ -48,6 +49,9 @@ def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
             yield from generation_blocks(run)
         case "ablate" if SINGLE_NEURONS in run.tables:
             yield from single_neuron_blocks(run)
+            yield _proof(run)
+        case "ablate" if DOSES in run.tables:
+            yield from circuit_blocks(run)
             yield _proof(run)
         case "ablate":
             yield from _effects(run)

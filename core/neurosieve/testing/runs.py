@@ -47,6 +47,7 @@ def written_runs(folder: Path) -> list[Run]:
         _beside(find.folder / "beside", find),
         _ablate(find.folder / "beside" / "ablate" / "1", find, "teacher_forced"),
         _ablate_each(find.folder / "ablate" / "3", find),
+        _ablate_circuit(find.folder / "ablate" / "4", find),
         bare,
         _analyze(folder / "analyze"),
         _detect(folder / "detect"),
@@ -299,6 +300,52 @@ def _ablate_each(folder: Path, find: Run) -> Run:
         config={"smallest_effect": 0.05, "strength": 1.0},
     )
     return write_run(folder, record, {"single_neurons": neurons, "matched_controls": controls})
+
+
+def _ablate_circuit(folder: Path, find: Run) -> Run:
+    what: dict[str, Any] = {"behaviour": MARKUP, "intervention": "mean", "strength": 1.0}
+    sets = pd.DataFrame(
+        {"set": ["target", "control", "control"], "control_set": [-1, 0, 1], "size": [-0.4, 0.01, 0.02]}
+    )
+    doses = _grid(k=(1, 5, 10, 100)).merge(sets, how="cross").assign(**what, n=30, groups=12)
+    effect, target = doses["size"] * np.log10(1 + doses.k), doses["set"] == "target"
+    columns: dict[str, Any] = {
+        "effect": effect,
+        "effect_control_tokens": effect / 9,
+        "beyond_controls": effect.where(target),
+    }
+    columns |= {"share": (effect / effect.min()).where(target)}
+    for name, value in columns.items():
+        doses = doses.assign(**{name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1})
+    doses = doses.assign(kl_control_tokens=0.01, effect_choosing=effect.where(target)).drop(columns="size")
+    kept = sets.drop(columns="size").assign(**what, kept=10, kl_control_tokens=0.01, n=30, groups=12)
+    faithfulness = pd.Series([0.6, 0.01, 0.02])
+    columns = {"faithfulness": faithfulness, "effect": faithfulness - 1, "effect_all_ablated": -1.0}
+    for name, value in columns.items():
+        kept = kept.assign(**{name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1})
+    kept = kept.assign(effect_control_tokens=-0.3, effect_control_tokens_low=-0.4, effect_control_tokens_high=-0.2)
+    members = pd.DataFrame({"behaviour": MARKUP, "place": range(1, 11), "layer": 0, "neuron": range(10)})
+    record = _record(
+        "ablate",
+        run=str(find.folder),
+        behaviours=[MARKUP],
+        mode="circuit",
+        sign="negative",
+        intervention={"_target_": "intervention/mean"},
+        circuit={
+            "k": 10,
+            "share": 0.5,
+            "largest": 100,
+            "layers": [0],
+            "reason": "",
+            "effects_choosing": [{"k": 10, "effect": -0.4}, {"k": 100, "effect": -0.8}],
+            "groups_choosing": 12,
+            "groups_estimating": 12,
+        },
+        proof={"calls": 12, "values": 120, "changed": 118, "largest_deviation": 0.0},
+    )
+    tables = {"doses": doses, "circuit": members.assign(rank=members.place), "sufficiency": kept}
+    return write_run(folder, record, tables)
 
 
 def _analyze(folder: Path) -> Run:

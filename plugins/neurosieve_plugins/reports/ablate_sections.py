@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from neurosieve import Block, Facts, Note, Run, as_table, interval, neuron_name, number, plural, single_neuron_blocks
+from neurosieve import Block, Note, Run, as_table, interval, neuron_name, number, plural, single_neuron_blocks
 from neurosieve_plugins.reports.blocks import Code, Figure, Fold, Grid, Section
+from neurosieve_plugins.reports.circuit_section import circuit_section, proof_facts
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
 from neurosieve_plugins.reports.text import plain
 
@@ -24,6 +25,8 @@ def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
     for run in runs:
         if "single_neurons" in run.tables:
             yield _one_by_one(run)
+        if "doses" in run.tables:
+            yield circuit_section(run)
     edited = [run for run in runs if "effects" in run.tables and len(run.table("effects"))]
     if not edited:
         return
@@ -41,7 +44,7 @@ def _one_by_one(run: Run) -> Section:
         "Blue: a dot for each of its control neurons; how high it stands means nothing. Dashed: no change."
     )
     blocks.append(Figure("single-neurons", effects(_with_controls(run), of="change by the edit (nats)"), caption))
-    blocks.append(Fold("That the edits took place", (_proof(run),)))
+    blocks.append(Fold("That the edits took place", (proof_facts(run),)))
     lead = (
         "Each neuron is edited alone, in held-out texts as they stand. An effect is one on the behaviour only where it "
         "exceeds that of the same edit on control neurons that fire alike, and that on tokens elsewhere."
@@ -62,11 +65,6 @@ def _with_controls(run: Run) -> pd.DataFrame:
     return edits.reindex(columns=columns)
 
 
-def _proof(run: Run) -> Facts:
-    proof = run.run["proof"]
-    return Facts(tuple((plain(name.replace("_", " ")), number(value)) for name, value in proof.items()))
-
-
 def _effect(mode: str, table: pd.DataFrame, runs: Sequence[Run], words: Mapping[str, str]) -> Section:
     blocks: list[Block] = []
     behaviours = table.behaviour.fillna("").unique().tolist()
@@ -85,7 +83,7 @@ def _effect(mode: str, table: pd.DataFrame, runs: Sequence[Run], words: Mapping[
         if "traces" in run.tables and len(traces := run.table("traces")):
             blocks.append(_written(traces))
     if proved := [run for run in runs if isinstance(run.run.get("proof"), Mapping)]:
-        blocks.append(Fold("That the edit took place", (_proof(proved[-1]),)))
+        blocks.append(Fold("That the edit took place", (proof_facts(proved[-1]),)))
     lead = (
         f"What changes {_MODES.get(mode, mode)} as the neurons in question are edited (orange), beside control neurons "
         "that fire alike (blue): an effect that the controls share is no effect of these neurons."

@@ -135,6 +135,46 @@ def test_each_row_gets_its_own_edit_and_no_row_anothers(name):
     assert all((one - plain).abs().max() > 0.01 for one in alone)
 
 
+def test_edits_that_differ_in_their_neurons_alone_are_made_together_as_each_by_itself():
+    held, atlas = opened()
+    everything = [Neuron(layer, index) for layer in (1, 2) for index in range(48)]
+    activations = edit_of(Mean(), everything).controls
+    intervention, few = Mean(), [Neuron(2, 47), Neuron(1, 3), Neuron(1, 0)]
+    groups = [everything, few, [neuron for neuron in everything if neuron not in few], [Neuron(2, 5)]]
+    given = [Edit(intervention, {neuron: activations[neuron] for neuron in group}) for group in groups]
+    ids = texts(rows=1)
+    alone = [logits_of(held, Edits(held, atlas, edit), ids, seeds=[7])[0] for edit in given]
+    edits = Edits(held, atlas, *given)
+    together = logits_of(held, edits, ids.expand(5, -1), rows=[3, 0, None, 2, 1], seeds=[7] * 5)
+    with torch.inference_mode():
+        plain = held.module(input_ids=ids).logits[0]
+    for row, expected in zip(together, [alone[3], alone[0], plain, alone[2], alone[1]], strict=True):
+        torch.testing.assert_close(row, expected, rtol=1e-4, atol=1e-5)
+    assert [edits.changed(number) for number in range(4)] == [12 * len(group) for group in groups]
+    assert edits.proof().values == 12 * sum(map(len, groups))
+
+
+def test_what_no_row_edits_is_not_copied():
+    held, atlas = opened()
+    edits = Edits(held, atlas, edit_of(Zero(), [Neuron(0, 3)]), edit_of(Zero(), [Neuron(2, 5)]))
+    given = {}
+    for layer in (0, 2):
+        projection = held.module.get_submodule(atlas.modules[layer])
+        projection.register_forward_pre_hook(lambda _, inputs, layer=layer: given.__setitem__(layer, inputs[0]))
+    after = {}
+    with edits, torch.inference_mode():
+        for layer in (0, 2):
+            projection = held.module.get_submodule(atlas.modules[layer])
+            projection.register_forward_hook(lambda _, inputs, __, layer=layer: after.__setitem__(layer, inputs[0]))
+        edits.begin([0], [0], [0])
+        held.module(input_ids=texts(rows=1), use_cache=False)
+        assert after[0] is not given[0]
+        assert after[2] is given[2]
+        edits.begin([0], [0], [1])
+        held.module(input_ids=texts(rows=1), use_cache=False)
+        assert after[0] is given[0]
+
+
 def values_seen(held, atlas, edits, ids, layer, **told):
     seen = []
     projection = held.module.get_submodule(atlas.modules[layer])

@@ -285,6 +285,8 @@ def test_whatever_an_edit_came_to_is_told_in_the_runs_own_words(
         ("generate", "What the model wrote"),
         ("find/show/1", "Where each neuron is strongest"),
         ("find/ablate/1", "Does it matter? (teacher-forced)"),
+        ("find/ablate/3", "Which neurons matter? (one at a time)"),
+        ("find/ablate/4", "How many neurons does it take? (circuit)"),
         ("find/rescore", "The ranking on other texts"),
     ],
 )

@@ -1,0 +1,143 @@
+"""What the search for a circuit says: the curve over the number of neurons, the circuit, what it does and keeps."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
+from neurosieve.runs.reader import RunFolder
+from neurosieve.runs.tables import interval, neuron_name, number
+from neurosieve.wording import plural
+
+__all__ = ["CIRCUIT", "DOSES", "SUFFICIENCY", "circuit_blocks"]
+
+DOSES, CIRCUIT, SUFFICIENCY = "doses", "circuit", "sufficiency"
+"""The tables: of the curve, of the neurons of the circuit, and of what it keeps by itself."""
+_NAMED = 10
+
+
+def circuit_blocks(run: RunFolder) -> Iterator[Block]:
+    """Yield the curve, the circuit in a sentence, and what its neurons do, ablated and kept by themselves."""
+    yield _curve(run)
+    yield Note(_circuit(run), finding=True)
+    if SUFFICIENCY in run.tables:
+        yield Note(_necessity(run), finding=True)
+        yield Note(_sufficiency(run), finding=True)
+    record = run.run["circuit"]
+    [most] = _targets(run, record["largest"])
+    if most["effect_control_tokens_low"] > 0 or most["effect_control_tokens_high"] < 0:
+        yield Note(
+            f"the largest dose changes other tokens too, by {number(most['effect_control_tokens'], signed=True)} nats "
+            f"({interval(most['effect_control_tokens_low'], most['effect_control_tokens_high'], signed=True)}): its "
+            "effect is not on the behaviour alone; a smaller `k` says more of the behaviour"
+        )
+    yield Note(
+        f"{plural(record['groups_choosing'], 'group')} of held-out texts chose the number of neurons, "
+        f"{plural(record['groups_estimating'], 'other group')} gave all effects: no text did both"
+    )
+
+
+def _curve(run: RunFolder) -> Table:
+    doses = run.table(DOSES)
+    controls = doses[doses.set == "control"].groupby("k").effect.agg(["min", "max"])
+    rows = []
+    for row in doses[doses.set == "target"].to_dict("records"):
+        low, high = controls.loc[row["k"]]
+        rows.append(
+            [
+                Cell(f"{row['k']:,}", row["k"]),
+                Cell(number(row["effect"], signed=True), row["effect"]),
+                _interval(row, "effect"),
+                Cell(_ends(low, high), low),
+                _interval(row, "beyond_controls"),
+                Cell(number(row["share"]), row["share"]),
+                Cell(number(row["effect_control_tokens"], signed=True), row["effect_control_tokens"]),
+                _interval(row, "effect_control_tokens"),
+                Cell(number(row["kl_control_tokens"]), row["kl_control_tokens"]),
+            ]
+        )
+    headers = [
+        Header("neurons", True),
+        Header("effect", True),
+        Header("interval", True),
+        Header("control sets", True),
+        Header("beyond them", True, 1),
+        Header("share of the largest", True, 1),
+        Header("other tokens", True),
+        Header("their interval", True, 2),
+        Header("their KL", True, 2),
+    ]
+    caption = (
+        f"{run.run['behaviours'][0]}: the first {run.site.neurons} edited together (intervention {_edit(run)}): the "
+        f"change of the log-probability of the first token, in nats, over {int(doses.n.iloc[0]):,} onsets in "
+        f"{int(doses.groups.iloc[0]):,} groups; 95 % intervals"
+    )
+    return Table(headers, rows, caption)
+
+
+def _targets(run: RunFolder, k: int) -> list[dict[Hashable, Any]]:
+    doses = run.table(DOSES)
+    return doses[(doses.k == k) & (doses.set == "target")].to_dict("records")
+
+
+def _circuit(run: RunFolder) -> str:
+    record = run.run["circuit"]
+    if record["k"] is None:
+        return f"no circuit: {record['reason']} ({plural(record['largest'], 'neuron')})"
+    members = run.table(CIRCUIT)
+    names = [neuron_name(layer, neuron) for layer, neuron in members[["layer", "neuron"]].itertuples(index=False)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return (
+        f"circuit: {plural(record['k'], 'neuron')} of {record['largest']:,} "
+        f"{'has' if record['k'] == 1 else 'have'} half of the effect, in {plural(len(record['layers']), 'layer')}: "
+        f"{', '.join(names[:_NAMED])}{more}"
+    )
+
+
+def _necessity(run: RunFolder) -> str:
+    doses, k = run.table(DOSES), run.run["circuit"]["k"]
+    [target] = _targets(run, k)
+    controls = doses[(doses.k == k) & (doses.set == "control")].effect
+    share = interval(target["share_low"], target["share_high"])
+    of_largest = "" if pd.isna(target["share"]) else f", {number(target['share'])} of that of the most ({share})"
+    return (
+        f"necessity: its edit changes the log-probability of the first token by "
+        f"{number(target['effect'], signed=True)} nats "
+        f"({interval(target['effect_low'], target['effect_high'], signed=True)}){of_largest}; control sets "
+        f"{_ends(controls.min(), controls.max())}; other tokens {number(target['effect_control_tokens'], signed=True)}"
+    )
+
+
+def _sufficiency(run: RunFolder) -> str:
+    table = run.table(SUFFICIENCY)
+    [kept] = table[table.set == "target"].to_dict("records")
+    layers = plural(len(run.run["circuit"]["layers"]), "layer")
+    without = f"{number(kept['effect_all_ablated'], signed=True)} nats"
+    if pd.isna(kept["faithfulness"]):
+        return (
+            f"sufficiency: not defined, for the edit of all neurons of its {layers} has no effect that can be told "
+            f"from 0 ({without})"
+        )
+    controls = table[table.set == "control"].faithfulness
+    ends = interval(kept["faithfulness_low"], kept["faithfulness_high"])
+    rises = "; that is a rise, and so is what is kept" if kept["effect_all_ablated"] > 0 else ""
+    return (
+        f"sufficiency: with all other neurons of its {layers} edited, it keeps {number(kept['faithfulness'])} of the "
+        f"behaviour ({ends}; 1 is the unedited model, 0 the edit of these layers as a whole, {without}{rises}); "
+        f"control sets of the same size {_ends(controls.min(), controls.max(), signed=False)}"
+    )
+
+
+def _edit(run: RunFolder) -> str:
+    [(name, strength)] = run.table(DOSES)[["intervention", "strength"]].drop_duplicates().itertuples(index=False)
+    return name if strength == 1 else f"{name}, strength {strength:g}"
+
+
+def _interval(row: Mapping[Hashable, Any], name: str) -> Cell:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return Cell(interval(low, high, signed=True), low)
+
+
+def _ends(low: float, high: float, signed: bool = True) -> str:
+    return number(low, signed) if low == high else interval(low, high, signed)
