@@ -12,7 +12,7 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
 from neurosieve.models.reading_hooks import evaluation_mode
 
-__all__ = ["LOGITS", "check_head", "keeps_logits", "log_probabilities"]
+__all__ = ["LOGITS", "keeps_logits", "log_probabilities"]
 
 LOGITS = 2**27
 """At most so many logits are held at once: half a gibibyte."""
@@ -69,12 +69,3 @@ def _log_p_of_tokens(logits: Tensor, expected: Tensor, real: Tensor) -> Tensor:
         log_p = row.float().log_softmax(dim=-1).gather(1, tokens[:, None].to(row.device))[:, 0].double().cpu()
         sums.append(log_p[chosen].sum())
     return torch.stack(sums)
-
-
-def check_head(lm: LanguageModel) -> None:
-    """Raise ModelError where a model gives no probabilities that an edit could change."""
-    if lm.has_no_head:
-        raise ModelError(
-            f"`{lm.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it with "
-            "`AutoModelForCausalLM`"
-        )

@@ -23,7 +23,8 @@ from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.runs.columns import HELDOUT, SINGLE_VERDICTS
+from neurosieve.runs.columns import SINGLE_VERDICTS
+from neurosieve.runs.real_effects import foretold_column
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS
@@ -121,7 +122,7 @@ def _single_neurons(
     tried = pd.DataFrame(neurons, columns=["layer", "neuron"])
     ranking = result.neurons[result.neurons.behaviour == behaviour].merge(tried, on=["layer", "neuron"])
     of_neuron = {Neuron(line["layer"], line["neuron"]): line for line in ranking.to_dict("records")}
-    foretold = _foretold_by(result)
+    foretold = foretold_column(result)
     onsets = changes.onset
     size = {"n": int(onsets.sum()), "groups": len(set(np.array(changes.groups, dtype=object)[onsets]))}
     rows = []
@@ -145,13 +146,6 @@ def _single_neurons(
             }
         )
     return pd.DataFrame(rows).astype({"rank": "Int64", "replicates": "boolean"})
-
-
-def _foretold_by(result: Result) -> str | None:
-    """Return the column of the ranking that foretells effects, of held-out texts where it can be; None if none does."""
-    scorer = result.cells.foretells
-    columns = [scorer + HELDOUT, scorer] if scorer else []
-    return next((name for name in columns if name in result.neurons and result.neurons[name].notna().any()), None)
 
 
 def _foretold_otherwise(result: Result, edit: Edit) -> list[str]:

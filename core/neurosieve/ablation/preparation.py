@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from neurosieve.ablation.chosen_neurons import best_neurons, chosen_neurons, listed_neurons, requested_behaviour
-from neurosieve.ablation.completion_likelihood import check_head
 from neurosieve.ablation.control_neurons import Match, draw_controls, firing_of, matching_of, matching_warnings
 from neurosieve.ablation.control_positions import ControlPositions
 from neurosieve.ablation.settings import Ablate, Sign
@@ -14,6 +13,7 @@ from neurosieve.contracts import Intervention
 from neurosieve.data import Neuron
 from neurosieve.models.architectures import model_record
 from neurosieve.models.assumptions import ModelTests, check_model
+from neurosieve.models.head import head_of
 from neurosieve.pipeline.reopening import Reopened
 from neurosieve.registry import describe
 from neurosieve.runs.record_fields import described
@@ -80,7 +80,7 @@ def prepare(run: Recording, opened: Reopened, intervention: Intervention, settin
     listed = listed_neurons(opened, settings)
     neurons, sign, how_chosen = chosen_neurons(opened.result, behaviour, listed, settings)
     with run.stage("testing the model"):
-        check_head(opened.lm)
+        head_of(opened.lm)
         tests = check_model(opened.lm, opened.atlas, opened.space.sites)
     run.notes += [how_chosen, *intake_notes(opened.counts)]
     run.warnings += tests.warnings(opened.lm.name) + intake_warnings(opened.counts)

@@ -14,12 +14,16 @@ __all__ = ["field_of_another", "file_advice", "refuse_misplaced"]
 
 
 def file_advice(group: str, given: str, arguments: Sequence[str]) -> str | None:
-    """Return how to give a file to a config group that takes names; None where `given` is no file, or nothing reads it.
+    """Return how to give a file, or a model, to a group that takes names; None where `given` is no such thing.
 
     `arguments` are those in which it was given, so that the message can name the key.
     """
     if not ("/" in given or "\\" in given or Path(given).suffix):
         return None
+    if group == "model" and ("/" in given or "\\" in given):  # A dot is part of many a model's name.
+        return (
+            f"there is no preset `{given}`: for a model of the hub, or a folder, `model=pretrained model.name={given}`"
+        )
     readers = [
         plugin
         for plugin in installed()

@@ -11,7 +11,22 @@ from torch import Tensor
 from neurosieve.errors import ModelError
 from neurosieve.models.loading import LanguageModel
 
-__all__ = ["before_head", "gradients_at_head"]
+__all__ = ["before_head", "gradients_at_head", "head_of"]
+
+
+def head_of(model: LanguageModel) -> Any:
+    """Return the LM head of a model, which gives the probabilities that an edit could change; its weights are loaded.
+
+    Raises:
+        ModelError: it ends with its last layer.
+    """
+    head = None if model.has_no_head else model.module.get_output_embeddings()
+    if head is None:
+        raise ModelError(
+            f"`{model.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it "
+            "with `AutoModelForCausalLM`"
+        )
+    return head
 
 
 def before_head(
@@ -77,19 +92,9 @@ def gradients_at_head(
     return gradients
 
 
-def _head(model: LanguageModel) -> Any:
-    head = model.module.get_output_embeddings()
-    if model.has_no_head or head is None:
-        raise ModelError(
-            f"`{model.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it "
-            "with `AutoModelForCausalLM`"
-        )
-    return head
-
-
 @contextmanager
 def _head_hook(model: LanguageModel, hook: Any) -> Iterator[None]:
-    handle = _head(model).register_forward_pre_hook(hook)
+    handle = head_of(model).register_forward_pre_hook(hook)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from neurosieve.activations.other_stores import warn_of_other_stores
 from neurosieve.activations.reading import open_space, read_complete
 from neurosieve.activations.store import Space
 from neurosieve.models.batches import Reader, batch_budget
-from neurosieve.models.heads import check_head
+from neurosieve.models.head import head_of
 from neurosieve.pipeline.job import Job
 from neurosieve.runs.recording import Recording
 from neurosieve.texts.positions import Positions
@@ -65,7 +65,7 @@ def _filler(job: Job, reader: Reader, space: Space, positions: Positions, run: R
 
     def fill() -> Capture:
         if job.foretells and not space.has(*keys_of(positions)).all():
-            check_head(reader.model)  # Its weights are needed now: before hours of reading.
+            head_of(reader.model)  # Its weights are needed now: before hours of reading.
         with run.stage("reading"):
             return capture(reader, space, positions, budget, run.announce, job.executor)
 

@@ -11,7 +11,7 @@ from neurosieve.runs.columns import HELDOUT, KEYS
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS
 
-__all__ = ["REAL", "Foretelling", "foretelling", "real_effects", "with_real_effects"]
+__all__ = ["REAL", "Foretelling", "foretelling", "foretold_column", "real_effects", "with_real_effects"]
 
 REAL = "real_"
 """Begins the name of each column that an edit of the neuron filled, and not the ranking."""
@@ -105,10 +105,10 @@ def foretelling(run: RunFolder, behaviour: str) -> Foretelling | None:
     """
     effects = real_effects(run)
     effects = effects[effects.behaviour == behaviour]
-    ranking = next(filter(_foretold_column, _rankings(run)), None)
+    ranking = next(filter(foretold_column, _rankings(run)), None)
     if ranking is None or effects.empty:
         return None
-    foretold: Any = _foretold_column(ranking)
+    foretold: Any = foretold_column(ranking)
     config = ranking.run.get("config", {})
     reading: Any = config.get("reading")
     reading = reading if isinstance(reading, dict) else {}
@@ -145,7 +145,7 @@ def _rankings(run: RunFolder) -> Iterator[RunFolder]:
     yield run
 
 
-def _foretold_column(run: RunFolder) -> str | None:
+def foretold_column(run: RunFolder) -> str | None:
     """Return the column of a ranking that foretells effects, of held-out texts where it can be; None if none does."""
     scorer = run.cells.foretells
     columns = [scorer + HELDOUT, scorer] if scorer else []

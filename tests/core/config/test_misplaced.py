@@ -36,6 +36,8 @@ def test_a_file_in_place_of_a_source_is_answered_with_what_reads_it(file):
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
+        (["find", "model=Qwen/Qwen2.5-0.5B"], "for a model of the hub, or a folder, `model=pretrained model.name=Qwen"),
+        (["find", "model=/data/tuned"], "`model=pretrained model.name=/data/tuned`"),
         (["find", "source=/data/t.json"], "`source=traces`, and give `source.path=/data/t.json`"),
         (["find", "replicate_on=/data/t.json"], "`replicate_on=traces`, and give `replicate_on.path=/data/t.json`"),
         (["generate", "problems=mine.jsonl"], "`problems=file`, and give `problems.path=mine.jsonl`"),
