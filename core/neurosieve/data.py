@@ -163,6 +163,8 @@ class TokenizedDocument(_Authored):
     """Who wrote what, as of the document."""
     readable: npt.NDArray[np.bool_] | None = None
     """Whether a token may be a position in some scope; None where the usable ones are all."""
+    first_editable: int = 0
+    """The first token that is no special one: edits change no special token, so none before this."""
 
     def within(self, scope: Scope) -> "TokenizedDocument":
         """Return the document with the tokens of a scope as its usable ones; all else is shared with this one."""

@@ -14,6 +14,7 @@ from neurosieve.ablation.edit import Edit
 from neurosieve.ablation.edited_passes import Forced
 from neurosieve.ablation.editing_hooks import Edits
 from neurosieve.ablation.effects import few_groups_warning
+from neurosieve.ablation.firing_replication import firing_replication
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.preparation import prepare
 from neurosieve.ablation.settings import Ablate
@@ -73,7 +74,10 @@ def ablate_one_by_one(
         with run.stage("comparing"):
             number_of = {neuron: number for number, neuron in enumerate(edited)}
             changes = _changes(forced, tokens, settings, len(neurons))
-            single = _single_neurons(opened.result, behaviour, neurons, matches, number_of, changes, settings)
+            firing = firing_replication(opened.result, behaviour)
+            single = _single_neurons(
+                opened.result, behaviour, neurons, matches, number_of, changes, firing.replicates, settings
+            )
         run.tables |= {
             SINGLE_NEURONS: single,
             "matched_controls": _matched_controls(behaviour, neurons, matches, number_of, changes),
@@ -82,6 +86,11 @@ def ablate_one_by_one(
         onset_groups = {token.document.group for token in tokens if token.label == 1}
         prepared.record(run, sets, {"reports": reports}, config)
         run.warnings += few_groups_warning(len(onset_groups), settings.min_groups) + warnings
+        if firing.why_unknown:
+            run.notes.append(
+                "no neuron can be said to read out only, for whether its firing replicates is not known: "
+                f"{firing.why_unknown}"
+            )
         if unchanged:
             some = ", ".join(unchanged[:_NAMED]) + (" and others" if len(unchanged) > _NAMED else "")
             run.warnings.append(
@@ -116,6 +125,7 @@ def _single_neurons(
     matches: Sequence[Sequence[Match]],
     number_of: Mapping[Neuron, int],
     changes: MeasuredChanges,
+    firing_replicates: Mapping[Neuron, bool],
     settings: Ablate,
 ) -> pd.DataFrame:
     """Return a row for each neuron: what the ranking says of it, what its edit does, and the verdict."""
@@ -128,24 +138,23 @@ def _single_neurons(
     rows = []
     for neuron, controls in zip(neurons, matches, strict=True):
         ranked: Mapping[Any, Any] = of_neuron.get(neuron, {})
-        replicates = ranked.get("replicates", pd.NA)
-        is_replicated = bool(pd.notna(replicates) and replicates)
         single = changes.single(number_of[neuron], [number_of[match.neuron] for match in controls])
-        verdict = verdict_on(single, is_replicated, settings.smallest_effect, NEGLIGIBLE)
+        verdict = verdict_on(single, firing_replicates.get(neuron, False), settings.smallest_effect, NEGLIGIBLE)
         rows.append(
             {
                 "behaviour": behaviour,
                 "layer": neuron.layer,
                 "neuron": neuron.neuron,
                 "rank": ranked.get("rank", pd.NA),
-                "replicates": replicates,
+                "replicates": ranked.get("replicates", pd.NA),
+                "firing_replicates": firing_replicates.get(neuron, pd.NA),
                 **({"foretold": float(ranked.get(foretold, np.nan))} if foretold else {}),
                 **single.columns(),
                 **size,
                 "verdict": verdict,
             }
         )
-    return pd.DataFrame(rows).astype({"rank": "Int64", "replicates": "boolean"})
+    return pd.DataFrame(rows).astype({"rank": "Int64", "replicates": "boolean", "firing_replicates": "boolean"})
 
 
 def _foretold_otherwise(result: Result, edit: Edit) -> list[str]:

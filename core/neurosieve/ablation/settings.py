@@ -46,8 +46,8 @@ class Ablate:
     """With `mode=each`, how many of the best neurons are edited, one at a time; 20, or all that `neurons` lists, by
     default. The more there are, the wider each interval is, for all of them hold together."""
     smallest_effect: Annotated[float, Gt(0)] = 0.05
-    """With `mode=each`, the smallest change of a log-probability that is worth having, in nats: a neuron whose effect
-    is shown to be smaller than this either way reads the behaviour out only."""
+    """With `mode=each`, the smallest change of a log-probability that is worth having, in nats: a neuron that fires
+    with the behaviour, and whose effect is shown to be smaller than this either way, reads the behaviour out only."""
     strength: float | tuple[float, ...] = (1.0,)
     """How much of the edit is made, or several numbers, one dose for each: 1 all of it, 0.5 goes half of the way."""
     controls: Annotated[int, Ge(1)] | None = None

@@ -147,14 +147,15 @@ def _less(left: Estimate, right: Estimate) -> Estimate:
     return Estimate(left.value - right.value, draws, min(left.groups, right.groups))
 
 
-def verdict_on(single: SingleEffect, replicates: bool, smallest_effect: float, negligible: float) -> str:
+def verdict_on(single: SingleEffect, firing_replicates: bool, smallest_effect: float, negligible: float) -> str:
     """Return the verdict on a neuron, one of those of `SINGLE_VERDICTS`.
 
     `general` needs that the edit changes other tokens, too, in the same direction: that it is not known to change them
-    less is not enough. A neuron that changes the rest of the span does more than read the behaviour out.
+    less is not enough. A neuron that changes the rest of the span, or the onset otherwise than tokens elsewhere, does
+    more than read the behaviour out; one that is not known to fire with it may not even do that.
 
     Args:
-        replicates: whether the neuron replicates in the ranking.
+        firing_replicates: whether the neuron is known to fire with the behaviour on held-out texts, too.
         smallest_effect: the smallest effect worth having, in nats.
         negligible: changes up to this count as none: the model's arithmetic rounds as much.
     """
@@ -166,7 +167,8 @@ def verdict_on(single: SingleEffect, replicates: bool, smallest_effect: float, n
                 return name
             if not exceeds and single.effect_control_tokens.beyond(sign, negligible):
                 return "general"
-    if replicates and effect.within(smallest_effect) and (math.isnan(rest.value) or rest.within(smallest_effect)):
+    changes = [effect, single.difference, *([] if math.isnan(rest.value) else [rest])]
+    if firing_replicates and all(change.within(smallest_effect) for change in changes):
         return "reads out only"
     return "not settled"
 

@@ -9,12 +9,13 @@ import pandas as pd
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.settings import Find
 from neurosieve.texts.absence import nowhere
+from neurosieve.texts.copies import repeated_readings_warning
 from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.texts.spans import Detectors
 from neurosieve.wording import plural
 
-__all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined"]
+__all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined", "unreached"]
 
 _OTHER_KINDS = 0.1
 """Where so large a share of controls would have to be of another kind to be like the present positions, it is told."""
@@ -48,6 +49,7 @@ def cautions(
             )
         warnings += _other_kinds(behaviour, present, controls)
     warnings += left_out(counts, context)
+    warnings += unreached(counts)
     warnings += alike(counts, selection.near_duplicates)
     return warnings + [
         f"{counts[f'{place}_unread']} of {len(positions.behaviours)} behaviours have no present position, or no "
@@ -107,6 +109,18 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
     return [*counted(counts, reasons), *coverage_warnings(counts)]
 
 
+def unreached(counts: Counter[str]) -> list[str]:
+    """Return a warning where a reading of edits left out positions that no edit reaches."""
+    number = counts["positions_no_edit_reaches"]
+    if not number:
+        return []
+    have = "has" if number == 1 else "have"
+    return [
+        f"{plural(number, 'position')} {have} special tokens alone before them, which are never edited: no edit "
+        "reaches them, and they were left out; give texts with what stands before the behaviour, such as their prompts"
+    ]
+
+
 def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
     """Return warnings about groups that were joined by their names, texts alike, and readings that repeat."""
     warnings = respelled(counts)
@@ -123,13 +137,11 @@ def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
             "evidence: of texts that are the same where a behaviour is looked for, or nearly, one that shows it is "
             "read, and one that does not"
         )
-    if readings := counts["positions_repeated"]:
-        stand = "stands" if readings == 1 else "stand"
-        warnings.append(
-            f"{plural(readings, 'present position')} {stand} behind the same tokens as another, in texts that begin "
-            "alike: a model computes the same there, the null counts it as new evidence, and p comes out too small; "
-            "give one text of each beginning"
-        )
+    warnings += repeated_readings_warning(
+        counts["positions_repeated"],
+        "present position",
+        "the null counts it as new evidence, and p comes out too small",
+    )
     if near_duplicates is None:
         warnings.append(
             "texts that are the same as another were not looked for (`selection.near_duplicates=null`): copies count "

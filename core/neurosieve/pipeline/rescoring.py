@@ -17,7 +17,7 @@ from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel
-from neurosieve.pipeline.cautions import alike, counted, not_shown
+from neurosieve.pipeline.cautions import alike, counted, not_shown, unreached
 from neurosieve.pipeline.cells import open_cells, spaces_hash
 from neurosieve.pipeline.detecting import near_misses
 from neurosieve.pipeline.job import Job
@@ -186,6 +186,7 @@ def _warnings(positions: Positions, excluded: Sequence[str], job: Job, run: Reco
         for name, count in groups.items()
         if count < job.settings.min_groups
     ]
+    warnings += unreached(run.counts)
     warnings += alike(run.counts, job.selection.near_duplicates)
     return warnings + [f"{reason}, and were left out" for reason in excluded]
 

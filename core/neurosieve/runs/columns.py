@@ -43,10 +43,11 @@ SINGLE_VERDICTS: Mapping[str, str] = {
     "control neurons, and more so than tokens elsewhere",
     "general": "its edit changes the first token of the behaviour, and tokens elsewhere in the same direction; its "
     "effect does not exceed theirs",
-    "reads out only": "the neuron replicates in the ranking, and its edit changes the tokens of the behaviour by less "
-    "than the smallest effect worth having",
+    "reads out only": "the neuron fires with the behaviour, which replicates in the ranking by activation; its edit "
+    "changes the tokens of the behaviour, and its first token compared with tokens elsewhere, by less than the "
+    "smallest effect worth having",
     "not settled": "none of these was shown: the interval is too wide, or the effect does not exceed that on control "
-    "neurons, or that on tokens elsewhere",
+    "neurons, or that on tokens elsewhere, or nothing is known of the neuron's firing",
 }
 """Each verdict on a neuron that was edited alone, and what it means."""
 

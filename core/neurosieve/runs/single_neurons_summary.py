@@ -51,10 +51,13 @@ def _table(run: RunFolder) -> Table:
         Header("difference", True, 1): lambda row: _interval(row, "difference"),
         Header("rest of span", True, 2): lambda row: _change(row["effect_rest"]),
         Header("replicates", False, 1): lambda row: word_cell(row["replicates"]),
+        Header("firing replicates", False, 1): lambda row: word_cell(row["firing_replicates"]),
         Header("foretold", True): lambda row: _change(row["foretold"]),
     }
     lacking = {
         "foretold": "foretold" not in neurons,
+        # Where what fires was ranked, it is the column before.
+        "firing replicates": "firing_replicates" not in neurons or neurons.firing_replicates.equals(neurons.replicates),
         "rest of span": neurons.effect_rest.isna().all(),
         "other tokens": neurons.effect_control_tokens.isna().all(),
         "difference": neurons.difference_low.isna().all(),

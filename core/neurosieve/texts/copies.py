@@ -13,8 +13,9 @@ from scipy.cluster.hierarchy import DisjointSet
 from neurosieve.data import Scope, TokenizedDocument
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.tokens import LabelledDocument
+from neurosieve.wording import plural
 
-__all__ = ["repeated_readings", "repeats_of", "with_text_sets"]
+__all__ = ["repeated_readings", "repeated_readings_warning", "repeats_of", "with_text_sets"]
 
 
 def with_text_sets(documents: Sequence[LabelledDocument], clusters: Sequence[int]) -> list[LabelledDocument]:
@@ -61,6 +62,19 @@ def repeated_readings(present: Iterable[tuple[TokenizedDocument, int]]) -> int:
     """Return how many of some tokens stand behind the same tokens as another: a model computes the same at both."""
     readings = [xxhash.xxh3_128_digest(document.token_ids[: token + 1].tobytes()) for document, token in present]
     return len(readings) - len(set(readings))
+
+
+def repeated_readings_warning(repeated: int, what: str, consequence: str) -> list[str]:
+    """Return a warning of as many tokens as `repeated_readings` counts; nothing where there are none.
+
+    `what` one of them is called; `consequence` says what they do to the results, as half a sentence.
+    """
+    if not repeated:
+        return []
+    return [
+        f"{plural(repeated, what)} {'stands' if repeated == 1 else 'stand'} behind the same tokens as another, in "
+        f"texts that begin alike: a model computes the same there, {consequence}; give one text of each beginning"
+    ]
 
 
 def _beginning(document: TokenizedDocument, scope: Scope) -> str | None:

@@ -21,7 +21,8 @@ def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[s
     Of each behaviour and part, at most `reading.documents` that show it stay, drawn by seed from as many groups as
     there are, and in each of them at most `reading.controls` for each of its onsets. A document that shows nothing
     gives no controls where there is a limit. Additional places are left out. The first token of a text follows nothing,
-    and is left out: `counts` gains how many.
+    and is left out; so is a token behind special ones alone where the reading foretells the effect of edits, for no
+    edit reaches it: `counts` gains how many.
 
     Raises:
         DataError: nothing is left of a behaviour, or of its controls.
@@ -30,8 +31,14 @@ def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[s
     if reading.at_every_token and not limited:
         return positions
     table = positions.table
-    keep = table.token.to_numpy() > 0
+    tokens = table.token.to_numpy()
+    keep = tokens > 0
     counts["positions_at_first_token"] += int((~keep).sum())
+    if reading.foretells:
+        first_editable = {document.id: document.first_editable for document in positions.documents}
+        reached = tokens > np.array([first_editable[id] for id in table.document], dtype=np.int64)
+        counts["positions_no_edit_reaches"] += int((keep & ~reached).sum())
+        keep &= reached
     if limited:
         keep &= _within_limits(positions, table[keep], reading, seed, counts)
     return _only(positions, keep)
@@ -99,8 +106,8 @@ def _check_kept(before: pd.DataFrame, after: pd.DataFrame) -> None:
             continue
         where = "ranking" if part == PARTS[0] else "held-out"
         raise DataError(
-            f"`{behaviour}` starts at the first token of its texts alone in the {where} part, which nothing predicts: "
-            "give other texts, or texts with their prompts"
+            f"`{behaviour}` starts at the first token of its texts alone in the {where} part, or behind special tokens "
+            "alone: nothing that can be edited stands before it; give texts with what does, such as their prompts"
             if label == 1
             else f"`{behaviour}` has no control position left in the documents of the {where} part that show it: take "
             "`control=distant`, or read all positions (`documents=null` and `controls=null` of the reading)"

@@ -141,6 +141,7 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
         relative=np.zeros(len(readable), dtype=np.float32),
         completion_start=document.completion_start,
         passages=document.passages,
+        first_editable=int(special.argmin()) if not special.all() else len(special),
     )
     return whole.within("completion")
 

@@ -58,6 +58,8 @@ def test_each_planted_neuron_gets_the_verdict_that_it_deserves(edited):
     assert drives["effect"] < drives["controls_lowest"]
     assert reads_out["verdict"] == "reads out only"
     assert reads_out["replicates"] is True
+    assert reads_out["firing_replicates"] is True
+    assert not any("read out only" in note for note in run.run["notes"])
     assert abs(reads_out["effect"]) < 1e-5
     assert general["verdict"] == "general"
     assert general["effect_high"] < -0.05
@@ -73,11 +75,15 @@ def test_each_planted_neuron_gets_the_verdict_that_it_deserves(edited):
     assert run.run["confidence"] == pytest.approx(1 - 0.05 / 3)
 
 
-def test_what_reads_out_in_no_ranking_is_not_settled(edited):
+def test_what_reads_out_is_not_settled_where_nothing_ranked_what_fires(edited, rankings):
     run = edited("effects", neurons=[list(READS_OUT)])
     found = row(run, READS_OUT)
-    assert found["replicates"] is not True
+    assert abs(found["effect"]) < 1e-5
+    assert found["firing_replicates"] is not True
     assert found["verdict"] == "not settled"
+    [note] = [note for note in run.run["notes"] if "read out only" in note]
+    assert f"`{rankings['effects'].folder}` ranks by attribution, and no ranking by activation belongs to it" in note
+    assert "find beside=attribution" in note
 
 
 def test_the_effect_is_that_of_the_neuron_edited_by_itself_and_so_is_that_of_its_controls(edited):

@@ -14,9 +14,9 @@ NOTHING, ZERO = Change(math.nan, math.nan, math.nan), Change(0.0, -0.01, 0.01)
 LOW, HIGH, WIDE = Change(-0.5, -0.6, -0.4), Change(0.5, 0.4, 0.6), Change(-0.5, -1.2, 0.2)
 
 
-def verdict(effect, elsewhere=ZERO, difference=None, rest=NOTHING, controls=(0.0, 0.1), replicates=True):
+def verdict(effect, elsewhere=ZERO, difference=None, rest=NOTHING, controls=(0.0, 0.1), fires=True):
     difference = effect if difference is None else difference
-    return verdict_on(SingleEffect(effect, elsewhere, difference, rest, controls), replicates, 0.05, 1e-4)
+    return verdict_on(SingleEffect(effect, elsewhere, difference, rest, controls), fires, 0.05, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,10 @@ def verdict(effect, elsewhere=ZERO, difference=None, rest=NOTHING, controls=(0.0
         ("reads out only", {"effect": ZERO, "rest": ZERO}),
         ("not settled", {"effect": ZERO, "rest": LOW}),
         ("not settled", {"effect": ZERO, "rest": Change(0.0, math.nan, math.nan)}),
-        ("not settled", {"effect": ZERO, "replicates": False}),
+        ("not settled", {"effect": ZERO, "fires": False}),
+        ("not settled", {"effect": ZERO, "difference": Change(-0.062, -0.111, -0.016)}),
+        ("not settled", {"effect": ZERO, "difference": WIDE}),
+        ("not settled", {"effect": ZERO, "difference": NOTHING}),
         ("not settled", {"effect": Change(0.0, -0.06, 0.01)}),
         ("reads out only", {"effect": Change(-5e-5, -6e-5, -4e-5)}),
         ("not settled", {"effect": NOTHING}),

@@ -309,9 +309,10 @@ def test_a_run_that_held_out_nothing_is_looked_at_on_all_texts_with_a_warning():
     assert {place.label for place in places} == {0, 1}
 
 
-def by_hand(ranges, controls=(), tokens=30, usable=None):
+def by_hand(ranges, controls=(), tokens=30, usable=None, special=0):
     """The places of one document with spans, and control positions, at given tokens."""
     one = document("a", tokens, 1)
+    one = dataclasses.replace(one, first_editable=special)
     if usable is not None:
         one = dataclasses.replace(one, usable=np.arange(tokens) < usable)
     labelled = LabelledDocument(one, {"slip": [Span(r.start, r.stop) for r in ranges]}, {"slip": list(ranges)})
@@ -330,6 +331,39 @@ def test_a_token_that_none_stands_before_is_not_looked_at():
     assert counts["onsets_left_out"] == 1
     with pytest.raises(DataError, match="no held-out document has an onset of `slip` with a token before it"):
         by_hand([range(0, 3)], controls=[20])
+
+
+def test_a_token_behind_special_ones_alone_is_not_looked_at_for_no_edit_reaches_it():
+    places, warnings, counts = by_hand([range(1, 3), range(3, 5), range(9, 12)], controls=[2, 20], special=2)
+    assert [(place.token, place.label) for place in places] == [(3, 1), (9, 1), (20, 0)]
+    assert counts["onsets_left_out"] == counts["onsets_no_edit_reaches"] == 1
+    assert counts["controls_no_edit_reaches"] == 1
+    [warning] = warnings
+    assert warning.startswith("1 of 3 onsets of `slip` in the held-out texts have no token before them that can be")
+    with pytest.raises(DataError, match="that can be edited .special tokens never are.: give .* such as their prompts"):
+        by_hand([range(1, 3)], controls=[20], special=1)
+
+
+def test_texts_that_begin_with_the_behaviour_are_left_out_of_the_measured_documents():
+    shown = "Wait, that is not so."
+    begins = [Document(f"e{n:02}", f"{shown} It is {n}, and so on.", f"e{n}", 0) for n in range(24)]
+    places, warnings, counts, *_ = chosen(texts() + begins, documents=3)
+    assert len({place.document.id for place in places if place.label}) == 3
+    assert all(place.document.id.startswith("d") for place in places if place.label)
+    assert counts["onsets_no_edit_reaches"] == 12
+    assert "12 of 18 onsets" in warnings[0]
+
+
+def test_onsets_behind_the_same_tokens_are_told_as_one_measurement():
+    alike = [
+        Document(f"d{n:02}", f"I add two and two. Wait, that is not so. The {n} th end is four.", f"g{n}", 0)
+        for n in range(24)
+    ]
+    _, warnings, counts, *_ = chosen(alike)
+    assert counts["onsets"] == 12
+    [warning] = warnings
+    assert warning.startswith("11 measured onsets stand behind the same tokens as another, in texts that begin alike")
+    assert "intervals come out too narrow; give one text of each beginning" in warning
 
 
 def test_nothing_past_the_models_context_is_looked_at():

@@ -1,7 +1,7 @@
 """A reading that is dear gets fewer of the chosen positions: laws, over made documents."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
@@ -36,6 +36,13 @@ class Free(Dear):
     """A reading of every token."""
 
     at_every_token: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Editing(Dear):
+    """A reading of what edits do."""
+
+    foretells: ClassVar[str] = "mean_present"
 
 
 @cache
@@ -127,6 +134,22 @@ def test_nothing_is_lost_without_a_limit_but_the_first_token_which_follows_nothi
     assert counts["positions_at_first_token"] == len(positions.table) - len(left.table)
     assert thinned(positions, Free(), 0, Counter()) is positions
     assert thinned(positions, Activation(), 0, Counter()) is positions
+
+
+def test_what_stands_behind_special_tokens_alone_is_lost_to_a_reading_of_edits():
+    made = [document_of(f"d{n:02}", f"g{n}", prompt=0, a=[range(1, 2), range(20, 21)]) for n in range(12)]
+    made = [replace(one, tokens=replace(one.tokens, first_editable=2)) for one in made]
+    positions, _ = chosen(made, controls_per_position=30.0)
+    counts = Counter()
+    left = thinned(positions, Editing(), 0, counts)
+    assert lines(left) == {line for line in lines(positions) if line[2] > 2}
+    behind = positions.table.token.isin([1, 2])
+    assert counts["positions_no_edit_reaches"] == behind.sum() > 0
+    assert lines(thinned(positions, Dear(), 0, Counter())) == {line for line in lines(positions) if line[2] > 0}
+    only = [document_of(f"d{n:02}", f"g{n}", a=[range(3, 4)]) for n in range(12)]
+    only = [replace(one, tokens=replace(one.tokens, first_editable=3)) for one in only]
+    with pytest.raises(DataError, match="or behind special tokens alone: nothing that can be edited stands before it"):
+        thinned(chosen(only)[0], Editing(), 0, Counter())
 
 
 def test_documents_that_are_left_out_are_counted():
