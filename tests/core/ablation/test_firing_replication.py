@@ -15,7 +15,7 @@ def ranking(folder, reading=None, replicates=(True, False, None), weights="w"):
         neurons["replicates"] = pd.array(replicates, dtype="boolean")
     config = {"reading": {"_target_": f"reading/{reading}"}} if reading else {}
     record = {"command": "find", "config": config, "model": {"weights": weights, "site": "mlp_post"}}
-    return write_run(folder, record, {"neurons": neurons})
+    return write_run(folder, record, {"neurons": neurons, "positions": pd.DataFrame()})
 
 
 def test_a_ranking_by_activation_tells_it_itself(tmp_path):

@@ -340,7 +340,7 @@ def test_a_token_behind_special_ones_alone_is_not_looked_at_for_no_edit_reaches_
     assert counts["controls_no_edit_reaches"] == 1
     [warning] = warnings
     assert warning.startswith("1 of 3 onsets of `slip` in the held-out texts have no token before them that can be")
-    with pytest.raises(DataError, match="that can be edited .special tokens never are.: give .* such as their prompts"):
+    with pytest.raises(DataError, match=r"that can be edited .special tokens never are.: give .* their prompts"):
         by_hand([range(1, 3)], controls=[20], special=1)
 
 

@@ -194,6 +194,9 @@ def test_special_tokens_and_tokens_of_the_prompt_or_beyond_the_context_are_never
     assert not np.isin(tokens.token_ids[usable], tokenizer_of(name).all_special_ids).any()
     assert (tokens.starts[usable] >= start).all()
     assert (usable < context).all()
+    special = np.isin(tokens.token_ids, tokenizer_of(name).all_special_ids)
+    assert special[: tokens.first_editable].all()
+    assert not special[tokens.first_editable : tokens.first_editable + 1].any()
     # And every other one is.
     whole = tokens_of(text, name)
     expected = [t for t in np.flatnonzero(whole.usable) if whole.starts[t] >= start and t < context]
