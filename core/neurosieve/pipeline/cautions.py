@@ -110,13 +110,13 @@ def left_out(counts: Counter[str], context: int | None) -> list[str]:
 
 
 def unreached(counts: Counter[str]) -> list[str]:
-    """Return a warning where a reading of edits left out positions that no edit reaches."""
+    """Return a warning where a reading of edits left out present positions that no edit reaches."""
     number = counts["positions_no_edit_reaches"]
     if not number:
         return []
     have = "has" if number == 1 else "have"
     return [
-        f"{plural(number, 'position')} {have} special tokens alone before them, which are never edited: no edit "
+        f"{plural(number, 'present position')} {have} special tokens alone before, which are never edited: no edit "
         "reaches them, and they were left out; give texts with what stands before the behaviour, such as their prompts"
     ]
 

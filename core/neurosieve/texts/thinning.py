@@ -8,6 +8,7 @@ import pandas as pd
 
 from neurosieve.contracts import Reading
 from neurosieve.errors import DataError
+from neurosieve.texts.copies import repeated_readings
 from neurosieve.texts.draws import generator_of, spread
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.wording import plural
@@ -22,7 +23,7 @@ def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[s
     there are, and in each of them at most `reading.controls` for each of its onsets. A document that shows nothing
     gives no controls where there is a limit. Additional places are left out. The first token of a text follows nothing,
     and is left out; so is a token behind special ones alone where the reading foretells the effect of edits, for no
-    edit reaches it: `counts` gains how many.
+    edit reaches it: `counts` gains how many, and says how many readings repeat in what stays.
 
     Raises:
         DataError: nothing is left of a behaviour, or of its controls.
@@ -37,11 +38,15 @@ def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[s
     if reading.foretells:
         first_editable = {document.id: document.first_editable for document in positions.documents}
         reached = tokens > np.array([first_editable[id] for id in table.document], dtype=np.int64)
-        counts["positions_no_edit_reaches"] += int((keep & ~reached).sum())
+        unreached = table.label.to_numpy()[keep & ~reached]
+        counts["positions_no_edit_reaches"] += int((unreached == 1).sum())
+        counts["controls_no_edit_reaches"] += int((unreached == 0).sum())
         keep &= reached
     if limited:
         keep &= _within_limits(positions, table[keep], reading, seed, counts)
-    return _only(positions, keep)
+    left = _only(positions, keep)
+    counts["positions_repeated"] = sum(_repeated(left, behaviour) for behaviour in left.behaviours)
+    return left
 
 
 def thinning_notes(before: Positions, after: Positions, reading: Reading) -> list[str]:
@@ -57,7 +62,7 @@ def thinning_notes(before: Positions, after: Positions, reading: Reading) -> lis
         note = (
             f"`{behaviour}`: {documents_read:,} of {plural(documents, 'document')} of the ranking part, and "
             f"{controls_read:,} of its {plural(controls, 'control position')}, are read (`documents` and `controls` of "
-            "the reading)"
+            "the reading" + ("; no edit reaches what stands behind special tokens alone)" if reading.foretells else ")")
         )
         if reading.needs_control_means:
             note += (
@@ -66,6 +71,15 @@ def thinning_notes(before: Positions, after: Positions, reading: Reading) -> lis
             )
         notes.append(note)
     return notes
+
+
+def _repeated(positions: Positions, behaviour: str) -> int:
+    """Return how many present positions of a behaviour stand behind the same tokens as another."""
+    rows = positions.table[(positions.table.behaviour == behaviour) & (positions.table.label == 1)]
+    document_of = {document.id: document for document in positions.documents}
+    return repeated_readings(
+        (document_of[name], int(token)) for name, token in zip(rows.document, rows.token, strict=True)
+    )
 
 
 def _ranking_part(positions: Positions, behaviour: str) -> pd.DataFrame:

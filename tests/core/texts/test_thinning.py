@@ -143,8 +143,10 @@ def test_what_stands_behind_special_tokens_alone_is_lost_to_a_reading_of_edits()
     counts = Counter()
     left = thinned(positions, Editing(), 0, counts)
     assert lines(left) == {line for line in lines(positions) if line[2] > 2}
-    behind = positions.table.token.isin([1, 2])
-    assert counts["positions_no_edit_reaches"] == behind.sum() > 0
+    behind = positions.table[positions.table.token.isin([1, 2])]
+    assert counts["positions_no_edit_reaches"] == (behind.label == 1).sum() == 12
+    assert counts["controls_no_edit_reaches"] == (behind.label == 0).sum() > 0
+    assert counts["positions_repeated"] == 11
     assert lines(thinned(positions, Dear(), 0, Counter())) == {line for line in lines(positions) if line[2] > 0}
     only = [document_of(f"d{n:02}", f"g{n}", a=[range(3, 4)]) for n in range(12)]
     only = [replace(one, tokens=replace(one.tokens, first_editable=3)) for one in only]
