@@ -6,6 +6,7 @@ from planted import drive, driven_texts
 
 from neurosieve import ConfigError, ablate, find
 from neurosieve.models.tiny import tiny_model
+from neurosieve.runs.single_neurons_summary import single_neuron_blocks
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.interventions.scale import Scale
 
@@ -49,6 +50,10 @@ def row(run, neuron):
     return found
 
 
+def headers_of(run):
+    return [header.text for header in next(single_neuron_blocks(run)).headers]
+
+
 def test_each_planted_neuron_gets_the_verdict_that_it_deserves(edited):
     run = edited("firing", neurons=[list(DRIVES), list(READS_OUT), list(GENERAL)], intervention="zero")
     drives, reads_out, general = (row(run, neuron) for neuron in (DRIVES, READS_OUT, GENERAL))
@@ -60,6 +65,7 @@ def test_each_planted_neuron_gets_the_verdict_that_it_deserves(edited):
     assert reads_out["replicates"] is True
     assert reads_out["firing_replicates"] is True
     assert not any("read out only" in note for note in run.run["notes"])
+    assert "firing replicates" not in headers_of(run)  # It is what `replicates` says.
     assert abs(reads_out["effect"]) < 1e-5
     assert general["verdict"] == "general"
     assert general["effect_high"] < -0.05
@@ -84,6 +90,7 @@ def test_what_reads_out_is_not_settled_where_nothing_ranked_what_fires(edited, r
     [note] = [note for note in run.run["notes"] if "read out only" in note]
     assert f"`{rankings['effects'].folder}` ranks by attribution, and no ranking by activation belongs to it" in note
     assert "find beside=attribution" in note
+    assert {"replicates", "firing replicates"} <= set(headers_of(run))
 
 
 def test_the_effect_is_that_of_the_neuron_edited_by_itself_and_so_is_that_of_its_controls(edited):
