@@ -82,7 +82,7 @@ def test_each_planted_neuron_gets_the_verdict_that_it_deserves(edited):
 
 
 def test_what_reads_out_is_not_settled_where_nothing_ranked_what_fires(edited, rankings):
-    run = edited("effects", neurons=[list(READS_OUT)])
+    run = edited("effects", neurons=[list(READS_OUT), list(DRIVES)])
     found = row(run, READS_OUT)
     assert abs(found["effect"]) < 1e-5
     assert found["firing_replicates"] is not True
