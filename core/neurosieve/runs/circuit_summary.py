@@ -15,6 +15,8 @@ __all__ = ["CIRCUIT", "DOSES", "SUFFICIENCY", "circuit_blocks"]
 DOSES, CIRCUIT, SUFFICIENCY = "doses", "circuit", "sufficiency"
 """The tables: of the curve, of the neurons of the circuit, and of what it keeps by itself."""
 _NAMED = 10
+_NOT_BEYOND = "no effect beyond that of its control neurons"
+"""The verdict on an effect that can be told from 0 alone."""
 
 
 def circuit_blocks(run: RunFolder) -> Iterator[Block]:
@@ -32,7 +34,9 @@ def circuit_blocks(run: RunFolder) -> Iterator[Block]:
             "share of the largest: not defined, for the interval of the effect of the largest dose holds 0: a share of "
             "what may be nothing has no meaning"
         )
-    if any(record[half]["largest"]["verdict"] != "an effect" for half in ("choosing", "estimating")):
+    if "choosing" in record and any(
+        record[half]["largest"]["verdict"] != "an effect" for half in ("choosing", "estimating")
+    ):
         yield from _furthest(run)
     if most["effect_control_tokens_low"] > 0 or most["effect_control_tokens_high"] < 0:
         yield Note(
@@ -92,6 +96,9 @@ def _targets(run: RunFolder, k: int) -> list[dict[Hashable, Any]]:
 def _circuit(run: RunFolder) -> Iterator[str]:
     """Yield what the half that chose says, with its number, and whether the other half confirms it."""
     record = run.run["circuit"]
+    if "choosing" not in record:
+        yield "this run does not say whether one half of the texts confirms what the other chose: make it again"
+        return
     chose, k, largest = record["choosing"]["largest"], record["k"], record["largest"]
     other = record["estimating"]["largest"]
     if k is None:
@@ -103,7 +110,7 @@ def _circuit(run: RunFolder) -> Iterator[str]:
     circuit = record["estimating"]["circuit"]
     [of_circuit] = [tried["effect"] for tried in record["effects_choosing"] if tried["k"] == k]
     not_confirmed = "" if record["confirmed"] else ", not confirmed on the other half"
-    of_all = "" if k == largest else f", and all {largest:,} {_with_numbers(other)}"
+    of_all = "" if k == largest else f", and all {largest:,} have {_with_numbers(other)}"
     yield (
         f"circuit{not_confirmed}: {plural(k, 'neuron')} of {largest:,} {'has' if k == 1 else 'have'} half of the "
         f"effect in the half of the texts that chose ({number(of_circuit, signed=True)} of {_numbers(chose)}); on the "
@@ -121,7 +128,10 @@ def _other_half(record: Mapping[str, Any], chose: Mapping[str, Any], other: Mapp
         return f"the other half says the same: {_numbers(other)}"
     if other["verdict"] == "an effect":
         return f"but the other half shows one: {_numbers(other)}. The halves disagree: {_more_texts(record)}"
-    return f"the other half says otherwise, {_with_numbers(other)}: {_more_texts(record)}"
+    found = other["verdict"]
+    if found == _NOT_BEYOND:
+        found = "one that can be told from 0, but not beyond that of its control neurons"
+    return f"on the other half it has {found} ({_numbers(other)}): {_more_texts(record)}"
 
 
 def _more_texts(record: Mapping[str, Any]) -> str:
@@ -138,7 +148,7 @@ def _with_numbers(effect: Mapping[str, Any]) -> str:
 def _numbers(effect: Mapping[str, Any]) -> str:
     """Return an effect with its interval, and how far it is beyond its controls where that is what it lacks."""
     text = f"{number(effect['effect'], signed=True)} nats, {_between(effect, 'effect')}"
-    if effect["verdict"] != "no effect beyond that of its control neurons":
+    if effect["verdict"] != _NOT_BEYOND:
         return text
     beyond = number(effect["beyond_controls"], signed=True)
     return f"{text}; beyond the mean of its controls {beyond}, {_between(effect, 'beyond_controls')}"

@@ -104,7 +104,7 @@ def test_a_circuit_is_told_with_what_its_edit_does_and_what_it_keeps(of_six):
         "circuit: 4 neurons of 40 have half of the effect in the half of the texts that chose (−2"
     )
     assert "; on the other half these 4 have an effect (−2" in headline
-    assert ", and all 40 an effect (−4" in headline
+    assert ", and all 40 have an effect (−4" in headline
     assert any(text.startswith("the circuit is in 1 layer: L1N") for text in told)
     assert not any(text.startswith(("share of the largest", "the curve is furthest")) for text in told)
     assert any(
@@ -234,6 +234,12 @@ def test_a_single_dose_and_a_single_control_set_will_do(searched):
         ),
         ({"k": 300, "sign": "any"}, ConfigError, "leave too few; edit fewer neurons, at most 191"),
         ({"k": 7, "neurons": [[1, 17]]}, ConfigError, "k is 7, and `neurons` lists 1"),
+        (
+            {"neurons": [[layer, index] for layer in (0, 1) for index in range(128)], "k": ()},
+            ConfigError,
+            "the number of `neurons` is 256: .* leave too few; edit fewer neurons, at most 191",
+        ),
+        ({"k": 192, "sign": "any", "documents": 12}, ConfigError, "k is 192: .* at most 191"),
         ({"k": 0}, ConfigError, r"k is \[0\]: give numbers"),
         (
             {"strength": [0.5, 1.0]},
@@ -252,6 +258,13 @@ def test_a_single_dose_and_a_single_control_set_will_do(searched):
 def test_what_makes_no_sense_is_refused(searched, asked, error, expected):
     with pytest.raises(error, match=expected):
         searched(**asked)
+
+
+@pytest.mark.parametrize(("sets", "too_few"), [(1, True), (19, False)])
+def test_too_few_control_sets_for_a_test_of_chance_are_said_to_describe(searched, sets, too_few):
+    run = searched(ONE, k=1, controls=sets)
+    assert run.run["circuit"]["confirmed"] is True
+    assert any("there is no test of chance, which takes 19" in note for note in run.run["notes"]) == too_few
 
 
 def test_without_control_positions_the_cost_is_unknown_and_a_warning_says_so(searched):
