@@ -125,7 +125,7 @@ def _circuit(run: RunFolder) -> Iterator[str]:
 
 def _other_half(record: Mapping[str, Any], chose: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     if other["verdict"] == chose["verdict"]:
-        return f"the other half says the same: {_numbers(other)}"
+        return f"nor has it one on the other half ({_numbers(other)})"
     if other["verdict"] == "an effect":
         return f"but the other half shows one: {_numbers(other)}. The halves disagree: {_more_texts(record)}"
     found = other["verdict"]

@@ -86,7 +86,7 @@ def test_a_circuit_that_the_other_half_does_not_confirm_says_so_first_in_the_not
             NONE,
             "on the other half it has no effect that can be told from 0 (−0.475 nats, −0.801 to −0.157)",
         ),
-        (NONE, NONE, "; the other half says the same: −0.475 nats, −0.801 to −0.157"),
+        (NONE, NONE, "; nor has it one on the other half (−0.475 nats, −0.801 to −0.157)"),
     ],
 )
 def test_no_circuit_is_said_of_the_half_that_chose_with_what_the_other_half_shows(told, chose, other, expected):
