@@ -1,5 +1,6 @@
 """The neurons that are edited: those that are listed, or the best of the ranking, of either sign or of one."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -53,25 +54,51 @@ def chosen_neurons(result: Result, behaviour: str, listed: tuple[Neuron, ...], s
     """Return the first of the listed neurons, or the best of the ranking, as many as the settings ask for.
 
     Raises:
-        ConfigError: the ranking holds fewer.
+        ConfigError: the ranking holds fewer, or too few neurons are left to compare them with.
     """
-    count = settings.edited(len(listed), int((result.neurons.behaviour == behaviour).sum()))
+    ranked = int((result.neurons.behaviour == behaviour).sum())
+    count = settings.edited(len(listed), ranked)
+    most = _most(result, listed[:count], settings.control_sets)
+    setting = "top" if settings.mode == "each" else "k"
     if listed:
+        _check_controls(count, most, setting if settings.k or settings.top else "the number of `neurons`", settings)
         return ChosenNeurons(listed[:count], None, f"edited: {plural(count, 'neuron')} of those that `neurons` lists")
     sign = settings.sign_for(result.cells.unit)
+    of_sign, stopped = len(_of_sign(result, behaviour, sign)), ""
     if settings.mode == "circuit" and not settings.k:
-        count = min(count, len(_of_sign(result, behaviour, sign))) or count
-    neurons = ranked_neurons(result, behaviour, count, sign, "top" if settings.mode == "each" else "k")
-    count = len(neurons)
+        count = min(count, most)
+        if count < of_sign and count == ranked // 4:
+            stopped = (
+                f"; by default these are at most a quarter of the ranking, which holds {ranked:,}, so that others are "
+                f"left for the controls: `k` may be up to {min(of_sign, most):,}"
+            )
+        count = min(count, of_sign) or count
+    neurons = ranked_neurons(result, behaviour, count, sign, setting, most)
+    _check_controls(count, most, setting, settings)
     best = "the best neuron" if count == 1 else f"the best {count:,} neurons"
     which = ", whatever the sign of the score" if sign == "any" else f" with a {sign} score"
-    return ChosenNeurons(neurons, sign, f"edited: {best} of the ranking{which} (`sign={sign}`)")
+    return ChosenNeurons(neurons, sign, f"edited: {best} of the ranking{which} (`sign={sign}`){stopped}")
 
 
-def ranked_neurons(result: Result, behaviour: str, k: int, sign: Sign, setting: str = "k") -> tuple[Neuron, ...]:
+def _most(result: Result, listed: Sequence[Neuron], sets: int) -> int:
+    """Return how many neurons can be edited so that, whichever they are, each has a control of its own in each set."""
+    read = result.run["model"]
+    neurons = len({*read["layers"], *(neuron.layer for neuron in listed)}) * int(read["neurons_per_layer"])
+    return max(1, (neurons - sets + 1) // 2)
+
+
+def _check_controls(count: int, most: int, setting: str, settings: Ablate) -> None:
+    if count > most:
+        raise ConfigError(
+            f"{setting} is {count:,}: with {count:,} neurons to edit, {settings.control_sets:,} sets of controls leave "
+            f"too few; edit fewer neurons, at most {most:,}"
+        )
+
+
+def ranked_neurons(result: Result, behaviour: str, k: int, sign: Sign, setting: str, most: int) -> tuple[Neuron, ...]:
     """Return the best `k` neurons of a ranking, or of those whose score lies on one side of its chance level.
 
-    `setting` is what asks for so many.
+    `setting` is what asks for so many, and `most` how many leave enough others to compare them with.
 
     Raises:
         ConfigError: the ranking holds fewer.
@@ -82,7 +109,7 @@ def ranked_neurons(result: Result, behaviour: str, k: int, sign: Sign, setting: 
         more = "" if sign == "any" else ", or `sign=any`"
         raise ConfigError(
             f"{setting} is {k:,}, and the ranking of `{behaviour}` in `{result.folder}` holds {len(ranked):,} "
-            f"neurons{which}: give fewer{more}"
+            f"neurons{which}: give fewer{more}; {min(len(ranked), most) or most:,} or less works"
         )
     return tuple(Neuron(*keys) for keys in ranked[["layer", "neuron"]].head(k).to_numpy().tolist())
 

@@ -11,7 +11,7 @@ from neurosieve.ablation.effects import Estimate
 from neurosieve.ablation.group_effects import GroupEffects
 from neurosieve.data import Neuron
 
-__all__ = ["circuit_table", "doses_table", "sufficiency_table"]
+__all__ = ["circuit_table", "doses_table", "effect_record", "sufficiency_table"]
 
 
 def doses_table(
@@ -92,6 +92,14 @@ def sufficiency_table(what: Mapping[str, Any], k: int, sets: Sequence[int], meas
         for number, name in enumerate(sets, 1)
     ]
     return pd.DataFrame(rows)
+
+
+def effect_record(measured: GroupEffects, edit: int, controls: Sequence[int], expected: float = 0.0) -> dict[str, Any]:
+    """Return the effect of an edit, alone and beyond its controls, and the verdict on it, for `run.json`."""
+    beyond = measured.beyond(edit, controls)
+    numbers = _columns("effect", measured.effect(edit)) | _columns("beyond_controls", beyond)
+    known = {name: None if math.isnan(value) else value for name, value in numbers.items()}
+    return {**known, "verdict": measured.verdict(edit, controls, expected)}
 
 
 def _columns(name: str, estimate: Estimate | None) -> dict[str, float]:

@@ -3,16 +3,25 @@
 import math
 from collections.abc import Sequence
 from itertools import compress
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from neurosieve.ablation.edited_passes import Forced
-from neurosieve.ablation.effects import Estimate, Resamples, average
+from neurosieve.ablation.effects import FEW_SETS, Estimate, Resamples, average, chance_among, verdict_of
 from neurosieve.ablation.measured_tokens import MeasuredToken
+from neurosieve.ablation.teacher_forcing import NEGLIGIBLE
 
-__all__ = ["GroupEffects", "faithfulness", "share_of"]
+__all__ = ["GroupEffects", "GroupVerdict", "faithfulness", "share_of"]
+
+GroupVerdict = Literal[
+    "an effect",
+    "an effect of the other sign",
+    "no effect that can be told from 0",
+    "no effect beyond that of its control neurons",
+]
 
 
 def share_of(resamples: Resamples, part: Float[ndarray, "units"], whole: Float[ndarray, "units"]) -> Estimate:
@@ -32,8 +41,9 @@ def faithfulness(
 ) -> Estimate:
     """Return the share of the behaviour that some neurons keep by themselves: 1 all of it, 0 none.
 
-    With m the mean log-probability of the onsets: (m(kept) - m(all ablated)) / (m(unedited) - m(all ablated)). Where
-    the model without any of the neurons does better than the unedited one, it is of no meaning.
+    With m the mean log-probability of the onsets: (m(kept) - m(all ablated)) / (m(unedited) - m(all ablated)). It is
+    nan unless the model without any of the neurons is shown to do worse than the unedited one: otherwise nothing is
+    lost of which a share could be kept.
 
     Source: Marks et al. (2024), Sparse feature circuits, arXiv 2403.19647.
 
@@ -41,7 +51,9 @@ def faithfulness(
         kept: the change of each onset's log-probability where all other neurons are ablated.
         without_all: the same where these are ablated too.
     """
-    return share_of(resamples, kept - without_all, -without_all)
+    if not resamples.ratio(-without_all).interval()[0] > 0:
+        return Estimate(math.nan, np.empty(0), resamples.groups)
+    return resamples.ratio(kept - without_all, -without_all)
 
 
 class GroupEffects:
@@ -67,6 +79,26 @@ class GroupEffects:
     def beyond(self, edit: int, controls: Sequence[int]) -> Estimate:
         """Return the effect less the mean of those of some other edits."""
         return self.effect(edit) - average([self.effect(control) for control in controls])
+
+    def verdict(self, edit: int, controls: Sequence[int], expected: float = 0.0) -> GroupVerdict:
+        """Return what the edit has, beside the same edit of each set of controls: an effect, or what it lacks.
+
+        Beyond its controls is what `verdict_of` calls so; with too few sets for its test of chance, without that.
+
+        Args:
+            expected: an effect of the sign that it should have; 0 where either will do.
+        """
+        effect, of_controls = self.effect(edit), [self.effect(control) for control in controls]
+        low, high = effect.interval()
+        if not (low > 0 or high < 0) or abs(effect.value) <= NEGLIGIBLE:
+            return "no effect that can be told from 0"
+        if effect.value * expected < 0:
+            return "an effect of the other sign"
+        chance = chance_among(np.array([[each.value] for each in (effect, *of_controls)]))
+        verdict = verdict_of(effect, of_controls, float(chance[0]), NEGLIGIBLE)
+        if verdict in ("matters more than its controls", FEW_SETS):
+            return "an effect"
+        return "no effect beyond that of its control neurons"
 
     def share(self, edit: int, whole: int) -> Estimate:
         """Return which share of the effect of another edit it has."""

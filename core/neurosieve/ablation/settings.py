@@ -41,7 +41,7 @@ class Ablate:
     k: int | tuple[int, ...] = ()
     """How many of them, or several numbers, one dose for each; 10, or all that `neurons` lists, by default. With
     `mode=circuit`, the largest dose, which 1, 2, 5, 10, 20, ... lead up to; by default 1,000, or all that have the
-    sign, but at most a quarter of the ranking, for the others have to give control neurons."""
+    sign, but at most a quarter of the ranking, for the others have to give control neurons: the run says so."""
     top: Annotated[int, Ge(1)] | None = None
     """With `mode=each`, how many of the best neurons are edited, one at a time; 20, or all that `neurons` lists, by
     default. The more there are, the wider each interval is, for all of them hold together."""
@@ -54,7 +54,8 @@ class Ablate:
     """At most so many sets of control neurons get the same edit; those after the first 3 only where the targets have a
     larger effect than these. 19 by default, the fewest for a test at the 5 % level; 3 with `mode=generated`, for the
     cost: they show what other neurons do, and are too few for a test. With `mode=each`, how many control neurons are
-    edited for each neuron, and with `mode=circuit`, how many sets of control neurons; 3 by default."""
+    edited for each neuron, and with `mode=circuit`, how many sets of control neurons; 3 by default, which
+    describe what other neurons do, and are too few for a test."""
     seed: Annotated[int, Ge(0)] = 0
     """Draws the control neurons, the documents, and what an edit draws."""
     documents: Annotated[int, Ge(1)] | None = None

@@ -61,8 +61,10 @@ class Record(TypedDict, total=False):
     confidence: float
     """`ablate mode=each`: of the interval of each neuron, so that all hold together in 95 % of cases."""
     foretelling: dict[str, Any]
-    circuit: dict[str, Any]
     """`ablate mode=each`: how well the ranking foretold the effects, where it ranks effects."""
+    circuit: dict[str, Any]
+    """`ablate mode=circuit`: the number of neurons that one half of the texts chose, the effects in each half, and
+    `confirmed`: whether the other half shows them too; None where none was chosen."""
     proof: dict[str, float]
     training: dict[str, Any]
     """`learn`: what the detector was trained and measured on."""

@@ -33,7 +33,7 @@ def circuit_section(run: Run) -> Section:
     lead = (
         "The first neurons of the ranking are edited together, in held-out texts as they stand, beside control neurons "
         "that fire alike. The circuit is the fewest of them that have half of the effect of the most. Half of the "
-        "texts chose how many these are; the other half tell what they do."
+        "texts chose how many these are; the other half tell what they do, and whether that confirms the choice."
     )
     return Section("How many neurons does it take? (circuit)", lead, tuple(blocks))
 

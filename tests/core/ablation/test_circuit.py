@@ -98,16 +98,24 @@ def test_the_curve_rises_to_the_last_driver_and_controls_stay_near_zero(of_six):
 
 def test_a_circuit_is_told_with_what_its_edit_does_and_what_it_keeps(of_six):
     told = sentences(of_six)
-    assert any(text.startswith("circuit: 4 neurons of 40 have half of the effect, in 1 layer: L1N") for text in told)
+    assert of_six.run["circuit"]["confirmed"] is True
+    [headline] = [text for text in told if text.startswith("circuit")]
+    assert headline.startswith(
+        "circuit: 4 neurons of 40 have half of the effect in the half of the texts that chose (−2"
+    )
+    assert "; on the other half these 4 have an effect (−2" in headline
+    assert ", and all 40 have an effect (−4" in headline
+    assert any(text.startswith("the circuit is in 1 layer: L1N") for text in told)
+    assert not any(text.startswith(("share of the largest", "the curve is furthest")) for text in told)
     assert any(
         text.startswith("necessity: its edit changes the log-probability of the first token by −2") for text in told
     )
     assert any(
         text.startswith("sufficiency: with all other neurons of its 1 layer edited, it keeps 0.7") for text in told
     )
-    assert (
-        "15 groups of held-out texts chose the number of neurons, 15 other groups gave all effects: no text did both"
-        in told
+    assert any(
+        text.startswith("15 groups of held-out texts chose the number of neurons, 15 other groups gave all effects of")
+        for text in told
     )
 
 
@@ -182,12 +190,23 @@ def test_an_effect_that_is_no_other_than_that_of_controls_gives_no_circuit(searc
     assert run.run["circuit"]["reason"].startswith("the largest dose has no effect")
     assert len(run.table("circuit")) == 0
     assert "sufficiency" not in run.tables
-    assert any(text.startswith("no circuit: the largest dose has no effect") for text in sentences(run))
+    told = sentences(run)
+    assert any(
+        text.startswith("no circuit: in the half of the texts that chose, the largest dose (20 neurons) has no effect")
+        for text in told
+    )
+    chose = run.run["circuit"]["choosing"]["largest"]
+    assert run.run["circuit"]["confirmed"] is None
+    assert chose["effect_low"] < chose["effect"] < chose["effect_high"]
     assert set(run.table("doses").k) == {1, 2, 5, 10, 20}
 
 
 def test_the_largest_dose_is_a_quarter_of_the_ranking_by_default_and_all_that_are_listed(searched):
-    assert searched(k=(), controls=1).run["circuit"]["largest"] == 96
+    run = searched(k=(), controls=1)
+    assert run.run["circuit"]["largest"] == 96
+    [note] = [note for note in run.run["notes"] if "a quarter of the ranking, which holds 384" in note]
+    works = int(note.rpartition(" ")[2])
+    assert searched(k=[1, works], controls=1).run["circuit"]["largest"] == works
     listed = searched(k=(), neurons=[list(neuron) for neuron in SIX])
     assert listed.run["circuit"]["largest"] == 6
     assert listed.run["sign"] is None
@@ -208,9 +227,19 @@ def test_a_single_dose_and_a_single_control_set_will_do(searched):
 @pytest.mark.parametrize(
     ("asked", "error", "expected"),
     [
-        ({"k": 385}, ConfigError, "k is 385, and the ranking of `slip` in .* with a negative score: give fewer"),
-        ({"k": 300, "sign": "any"}, ConfigError, "leave too few; edit fewer neurons"),
+        (
+            {"k": 385},
+            ConfigError,
+            "k is 385, and the ranking of `slip` in .* with a negative score: give fewer.*; 1[0-9]+ or less works",
+        ),
+        ({"k": 300, "sign": "any"}, ConfigError, "leave too few; edit fewer neurons, at most 191"),
         ({"k": 7, "neurons": [[1, 17]]}, ConfigError, "k is 7, and `neurons` lists 1"),
+        (
+            {"neurons": [[layer, index] for layer in (0, 1) for index in range(128)], "k": ()},
+            ConfigError,
+            "the number of `neurons` is 256: .* leave too few; edit fewer neurons, at most 191",
+        ),
+        ({"k": 192, "sign": "any", "documents": 12}, ConfigError, "k is 192: .* at most 191"),
         ({"k": 0}, ConfigError, r"k is \[0\]: give numbers"),
         (
             {"strength": [0.5, 1.0]},
@@ -229,6 +258,13 @@ def test_a_single_dose_and_a_single_control_set_will_do(searched):
 def test_what_makes_no_sense_is_refused(searched, asked, error, expected):
     with pytest.raises(error, match=expected):
         searched(**asked)
+
+
+@pytest.mark.parametrize(("sets", "too_few"), [(1, True), (19, False)])
+def test_too_few_control_sets_for_a_test_of_chance_are_said_to_describe(searched, sets, too_few):
+    run = searched(ONE, k=1, controls=sets)
+    assert run.run["circuit"]["confirmed"] is True
+    assert any("there is no test of chance, which takes 19" in note for note in run.run["notes"]) == too_few
 
 
 def test_without_control_positions_the_cost_is_unknown_and_a_warning_says_so(searched):

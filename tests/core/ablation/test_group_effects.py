@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve.ablation.effects import Resamples
-from neurosieve.ablation.group_effects import faithfulness, share_of
+from neurosieve.ablation.edited_passes import Forced
+from neurosieve.ablation.effects import Resamples, chance_among, verdict_of
+from neurosieve.ablation.group_effects import GroupEffects, faithfulness, share_of
+from neurosieve.ablation.measured_tokens import MeasuredToken
+from neurosieve.data import TokenizedDocument
 
 GROUPS = [f"g{number // 2}" for number in range(40)]
 
@@ -56,6 +59,50 @@ def test_part_and_rest_share_the_whole(seed):
 def test_where_the_whole_may_be_nothing_there_is_no_share():
     undefined = share_of(resamples(), values(0, -1), values(1, 0))
     assert np.isnan([undefined.value, *undefined.interval()]).all()
+
+
+@pytest.mark.parametrize("without_all", [0.0, 0.05, 2.0])
+def test_where_the_model_without_any_of_the_neurons_does_no_worse_nothing_is_lost_to_keep_a_share_of(without_all):
+    undefined = faithfulness(resamples(), values(0, -1), values(1, without_all))
+    assert np.isnan([undefined.value, *undefined.interval()]).all()
+
+
+def onsets():
+    """The token of a document of its own for each unit."""
+    start, known = np.zeros(1, dtype=int), np.ones(1, dtype=bool)
+    made = (TokenizedDocument("d", group, "a", start, start, start + 1, known, np.zeros(1)) for group in GROUPS)
+    return [MeasuredToken(document, 0, 1, range(0)) for document in made]
+
+
+def group_effects(target, *controls):
+    change = np.array([target, *controls])
+    nothing = np.full_like(change, np.nan)
+    forced = Forced(np.zeros(40), change, nothing, nothing, 0, 0)
+    return GroupEffects(forced, onsets(), 500, 0, 10)
+
+
+@pytest.mark.parametrize(
+    ("target", "control", "expected", "verdict"),
+    [
+        (-1, 0, 0, "an effect"),
+        (-1, 0, -2, "an effect"),
+        (1, 0, -2, "an effect of the other sign"),
+        (0, 0, -2, "no effect that can be told from 0"),
+        (-1, -1.2, 0, "no effect beyond that of its control neurons"),
+    ],
+)
+def test_the_verdict_on_a_group_is_an_effect_or_what_it_lacks(target, control, expected, verdict):
+    effects = group_effects(values(0, target), values(1, 0), values(2, control), values(3, 0))
+    assert effects.verdict(0, [1, 2, 3], float(expected)) == verdict
+
+
+@given(st.integers(0, 99), st.sampled_from([-1.0, -0.3, -0.1, 0.1]), st.sampled_from([3, 19]))
+def test_a_group_has_an_effect_only_where_the_other_modes_say_no_less(seed, mean, sets):
+    measured = group_effects(values(seed, mean), *(values(seed + number, 0, 0.6) for number in range(1, sets + 1)))
+    target, *controls = [measured.effect(edit) for edit in range(sets + 1)]
+    chance = chance_among(np.array([[each.value] for each in (target, *controls)]))[0]
+    there = verdict_of(target, controls, chance, 1e-4) != "no effect beyond its controls"
+    assert (measured.verdict(0, range(1, sets + 1)) == "an effect") == there
 
 
 def test_with_few_groups_there_is_no_share():

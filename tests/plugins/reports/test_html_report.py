@@ -158,8 +158,8 @@ def test_a_page_with_a_follow_up_that_broke_off_says_what_there_is(tmp_path: Pat
     whole = page.read_bytes()
     assert b"edited alone: 5 neurons (edit: mean; ablate/3)" in whole
     assert b"1 neuron that was edited alone has no score in one of the rankings" in whole
-    shutil.copytree(folder / "ablate/3", folder / "ablate/4")
-    (folder / "ablate/4/run.json").unlink()
+    shutil.copytree(folder / "ablate/3", folder / "ablate/5")
+    (folder / "ablate/5/run.json").unlink()
     Html().write(folder)
     assert page.read_bytes() == whole
     shutil.rmtree(folder / "ablate")
