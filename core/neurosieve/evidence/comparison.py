@@ -1,5 +1,6 @@
 """Several runs compared: what each found, and what any two agree on."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -126,7 +127,12 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
     counts, null = record["counts"]["behaviours"][behaviour], (record.get("null") or {}).get(behaviour) or {}
     best: Mapping[Any, Any] = table.iloc[0].to_dict() if len(table) else {}
     replicates = table.get("replicates", pd.Series(dtype="boolean"))
-    verdicts: Mapping[Any, int] = table["verdict"].value_counts().to_dict() if "verdict" in table else {}
+    if "verdict" in table:
+        verdicts = {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
+    else:  # Whether a neuron replicates is known all the same; a count of what was not asked would be no number.
+        verdicts = dict.fromkeys(VERDICTS, math.nan)
+        if replicates.notna().any():
+            verdicts["not replicated"] = int((~replicates.dropna().astype(bool)).sum())
     return {
         "run": name,
         "behaviour": behaviour,
@@ -142,7 +148,7 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
         "p_fwer_05": null.get("p_fwer_05"),
         "tested": int(replicates.notna().sum()),
         "replicated": int(replicates.sum()),
-        **{f"verdict: {verdict}": int(verdicts.get(verdict, 0)) for verdict in VERDICTS if verdict != "replicated"},
+        **{f"verdict: {verdict}": verdicts[verdict] for verdict in VERDICTS if verdict != "replicated"},
     }
 
 
