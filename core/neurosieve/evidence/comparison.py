@@ -127,12 +127,11 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
     counts, null = record["counts"]["behaviours"][behaviour], (record.get("null") or {}).get(behaviour) or {}
     best: Mapping[Any, Any] = table.iloc[0].to_dict() if len(table) else {}
     replicates = table.get("replicates", pd.Series(dtype="boolean"))
+    verdicts: dict[str, float] = dict.fromkeys(VERDICTS, math.nan)
     if "verdict" in table:
         verdicts = {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
-    else:  # Whether a neuron replicates is known all the same; a count of what was not asked would be no number.
-        verdicts = dict.fromkeys(VERDICTS, math.nan)
-        if replicates.notna().any():
-            verdicts["not replicated"] = int((~replicates.dropna().astype(bool)).sum())
+    elif replicates.notna().any():  # No verdicts were asked for, and this is known all the same.
+        verdicts["not replicated"] = int((~replicates.dropna().astype(bool)).sum())
     return {
         "run": name,
         "behaviour": behaviour,
