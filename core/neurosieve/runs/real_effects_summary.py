@@ -15,7 +15,8 @@ from neurosieve.wording import plural
 
 __all__ = ["REAL_COLUMNS", "about_edits", "edit_name", "real_columns", "real_effect_blocks"]
 
-_LEFT_OUT = {"negative": "not below chance level", "positive": "not above it"}
+_TAKEN = {"negative": "below", "positive": "above"}
+"""By the setting `sign` of `ablate`: on which side of chance level the neurons score that it takes."""
 
 
 def _change_cell(row: Any, name: str) -> Cell:
@@ -102,7 +103,7 @@ def about_edits(neurons: pd.DataFrame) -> str:
     words = "; effect: what the edit of the neuron alone did to the log-probability of the first token"
     if edited.all():
         return words
-    signs = set(neurons.loc[edited, f"{REAL}sign"].dropna()) & set(_LEFT_OUT)
-    left_out = [f"`sign={sign}` leaves out neurons whose score is {_LEFT_OUT[sign]}" for sign in sorted(signs)]
-    reason = f" ({', and '.join(left_out)})" if left_out else ""
+    signs = set(neurons.loc[edited, f"{REAL}sign"].dropna()) & set(_TAKEN)
+    taken = [f"`sign={sign}` takes only those {_TAKEN[sign]} chance level in its ranking" for sign in sorted(signs)]
+    reason = f" ({', and '.join(taken)})" if taken else ""
     return f"{words}; –: the neuron was not edited{reason}"

@@ -61,8 +61,8 @@ class Record(TypedDict, total=False):
     confidence: float
     """`ablate mode=each`: of the interval of each neuron, so that all hold together in 95 % of cases."""
     foretelling: dict[str, Any]
-    circuit: dict[str, Any]
     """`ablate mode=each`: how well the ranking foretold the effects, where it ranks effects."""
+    circuit: dict[str, Any]
     proof: dict[str, float]
     training: dict[str, Any]
     """`learn`: what the detector was trained and measured on."""

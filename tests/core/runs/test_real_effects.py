@@ -142,7 +142,7 @@ def test_where_edits_differ_a_table_says_which_each_neuron_had(ranking):
     assert "edit" not in [header.text for header in ranking_table(run, "a", 1).headers]
 
 
-LEFT_OUT = " (`sign=negative` leaves out neurons whose score is not below chance level)"
+LEFT_OUT = " (`sign=negative` takes only those below chance level in its ranking)"
 
 
 @pytest.mark.parametrize(("sign", "why"), [("negative", LEFT_OUT), (None, "")])
