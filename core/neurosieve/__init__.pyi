@@ -71,6 +71,7 @@ from .runs.columns import VERDICTS as VERDICTS
 from .runs.ranking_summary import evidence_blocks as evidence_blocks
 from .runs.ranking_summary import interval_title as interval_title
 from .runs.ranking_summary import ranking_table as ranking_table
+from .runs.real_effects_summary import edit_name as edit_name
 from .runs.real_effects_summary import real_effect_blocks as real_effect_blocks
 from .runs.results import Result as Result
 from .runs.results import Run as Run

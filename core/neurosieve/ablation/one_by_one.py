@@ -18,14 +18,14 @@ from neurosieve.ablation.firing_replication import firing_replication
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.preparation import prepare
 from neurosieve.ablation.settings import Ablate
-from neurosieve.ablation.single_neurons import MeasuredChanges, foretelling, verdict_on
+from neurosieve.ablation.single_neurons import MeasuredChanges, verdict_on
 from neurosieve.ablation.teacher_forcing import NEGLIGIBLE, teacher_forced
 from neurosieve.contracts import Intervention, Report
 from neurosieve.data import Neuron
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.reopening import Reopened
 from neurosieve.runs.columns import SINGLE_VERDICTS
-from neurosieve.runs.real_effects import foretold_column
+from neurosieve.runs.foretelling import compared, foretold_column
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS
@@ -105,9 +105,9 @@ def ablate_one_by_one(
             "proof": hooks.proof()._asdict(),
             "counts": {**counts, "neurons": len(neurons), "control_neurons": len(edited) - len(neurons)},
         }
-        if "foretold" in single:
-            run.record["foretelling"] = foretelling(single)
-            run.warnings += _foretold_otherwise(opened.result, edits[0])
+        made = single.assign(intervention=edits[0].name, strength=edits[0].strength)
+        if (foretelling := compared(opened.result, made)) is not None:
+            run.record["foretelling"] = foretelling.record()
     return run.run
 
 
@@ -155,25 +155,6 @@ def _single_neurons(
             }
         )
     return pd.DataFrame(rows).astype({"rank": "Int64", "replicates": "boolean", "firing_replicates": "boolean"})
-
-
-def _foretold_otherwise(result: Result, edit: Edit) -> list[str]:
-    """Return what a reader must know where the ranking foretold the effect of another edit, or on other tokens."""
-    config = result.run["config"]
-    reading = config["reading"] if isinstance(config.get("reading"), dict) else {}
-    at = config["selection"]["at"]
-    differences = []
-    if (foretold := reading.get("edit", edit.name)) != edit.name:
-        differences.append(f"of the {foretold} edit, and this is the {edit.name} edit")
-    if edit.strength != 1:
-        differences.append(f"of the whole edit, and this is one at strength {edit.strength:g}")
-    if at != "onset":
-        differences.append(f"at `selection.at={at}`, and this is at onsets")
-    if (length := reading.get("length", 1)) != 1:
-        differences.append(f"on {length} tokens from each position, and this is on the first")
-    if not differences:
-        return []
-    return [f"foretold and real effects are not of the same thing: the ranking foretold that {'; '.join(differences)}"]
 
 
 def _matched_controls(

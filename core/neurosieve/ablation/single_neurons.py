@@ -1,20 +1,19 @@
 """What the edit of each neuron alone does, beside its matched controls, and the verdict on it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import stats
 
 from neurosieve.ablation.effects import Estimate, Resamples
 
-__all__ = ["Change", "MeasuredChanges", "SingleEffect", "foretelling", "verdict_on"]
+__all__ = ["Change", "MeasuredChanges", "SingleEffect", "verdict_on"]
 
 _CONFIDENCE = 0.95
 """Of the intervals of all neurons together: that of each is higher."""
@@ -171,18 +170,3 @@ def verdict_on(single: SingleEffect, firing_replicates: bool, smallest_effect: f
     if firing_replicates and all(change.within(smallest_effect) for change in changes):
         return "reads out only"
     return "not settled"
-
-
-def foretelling(neurons: pd.DataFrame) -> dict[str, Any]:
-    """Return how well the ranking foretold the effects: the rank correlation over neurons, and the mean of each.
-
-    Source: Spearman (1904), The proof and measurement of association between two things, Am. J. Psychol. 15.
-    """
-    known = neurons[neurons.foretold.notna() & neurons.effect.notna()]
-    varies = len(known) > 2 and known.foretold.nunique() > 1 and known.effect.nunique() > 1
-    means: Mapping[str, float | None] = {
-        "mean_foretold": float(known.foretold.mean()) if len(known) else None,
-        "mean_effect": float(known.effect.mean()) if len(known) else None,
-    }
-    spearman = float(stats.spearmanr(known.foretold, known.effect).statistic) if varies else None
-    return {"neurons": len(known), "spearman": spearman, **means}

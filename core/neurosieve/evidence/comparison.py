@@ -1,5 +1,6 @@
 """Several runs compared: what each found, and what any two agree on."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -126,7 +127,11 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
     counts, null = record["counts"]["behaviours"][behaviour], (record.get("null") or {}).get(behaviour) or {}
     best: Mapping[Any, Any] = table.iloc[0].to_dict() if len(table) else {}
     replicates = table.get("replicates", pd.Series(dtype="boolean"))
-    verdicts: Mapping[Any, int] = table["verdict"].value_counts().to_dict() if "verdict" in table else {}
+    verdicts: dict[str, float] = dict.fromkeys(VERDICTS, math.nan)
+    if "verdict" in table:
+        verdicts = {verdict: int((table["verdict"] == verdict).sum()) for verdict in VERDICTS}
+    elif replicates.notna().any():  # No verdicts were asked for, and this is known all the same.
+        verdicts["not replicated"] = int((~replicates.dropna().astype(bool)).sum())
     return {
         "run": name,
         "behaviour": behaviour,
@@ -142,7 +147,7 @@ def _summary(name: str, run: Result, behaviour: str) -> dict[str, Any]:
         "p_fwer_05": null.get("p_fwer_05"),
         "tested": int(replicates.notna().sum()),
         "replicated": int(replicates.sum()),
-        **{f"verdict: {verdict}": int(verdicts.get(verdict, 0)) for verdict in VERDICTS if verdict != "replicated"},
+        **{f"verdict: {verdict}": verdicts[verdict] for verdict in VERDICTS if verdict != "replicated"},
     }
 
 

@@ -10,7 +10,7 @@ from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.columns import BASELINES, VERDICTS
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.real_effects import real_effects, with_real_effects
-from neurosieve.runs.real_effects_summary import REAL_COLUMNS, real_effect_blocks
+from neurosieve.runs.real_effects_summary import REAL_COLUMNS, about_edits, real_columns, real_effect_blocks
 from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
 from neurosieve.runs.two_rankings import two_rankings_blocks
 from neurosieve.wording import plural
@@ -78,7 +78,7 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     neurons, rank_by, scorers = _neurons(run, behaviour), run.run["rank_by"], run.run["scorers"]
     known = {*scorers, *neurons.columns[neurons.notna().any()]}
     best = with_real_effects(neurons.head(k), real_effects(run))
-    known |= {name for name, *_ in REAL_COLUMNS if best[name].notna().any()}
+    known |= {name for name, *_ in real_columns(best)}
     if per_head := run.run.get("model", {}).get("neurons_per_head"):
         best = best.assign(head=best.neuron // per_head, of_head=best.neuron % per_head)
         known |= {"head", "of_head"}
@@ -114,15 +114,13 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
         if scorer != rank_by:
             columns += [(scorer, scorer, score_cell, 2), (f"{scorer}_heldout", "held out", score_cell, 2)]
     columns = [column for column in columns if column[0] in known]
-    words = {"replicates", "verdict", "beats_baselines", "real_verdict"}
+    words = {"replicates", "verdict", "beats_baselines", "real_verdict", "real_intervention"}
     headers = [Header(title, name not in words, detail) for name, title, _, detail in columns]
     cells = [[cell(row[name]) for name, _, cell, _ in columns] for row in rows]
     caption = (
         f"{behaviour}: the best {len(best):,} of {len(neurons):,} {run.site.neurons} by {run.cells.explained(rank_by)}"
     )
-    if REAL_COLUMNS[0][0] in known:
-        caption += "; effect: what the edit of the neuron alone did to the log-probability of the first token"
-    return Table(headers, cells, caption)
+    return Table(headers, cells, caption + about_edits(best))
 
 
 def _name_cell(number: Any) -> Cell:

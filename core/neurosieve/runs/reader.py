@@ -51,6 +51,14 @@ class RunFolder:
         return cast(Record, record)
 
     @property
+    def ended(self) -> tuple[int, str]:
+        """Puts runs in the order in which they ended: by when `run.json` was written, which holds no time itself.
+
+        Runs that were copied without their times, all at once, stand in the order of their paths.
+        """
+        return (self.folder / RECORD).stat().st_mtime_ns, str(self.folder)
+
+    @property
     def command(self) -> str:
         """The command that left the run."""
         return self.run["command"]

@@ -2,36 +2,39 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from neurosieve.runs.columns import HELDOUT, KEYS
+from neurosieve.runs.columns import KEYS
+from neurosieve.runs.foretelling import Foretelling, Foretold, compared, foretold_by, foretold_column
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 from neurosieve.runs.single_neurons_summary import SINGLE_NEURONS
 
-__all__ = ["REAL", "Foretelling", "foretelling", "foretold_column", "real_effects", "with_real_effects"]
+__all__ = ["REAL", "edit_foretold", "foretelling", "real_effects", "with_real_effects"]
 
 REAL = "real_"
 """Begins the name of each column that an edit of the neuron filled, and not the ranking."""
 _CHANGES = ("effect", "effect_control_tokens", "difference", "effect_rest")
 _COLUMNS = [f"{name}{end}" for name in _CHANGES for end in ("", "_low", "_high")]
 _COLUMNS += ["half_width", "controls_lowest", "controls_highest", "verdict"]
-_OF_THE_RUN = ["intervention", "strength", "tried", "run"]
+_OF_THE_RUN = ["intervention", "strength", "sign", "smallest_effect", "tried", "run"]
+_COMPARED = ["effect", "intervention", "strength"]
 
 
 def real_effects(run: RunFolder) -> pd.DataFrame:
     """Return what the edits of single neurons did, a row per behaviour and neuron that was edited alone.
 
     They are of the finished runs of `ablate mode=each` below a ranking, and below the ranking beside it. Where several
-    edited the same neuron, the latest whole `mean` edit counts; where there is none, the latest edit. The latest is
-    the one whose folder has the last name: by default folders are named by their time.
+    edited the same neuron, the latest whole edit of the kind that was foretold counts (`edit_foretold`); where there is
+    none, the latest edit. The latest is that of the run that ended last (`RunFolder.ended`).
 
     Returns:
         behaviour, layer, neuron, and the columns of the table `single_neurons`, each with `real_` before its name, in
-        nats; besides, `real_intervention`, `real_strength`, `real_tried` (how many neurons the run edited, for which
-        its intervals hold together) and `real_run` (its folder, from that of the ranking).
+        nats; besides, `real_intervention`, `real_strength`, `real_sign` (of which sign of the score the run took its
+        neurons), `real_smallest_effect` (in nats), `real_tried` (how many neurons the run edited, for which its
+        intervals hold together) and `real_run` (its folder, from that of the ranking).
     """
     tables = [_edits(run, part) for part in _in_order(run)]
     columns = [*KEYS, *(REAL + name for name in (*_COLUMNS, *_OF_THE_RUN))]
@@ -39,7 +42,9 @@ def real_effects(run: RunFolder) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     every = pd.concat(tables, ignore_index=True)
     # Stable, so that of the edits of one kind the latest stays last.
-    every = every.iloc[np.argsort(_is_whole_mean(every), kind="stable")]
+    foretold = Foretold(edit_foretold(run), "")
+    is_foretold = foretold.same_edit(every[f"{REAL}intervention"], every[f"{REAL}strength"])
+    every = every.iloc[np.argsort(is_foretold, kind="stable")]
     return every.drop_duplicates(KEYS, keep="last").sort_values(KEYS)[columns].reset_index(drop=True)
 
 
@@ -53,7 +58,7 @@ def _in_order(run: RunFolder) -> list[RunFolder]:
     own = {run.folder, run.folder / BESIDE}
     parts = [RunFolder(path.parent) for path in run.folder.rglob(RECORD) if _went_on_from(path.parent) in own]
     edited = [part for part in parts if part.command == "ablate" and SINGLE_NEURONS in part.tables]
-    return sorted(edited, key=lambda part: (part.folder.name, str(part.folder)))
+    return sorted(edited, key=lambda part: part.ended)
 
 
 def _went_on_from(folder: Path) -> Path | None:
@@ -70,37 +75,17 @@ def _edits(run: RunFolder, part: RunFolder) -> pd.DataFrame:
     of_the_run: list[Any] = [
         str(record["intervention"]["_target_"]).rpartition("/")[2],
         float(strength),
+        record.get("sign"),
+        record["config"]["smallest_effect"],
         len(table),
         part.folder.relative_to(run.folder).as_posix(),
     ]
     return named.assign(**{REAL + name: value for name, value in zip(_OF_THE_RUN, of_the_run, strict=True)})
 
 
-def _is_whole_mean(effects: pd.DataFrame) -> pd.Series:
-    return (effects[f"{REAL}intervention"] == "mean") & (effects[f"{REAL}strength"] == 1)
-
-
-class Foretelling(NamedTuple):
-    """How well a ranking of effects foretold what the edits of single neurons did."""
-
-    reading: str
-    """What foretold it."""
-    neurons: int
-    mean_foretold: float
-    mean_real: float
-    """In nats, both over these neurons."""
-    spearman: float
-    """Spearman's rank correlation over them; nan where there are too few different values."""
-    held_out: bool
-    """Whether the foretold effects are of texts that had no part in the ranking."""
-    not_compared: tuple[str, ...]
-    """Why others are not compared."""
-
-
 def foretelling(run: RunFolder, behaviour: str) -> Foretelling | None:
     """Return how well the real effects were foretold, by the ranking or the one beside it.
 
-    Only edits are compared that were foretold: the whole edit of the reading's kind, on the first token of onsets.
     None where nothing was edited, or no reading foretells effects.
     """
     effects = real_effects(run)
@@ -108,35 +93,7 @@ def foretelling(run: RunFolder, behaviour: str) -> Foretelling | None:
     ranking = next(filter(foretold_column, _rankings(run)), None)
     if ranking is None or effects.empty:
         return None
-    foretold: Any = foretold_column(ranking)
-    config = ranking.run.get("config", {})
-    reading: Any = config.get("reading")
-    reading = reading if isinstance(reading, dict) else {}
-    edit, at, length = (
-        reading.get("edit", "mean"),
-        config.get("selection", {}).get("at", "onset"),
-        reading.get("length", 1),
-    )
-    other = (effects[f"{REAL}intervention"] != edit) | (effects[f"{REAL}strength"] != 1)
-    reasons = []
-    if other.any():
-        reasons.append(f"{int(other.sum()):,} were edited otherwise than by the whole {edit} edit, which is foretold")
-    if at != "onset" or length != 1:
-        where = f"at `selection.at={at}`" if at != "onset" else f"on {length} tokens from each position"
-        reasons.append(f"the ranking foretold effects {where}, and these are on the first token of onsets")
-        other = pd.Series(True, effects.index)
-    of_both = effects[~other].merge(ranking.neurons[[*KEYS, foretold]], on=KEYS)
-    of_both = of_both[[foretold, f"{REAL}effect"]].dropna()
-    varies = len(of_both) > 2 and (of_both.nunique() > 1).all()
-    return Foretelling(
-        ranking.cells.name,
-        len(of_both),
-        float(of_both[foretold].mean()),
-        float(of_both[f"{REAL}effect"].mean()),
-        float(of_both[foretold].corr(of_both[f"{REAL}effect"], method="spearman")) if varies else np.nan,
-        foretold.endswith(HELDOUT),
-        tuple(reasons),
-    )
+    return compared(ranking, effects.rename(columns={REAL + name: name for name in _COMPARED}))
 
 
 def _rankings(run: RunFolder) -> Iterator[RunFolder]:
@@ -145,8 +102,10 @@ def _rankings(run: RunFolder) -> Iterator[RunFolder]:
     yield run
 
 
-def foretold_column(run: RunFolder) -> str | None:
-    """Return the column of a ranking that foretells effects, of held-out texts where it can be; None if none does."""
-    scorer = run.cells.foretells
-    columns = [scorer + HELDOUT, scorer] if scorer else []
-    return next((name for name in columns if name in run.neurons and run.neurons[name].notna().any()), None)
+def edit_foretold(run: RunFolder) -> str:
+    """Return which edit of a neuron goes before others: the one that was foretold, by the ranking or the one beside it.
+
+    A ranking by activation foretells none: there it is `mean`, as in `ablate`.
+    """
+    ranking = next((part for part in _rankings(run) if part.cells.foretells in part.run.get("scorers", [])), None)
+    return "mean" if ranking is None else foretold_by(ranking).edit

@@ -63,7 +63,8 @@ class Result(Run):
         log-probability of the behaviour's first token in nats, with `real_effect_low` and `_high` (95 %, corrected for
         the `real_tried` neurons of that run), `real_effect_control_tokens`, `real_verdict` (`drives`, `opposes`,
         `general`, `reads out only`, `not settled`), `real_run` and more; they are nan for all others. Of several edits
-        of a neuron the latest whole `mean` edit counts, or the latest edit where there is none.
+        of a neuron the latest whole one of the kind that was foretold counts (`mean`, unless a reading with another
+        `edit` foretold the effects), or the latest where there is none.
         """
         return with_real_effects(self.neurons, real_effects(self))
 

@@ -3,12 +3,18 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.columns import SINGLE_VERDICTS
+from neurosieve.runs.foretelling import Foretelling, foretelling_sentence
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.tables import interval, neuron_name, number, word_cell
 
-__all__ = ["SINGLE_NEURONS", "single_neuron_blocks"]
+__all__ = ["SINGLE_NEURONS", "single_neuron_blocks", "verdict_facts"]
+
+_NAMED = 5
+"""So many neurons with a verdict bear their names beside it."""
 
 SINGLE_NEURONS = "single_neurons"
 """The table of neurons that were edited one at a time."""
@@ -19,22 +25,28 @@ def single_neuron_blocks(run: RunFolder) -> Iterator[Block]:
     record = run.run
     yield _table(run)
     smallest = f" ({number(record['config']['smallest_effect'])} nats)"
-    yield Facts(
-        tuple(
-            (f"{name} ({count:,})", SINGLE_VERDICTS.get(name, "") + (smallest if name == "reads out only" else ""))
-            for name, count in record["neuron_verdicts"].items()
-            if count
-        )
-    )
-    if (foretelling := record.get("foretelling")) and foretelling["neurons"]:
-        rank = foretelling["spearman"]
-        correlation = "" if rank is None else f"; Spearman's rank correlation {number(rank)}"
-        yield Note(
-            f"foretold and real: the ranking foretold {number(foretelling['mean_foretold'], signed=True)} nats on "
-            f"average over {foretelling['neurons']:,} neurons, and their edits gave "
-            f"{number(foretelling['mean_effect'], signed=True)}{correlation}",
-            finding=True,
-        )
+    yield verdict_facts(run.table(SINGLE_NEURONS), smallest)
+    if foretelling := record.get("foretelling"):
+        yield Note(foretelling_sentence(Foretelling(**foretelling)), finding=bool(foretelling["neurons"]))
+
+
+def verdict_facts(neurons: pd.DataFrame, smallest: str) -> Facts:
+    """Return each verdict with its neurons, those of the largest effects by name, and with what it means.
+
+    Args:
+        neurons: layer, neuron, verdict, effect, a row per neuron.
+        smallest: the smallest effect worth having, in words, which `reads out only` goes by.
+    """
+    neurons = neurons.loc[neurons.effect.abs().sort_values(ascending=False, kind="stable").index]
+    facts = []
+    for verdict, meaning in SINGLE_VERDICTS.items():
+        of_verdict = neurons[neurons.verdict == verdict]
+        names = [neuron_name(layer, neuron) for layer, neuron in zip(of_verdict.layer, of_verdict.neuron, strict=True)]
+        if names:
+            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+            level = smallest if verdict == "reads out only" else ""
+            facts.append((f"{verdict} ({len(names):,})", f"{', '.join(names[:_NAMED])}{more}: {meaning}{level}"))
+    return Facts(tuple(facts))
 
 
 def _table(run: RunFolder) -> Table:

@@ -10,9 +10,10 @@ import pandas as pd
 from neurosieve.runs.blocks import Block, Cell, Header, Note, Table
 from neurosieve.runs.cells import Cells
 from neurosieve.runs.columns import HELDOUT, minus_neutral
+from neurosieve.runs.foretelling import foretold_by
 from neurosieve.runs.reader import BESIDE, RECORD, RunFolder
 from neurosieve.runs.real_effects import REAL, real_effects
-from neurosieve.runs.real_effects_summary import REAL_COLUMNS
+from neurosieve.runs.real_effects_summary import about_edits, real_columns
 from neurosieve.runs.tables import neuron_name, number, score_cell
 from neurosieve.wording import plural
 
@@ -37,6 +38,8 @@ class Axis(NamedTuple):
     """What a neuron does whose score lies below chance level, within chance, and above it."""
     scorer: str
     """The name of the scorer."""
+    edit: str = "mean"
+    """The edit whose effects are foretold, where they are."""
 
 
 class TwoRankings(NamedTuple):
@@ -50,7 +53,8 @@ class TwoRankings(NamedTuple):
     table: pd.DataFrame
     """A row per neuron that has both scores, the best of either first: layer, neuron, and of each ranking rank, score,
     held_out, verdict, distance from chance level, and side (-1 below, 0 within chance, 1 above); those of the ranking
-    beside end in `_beside`; of a neuron that was edited alone, what `real_effects` says of it."""
+    beside end in `_beside`; of a neuron that was edited alone, what `real_effects` says of it, and, as
+    `real_as_foretold` and `real_as_foretold_beside`, whether that is the effect that each ranking foretold."""
     unplaced: int = 0
     """How many neurons that were edited alone lack one of the two scores, and so a row."""
 
@@ -76,6 +80,9 @@ def two_rankings(run: RunFolder, behaviour: str) -> TwoRankings | None:
     effects = real_effects(run)
     effects = effects[effects.behaviour == behaviour].drop(columns="behaviour")
     table = table.merge(effects, on=["layer", "neuron"], how="left", validate="one_to_one")
+    for ranking, end in ((run, ""), (beside, "_beside")):
+        foretold = foretold_by(ranking).came_true(table[f"{REAL}intervention"], table[f"{REAL}strength"])
+        table[f"{REAL}as_foretold{end}"] = foretold.astype(bool)
     best = table[["rank", "rank_beside"]].min(axis=1).sort_values(kind="stable").index
     axes = _axis(run, behaviour), _axis(beside, behaviour)
     unplaced = len(effects) - int(table[f"{REAL}verdict"].notna().sum())
@@ -89,7 +96,7 @@ def _axis(run: RunFolder, behaviour: str) -> Axis:
     ranked = _ranked(run, behaviour)
     # A scorer that knows no sign, such as mutual information, puts no neuron below chance level.
     signs = cells.signs if (ranked.distance < 0).any() else (*cells.signs[:2], f"{cells.name} differs")
-    return Axis(cells.scored(rank_by), cells, level, _chance(run, behaviour), signs, rank_by)
+    return Axis(cells.scored(rank_by), cells, level, _chance(run, behaviour), signs, rank_by, foretold_by(run).edit)
 
 
 def _chance(run: RunFolder, behaviour: str) -> float:
@@ -195,8 +202,9 @@ def _best(both: TwoRankings, k: int) -> Table:
     table = both.table
     best = pd.concat([table.nsmallest(k, "rank"), table.nsmallest(k, "rank_beside")])
     best = best.drop_duplicates(["layer", "neuron"])
-    real = [column for column in REAL_COLUMNS if best[column[0]].notna().any()]
-    edited = [Header(title, not name.endswith("verdict"), detail) for name, title, _, detail in real]
+    real = real_columns(best)
+    words = (f"{REAL}verdict", f"{REAL}intervention")
+    edited = [Header(title, name not in words, detail) for name, title, _, detail in real]
     headers = [Header("neuron"), *edited]
     for axis in both.axes:
         headers += [Header(f"by {axis.title}", True), Header("rank", True), Header("held out", True, 1)]
@@ -216,4 +224,5 @@ def _best(both: TwoRankings, k: int) -> Table:
             cells.append(Cell(both.place(row["side"], row["side_beside"])))
         rows.append(cells)
     about = f"; {up.cells.name} {up.cells.about}" if up.cells.about else ""
-    return Table(headers, rows, f"{both.behaviour}: the best {k:,} by {across.title} and by {up.title}{about}")
+    caption = f"{both.behaviour}: the best {k:,} by {across.title} and by {up.title}{about}{about_edits(best)}"
+    return Table(headers, rows, caption)

@@ -24,7 +24,7 @@ def show_run(run: Run, out: Console | None = None) -> None:
         # In the order in which they ended; what went on from one of them is told with that one.
         rankings = [part.folder for part in run.parts("find")]
         below = [part for part in run.parts() if not any(folder in part.folder.parents for folder in rankings)]
-        for part in sorted(below, key=lambda part: (part.folder / "run.json").stat().st_mtime_ns):
+        for part in sorted(below, key=lambda part: part.ended):
             show_run(part, out)
     show_blocks([Note("run folder:", str(run.folder))], out)
     if (page := run.folder / "report.html").is_file():

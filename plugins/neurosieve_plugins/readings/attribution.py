@@ -16,7 +16,7 @@ __all__ = ["Attribution"]
 
 @dataclass(frozen=True)
 class Attribution(Reading):
-    """What switching a neuron off would do to the log-probability of the token at a position, in nats.
+    """What setting a neuron to its mean, or to zero, would do to the log-probability of a position's token, in nats.
 
     Negative where the token would become less likely: the neuron drives it. It is the edit of `neurosieve ablate`, at
     the same tokens, to first order: exact for a small step, too large or too small for a whole one. It ranks all

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from neurosieve import Block, Note, Run, as_table, interval, neuron_name, number, plural, single_neuron_blocks
+from neurosieve_plugins.reports.any_sections import overrides_of
 from neurosieve_plugins.reports.blocks import Code, Figure, Fold, Grid, Section
 from neurosieve_plugins.reports.circuit_section import circuit_section, proof_facts
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
@@ -20,13 +21,10 @@ _KEYS = ["mode", "behaviour", "intervention", "strength", "k", "set", "control_s
 def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
     """Yield what the edits of one or several runs of `ablate` changed.
 
-    The same condition in several runs is that of the last one: the later folder.
+    The same condition in several runs is that of the last one.
     """
-    for run in runs:
-        if "single_neurons" in run.tables:
-            yield _one_by_one(run)
-        if "doses" in run.tables:
-            yield circuit_section(run)
+    yield from _told_apart([(run, _one_by_one(run)) for run in runs if "single_neurons" in run.tables])
+    yield from _told_apart([(run, circuit_section(run)) for run in runs if "doses" in run.tables])
     edited = [run for run in runs if "effects" in run.tables and len(run.table("effects"))]
     if not edited:
         return
@@ -35,6 +33,18 @@ def effect_sections(runs: Sequence[Run]) -> Iterator[Section]:
     words = {str(name): str(text) for run in edited for name, text in run.run.get("measures", {}).items()}
     for mode, part in table.groupby("mode", sort=False):
         yield _effect(str(mode), part, [run for run in edited if run.run.get("mode", mode) == mode], words)
+
+
+def _told_apart(sections: Sequence[tuple[Run, Section]]) -> Iterator[Section]:
+    """Yield the sections of several runs of one kind, each with what its run alone was asked, or with its folder."""
+    overrides = [overrides_of(run.folder) or [] for run, _ in sections]
+    shared = set.intersection(*map(set, overrides)) if overrides else set()
+    differences = [" ".join(override for override in of_run if override not in shared) for of_run in overrides]
+    if not all(differences) or len(set(differences)) < len(differences):
+        differences = ["/".join(run.folder.parts[-2:]) for run, _ in sections]
+    for (_, section), difference in zip(sections, differences, strict=True):
+        title = section.title if len(sections) == 1 else f"{section.title} · {plain(difference)}"
+        yield Section(title, section.lead, section.blocks)
 
 
 def _one_by_one(run: Run) -> Section:

@@ -22,7 +22,7 @@ _TITLES = {
     "control": "control positions",
 }
 
-__all__ = ["again", "listed", "named", "question", "read", "request", "typed"]
+__all__ = ["again", "listed", "named", "overrides_of", "question", "read", "request", "typed"]
 
 
 def named(node: Any) -> str:
@@ -175,10 +175,10 @@ def _time(seconds: float) -> str:
 def again(run: Run) -> Section:
     """Return how to run it again, and with what it was made."""
     record = run.run
-    overrides, command = _overrides(run.folder), run.command
+    overrides, command = overrides_of(run.folder), run.command
     blocks: list[Block] = []
     if overrides is None and (whole := _made_with(run.folder)) is not None:
-        overrides, command = _overrides(whole.folder), str(whole.command)
+        overrides, command = overrides_of(whole.folder), str(whole.command)
         blocks.append(Note("This run was made along with the one that it is in, by one command."))
     if overrides is None:
         text = "This run was made from Python: `config` in run.json, shown at the top, holds all that it was given."
@@ -197,7 +197,7 @@ def _made_with(folder: Path) -> Run | None:
     """Return the run in whose folder a run stands, where a command line made it; None where there is none."""
     # One that was made later stands deeper, in a folder of its command.
     above = folder.absolute().parent
-    return load(above) if (above / "run.json").is_file() and _overrides(above) is not None else None
+    return load(above) if (above / "run.json").is_file() and overrides_of(above) is not None else None
 
 
 def typed(key: str, value: object) -> str:
@@ -217,7 +217,7 @@ def typed(key: str, value: object) -> str:
     return shlex.quote(override)
 
 
-def _overrides(folder: Path) -> list[str] | None:
+def overrides_of(folder: Path) -> list[str] | None:
     """Return what was typed after the command, None where no command line made the run."""
     path = folder / ".hydra" / "overrides.yaml"
     if not path.is_file():

@@ -4,13 +4,14 @@ from typing import Any
 
 import pandas as pd
 
-from neurosieve import TwoRankings
+from neurosieve import TwoRankings, edit_name
 from neurosieve_plugins.reports.rankings import rounded
 from neurosieve_plugins.reports.two_axes_plane import (
     NUMBERS,
     ROOMS,
     SCORES,
     VERDICTS,
+    as_foretold,
     channel_of,
     foretold,
     real_axis,
@@ -24,7 +25,7 @@ SETTLED = ["drives", "opposes"]
 """The verdicts whose neurons bear their names."""
 _COLOURS = [*SETTLED, "not edited", "reads out only", "general", "not settled"]
 """The verdicts in the order of the theme's colours; the third is the crowd's."""
-_EFFECTS = ["real_effect", "real_effect_low", "real_effect_high", "real_effect_control_tokens"]
+_EFFECTS = ["real_edit", "real_effect", "real_effect_low", "real_effect_high", "real_effect_control_tokens"]
 
 
 def edited_neurons(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> list[Any]:
@@ -38,6 +39,8 @@ def edited_neurons(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> l
         return []
     columns = ["layer", "neuron", *NUMBERS, "rank", "rank_beside", *VERDICTS, "real_verdict", *_EFFECTS]
     rows = rounded(edited, [str(name) for name in edited.select_dtypes("number") if str(name).startswith("real_")])
+    edits = map(edit_name, edited.real_intervention, edited.real_strength)
+    rows = rows.assign(real_edit=pd.Series(list(edits), edited.index, dtype=object))
     seen = [name for name in _COLOURS if (edited.real_verdict == name).any()]
     colour = alt.Color("real_verdict:N").scale(domain=_COLOURS)
     colour = colour.legend(title="edited alone", values=seen, columns=2, columnPadding=8)
@@ -48,7 +51,8 @@ def edited_neurons(both: TwoRankings, edited: pd.DataFrame, x: Any, y: Any) -> l
         return [dots.encode(x, y, colour, tooltip=tooltips)]
     column, along = foretold(both.axes[place]), SCORES[place]
     ends = [f"{column}_low", f"{column}_high"]
-    real = rows[rows[column].notna()]
+    # The effect of another edit than was foretold has no place on this axis.
+    real = rows[rows[column].notna() & as_foretold(rows, place)]
     channel, second = ((alt.X, alt.X2), (alt.Y, alt.Y2))[place]
     other = (x, y)[1 - place]
     lines = alt.Chart(real[[*SCORES, "layer", "neuron", column, *ends, "real_verdict"]])
@@ -94,4 +98,5 @@ def _effects_shown(edited: pd.DataFrame) -> list[Any]:
         "real_effect_control_tokens": "on other tokens (nats)",
     }
     shown = [alt.Tooltip(f"{name}:Q", format="+.3g", title=title) for name, title in titles.items()]
-    return [*shown, alt.Tooltip("real_verdict:N", title="edited alone")]
+    words = {"real_edit": "edit", "real_verdict": "edited alone"}
+    return [*shown, *(alt.Tooltip(f"{name}:N", title=title) for name, title in words.items())]

@@ -104,6 +104,7 @@ def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]
 
 
 def _shown_and_edited(below: Sequence[Run]) -> Iterator[Section]:
+    below = sorted(below, key=lambda run: run.ended)
     if shown := [part for part in below if part.command == "show"]:
         yield from show_sections(shown[-1])
     if ablated := [part for part in below if part.command == "ablate"]:

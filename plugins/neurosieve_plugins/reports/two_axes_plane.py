@@ -13,6 +13,7 @@ __all__ = [
     "SCORES",
     "VERDICTS",
     "Stretch",
+    "as_foretold",
     "channel_of",
     "foretold",
     "real_axis",
@@ -54,6 +55,11 @@ def foretold(axis: Axis) -> str:
     return "real_difference" if axis.scorer in _DIFFERENCES else ""
 
 
+def as_foretold(table: pd.DataFrame, place: int) -> pd.Series:
+    """Return which neurons have a real effect that an axis foretold: of the same edit, in the same place."""
+    return table[f"real_as_foretold{('', '_beside')[place]}"]
+
+
 def stretch_of(both: TwoRankings, place: int, room: float) -> Stretch:
     """Return what an axis reaches over: the scores, and what chance gives on either side, with room for words."""
     axis, scores = both.axes[place], both.table[SCORES[place]]
@@ -61,7 +67,7 @@ def stretch_of(both: TwoRankings, place: int, room: float) -> Stretch:
     # A scorer without a sign has nothing below chance level.
     ends = [end for end in ends if np.isfinite(end) and (end >= axis.neutral or (scores < axis.neutral).any())]
     if place == real_axis(both):  # The intervals are cut off where they reach further.
-        ends += both.table[foretold(axis)].dropna().tolist()
+        ends += both.table.loc[as_foretold(both.table, place), foretold(axis)].dropna().tolist()
     low, high = min([*ends, scores.min()]), max([*ends, scores.max()])
     around = room * max(high - low, 1e-12)
     return Stretch(low - around, high + around if high > low else low + 1.0)

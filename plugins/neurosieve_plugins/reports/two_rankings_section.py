@@ -1,12 +1,14 @@
 """The section of a ranking and the one beside it: both in one picture, with what edits of single neurons did."""
 
-from neurosieve import Block, Run, TwoRankings, plural, real_effect_blocks, two_rankings, two_rankings_blocks
+from neurosieve import Block, Run, TwoRankings, edit_name, plural, real_effect_blocks, two_rankings, two_rankings_blocks
+from neurosieve_plugins.reports.any_sections import listed
 from neurosieve_plugins.reports.blocks import Figure, Section, by_behaviour
 from neurosieve_plugins.reports.two_axes_chart import ZOOMS, drawn_of_both, two_axes
-from neurosieve_plugins.reports.two_axes_plane import foretold, real_axis
+from neurosieve_plugins.reports.two_axes_plane import as_foretold, foretold, real_axis
 
 __all__ = ["two_rankings_section"]
 
+_EDITS = {"mean": "setting a neuron to its mean", "zero": "setting a neuron to zero"}
 _BEST = 10
 """So many of the best neurons of either ranking are listed with both scores."""
 
@@ -59,8 +61,18 @@ def _of_edits(both: TwoRankings) -> str:
         return " In colour: the neurons that were edited alone, by the verdict on them."
     axis = both.axes[place]
     what = "at onsets less that at other tokens" if foretold(axis) == "real_difference" else "at onsets"
-    return (
-        f" In colour: the neurons that were edited alone. Circle: the effect that {axis.cells.name} foretold, on the "
-        f"texts that ranked. Diamond: the real effect {what}, on held-out texts, with its interval, which is cut off "
-        "where it leaves the picture. Dashed: from the one to the other."
+    edit = _EDITS.get(axis.edit, f"the edit `{axis.edit}`")
+    caption = (
+        f" In colour: the neurons that were edited alone. Circle: the effect of {edit}, as {axis.cells.name} foretold "
+        f"it, on the texts that ranked. Diamond: the real effect of {edit}, {what}, on held-out texts, with its "
+        "interval, which is cut off where it leaves the picture. Dashed: from the one to the other."
     )
+    edited = both.table[both.table.real_verdict.notna()]
+    others = edited[~as_foretold(edited, place)]
+    if len(others):
+        edits = listed(dict.fromkeys(map(edit_name, others.real_intervention, others.real_strength)))
+        caption += (
+            f" {plural(len(others), 'neuron has', 'neurons have')} a circle alone: what was measured ({edits}, on the "
+            f"first token of onsets) is not what {axis.cells.name} foretold."
+        )
+    return caption

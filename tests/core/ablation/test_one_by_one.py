@@ -125,10 +125,14 @@ def test_a_ranking_of_effects_foretells_them(edited, rankings):
     assert foretelling["neurons"] == 8
     assert foretelling["spearman"] > 0.8
     assert foretelling["mean_foretold"] == pytest.approx(foretelling["mean_effect"], rel=0.2)
-    assert not any("foretold" in warning for warning in run.run["warnings"])
+    assert (foretelling["held_out"], foretelling["not_compared"]) == (True, [])
     other = edited(name="other", top=3, intervention="zero", strength=0.5)
-    [warning] = [warning for warning in other.run["warnings"] if "foretold" in warning]
-    assert "of the mean edit, and this is the zero edit; of the whole edit, and this is one at strength 0.5" in warning
+    assert other.run["foretelling"]["neurons"] == 0
+    [*_, sentence] = single_neuron_blocks(other)
+    assert sentence.text == (
+        "foretold and real are not compared (3 neurons were edited otherwise than by the whole mean edit, which was "
+        "foretold)"
+    )
 
 
 def test_a_ranking_of_what_fires_foretells_nothing(edited):

@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
-from neurosieve.ablation.single_neurons import Change, MeasuredChanges, SingleEffect, foretelling, verdict_on
+from neurosieve.ablation.single_neurons import Change, MeasuredChanges, SingleEffect, verdict_on
 from neurosieve.runs.columns import SINGLE_VERDICTS
 
 NOTHING, ZERO = Change(math.nan, math.nan, math.nan), Change(0.0, -0.01, 0.01)
@@ -109,17 +108,3 @@ def test_groups_are_counted_where_they_have_such_tokens():
     assert math.isnan(single.effect.low)
     assert math.isfinite(single.effect_control_tokens.low)
     assert math.isnan(single.difference.low)
-
-
-def test_the_foretelling_is_spearmans_correlation_of_what_is_known():
-    foretold, effect = [0.1, 0.4, np.nan, -0.3, 0.2], [0.2, 0.3, 9.0, -0.1, 0.1]
-    found = foretelling(pd.DataFrame({"foretold": foretold, "effect": effect}))
-    expected = stats.spearmanr([0.1, 0.4, -0.3, 0.2], [0.2, 0.3, -0.1, 0.1]).statistic
-    assert found == {
-        "neurons": 4,
-        "spearman": pytest.approx(expected),
-        "mean_foretold": pytest.approx(0.1),
-        "mean_effect": pytest.approx(0.125),
-    }
-    two = foretelling(pd.DataFrame({"foretold": [0.1, 0.1], "effect": [1.0, 2.0]}))
-    assert two["spearman"] is None

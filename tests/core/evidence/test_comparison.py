@@ -3,11 +3,13 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from neurosieve import compare
 from neurosieve.evidence.comparison import common, named, summaries
+from neurosieve.runs.summary import runs_table
 from neurosieve.runs.writer import write_run
 
 SCORES = [0.9, -0.8, 0.7, -0.6, 0.5, 0.1, 0.05, 0.01]
@@ -67,6 +69,18 @@ def test_each_run_is_summed_up_with_its_best_neuron_beside_chance(make_run):
     assert (line["tested"], line["replicated"]) == (3, 2)
     counted = [line[f"verdict: {one}"] for one in ("behaviour", "token detector", "not replicated", "anticipates")]
     assert counted == [1, 1, 1, 0]
+
+
+def test_a_run_without_verdicts_counts_what_does_not_replicate_and_no_other_verdict(make_run):
+    run = make_run("one", {"a": {"auc": SCORES}})
+    table = run.neurons.assign(replicates=pd.array([True, False, False, *[None] * 5], dtype="boolean"))
+    table.to_parquet(run.folder / "neurons.parquet")
+    bare = make_run("two", {"a": {"auc": SCORES}})
+    lines = summaries({"one": type(run)(run.folder), "two": bare})
+    assert lines["verdict: not replicated"].tolist() == pytest.approx([2, np.nan], nan_ok=True)
+    assert lines["verdict: behaviour"].isna().all()
+    [header] = [place for place, header in enumerate(runs_table(lines).headers) if header.text == "not replicated"]
+    assert [row[header].text for row in runs_table(lines).rows] == ["2", "–"]
 
 
 @pytest.fixture

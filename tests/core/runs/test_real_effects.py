@@ -1,5 +1,8 @@
 """A ranking beside the real effects of its neurons: which edits count, what is said of them, and in which table."""
 
+import json
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +11,7 @@ from scipy import stats
 
 from neurosieve import Run, find, load, ranking_table, real_effect_blocks, two_rankings, two_rankings_blocks
 from neurosieve.models.tiny import tiny_model
+from neurosieve.runs.foretelling import Foretelling, foretelling_sentence
 from neurosieve.runs.notebook import run_html
 from neurosieve.runs.real_effects import foretelling, real_effects
 from neurosieve.runs.summary import both_readings_blocks, run_blocks
@@ -32,7 +36,7 @@ def ranking(make_run):
     return write
 
 
-def edit(run, folder, effects, intervention="mean", strength=1.0, behaviour="a", verdicts=()):
+def edit(run, folder, effects, intervention="mean", strength=1.0, behaviour="a", verdicts=(), sign=None):
     """Write a finished run of `ablate mode=each` below a ranking: of neurons of layer 0, by number."""
     table = pd.DataFrame({"behaviour": behaviour, "layer": 0, "neuron": list(effects)})
     value = np.array(list(effects.values()), dtype=float)
@@ -46,11 +50,16 @@ def edit(run, folder, effects, intervention="mean", strength=1.0, behaviour="a",
         "behaviours": [behaviour],
         "mode": "each",
         "intervention": {"_target_": f"intervention/{intervention}"},
+        "sign": sign,
         "config": {"strength": strength, "smallest_effect": 0.05},
         "neuron_verdicts": {},
         "proof": {"values": 1, "calls": 1, "largest_deviation": 0.0},
     }
-    return write_run(run.folder / folder, record, {"single_neurons": table})
+    edited = write_run(run.folder / folder, record, {"single_neurons": table})
+    # Later than any before, however coarse the clock of the file system is.
+    ended = max([path.stat().st_mtime_ns for path in run.folder.rglob("run.json")]) + 10**9
+    os.utime(edited.folder / "run.json", ns=(ended, ended))
+    return edited
 
 
 def effects_of(run):
@@ -79,19 +88,79 @@ def test_without_edits_a_ranking_is_joined_with_nothing_and_its_table_has_no_col
     assert foretelling(run, "a") is None
 
 
-def test_of_several_edits_of_a_neuron_the_latest_whole_mean_edit_counts(ranking):
+def test_of_several_edits_of_a_neuron_the_latest_whole_mean_edit_counts_whatever_folders_are_called(ranking):
     run = ranking()
-    edit(run, "ablate/2026-01-02", {0: -1.0, 1: -1.0, 2: -1.0})
-    edit(run, "beside/ablate/2026-01-03", {0: -2.0})
+    edit(run, "ablate/3", {0: -1.0, 1: -1.0, 2: -1.0})
+    edit(run, "beside/ablate/2026-01-03_10-00-00/10", {0: -2.0})
     edit(run, "ablate/2026-01-04", {0: -3.0, 1: -3.0, 3: -3.0}, intervention="zero")
-    edit(run, "ablate/2026-01-05", {2: -4.0, 3: -4.0}, strength=[0.5])
+    edit(run, "ablate/2026-01-02_10-00-00/9", {2: -4.0, 3: -4.0}, strength=[0.5])
     assert effects_of(run) == {0: -2.0, 1: -1.0, 2: -1.0, 3: -4.0}
-    edit(run, "ablate/2026-01-06", {1: -5.0})
+    edit(run, "ablate/1", {1: -5.0})
     assert effects_of(run)[1] == -5.0
     said = next(real_effect_blocks(run, "a")).text
     assert "4 neurons (edit: mean, mean at strength 0.5; 4 runs)" in said
     assert "corrected for the 1 to 3 neurons of its run" in said
     assert "Of several edits of a neuron the latest whole mean edit is shown" in said
+    assert "the latest run is the one whose run.json was written last" in said
+
+
+def test_the_kind_of_edit_that_was_foretold_goes_before_a_later_one_of_another_kind(ranking):
+    run = ranking(edit="zero")
+    edit(run, "ablate/1", {0: -1.0, 1: 0.5, 2: 0.1}, intervention="zero")
+    edit(run, "ablate/2", {0: -3.0, 3: -3.0})
+    edit(run, "ablate/3", {1: -9.0}, intervention="zero", strength=0.5)
+    assert effects_of(run) == {0: -1.0, 1: 0.5, 2: 0.1, 3: -3.0}
+    compared = foretelling(run, "a")
+    assert compared.neurons == 3
+    assert compared.not_compared == ("1 neuron was edited otherwise than by the whole zero edit, which was foretold",)
+    both = two_rankings(run, "a")
+    table = both.table.set_index("neuron")
+    assert both.axes[1].edit == "zero"
+    assert table.real_as_foretold_beside.to_dict() == {0: True, 1: True, 2: True, 3: False}
+    assert table.real_as_foretold.to_dict() == {0: False, 1: False, 2: False, 3: True}
+    assert "the latest whole zero edit is shown" in next(real_effect_blocks(run, "a")).text
+
+
+def test_beside_each_verdict_stand_its_neurons_those_of_the_largest_effects_first(ranking):
+    run = ranking(foretold=[-0.1] * 8)
+    verdicts = ["drives"] * 7 + ["reads out only"]
+    edit(run, "ablate/1", dict(enumerate([-1, -2, -7, -4, -5, -6, -3, 0])), verdicts=verdicts)
+    [facts] = [block.facts for block in real_effect_blocks(run, "a") if block.kind == "facts"]
+    assert [name for name, _ in facts] == ["drives (7)", "reads out only (1)"]
+    assert facts[0][1].startswith("L0N2, L0N5, L0N4, L0N3, L0N6 and 2 more: under its edit")
+    assert facts[1][1].startswith("L0N7: the neuron replicates")
+    assert facts[1][1].endswith("the smallest effect worth having (0.050 nats)")
+
+
+def test_where_edits_differ_a_table_says_which_each_neuron_had(ranking):
+    run = ranking()
+    edit(run, "ablate/1", {0: -1.0})
+    edit(run, "ablate/2", {1: -1.0}, intervention="zero", strength=0.5)
+    for table in (ranking_table(run, "a", 4), list(two_rankings_blocks(run, "a", 4))[-1]):
+        [place] = [place for place, header in enumerate(table.headers) if header.text == "edit"]
+        assert [row[place].text for row in table.rows] == ["mean", "zero at strength 0.5", "–", "–"]
+    assert "edit" not in [header.text for header in ranking_table(run, "a", 1).headers]
+
+
+LEFT_OUT = " (`sign=negative` takes only those below chance level in its ranking)"
+
+
+@pytest.mark.parametrize(("sign", "why"), [("negative", LEFT_OUT), (None, "")])
+def test_a_table_says_why_some_of_its_neurons_have_no_effect(ranking, sign, why):
+    run = ranking()
+    edit(run, "ablate/1", {0: -1.0}, sign=sign)
+    for table in (ranking_table(run, "a", 4), list(two_rankings_blocks(run, "a", 4))[-1]):
+        assert f"; –: the neuron was not edited{why}" in table.caption
+    assert "–" not in ranking_table(run, "a", 1).caption
+
+
+def test_how_well_effects_were_foretold_is_the_same_when_it_was_recorded(ranking):
+    run = ranking()
+    edit(run, "ablate/1", {0: -1.0, 1: -1.0})
+    compared = foretelling(run, "a")
+    recorded = json.loads(json.dumps(compared.record(), allow_nan=False))
+    assert foretelling_sentence(Foretelling(**recorded)) == foretelling_sentence(compared)
+    assert recorded["spearman"] is None
 
 
 def test_edits_of_another_ranking_of_another_behaviour_and_unfinished_ones_are_left_out(ranking, make_run):
@@ -144,7 +213,7 @@ def test_how_well_effects_were_foretold_is_what_scipy_says_of_the_held_out_ones(
     assert compared.held_out
     assert compared.spearman == pytest.approx(stats.spearmanr(foretold, real).statistic)
     assert compared.mean_foretold == pytest.approx(foretold.mean() / 2)
-    assert compared.mean_real == pytest.approx(real.mean())
+    assert compared.mean_effect == pytest.approx(real.mean())
     sentence = list(real_effect_blocks(run, "a"))[-1].text
     assert "attribution foretold" in sentence
     assert f"Spearman's rank correlation {compared.spearman:.3f}" in sentence
@@ -159,7 +228,7 @@ def test_only_edits_that_were_foretold_are_compared(ranking):
     compared = foretelling(run, "a")
     assert compared.neurons == 2
     assert np.isnan(compared.spearman)
-    assert compared.not_compared == ("2 were edited otherwise than by the whole mean edit, which is foretold",)
+    assert compared.not_compared == ("2 neurons were edited otherwise than by the whole mean edit, which was foretold",)
 
 
 @pytest.mark.parametrize(
@@ -221,4 +290,4 @@ def test_find_verifies_both_of_its_rankings_and_its_own_table_says_which_neuron_
     }
     assert own[DRIVES].text == "drives"
     assert own[READS_OUT].text == "reads out only"
-    assert foretelling(run, "slip").mean_real < -0.01
+    assert foretelling(run, "slip").mean_effect < -0.01

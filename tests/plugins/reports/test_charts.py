@@ -16,6 +16,7 @@ from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditi
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
 from neurosieve_plugins.reports.rankings import Ranked, apart, placed, ranked, rounded, thinned
 from neurosieve_plugins.reports.two_axes_chart import drawn_of_both, two_axes
+from neurosieve_plugins.reports.two_axes_plane import stretch_of
 from neurosieve_plugins.reports.vega_lite import columns, specification
 
 
@@ -219,6 +220,7 @@ def of_edited(verdicts: dict[int, str], scorer: str) -> TwoRankings:
     for name in ("effect", "effect_control_tokens", "difference"):
         columns = {f"real_{name}{end}": effect + by for end, by in (("", 0), ("_low", -9), ("_high", 1))}
         table = table.assign(**columns)
+    table = table.assign(real_intervention="mean", real_strength=1.0, real_as_foretold_beside=True)
     across, up = both.axes
     up = up._replace(scorer=scorer, cells=up.cells._replace(foretells="mean_present"))
     return both._replace(table=table, axes=(across, up))
@@ -240,6 +242,21 @@ def test_every_neuron_that_was_edited_is_drawn_where_it_was_foretold_and_where_i
     others = pd.concat(table for table in drawn if "held_out" in table and "what" not in table)
     assert not set(others.neuron) & {250, 499}
     assert not any("where" in table for table in drawn if "what" in table), "one meaning of a colour in one picture"
+
+
+def test_an_edit_that_was_not_foretold_has_no_real_effect_on_the_axis() -> None:
+    both = of_edited({250: "drives", 499: "opposes"}, "mean_present")
+    both.table["real_as_foretold_beside"] = both.table.neuron != 499
+    [marks] = [table for table in lines(two_axes(both, most=20)) if "what" in table]
+    assert sorted(zip(marks.neuron, marks.what, strict=True)) == [
+        (250, "foretold"),
+        (250, "real"),
+        (499, "foretold"),
+    ]
+    both.table["real_as_foretold_beside"] = False
+    drawn = lines(two_axes(both, most=20))
+    assert stretch_of(both, 1, 0.0).low > -1
+    assert {what for table in drawn if "what" in table for what in table.what} == {"foretold"}
 
 
 def test_an_axis_reaches_to_the_real_effects_and_not_to_their_intervals() -> None:

@@ -158,8 +158,8 @@ def test_a_page_with_a_follow_up_that_broke_off_says_what_there_is(tmp_path: Pat
     whole = page.read_bytes()
     assert b"edited alone: 5 neurons (edit: mean; ablate/3)" in whole
     assert b"1 neuron that was edited alone has no score in one of the rankings" in whole
-    shutil.copytree(folder / "ablate/3", folder / "ablate/5")
-    (folder / "ablate/5/run.json").unlink()
+    shutil.copytree(folder / "ablate/3", folder / "ablate/9")
+    (folder / "ablate/9/run.json").unlink()
     Html().write(folder)
     assert page.read_bytes() == whole
     shutil.rmtree(folder / "ablate")
@@ -167,6 +167,24 @@ def test_a_page_with_a_follow_up_that_broke_off_says_what_there_is(tmp_path: Pat
     Html().write(folder)
     assert "an ablation tests" in Outline(page).said("figcaption")
     assert "edited alone" not in Outline(page).said("main")
+
+
+def test_several_runs_of_one_kind_are_told_apart_in_their_headings(tmp_path: Path, runs: dict[str, Run]) -> None:
+    folder = tmp_path / "find"
+    shutil.copytree(runs["find"].folder, folder, ignore=shutil.ignore_patterns("show", "rescore", "beside"))
+    [edited] = [path.parent for path in folder.rglob("single_neurons.parquet")]
+    first, second = (shutil.copytree(edited, folder / "ablate/sweep" / name) for name in "01")
+    shutil.rmtree(edited)
+    [page] = Html().write(folder)
+    title = "Which neurons matter? (one at a time)"
+    told_apart = [heading for heading in headings(page) if heading.startswith(title)]
+    assert told_apart == [f"{title} · sweep/0", f"{title} · sweep/1"]
+    for path, tops in ((first, 5), (second, 10)):
+        (path / ".hydra").mkdir(exist_ok=True)
+        (path / ".hydra/overrides.yaml").write_text(f"- mode=each\n- top={tops}\n")
+    Html().write(folder)
+    told_apart = [heading for heading in headings(page) if heading.startswith(title)]
+    assert told_apart == [f"{title} · top=5", f"{title} · top=10"]
 
 
 def test_a_comparison_of_a_ranking_with_the_one_beside_it_draws_both(tmp_path: Path, runs: dict[str, Run]) -> None:
