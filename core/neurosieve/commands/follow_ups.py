@@ -27,6 +27,7 @@ __all__ = ["FollowUp", "check_ahead", "follow", "follow_up_step", "planned", "ra
 
 FOLLOWERS = ("analyze", "show", "ablate")
 """The commands that go on from a run."""
+_ABLATE = [("ablate", "", "")]
 
 
 class FollowUp(NamedTuple):
@@ -137,8 +138,10 @@ def ranking_kept(folder: Path, steps: Sequence[str], reports: Mapping[str, Repor
 
 def _going_on(folder: Path, missing: Sequence[str]) -> str:
     """Return the commands that do on a finished run what its follow-ups would have done, or one that can."""
-    commands = [line.partition(" ") for line in missing if line.partition(" ")[0] in FOLLOWERS] or [("ablate", "", "")]
-    return " and ".join(f"`neurosieve {name} run={folder}{space}{choices}`" for name, space, choices in commands)
+    lines = [line.partition(" ") for line in missing if line.partition(" ")[0] in ("show", "ablate")]
+    return " and ".join(
+        f"`neurosieve {name} run={folder}{space}{choices}`" for name, space, choices in lines or _ABLATE
+    )
 
 
 def follow_up_step(result: Result, line: str, step: Callable[[], Run]) -> Result:

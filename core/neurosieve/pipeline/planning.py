@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from neurosieve.activations.capture import batch_of
 from neurosieve.contracts import Scorer
-from neurosieve.data import Batch
+from neurosieve.data import Batch, Site
 from neurosieve.errors import DataError
 from neurosieve.evidence.permutation import arrangements_of
 from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips

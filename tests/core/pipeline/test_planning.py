@@ -166,7 +166,9 @@ def test_the_passes_of_attribution_are_those_that_a_run_makes(steps, tmp_path):
     find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "first", **settings)  # It tests the model.
     counted = PassesCounted(model)
     store = str(tmp_path / "fresh")
-    find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", store=store, **settings)
+    run = find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", store=store, **settings).run
+    read = [run["reading"][name] for name in ("forward_passes", "backward_passes", "tokens")]
+    assert read == [counted.forward, counted.backward, counted.tokens]
     assert planned.backward_passes > planned.forward_passes > 2
     assert (planned.forward_passes, planned.backward_passes) == (counted.forward, counted.backward)
     # What gradients are taken of ends before the last token, which the plan counts too.
@@ -206,19 +208,6 @@ def test_a_run_records_the_passes_and_tokens_of_its_readings_and_they_are_those_
     for part in (again, again.beside):
         if part:
             assert not any(part.run["reading"].values()), "what the store held is not counted"
-
-
-def test_the_passes_that_a_run_records_are_those_that_the_model_makes(tmp_path):
-    settings = {"interval_bootstraps": 20, "permutations": 0, "stability_bootstraps": 0, "min_documents": 1}
-    settings |= {"reading": Attribution(method="integrated", steps=2, documents=6), "tokens_per_batch": 1024}
-    source, (model, tokenizer) = Arithmetic(documents=40), tiny_model()
-    find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "first", **settings)  # It tests the model.
-    counted = PassesCounted(model)
-    store = str(tmp_path / "fresh")
-    run = find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", store=store, **settings).run
-    read = run["reading"]
-    assert (read["forward_passes"], read["backward_passes"]) == (counted.forward, counted.backward)
-    assert read["tokens"] == counted.tokens
 
 
 def test_what_follows_a_ranking_is_said_to_be_in_no_plan(plan):
