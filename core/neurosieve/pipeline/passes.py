@@ -82,7 +82,9 @@ def passes_of(
             for documents in together:
                 # A pass back is for one position of each document.
                 back = round(reading.passes(int(counts[documents].max()))) - forth
-                padded = int(len(lengths[documents]) * lengths[documents].max())
+                # What gradients are taken of ends before the last token: nothing is predicted from there.
+                longest = int(lengths[documents].max()) - goes_back
+                padded = len(lengths[documents]) * longest
                 forward, backward = forward + forth, backward + back
                 tokens, tokens_back = tokens + forth * padded, tokens_back + back * padded
     return Passes(forward, backward, tokens, tokens_back, rows)
