@@ -29,8 +29,8 @@ COMMANDS = {
     "cache": "what is kept of activations, traces, models and interrupted runs; clear it",
 }
 
-_WITH_A_RUN = ("generate", "analyze", "detect", "learn", "show", "ablate")
-"""The other commands that leave a run."""
+_WITH_A_RUN = ("analyze", "detect", "learn", "show", "ablate")
+"""The commands that leave a run and keep nothing of one that is not finished."""
 
 _HELP = """\
 neurosieve finds the MLP neurons of a language model that fire when it shows a behaviour in its text,
@@ -78,8 +78,10 @@ def _interrupted(command: str) -> str:
     """Return what is left of a command whose run was interrupted before it was finished."""
     if command == "find":
         return "interrupted; what was captured is in the store, and the same command goes on from there"
+    if command == "generate":
+        return "interrupted; the traces that were finished are kept, and the same command goes on from there"
     if command in _WITH_A_RUN:
-        return "interrupted; the run is not finished, nothing of it was written, and the same command begins it anew"
+        return "interrupted; the run is not finished, and the same command begins it anew"
     return "interrupted"
 
 
