@@ -30,7 +30,7 @@ COMMANDS = {
 }
 
 _WITH_A_RUN = ("analyze", "detect", "learn", "show", "ablate")
-"""The commands that leave a run and keep nothing of one that is not finished."""
+"""The other commands that leave a run."""
 
 _HELP = """\
 neurosieve finds the MLP neurons of a language model that fire when it shows a behaviour in its text,
@@ -81,7 +81,8 @@ def _interrupted(command: str) -> str:
     if command == "generate":
         return "interrupted; the traces that were finished are kept, and the same command goes on from there"
     if command in _WITH_A_RUN:
-        return "interrupted; the run is not finished, and the same command begins it anew"
+        kept = ", with the traces of `mode=generated` that were finished" if command == "ablate" else ""
+        return f"interrupted; the run is not finished, and the same command begins it anew{kept}"
     return "interrupted"
 
 

@@ -309,7 +309,7 @@ def test_an_interruption_after_the_ranking_says_where_it_is_how_to_go_on_and_wha
     more = ["controls=1", "documents=5", "interval_bootstraps=100", "reports=[]"]
     code, said = interrupted("ablate", "ablate", f"run={folder}", "k=[1]", *more)
     assert code == 130
-    assert said.err == "neurosieve: interrupted; the run is not finished, and the same command begins it anew\n"
+    assert "interrupted; the run is not finished, and the same command begins it anew, with the traces" in said.err
     main(["ablate", f"run={folder}", "k=[1]", *more])
     assert [part.command for part in run.parts()] == ["ablate", "show"]
 
