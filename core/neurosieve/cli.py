@@ -29,6 +29,9 @@ COMMANDS = {
     "cache": "what is kept of activations, traces, models and interrupted runs; clear it",
 }
 
+_WITH_A_RUN = ("analyze", "detect", "learn", "show", "ablate")
+"""The other commands that leave a run."""
+
 _HELP = """\
 neurosieve finds the MLP neurons of a language model that fire when it shows a behaviour in its text,
 and tests them on texts that had no part in finding them.
@@ -51,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        message = "interrupted; what was captured is in the store, and the same command goes on from there"
-        print(f"neurosieve: {message}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        given = sys.argv[1:] if arguments is None else arguments
+        print(f"neurosieve: {visible(str(interrupt)) or _interrupted(given[0] if given else '')}", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         if isinstance(error, BrokenPipeError) and is_closed():
@@ -69,6 +72,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         message = f"{refusal(error)}: choose another place" if isinstance(error, OSError) else str(error)
         print(f"neurosieve: {visible(message)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _interrupted(command: str) -> str:
+    """Return what is left of a command whose run was interrupted before it was finished."""
+    if command == "find":
+        return "interrupted; what was captured is in the store, and the same command goes on from there"
+    if command == "generate":
+        return "interrupted; the traces that were finished are kept, and the same command goes on from there"
+    if command in _WITH_A_RUN:
+        kept = ", with the traces of `mode=generated` that were finished" if command == "ablate" else ""
+        return f"interrupted; the run is not finished, and the same command begins it anew{kept}"
+    return "interrupted"
 
 
 def _run(given: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "DataError",
     "ExecutorError",
     "FieldError",
+    "InterruptedRun",
     "ModelError",
     "NeurosieveError",
     "PluginError",
@@ -76,6 +77,10 @@ class PluginError(NeurosieveError):
 
 class StoreError(NeurosieveError):
     """The store of captured activations, or the run folder, cannot be read or written."""
+
+
+class InterruptedRun(KeyboardInterrupt):
+    """Ctrl-C, with what is finished and where; the command line prints its message alone, and exits with 130."""
 
 
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EPIPE)

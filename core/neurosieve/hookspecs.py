@@ -92,7 +92,7 @@ def stage_progressed(stage: str, done: int, total: int | None, unit: str) -> Non
 
 @hookspec
 def batch_read(documents: int, tokens: int, positions: int) -> None:
-    """Hear that the model has read a batch: one forward pass over `tokens` tokens, padding included."""
+    """Hear that the model has read a batch: `tokens` tokens went through it in forward passes, padding included."""
 
 
 @hookspec

@@ -82,7 +82,7 @@ def prepare(run: Recording, opened: Reopened, intervention: Intervention, settin
     with run.stage("testing the model"):
         head_of(opened.lm)
         tests = check_model(opened.lm, opened.atlas, opened.space.sites)
-    run.notes += [how_chosen, *intake_notes(opened.counts)]
+    run.notes += [how_chosen, *_other_behaviours(opened, settings), *intake_notes(opened.counts)]
     run.warnings += tests.warnings(opened.lm.name) + intake_warnings(opened.counts)
     with run.stage("matching"):
         at_controls = ControlPositions(opened, behaviour, settings.seed, run.announce)
@@ -91,3 +91,15 @@ def prepare(run: Recording, opened: Reopened, intervention: Intervention, settin
         best = best_neurons(opened.result, behaviour)
         sets = draw_controls(neurons, layers, firing, best, settings.control_sets, settings.seed)
     return Preparation(opened, intervention, settings, behaviour, neurons, sign, tests, at_controls, sets)
+
+
+def _other_behaviours(opened: Reopened, settings: Ablate) -> list[str]:
+    """Return a note that names the behaviours of the run which are not edited, where none was asked for."""
+    first, *others = opened.result.behaviours
+    if settings.behaviour or not others:
+        return []
+    names = ", ".join(f"`{name}`" for name in others)
+    return [
+        f"edited for `{first}`, the first behaviour of the run; not for {names}: `behaviour={others[0]}` edits for "
+        "that one"
+    ]

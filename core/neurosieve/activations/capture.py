@@ -28,8 +28,10 @@ class Capture:
     """What a capture cost."""
 
     forward_passes: int = 0
+    backward_passes: int = 0
+    """Each for one position of every text of a batch; 0 where no gradient is read."""
     tokens: int = 0
-    """Tokens that went through the model, padding included."""
+    """Tokens that went through the model in forward passes, padding included."""
     padding: int = 0
     positions: int = 0
     """Positions that were read; the others were in the store already."""
@@ -93,12 +95,8 @@ def capture(
         for batch in reader()(batches()) if executor is None else executor.map(reader, batches()):
             rows = pending.popleft()
             shards.add(rows, batch.cells)
-            cost.forward_passes += batch.passes
-            cost.tokens += batch.tokens
-            cost.padding += batch.padding
-            cost.halvings += batch.halvings
-            cost.positions += len(rows)
-            announce("batch_read", documents=batch.documents, tokens=batch.tokens, positions=len(rows))
+            cost += Capture(**batch.counts, positions=len(rows))
+            announce("batch_read", documents=batch.documents, tokens=batch.counts["tokens"], positions=len(rows))
             announce("stage_progressed", stage="reading", done=cost.positions, total=total, unit="positions")
     return cost
 

@@ -1,11 +1,11 @@
 """`find`: from texts to a ranked, replicated table of neurons."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from neurosieve.commands.follow_ups import check_ahead, follow, follow_up_step, planned
+from neurosieve.commands.follow_ups import FollowUp, check_ahead, follow, follow_up_step, planned, ranking_kept
 from neurosieve.config.choices import model_choice
 from neurosieve.config.command import Command, Fields, Group, Many, One
 from neurosieve.config.hydra_app import run_hydra
@@ -56,6 +56,7 @@ COMMAND = Command(
     },
     bundles=("experiment",),
 )
+_VALIDATE = "validate=generated"
 
 
 def find(
@@ -142,25 +143,37 @@ def _run(job: Job, folder: Path) -> Result:
     if isinstance(job.replicate_on, Source):
         # A file that is not there is a mistake to hear of before hours of reading.
         first_look(ResumableSource(job.replicate_on))
-    read = run_streaming if job.settings.store == NO_STORE else run_ranking
-    result = read(job, lm, folder)
+    parts = {"beside": job.beside, _VALIDATE: job.validate, "replicate_on": job.replicate_on}
+    steps = [*(step for step, part in parts.items() if part is not None), *(plan.line for plan in plans)]
+    with ranking_kept(folder, steps, job.reports) as missing:
+        read = run_streaming if job.settings.store == NO_STORE else run_ranking
+        return _followed(read(job, lm, folder), job, lm, plans, missing.remove)
+
+
+def _followed(
+    result: Result, job: Job, lm: LanguageModel, plans: Sequence[FollowUp], done: Callable[[str], Any]
+) -> Result:
+    """Do what is to follow a finished ranking; `done` hears of each step that has ended."""
     if job.beside is not None:
-        second = partial(run_ranking, job.with_reading(job.beside), lm, folder / BESIDE)
+        second = partial(run_ranking, job.with_reading(job.beside), lm, result.folder / BESIDE)
         result = follow_up_step(result, "beside", second)
-        draw(folder, job.reports)
+        done("beside")
+        draw(result.folder, job.reports)
     if job.validate is not None:
         step = partial(validate_on_fresh_traces, result, lm, job, job.validate)
-        result = follow_up_step(result, "validate=generated", step)
-        draw(folder, job.reports)
+        result = follow_up_step(result, _VALIDATE, step)
+        done(_VALIDATE)
+        draw(result.folder, job.reports)
     if job.replicate_on is not None:
         result = follow_up_step(result, "replicate_on", partial(_replicated, result, lm, job, job.replicate_on))
-        draw(folder, job.reports)
+        done("replicate_on")
+        draw(result.folder, job.reports)
     if plans:
         inputs = RunInputs(lm, job.source, job.detectors, job.control)
         edits = [plan for plan in plans if plan.command.name == "ablate"]
         if result.beside and edits:  # What is edited of one ranking is compared with what is edited of the other.
-            follow(edits, result.beside, inputs, job.reports)
-        result = follow(plans, result, inputs, job.reports)
+            follow(edits, result.beside, inputs, job.reports, lambda line: None)
+        result = follow(plans, result, inputs, job.reports, done)
     return result
 
 

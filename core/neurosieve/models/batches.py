@@ -1,6 +1,6 @@
 """Batches of texts through the model, in one process: what an executor sends to its workers."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -34,10 +34,8 @@ class TextBatch(NamedTuple):
 class _BatchResult(NamedTuple):
     cells: Mapping[Site, Tensor]
     documents: int
-    passes: int
-    tokens: int
-    padding: int
-    halvings: int
+    counts: Counter[str]
+    """What reading it took, as `ReadableTexts` counts it, and how often it was halved."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,10 @@ class Reader:
             yield running.popleft()()
 
     def _start(self, batch: TextBatch) -> Callable[[], _BatchResult]:
-        def start(numbers: Sequence[int]) -> Callable[[], Mapping[Site, Tensor]]:
+        def start(numbers: Sequence[int]) -> tuple[Callable[[], Mapping[Site, Tensor]], ReadableTexts]:
             ids, tokens = [batch.token_ids[number] for number in numbers], [batch.tokens[number] for number in numbers]
-            return self.reading.start(
-                ReadableTexts(self.model, self.atlas, self.sites, ids, tokens, self.control_means)
-            )
+            texts = ReadableTexts(self.model, self.atlas, self.sites, ids, tokens, self.control_means)
+            return self.reading.start(texts), texts
 
         def too_large(number: int) -> str:
             return (
@@ -91,17 +88,18 @@ class Reader:
                 f"the memory of {self.model.device}: leave it out, or take a smaller dtype or model"
             )
 
-        pieces = list(in_halves([range(len(batch.documents))], start, self.model.device, too_large))
-        tokens = sum(len(numbers) * max(len(batch.token_ids[number]) for number in numbers) for numbers, _ in pieces)
-        padding = tokens - sum(map(len, batch.token_ids))
+        halves = in_halves([range(len(batch.documents))], start, self.model.device, too_large)
+        pieces = [started for _, started in halves]
 
         def finish() -> _BatchResult:
-            parts = [wait() for _, wait in pieces]
+            parts = [wait() for wait, _ in pieces]
             whole = parts[0]
             if len(parts) > 1:
                 whole = {site: torch.cat([part[site] for part in parts]) for site in self.sites}
-            # Each halving makes one piece more.
-            return _BatchResult(whole, len(batch.documents), len(pieces), tokens, padding, len(pieces) - 1)
+            counts = Counter(halvings=len(pieces) - 1)  # Each halving makes one piece more.
+            for _, texts in pieces:
+                counts += texts.counts
+            return _BatchResult(whole, len(batch.documents), counts)
 
         return finish
 

@@ -6,6 +6,7 @@ gradient: the graph adds it up, and the gradients of single tokens are never hel
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -48,6 +49,7 @@ def edit_effects(
     strengths: Sequence[float] = (0.0,),
     length: int = 1,
     rules: Literal["gradient", "relevance"] = "gradient",
+    counts: Counter[str] | None = None,
 ) -> dict[Site, Float[Tensor, "positions neurons"]]:
     """Return the effect of editing each neuron on the log-probability of tokens, in nats, to first order.
 
@@ -55,6 +57,9 @@ def edit_effects(
     `length` tokens from there on, as far as the document goes. The edit sets a neuron to its replacement at every
     earlier token but special ones. With `strengths` of all edits at once, effects are the mean over them: at midpoints
     of equal steps from 0 to 1 they are integrated gradients, and sum over all neurons to the effect of all edits.
+
+    `counts` gains the passes forth, and back: one for a token of each document of a batch; and the tokens that went
+    through the model forth, and the padding among them.
 
     Source: attribution patching, Syed et al. (2023), arXiv 2310.10348;
     integrated gradients, Sundararajan et al. (2017).
@@ -73,6 +78,8 @@ def edit_effects(
         batch = _Batch(model, token_ids[documents], tokens[documents], length)
         with propagation_rules(model, atlas) if rules == "relevance" else nullcontext():
             at_strengths = [_effects_at(model, atlas, batch, replacements, strength) for strength in strengths]
+        if counts is not None:
+            counts.update({name: len(strengths) * count for name, count in batch.passes().items()})
         pieces.append(
             {site: torch.stack([effects[site] for effects in at_strengths]).mean(dim=0).cpu() for site in replacements}
         )
@@ -112,6 +119,7 @@ class _Batch:
         editable = np.zeros(ids.shape, dtype=np.bool_)
         special = sorted(set(model.tokenizer.all_special_ids))
         units = max(map(len, self.units))
+        self.padding = ids.size - sum(ends) + len(ends)
         before = np.zeros((len(ids), units, length), dtype=np.int64)
         expected, counted = np.zeros_like(before), np.zeros(before.shape, dtype=np.bool_)
         for row, (document, wanted, end) in enumerate(zip(token_ids, self.units, ends, strict=True)):
@@ -126,6 +134,11 @@ class _Batch:
         self.ids, self.editable, self.before, self.expected, self.counted = (
             torch.from_numpy(array).to(device) for array in (ids, editable, before, expected, counted)
         )
+
+    def passes(self) -> dict[str, int]:
+        """Return what a gradient of each unit takes."""
+        tokens = self.ids.numel()
+        return {"forward_passes": 1, "backward_passes": self.before.shape[1], "tokens": tokens, "padding": self.padding}
 
     def log_probabilities(
         self, logits: Float[Tensor, "units length vocabulary"], units: slice

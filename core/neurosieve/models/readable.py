@@ -1,7 +1,8 @@
 """Some documents before a model, and the ways in which a reading can read them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jaxtyping import Float
@@ -27,9 +28,14 @@ class ReadableTexts(Readable):
     token_ids: TokenIds
     tokens: Tokens
     control_means: Mapping[Site, Float[Tensor, "neurons"]]
+    counts: Counter[str] = field(default_factory=Counter)
+    """The forward and backward passes so far, the tokens that went through the model, and the padding among them."""
 
     def activations(self) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Start to read the activations at the tokens, and return what gives them."""
+        lengths = list(map(len, self.token_ids))
+        tokens = len(lengths) * max(lengths)
+        self.counts.update(forward_passes=1, tokens=tokens, padding=tokens - sum(lengths))
         return start_reading(self.model, self.atlas, self.sites, self.token_ids, self.tokens)
 
     def edit_effects(
@@ -41,6 +47,6 @@ class ReadableTexts(Readable):
     ) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Return what gives the effects of edits on the log-probability of the tokens, to first order."""
         effects = edit_effects(
-            self.model, self.atlas, self.token_ids, self.tokens, replacements, strengths, length, rules
+            self.model, self.atlas, self.token_ids, self.tokens, replacements, strengths, length, rules, self.counts
         )
         return lambda: effects

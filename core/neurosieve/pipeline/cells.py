@@ -25,6 +25,8 @@ class OpenCells(NamedTuple):
     space: Space
     positions: Positions
     fill: Callable[[], Capture]
+    control_means: Capture
+    """What reading the means at the controls took, without the positions: they are not what is ranked by."""
 
 
 def open_cells(job: Job, activations: Reader, positions: Positions, run: Recording) -> list[OpenCells]:
@@ -40,13 +42,13 @@ def open_cells(job: Job, activations: Reader, positions: Positions, run: Recordi
     if not job.reading.needs_control_means:
         reader = replace(activations, reading=job.reading)
         if not reader.address_part():  # Activations are what is asked for.
-            return [OpenCells(space, positions, fill)]
-        return [_cells(job, reader, positions, run)]
+            return [OpenCells(space, positions, fill, Capture())]
+        return [_cells(job, reader, positions, run, Capture())]
     cells = []
     for behaviour in positions.behaviours:
-        means, _ = read_complete(space, fill, partial(control_means, space, positions, behaviour))
+        means, cost = read_complete(space, fill, partial(control_means, space, positions, behaviour))
         reader = replace(activations, reading=job.reading, control_means=means)
-        cells.append(_cells(job, reader, positions.of_behaviour(behaviour), run))
+        cells.append(_cells(job, reader, positions.of_behaviour(behaviour), run, replace(cost, positions=0)))
     return cells
 
 
@@ -55,9 +57,9 @@ def spaces_hash(cells: Iterable[OpenCells]) -> str:
     return " ".join(dict.fromkeys(each.space.address for each in cells))
 
 
-def _cells(job: Job, reader: Reader, positions: Positions, run: Recording) -> OpenCells:
+def _cells(job: Job, reader: Reader, positions: Positions, run: Recording, control_means: Capture) -> OpenCells:
     space = open_space(reader, job.settings.store)
-    return OpenCells(space, positions, _filler(job, reader, space, positions, run))
+    return OpenCells(space, positions, _filler(job, reader, space, positions, run), control_means)
 
 
 def _filler(job: Job, reader: Reader, space: Space, positions: Positions, run: Recording) -> Callable[[], Capture]:

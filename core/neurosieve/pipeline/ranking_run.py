@@ -85,7 +85,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             ranked = Ranked(cells.space, cells.positions, ranked_by, rank_by, settings, run.announce)
             ranking, cost = read_complete(cells.space, cells.fill, partial(_rank, job, lm, ranked, within, run))
             rankings.append(ranking)
-            captured += cost
+            captured += cells.control_means + cost
             if damaged := cells.space.damaged:
                 run.warnings.append(
                     f"the store removed {plural(damaged, 'damaged shard')}; what was lost was captured again"

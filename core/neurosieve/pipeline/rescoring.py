@@ -75,7 +75,7 @@ def rescore(
             ranked = Ranked(cells.space, cells.positions, job.scorers[rank_by], rank_by, job.settings, run.announce)
             table, cost = read_complete(cells.space, cells.fill, partial(_scored, result, job, ranked, run))
             tables.append(table)
-            captured += cost
+            captured += cells.control_means + cost
         neurons = pd.concat(tables, ignore_index=True)
         count_long_texts(lm, tokens_of_documents(positions), run.counts)
         warnings = [*_warnings(positions, excluded, job, run), *beyond_context(lm, run.counts)]

@@ -44,6 +44,8 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     if reading := run.run.get("reading"):
         model, passes = run.run["model"], reading["forward_passes"]
         how = f"{plural(passes, 'forward pass', 'forward passes')}, {reading['tokens']:,} tokens"
+        if back := reading.get("backward_passes"):
+            how += f", and {plural(back, 'backward pass', 'backward passes')}"
         source = how if passes else "no forward pass: all from the store"
         yield Note(f"read with {model['name']} ({model['dtype']}, {model['device']}): {source}")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from neurosieve.contracts import Report
-from neurosieve.errors import ConfigError, PluginError, StoreError
+from neurosieve.errors import ConfigError, InterruptedRun, PluginError, StoreError
 from neurosieve.registry import failures_of, installed
 from neurosieve.runs.reader import RECORD
 from neurosieve.runs.record_fields import versions
@@ -80,7 +80,12 @@ def recording(command: str, folder: Path, reports: Mapping[str, Report]) -> Iter
         "versions": versions(),
     }
     write_run(folder, record, run.tables)
-    draw(folder, reports)
+    try:
+        draw(folder, reports)
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedRun(
+            f"interrupted; the run is finished, and is in `{folder}`, but its reports may not be drawn"
+        ) from interrupt
     run.announce("run_ended", command=command, folder=folder)
 
 

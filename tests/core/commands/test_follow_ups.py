@@ -2,10 +2,11 @@
 
 import pytest
 
-from neurosieve import ConfigError, Document, find, load
+from neurosieve import ConfigError, Document, find, hookimpl, load
 from neurosieve.cli import main
 from neurosieve.commands.follow_ups import planned
 from neurosieve.config.configuration import build_all
+from neurosieve.registry import installed
 from neurosieve.runs.recording import draw
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.reports.html import Html
@@ -263,3 +264,84 @@ def test_a_file_to_replicate_on_that_is_not_there_is_refused_before_anything_is_
     assert ended.value.code == 2
     assert "the source `traces`: cannot read `nowhere.json`: there is no such file in" in capsys.readouterr().err
     assert not (here / "run").exists()
+
+
+@pytest.fixture
+def interrupted(here, capsys):
+    """Run a command line with Ctrl-C as a run of some command begins; returns the exit code, and what is printed."""
+
+    def interrupted(command, *arguments):
+        class Interrupting:
+            @hookimpl
+            def run_started(self, command):
+                if command == self.command:
+                    raise KeyboardInterrupt
+
+        listener = Interrupting()
+        listener.command = command
+        installed().manager.register(listener)
+        try:
+            with pytest.raises(SystemExit) as stopped:
+                main(list(arguments))
+        finally:
+            installed().manager.unregister(listener)
+        return stopped.value.code, capsys.readouterr()
+
+    return interrupted
+
+
+def test_an_interruption_after_the_ranking_says_where_it_is_how_to_go_on_and_what_is_missing(here, interrupted):
+    steps = "follow_up=['show k=1 documents=1','ablate k=[1]',analyze]"
+    code, said = interrupted("ablate", *TINY, *LETTER, "reports=[html]", steps)
+    assert code == 130
+    folder = here / "run"
+    assert said.err == (
+        f"neurosieve: interrupted; the ranking is finished, and is in `{folder}`, without `ablate k=[1]`, `analyze`: "
+        f"go on with `neurosieve ablate run={folder} k=[1]`\n"
+    )
+    run = load(folder)
+    assert [part.command for part in run.parts()] == ["show"]
+    warning = "the run was interrupted after the ranking: without `ablate k=[1]`, `analyze`, which did not end"
+    assert run.run["warnings"][0] == warning
+    assert "interrupted after the ranking" in " ".join(said.out.split())
+    assert "interrupted after the ranking" in (folder / "report.html").read_text(encoding="utf-8")
+    # What is said to go on does, and one that is interrupted itself begins anew.
+    more = ["controls=1", "documents=5", "interval_bootstraps=100", "reports=[]"]
+    code, said = interrupted("ablate", "ablate", f"run={folder}", "k=[1]", *more)
+    assert code == 130
+    assert "interrupted; the run is not finished, and the same command begins it anew, with the traces" in said.err
+    main(["ablate", f"run={folder}", "k=[1]", *more])
+    assert [part.command for part in run.parts()] == ["ablate", "show"]
+
+
+def test_an_interruption_before_the_ranking_is_finished_is_told_as_before(here, interrupted):
+    code, said = interrupted("find", *TINY, *LETTER, "follow_up=[ablate]")
+    assert code == 130
+    assert said.err.endswith("the same command goes on from there\n")
+    assert not (here / "run").exists()
+
+
+def test_an_interruption_while_a_finished_run_is_drawn_says_that_it_is_finished(here, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Html, "write", interrupt)
+    for follow_up, said in (
+        ("[]", ", but its reports may not be drawn"),
+        ("['show k=1']", ", without `show k=1`: go on"),
+    ):
+        folder = here / f"run{len(follow_up)}"
+        with pytest.raises(SystemExit):
+            main([*TINY, *LETTER, "reports=[html]", f"follow_up={follow_up}", f"hydra.run.dir={folder}"])
+        assert f"interrupted; the ranking is finished, and is in `{folder}`{said}" in capsys.readouterr().err
+
+
+def test_an_ablation_of_one_of_two_behaviours_names_the_other(here):
+    steps = "follow_up=['ablate k=[1] controls=1 documents=5 interval_bootstraps=100']"
+    detectors = ["detectors=[phrases,backtracking]", "detectors.phrases.phrases=[an]"]
+    main([*TINY, *detectors, steps])
+    [ablation] = load(here / "run").parts("ablate")
+    assert (
+        "edited for `phrases`, the first behaviour of the run; not for `backtracking`: `behaviour=backtracking` edits "
+        "for that one"
+    ) in ablation.run["notes"]

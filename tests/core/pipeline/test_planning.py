@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from neurosieve import ConfigError, DataError, Document, find
@@ -166,13 +167,63 @@ def test_the_passes_of_attribution_are_those_that_a_run_makes(steps, tmp_path):
     find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "first", **settings)  # It tests the model.
     counted = PassesCounted(model)
     store = str(tmp_path / "fresh")
-    find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", store=store, **settings)
+    run = find(model, source, DETECTORS, tokenizer=tokenizer, folder=tmp_path / "run", store=store, **settings).run
+    read = [run["reading"][name] for name in ("forward_passes", "backward_passes", "tokens")]
+    assert read == [counted.forward, counted.backward, counted.tokens]
     assert planned.backward_passes > planned.forward_passes > 2
-    assert (planned.forward_passes, planned.backward_passes) == (counted.forward, counted.backward)
-    # What gradients are taken of ends before the last token, which the plan counts too.
-    assert counted.tokens <= planned.tokens <= 1.05 * counted.tokens
+    assert [planned.forward_passes, planned.backward_passes, planned.tokens] == read
     activations = plan_in_python(model, source, DETECTORS, tokenizer=tokenizer, tokens_per_batch=1024)
     assert activations.backward_passes == 0
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        {"reading": Attribution(documents=6)},
+        {"reading": Attribution(method="integrated", steps=3, documents=6, length=2)},
+        {"reading": Attribution(method="relevance", documents=6)},
+        {"beside": Attribution(documents=6)},
+    ],
+    ids=str,
+)
+def test_a_run_records_the_passes_and_tokens_of_its_readings_and_they_are_those_of_the_plan(readings, tmp_path):
+    settings = {"interval_bootstraps": 20, "permutations": 0, "stability_bootstraps": 0, "min_documents": 1}
+    settings |= {"tokens_per_batch": 1024, **readings}
+    source, behaviours = Arithmetic(documents=40), ["backtracking", "hesitation"]
+    model, tokenizer = tiny_model()
+    planned = plan_in_python(model, source, behaviours, tokenizer=tokenizer, **settings)
+    store = {"store": str(tmp_path / "store")}
+    run = find(model, source, behaviours, tokenizer=tokenizer, folder=tmp_path / "run", **store, **settings)
+    read = [part.run["reading"] for part in (run, run.beside) if part]
+    assert len(read) == 1 + ("beside" in readings)
+    forward, backward, tokens = (
+        sum(of[name] for of in read) for name in ("forward_passes", "backward_passes", "tokens")
+    )
+    assert (planned.forward_passes, planned.backward_passes, planned.tokens) == (forward, backward, tokens)
+    assert backward > 0
+    again = find(model, source, behaviours, tokenizer=tokenizer, folder=tmp_path / "again", **store, **settings)
+    for part in (again, again.beside):
+        if part:
+            assert not any(part.run["reading"].values()), "what the store held is not counted"
+
+
+def test_what_follows_a_ranking_is_said_to_be_in_no_plan(plan):
+    assert not any("not in this plan" in note for note in plan().notes)
+    [note] = [note for note in plan(follow_up=("ablate mode=circuit",)).notes if "not in this plan" in note]
+    assert note.startswith("`follow_up` would cost more")
+
+
+def test_a_reading_beside_that_cannot_be_made_is_a_warning_of_the_plan_as_of_the_run(plan):
+    def words(count, seed):
+        return " ".join("".join(letters) for letters in np.random.default_rng(seed).choice([*"abcdefg"], (count, 4)))
+
+    # Those that show it are too short to have controls, which stand in the others.
+    shown = [Document(f"s{n}", f"{words(2, n)} wait", f"s{n}") for n in range(20)]
+    texts = shown + [Document(f"d{n}", words(20, 100 + n), f"d{n}") for n in range(20)]
+    planned = plan(texts, beside=Attribution())
+    [warning] = [warning for warning in planned.warnings if "`beside` could not be done" in warning]
+    assert "has no control position left in the documents" in warning
+    assert planned.backward_passes == 0
 
 
 def test_the_command_line_says_how_many_passes_go_back(tmp_path, monkeypatch, capsys):
@@ -180,3 +231,12 @@ def test_the_command_line_says_how_many_passes_go_back(tmp_path, monkeypatch, ca
     monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
     main(["plan", "model=tiny", "reading=attribution", "source.documents=60"])
     assert "backward passes" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_command_line_says_which_passes_are_those_of_the_reading_beside(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+    main(["plan", "model=tiny", "beside=attribution", "source.documents=60", "follow_up=['ablate mode=circuit']"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the passes are those of both readings: `beside` takes" in said
+    assert "`follow_up` would cost more: what follows the ranking is not in this plan" in said
