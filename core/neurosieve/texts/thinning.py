@@ -64,7 +64,7 @@ def thinning_notes(before: Positions, after: Positions, reading: Reading) -> lis
             f"{controls_read:,} of its {plural(controls, 'control position')}, are read (`documents` and `controls` of "
             "the reading" + ("; no edit reaches what stands behind special tokens alone)" if reading.foretells else ")")
         )
-        if reading.needs_control_means:
+        if reading.needs_control_means and getattr(reading, "edit", "mean") == "mean":
             note += (
                 "; the edit is to the mean over these controls, as in `ablate` of this run, while `ablate` of a "
                 "ranking of all positions edits to the mean over all of them"

@@ -155,6 +155,8 @@ def _reading(reading: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "forward passes", "none: all was in the store"
     else:
         yield "forward passes", f"{number(reading['forward_passes'])}, over {number(reading.get('tokens', 0))} tokens"
+    if reading.get("backward_passes"):
+        yield "backward passes", number(reading["backward_passes"])
 
 
 def _model(model: Any, neurons: str) -> Iterator[tuple[str, str]]:
