@@ -33,7 +33,7 @@ def rows(small: bool) -> list[Row]:
             for _ in range(4):
                 next(results)
             began = time.perf_counter()
-            tokens = sum(result.tokens for result in results)
+            tokens = sum(result.counts["tokens"] for result in results)
             measured.append(tokens / (time.perf_counter() - began))
     one, two = (statistics.median(measured) for measured in speeds.values())
     return [

@@ -128,7 +128,7 @@ def test_beside_each_verdict_stand_its_neurons_those_of_the_largest_effects_firs
     [facts] = [block.facts for block in real_effect_blocks(run, "a") if block.kind == "facts"]
     assert [name for name, _ in facts] == ["drives (7)", "reads out only (1)"]
     assert facts[0][1].startswith("L0N2, L0N5, L0N4, L0N3, L0N6 and 2 more: under its edit")
-    assert facts[1][1].startswith("L0N7: the neuron replicates")
+    assert facts[1][1].startswith("L0N7: the neuron fires with the behaviour")
     assert facts[1][1].endswith("the smallest effect worth having (0.050 nats)")
 
 
