@@ -128,10 +128,10 @@ def _other_half(record: Mapping[str, Any], chose: Mapping[str, Any], other: Mapp
         return f"nor has it one on the other half ({_numbers(other)})"
     if other["verdict"] == "an effect":
         return f"but the other half shows one: {_numbers(other)}. The halves disagree: {_more_texts(record)}"
-    found = other["verdict"]
-    if found == _NOT_BEYOND:
-        found = "one that can be told from 0, but not beyond that of its control neurons"
-    return f"on the other half it has {found} ({_numbers(other)}): {_more_texts(record)}"
+    effect = other["verdict"]
+    if effect == _NOT_BEYOND:
+        effect = "one that can be told from 0, but not beyond that of its control neurons"
+    return f"on the other half it has {effect} ({_numbers(other)}): {_more_texts(record)}"
 
 
 def _more_texts(record: Mapping[str, Any]) -> str:

@@ -72,8 +72,8 @@ def no_answer_is_never_right(grader: Grader) -> None:
     """Assert that a completion without an answer is wrong, or said to be unanswered: a silent model is not ignored."""
     for completion, truth in product(("", " \n\t"), _TRUTHS[:2]):
         verdict, what = _verdict(grader, completion, truth)
-        told = "there is no answer, so give `neurosieve.NO_ANSWER`, or a verdict of wrong"
-        require(verdict.right is False or verdict.unanswered, f"{what}: {told}")
+        advice = "there is no answer, so give `neurosieve.NO_ANSWER`, or a verdict of wrong"
+        require(verdict.right is False or verdict.unanswered, f"{what}: {advice}")
 
 
 def a_boxed_answer_is_graded_correctly(grader: Grader) -> None:

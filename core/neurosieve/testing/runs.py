@@ -325,13 +325,9 @@ def _ablate_circuit(folder: Path, find: Run) -> Run:
         kept = kept.assign(**{name: value, f"{name}_low": value - 0.1, f"{name}_high": value + 0.1})
     kept = kept.assign(effect_control_tokens=-0.3, effect_control_tokens_low=-0.4, effect_control_tokens_high=-0.2)
     members = pd.DataFrame({"behaviour": MARKUP, "place": range(1, 11), "layer": 0, "neuron": range(10)})
-    told: dict[str, Any] = {
-        "effect_low": -0.9,
-        "effect_high": -0.3,
-        "beyond_controls": -0.4,
-        "beyond_controls_low": -0.9,
-    }
-    told |= {"beyond_controls_high": -0.3, "verdict": "an effect"}
+    interval = {"effect_low": -0.9, "effect_high": -0.3}
+    beyond = {"beyond_controls": -0.4, "beyond_controls_low": -0.9, "beyond_controls_high": -0.3}
+    tested: dict[str, Any] = {**interval, **beyond, "verdict": "an effect"}
     record = _record(
         "ablate",
         run=str(find.folder),
@@ -346,8 +342,8 @@ def _ablate_circuit(folder: Path, find: Run) -> Run:
             "layers": [0],
             "reason": "",
             "confirmed": True,
-            "choosing": {"largest": {"effect": -0.8, **told}},
-            "estimating": {"largest": {"effect": -0.8, **told}, "circuit": {"effect": -0.4, **told}},
+            "choosing": {"largest": {"effect": -0.8, **tested}},
+            "estimating": {"largest": {"effect": -0.8, **tested}, "circuit": {"effect": -0.4, **tested}},
             "effects_choosing": [{"k": 10, "effect": -0.4}, {"k": 100, "effect": -0.8}],
             "groups_choosing": 12,
             "groups_estimating": 12,

@@ -1,4 +1,4 @@
-"""Which texts tell nothing new of a behaviour: those that are the same as another, or nearly.
+"""Which texts are no new evidence of a behaviour: those that are the same as another, or nearly.
 
 A null permutes the labels of each document on their own. In copies the labels are the same and the activations are,
 too: the sum over two copies spreads twice as widely as two independent documents would, and noise passes the null.

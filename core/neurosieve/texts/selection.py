@@ -78,8 +78,8 @@ def choose_positions(
     """Choose where to read, what to compare with, and what to hold out: `seed` draws the split.
 
     The groups of the documents are kept together: `join_groups` comes before. A behaviour that shows nowhere is left
-    out, and so are texts that tell nothing new of one. How many positions and texts were left out, and why, is added to
-    `counts`.
+    out, and so are texts that are no new evidence of one. How many positions and texts were left out, and why, is added
+    to `counts`.
 
     Raises:
         DataError: no behaviour shows anywhere, or one has no control, or shows in too few groups to split.

@@ -8,17 +8,17 @@ from neurosieve import Cell, Header, Result, Run, Table
 from neurosieve_plugins.reports.any_sections import question
 from neurosieve_plugins.reports.blocks import Section
 
-__all__ = ["beside_of", "called", "parts", "went_on_from"]
+__all__ = ["called", "parts", "second_ranking", "went_on_from"]
 
 
-def beside_of(run: Run) -> Result | None:
+def second_ranking(run: Run) -> Result | None:
     """Return the ranking by another reading that stands beside a run, where there is one."""
     return run.beside if isinstance(run, Result) else None
 
 
 def went_on_from(run: Run) -> list[Run]:
     """Return the runs below a run, by path, without the ranking beside it and those that went on from that one."""
-    beside = beside_of(run)
+    beside = second_ranking(run)
     return [part for part in run.parts() if beside is None or not part.folder.is_relative_to(beside.folder)]
 
 
@@ -28,7 +28,7 @@ def called(run: Run) -> list[tuple[str, Run]]:
     The ranking beside it, and what went on from that one, go by what was read there: `ablate by attribution`.
     """
     names = _numbered(went_on_from(run))
-    if (beside := beside_of(run)) is not None:
+    if (beside := second_ranking(run)) is not None:
         by = f"by {beside.cells.name}"
         names += [(by, beside), *((f"{name} {by}", part) for name, part in _numbered(beside.parts()))]
     return names

@@ -9,7 +9,7 @@ from neurosieve_plugins.reports.any_sections import again, read, request, typed
 from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Heatmap, Section
 from neurosieve_plugins.reports.compare_sections import comparison_sections
 from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
-from neurosieve_plugins.reports.runs_below import beside_of, called, parts, went_on_from
+from neurosieve_plugins.reports.runs_below import called, parts, second_ranking, went_on_from
 from neurosieve_plugins.reports.show_sections import show_sections
 from neurosieve_plugins.reports.trace_sections import (
     agreement_sections,
@@ -84,7 +84,7 @@ def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]
                 if section is not None:
                     yield Section(f"{section.title} ({name})", section.lead, section.blocks)
     yield from _shown_and_edited(below)
-    if (beside := beside_of(run)) is not None:
+    if (beside := second_ranking(run)) is not None:
         by = f"by {beside.cells.name}"
         # Its edits are of other neurons than those of the ranking: they are never told together.
         of_beside = (*_own(beside, best, most_points // 2, phrases=False), *_shown_and_edited(went_on_from(beside)))
