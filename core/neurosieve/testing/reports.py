@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from neurosieve.contracts import Report
 from neurosieve.runs.results import Run
+from neurosieve.testing.awkward import MARKUP
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
-from neurosieve.testing.runs import MARKUP, written_runs
+from neurosieve.testing.runs import written_runs
 
 __all__ = ["REPORT_CHECKS", "check_report"]
 

@@ -9,7 +9,8 @@ import pytest
 
 from neurosieve import VERDICTS, load
 from neurosieve.runs.writer import write_run
-from neurosieve.testing.runs import MARKUP, written_runs
+from neurosieve.testing.awkward import MARKUP
+from neurosieve.testing.runs import written_runs
 
 CHANCE = "chance: the best of all, in 5 % of 1,000 permutations"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neurosieve import ConfigError, Run
-from neurosieve.testing.runs import MARKUP
+from neurosieve.testing.awkward import MARKUP
 from neurosieve_plugins.reports.figures import Figures
 
 pytestmark = pytest.mark.slow  # Each draws many pictures.

@@ -17,7 +17,7 @@ from neurosieve import VERDICTS, Cell, ConfigError, Header, Run, Table, as_table
 from neurosieve.cli import main
 from neurosieve.commands.compare import compare_runs
 from neurosieve.runs.writer import write_run
-from neurosieve.testing.runs import MARKUP
+from neurosieve.testing.awkward import MARKUP
 from neurosieve_plugins.reports.blocks import Section
 from neurosieve_plugins.reports.html import Html
 from neurosieve_plugins.reports.page import page

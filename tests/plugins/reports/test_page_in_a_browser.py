@@ -6,7 +6,7 @@ import pytest
 from browsing import DESKTOP, PHONE, Page
 
 from neurosieve import Run
-from neurosieve.testing.runs import AWKWARD, MARKUP
+from neurosieve.testing.awkward import AWKWARD, MARKUP
 
 pytestmark = pytest.mark.browser
 
