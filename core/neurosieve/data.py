@@ -165,6 +165,8 @@ class TokenizedDocument(_Authored):
     """Whether a token may be a position in some scope; None where the usable ones are all."""
     first_editable: int = 0
     """The first token that is no special one: edits change no special token, so none before this."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known of the text, as of the document."""
 
     def within(self, scope: Scope) -> "TokenizedDocument":
         """Return the document with the tokens of a scope as its usable ones; all else is shared with this one."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,14 @@ from neurosieve.data import Scope, TokenizedDocument
 from neurosieve.texts.token_kinds import TOKEN_KINDS, token_kinds
 from neurosieve.texts.tokens import LabelledDocument
 
-__all__ = ["PARTS", "Positions", "assemble"]
+__all__ = ["PARTS", "Pool", "Positions", "UnitKind", "assemble"]
 
 PARTS = ("ranking", "heldout")
 """The two parts that groups are split into; each is a block of label columns."""
+UnitKind = Literal["token", "span", "sentence", "completion", "prompt_end"]
+"""What one row stands for: a token, or all tokens of a span, of a sentence, of a completion, of a prompt's end."""
+Pool = Literal["mean", "max", "last", "first"]
+"""What becomes of the tokens of a unit: their mean or largest reading, or that of the last or the first."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Positions:
     """The places that are read: the ranking's own, "", and the additional ones by name."""
     scopes: Mapping[str, Scope] = field(default_factory=dict)
     """Where each behaviour was looked for; in what the model wrote, where this does not tell."""
+    unit: UnitKind = "token"
+    pool: Pool = "mean"
+    unit_tokens: tuple[npt.NDArray[np.int32], ...] = ()
+    """The tokens of each row's unit, in order, of which `token_of_row` has the first; none where a unit is a token."""
 
     @cached_property
     def token_ids(self) -> npt.NDArray[np.int64]:
@@ -80,6 +88,7 @@ class Positions:
             document_of_row=document_of_row,
             token_of_row=self.token_of_row[rows],
             labels=labels[rows],
+            unit_tokens=tuple(self.unit_tokens[row] for row in rows) if self.unit_tokens else (),
             **changed,
         )
 

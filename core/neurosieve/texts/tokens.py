@@ -142,6 +142,7 @@ def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> 
         completion_start=document.completion_start,
         passages=document.passages,
         first_editable=int(special.argmin()) if not special.all() else len(special),
+        metadata=document.metadata,
     )
     return whole.within("completion")
 
