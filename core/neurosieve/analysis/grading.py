@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from neurosieve.contracts import Grader
-from neurosieve.data import Document, Verdict
+from neurosieve.data import Document, TokenizedDocument, Verdict
 from neurosieve.errors import DataError, PluginError
 from neurosieve.wording import plural
 
@@ -15,7 +15,7 @@ TRUTH_FIELDS = ("ground_truth_solution", "answer")
 """Where a document's metadata holds the right answer: in the first of these that is there."""
 
 
-def truth_of(document: Document, fields: Sequence[str] = TRUTH_FIELDS) -> str:
+def truth_of(document: Document | TokenizedDocument, fields: Sequence[str] = TRUTH_FIELDS) -> str:
     """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none."""
     values = (document.metadata.get(field) for field in fields)
     return next((str(value) for value in values if isinstance(value, str | int | float) and str(value).strip()), "")
@@ -56,7 +56,7 @@ def grade_documents(
     return verdicts
 
 
-def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH_FIELDS) -> Verdict:
+def verdict_on(document: Document | TokenizedDocument, grader: Grader, fields: Sequence[str] = TRUTH_FIELDS) -> Verdict:
     """Return the verdict on what a document answers; without one, and with the reason, where the grader fails.
 
     The grader sees all that the model wrote: some traces give their answer in the thought alone.

@@ -42,8 +42,7 @@ class ChatLayout(Layout[Document]):
             RecordError: the record is not like the first, or the model says nothing in it.
         """
         named = {name for name in vars(self.fields).values() if isinstance(name, str)}
-        named |= {name for name in (self.id_field, self.group_field) if name is not None}
-        metadata = {name: value for name, value in record.fields.items() if name not in named}
+        metadata = {name: value for name, value in record.fields.items() if name not in named and name != self.id_field}
         return [self._document(conversation, record, metadata) for conversation in self.fields.conversations(record)]
 
     def _document(self, conversation: Conversation, record: Record, metadata: Mapping[str, Any]) -> Document:
