@@ -222,6 +222,8 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
     if origin is Literal and value not in arguments:
         raise ConfigError(f"`{where}` is `{value}`: {nearest(str(value), map(str, arguments))}")
     if origin in (Union, types.UnionType):
+        if contract := next((argument for argument in arguments if argument in _KIND_OF), None):
+            return value if value is None else _fitting(value, contract, where)
         lists = [argument for argument in arguments if get_origin(argument) is tuple]
         plain = tuple(argument for argument in arguments if argument in _PLAIN)
         if value is None or not lists:
@@ -238,11 +240,12 @@ def _inner_plugin(value: Any, kind: str, where: str) -> Any:
     """Return the plugin that a field of another holds: by its name, by its node, or built already in Python."""
     if not isinstance(value, str | Mapping):
         return value
-    node = {TARGET: f"{kind}/{value}"} if isinstance(value, str) else value
-    if TARGET not in node:
+    if isinstance(value, str):
+        return as_object(installed().get(kind, value).cls, {}, where)
+    if TARGET not in value:
         raise ConfigError(f"`{where}` builds no {kind}: choose one by name, as in `{where}=...`")
     try:
-        return build(node, kind, where)
+        return build(value, kind, where)
     except FieldError as error:  # Its key is whole: that of the outer plugin must not be put before it again.
         raise ConfigError(str(error)) from error
 
