@@ -70,9 +70,14 @@ def near_misses_in(detected: Iterable[DetectedDocument], detectors: Detectors) -
 
 
 def near_misses_table(nearly: Mapping[str, Sequence[NearMiss]]) -> pd.DataFrame:
-    """Return a line per behaviour and near-miss, `behaviour, document, start, end, label, text, whole_text`."""
-    lines = [(behaviour, *near_miss) for behaviour, near_misses in nearly.items() for near_miss in near_misses]
-    return pd.DataFrame(lines, columns=["behaviour", *NearMiss._fields])
+    """Return a line per behaviour and near-miss, `behaviour, document, start, end, label, text`."""
+    columns = ["document", "start", "end", "label", "text"]
+    lines = [
+        (behaviour, *(getattr(near_miss, column) for column in columns))
+        for behaviour, near_misses in nearly.items()
+        for near_miss in near_misses
+    ]
+    return pd.DataFrame(lines, columns=["behaviour", *columns])
 
 
 def near_miss_warnings(nearly: Mapping[str, Sequence[NearMiss]]) -> list[str]:

@@ -97,7 +97,9 @@ class Unfinished(Detector):
 
     def _closes_its_thought(self, document: Document) -> bool | None:
         """Return whether the last thought is closed: by its mark, or as the model writes on; None without a thought."""
-        thoughts = [passage for passage in document.passages if passage.role == "thought"]
+        thoughts = [
+            passage for passage in document.passages if passage.role == "thought" and passage.start < passage.end
+        ]
         if not thoughts:
             return None
         last = thoughts[-1]
