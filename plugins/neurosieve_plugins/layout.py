@@ -115,15 +115,10 @@ class Layout(ABC, Generic[Item]):
         return record.prefix + name
 
     def other_fields(self, record: Record) -> dict[str, Any]:
-        """Return the fields of a record that the layout does not name, and the one that names its group.
-
-        A field that a path leads into is kept whole.
-        """
+        """Return the fields of a record that the layout does not name. One that a path leads into is kept whole."""
         named = self._named_fields
         return {name: value for name, value in record.fields.items() if name not in named}
 
     @cached_property
     def _named_fields(self) -> frozenset[str | None]:
-        return frozenset(
-            value for name, value in vars(self).items() if name.endswith("_field") and name != "group_field"
-        )
+        return frozenset(value for name, value in vars(self).items() if name.endswith("_field"))

@@ -41,6 +41,8 @@ class ConversationFields:
     system_field: str | None = None
     input_field: str | None = None
     """The field with what an `instruction` is about, which stands behind it in the prompt."""
+    prompts_only: bool = False
+    """Whether what the model says is left out, if there is any."""
     spelling: Spelling = DEFAULT_SPELLING
     roles: Mapping[str, str] = field(default_factory=dict)
     assumptions: tuple[Assumption, ...] = ()
@@ -59,8 +61,10 @@ class ConversationFields:
         Raises:
             RecordError: the record does not hold them as the first does.
         """
-        self._check_alike(record)
         system = self._system(record)
+        if self.prompts_only:
+            return [Conversation(_with_system(system, self._prompt(record)), assumptions=self.assumptions)]
+        self._check_alike(record)
         if self.completions_field is not None:
             prompt = self._prompt(record)
             return [

@@ -128,12 +128,12 @@ class DocumentLayout(Layout[Document]):
         return super().text(record, what)
 
     def _check_fields_of(self, record: Record) -> None:
-        """Raise RecordError where a record lacks several of the fields, so that all of them are told at once."""
+        """Raise RecordError where a record of another layout lacks its id and other fields: all are told at once."""
         names = {name: getattr(self, name) for name in ("text_field", "prompt_field", "id_field", "group_field")}
         absent = [name for name, field in names.items() if field and value_at(record.fields, field, _ABSENT) is _ABSENT]
-        if len(absent) < 2 or conversation_fields(record.fields):
+        if "id_field" not in absent or len(absent) < 2 or conversation_fields(record.fields):
             return
-        lacking = " and no ".join(f"`{names[name]}`" for name in absent)
+        lacking = " nor ".join(f"`{names[name]}`" for name in absent)
         has = ", ".join(f"`{name}`" for name in record.fields) or "no field at all"
         nulls = " ".join(f"source.{name}=null" for name in absent if name != "text_field")
         advice = f"set the fields that it has instead, and `{nulls}` where there is none"

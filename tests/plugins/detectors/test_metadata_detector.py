@@ -168,7 +168,7 @@ def test_every_source_carries_the_fields_of_its_records(tmp_path: Path):
     path = a_file(
         tmp_path, {"id": 7, "question": "Where?", "answer": "Lyon.", "label": "bad", "grade": {"by": ["x", {"n": 1}]}}
     )
-    settings: dict[str, Any] = {"group_field": "label", "id_field": "id", "prompt_field": "question"}
+    settings: dict[str, Any] = {"group_field": None, "id_field": "id", "prompt_field": "question"}
     sources = (
         Traces(path, text_field="answer", **settings),
         HuggingFace("json", data_files=(path,), text_field="answer", streaming=True, **settings),
