@@ -86,7 +86,7 @@ class Metadata(Detector):
             raise ConfigError(f"the detector `metadata` has {' and '.join(ways)}: give one of them")
         if self.against and self._bounded:
             raise ConfigError("`against` of the detector `metadata` has no use with `above` or `below`: leave it out")
-        if twice := {*map(name_of_value, self.values)} & {*map(name_of_value, self.against)}:
+        if twice := {*map(str, map(name_of_value, self.values))} & {*map(str, map(name_of_value, self.against))}:
             raise ConfigError(f"`{min(twice)}` is in `values` and `against` of the detector `metadata`: choose one")
         if self.above is not None and self.below is not None and self.above >= self.below:
             raise ConfigError(

@@ -119,7 +119,7 @@ class DocumentLayout(Layout[Document]):
         Raises:
             RecordError: it has none; the message says so where it holds a conversation.
         """
-        if not isinstance(value_at(record.fields, self.text_field), str):
+        if not isinstance(value_at(record.fields, str(self.text_field)), str):
             names = conversation_fields(record.fields)
             if shown := " and ".join(f"`{name}`" for name in names):
                 why = f"has no text in `{self.text_field}`, and holds a conversation in {shown}"
