@@ -46,7 +46,7 @@ def _adapters(cls: Any) -> dict[str, Any]:
     return {field.name: (_adapter(hints[field.name]), hints[field.name]) for field in dataclasses.fields(cls)}
 
 
-def _adapter(hint: Any) -> TypeAdapter[Any]:
+def _adapter(hint: Any) -> Any:
     """Return pydantic's check of a type; of a contract, which pydantic does not know, a plugin must be an instance."""
     if dataclasses.is_dataclass(hint):
         return TypeAdapter(hint)
