@@ -218,6 +218,8 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
     """Return a value from a config as the field that it fills wants it: lists become tuples, choices are checked."""
     if hint in _KIND_OF:
         return _inner_plugin(value, _KIND_OF[hint], where)
+    if hint is float and type(value) is int:  # OmegaConf knows no types within a plugin of a plugin.
+        return float(value)
     origin, arguments, many = get_origin(hint), get_args(hint), isinstance(value, list | tuple)
     if origin is Literal and value not in arguments:
         raise ConfigError(f"`{where}` is `{value}`: {nearest(str(value), map(str, arguments))}")

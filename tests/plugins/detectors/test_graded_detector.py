@@ -106,8 +106,9 @@ def test_the_grader_is_a_plugin_in_the_config():
         ({"_target_": "os.system"}, r"`detectors\.x\.grader\._target_` is `os\.system`, which is not a registered"),
         ({"thought_end": "x"}, r"`detectors\.x\.grader` builds no grader: choose one by name"),
         ({"_target_": "grader/math_verify", "second": 1.0}, r"`detectors\.x\.grader` has no field `second`"),
-        (None, "grader is None: give a Grader"),
-        (3, "grader is 3: give a Grader"),
+        # Where types are checked at every call, their checker says it.
+        (None, "grader is None: give a Grader|cannot be built"),
+        (3, "grader is 3: give a Grader|cannot be built"),
     ],
 )
 def test_what_is_no_grader_is_refused_under_its_key(grader: object, message: str):

@@ -144,7 +144,6 @@ def test_labels_that_fit_no_document_are_refused(detector: Metadata, values: lis
     ("fields", "message"),
     [
         ({"field": " "}, "`field` of the detector `metadata` is empty"),
-        ({"field": "x", "values": "abc"}, "is a text: give a list"),
         ({"field": "x", "values": ("a",), "pattern": "a"}, "values and pattern: give one of them"),
         ({"field": "x", "above": 1.0, "pattern": "a"}, "pattern and above or below"),
         ({"field": "x", "above": 1.0, "against": ("a",)}, "`against`"),
