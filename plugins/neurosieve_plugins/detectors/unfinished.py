@@ -16,7 +16,7 @@ _ENDINGS: Mapping[str, bool] = {
     **dict.fromkeys(("stop", "end_turn", "eos", "eos_token", "stop_sequence", "completed", "end"), False),
 }
 """Whether a text was cut off, by why it stopped: in the words of OpenAI, Anthropic, Google, vLLM, TGI, Inspect."""
-_ENDED = ("ended", "finished", "completed")
+_ENDED = ("ended", "finished", "completed", "is_reasoning_complete")
 """A field of such a name is true where the text was not cut off; any other, such as `truncated`, where it was."""
 
 
@@ -38,6 +38,7 @@ class Unfinished(Detector):
     fields: tuple[str, ...] = (
         "ended",
         "truncated",
+        "is_reasoning_complete",
         "finish_reason",
         "stop_reason",
         "done_reason",

@@ -331,3 +331,23 @@ def test_prompts_alone_that_cannot_be_found_are_told(read):
         read, {"ask": "x"}, prompts_only=True
     )
     assert "holds a blank prompt" in said(read, {"prompt": " "}, prompts_only=True)
+
+
+def test_what_a_record_lists_for_each_completion_is_told_of_it_alone(read):
+    record = {
+        "problem": USER,
+        "generations": ["Two.", "Three."],
+        "correct": [True, False],
+        "judge": {"by": "x"},
+        "tags": ["sum", "easy", "short"],
+    }
+    right, wrong = read(record)
+    assert right.metadata == {"correct": True, "judge": {"by": "x"}, "tags": ["sum", "easy", "short"]}
+    assert wrong.metadata["correct"] is False
+    assert "of `correct` it took the item of its own completion" in assumed(right)
+
+
+def test_why_an_answer_of_a_batch_stopped_is_told_of_it(read):
+    choices = [{"message": {"role": "assistant", "content": "Two and"}, "finish_reason": "length"}]
+    [document] = read({"custom_id": "a", "response": {"body": {"choices": choices}}})
+    assert document.metadata["finish_reason"] == "length"
