@@ -1,7 +1,7 @@
 """Which completions answer their problems right, as a grader says."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neurosieve.contracts import Grader
@@ -16,9 +16,21 @@ TRUTH_FIELDS = ("ground_truth_solution", "answer")
 
 
 def truth_of(document: Document | TokenizedDocument, fields: Sequence[str] = TRUTH_FIELDS) -> str:
-    """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none."""
-    values = (document.metadata.get(field) for field in fields)
+    """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none.
+
+    A field may be a path into nested ones, such as `reward_model.ground_truth`.
+    """
+    values = (_value_at(document.metadata, field) for field in fields)
     return next((str(value) for value in values if isinstance(value, str | int | float) and str(value).strip()), "")
+
+
+def _value_at(metadata: Mapping[str, Any], field: str) -> Any:
+    if field in metadata:
+        return metadata[field]
+    value: Any = metadata
+    for step in field.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def why_ungradable(documents: Sequence[Document], fields: Sequence[str] = TRUTH_FIELDS) -> str:

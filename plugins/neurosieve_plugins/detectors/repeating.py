@@ -98,7 +98,10 @@ class Repeating(Detector):
         least = period * (self.times - 1)
         if len(tokens.numbers) < period + least:
             return
-        same = np.concatenate([[False], tokens.numbers[period:] == tokens.numbers[:-period], [False]])
+        alike = tokens.numbers[period:] == tokens.numbers[:-period]
+        if np.count_nonzero(alike) < least:  # As with most of the longer periods.
+            return
+        same = np.concatenate([[False], alike, [False]])
         edges = np.flatnonzero(same[1:] != same[:-1])
         for first, behind in edges.reshape(-1, 2)[np.diff(edges)[::2] >= least].tolist():
             if tokens.words[behind + period] - tokens.words[first] >= self.words:

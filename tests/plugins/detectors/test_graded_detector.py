@@ -51,6 +51,12 @@ def test_an_answer_without_a_truth_is_not_taken_as_unanswered():
     assert verdict(detector, an_answer(r"\boxed{3}", level=1)).startswith("unknown")
 
 
+def test_the_right_answer_may_lie_within_a_field():
+    document = an_answer(r"\boxed{3}", reward_model={"ground_truth": "2"})
+    assert verdict(Graded("wrong", BOXED, ("reward_model.ground_truth",)), document) == "shows"
+    assert verdict(Graded("wrong", BOXED, ("reward_model.truth",)), document).startswith("unknown")
+
+
 @dataclass(frozen=True)
 class Counting(Grader):
     """Wrong, and counts how often it is asked."""
