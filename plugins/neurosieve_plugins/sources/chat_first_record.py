@@ -83,11 +83,14 @@ def _with_columns(first: Record, fields: ConversationFields) -> ConversationFiel
         _check_lists(first, str if columns else str | list | tuple | None)
     if columns is None:
         names = ", ".join(f"`{name}`" for name in first.fields)
+        alone = "; where they hold prompts alone, set `source.prompts_only=true`"
         raise RecordError(
             first.where,
             f"holds no conversation under a known name; it has {names or 'no field at all'}",
             "set `source.messages_field`, or `source.completions_field` for several completions, or "
-            "`source.prompt_field` with `source.thought_field` and `source.answer_field`",
+            "`source.prompt_field` with `source.thought_field` and `source.answer_field`"
+            + alone
+            * any(isinstance(first.fields.get(name), str) for name in PROMPTS),
         )
     fields = replace(fields, answer_field=columns.answer, thought_field=columns.thought)
     fields = _noting(fields, f"what the model says was read from `{columns.answer}`", columns.known)

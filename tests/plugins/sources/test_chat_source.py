@@ -351,3 +351,7 @@ def test_why_an_answer_of_a_batch_stopped_is_told_of_it(read):
     choices = [{"message": {"role": "assistant", "content": "Two and"}, "finish_reason": "length"}]
     [document] = read({"custom_id": "a", "response": {"body": {"choices": choices}}})
     assert document.metadata["finish_reason"] == "length"
+
+
+def test_records_with_nothing_but_a_prompt_point_to_the_setting_that_reads_them(read):
+    assert "where they hold prompts alone, set `source.prompts_only=true`" in said(read, {"prompt": "x", "harmful": 1})
