@@ -42,9 +42,10 @@ class Repeating(Detector):
     """Whole texts that loop: a phrase is said again and again without a break.
 
     A phrase, of any length up to `longest`, comes at least `times` in a row, and all that is repeated holds at least
-    `words` words. So Holtzman et al. (2020, arXiv 1904.09751) count texts that end in a phrase said three times or more;
-    here a loop may stand anywhere, for models leave some. Words have two letters or more: numbers, signs and single
-    letters must repeat too, but a list of equations is no loop. Nor are rows of tables and matrices, nor fenced code.
+    `words` words. So Holtzman et al. (2020, arXiv 1904.09751) count texts that end in a phrase said three times or
+    more; here a loop may stand anywhere, for models leave some. Words have two letters or more: numbers, signs and
+    single letters must repeat too, but a list of equations is no loop. Nor are rows of tables and matrices, nor fenced
+    code.
 
     >>> loop = "So it is 7. " + "Wait, let me check that again. " * 6
     >>> list(Repeating().detect(Document(id="a", group="a", text=loop)))
