@@ -145,7 +145,7 @@ def strings(tree: ast.AST) -> Iterator[str]:
             yield node.value
 
 
-ALSO_COLUMNS = {"median", "mean", "text", "traces", "phrases", "auc", "learned", "activation"}
+ALSO_COLUMNS = {"median", "mean", "text", "traces", "phrases", "auc", "learned", "activation", "graded"}
 """Names of plugins that are names of tables, of columns, and of keys of `run.json` too."""
 
 

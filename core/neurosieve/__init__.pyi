@@ -1,5 +1,8 @@
 """The public names, and where each is defined."""
 
+from .analysis.grading import TRUTH_FIELDS as TRUTH_FIELDS
+from .analysis.grading import truth_of as truth_of
+from .analysis.grading import verdict_on as verdict_on
 from .commands.ablate import ablate as ablate
 from .commands.analyze import analyze as analyze
 from .commands.compare import compare as compare

@@ -79,6 +79,10 @@ class Detector(ABC):
     A detector that can look elsewhere than in what the model wrote has a field `scope`.
     """
 
+    whole_texts: ClassVar[bool] = False
+    """Whether it labels whole texts. What it yields as near-misses are then texts of which it is not known whether
+    they show the behaviour, and the label of such a near-miss says why."""
+
     scope: Scope = "completion"
     """Where it looks, and where its controls are taken from: spans elsewhere are counted and left out."""
 
@@ -92,6 +96,15 @@ class Detector(ABC):
         A run counts it and shows an example, and takes no control there: it may well be what is looked for.
         """
         return ()
+
+    def check(self, documents: Sequence[Document | TokenizedDocument]) -> None:  # noqa: B027  # Most have nothing to do.
+        """Raise where the settings fit none of the documents of a run, such as a field that no record has.
+
+        A run calls it once all documents are read. A pass without a store never has all of them, and does not.
+
+        Raises:
+            DataError: the message says what the documents hold instead.
+        """
 
 
 class Control(ABC):

@@ -6,7 +6,7 @@ import typing
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from neurosieve.errors import FieldError
 
@@ -43,7 +43,14 @@ def check_fields(settings: Any, where: str = "") -> None:
 def _adapters(cls: Any) -> dict[str, Any]:
     """Return each field's name, with pydantic's check of its type and the type itself."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    return {field.name: (TypeAdapter(hints[field.name]), hints[field.name]) for field in dataclasses.fields(cls)}
+    return {field.name: (_adapter(hints[field.name]), hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def _adapter(hint: Any) -> Any:
+    """Return pydantic's check of a type; of a contract, which pydantic does not know, a plugin must be an instance."""
+    if dataclasses.is_dataclass(hint):
+        return TypeAdapter(hint)
+    return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
 
 
 def _wanted(hint: Any) -> str:
@@ -58,7 +65,9 @@ def _wanted(hint: Any) -> str:
         return _wanted(options[0])
     bounds = getattr(hint, "__metadata__", ())
     kind = get_args(hint)[0] if bounds else hint
-    noun = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(kind, f"a {kind}")
+    noun = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(
+        kind, f"a {getattr(kind, '__name__', kind)}"
+    )
     limits = [
         f"{words} {getattr(bound, key):g}"
         for bound in bounds

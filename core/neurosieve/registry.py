@@ -29,7 +29,7 @@ from neurosieve.contracts import (
 from neurosieve.errors import BrokenOffError, ConfigError, DataError, NeurosieveError, PluginError, nearest, refusal
 from neurosieve.wording import visible
 
-__all__ = ["KINDS", "TARGET", "Plugin", "Registry", "describe", "failures_of", "installed"]
+__all__ = ["KINDS", "TARGET", "Plugin", "Registry", "as_node", "describe", "failures_of", "installed"]
 
 TARGET = "_target_"
 """The key of a config node that says what it builds: `<kind>/<name>`."""
@@ -233,12 +233,21 @@ def installed() -> Registry:
 
 
 def describe(plugin: Any, registry: Registry | None = None) -> dict[str, Any]:
-    """Return the config node that builds `plugin` again."""
+    """Return the config node that builds `plugin` again; plugins in its fields are nodes within it."""
     cls: type = type(plugin)
     entry = next((entry for entry in registry or installed() if entry.cls is cls), None)
     target = f"{entry.kind}/{entry.name}" if entry else f"{cls.__module__}.{cls.__qualname__}"
     fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-    return {TARGET: target, **{field.name: getattr(plugin, field.name) for field in fields}}
+    return {TARGET: target, **{field.name: as_node(getattr(plugin, field.name), registry) for field in fields}}
+
+
+def as_node(value: Any, registry: Registry | None = None) -> Any:
+    """Return the value of a field as a config holds it: a plugin, or one of several, is the node that builds it."""
+    if isinstance(value, tuple):
+        return tuple(as_node(item, registry) for item in value)
+    if isinstance(value, Mapping):
+        return {name: as_node(item, registry) for name, item in value.items()}
+    return describe(value, registry) if isinstance(value, tuple(KINDS.values())) else value
 
 
 @contextmanager

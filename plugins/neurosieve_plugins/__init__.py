@@ -21,9 +21,13 @@ from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.controls.matched import Matched
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.graded import Graded
 from neurosieve_plugins.detectors.learned import Learned
+from neurosieve_plugins.detectors.metadata import Metadata
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.detectors.repeating import Repeating
+from neurosieve_plugins.detectors.unfinished import Unfinished
 from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.executors.ray import Ray
 from neurosieve_plugins.graders.boxed import Boxed
@@ -79,7 +83,16 @@ def register_sources() -> Mapping[str, type[Source]]:
 @hookimpl
 def register_detectors() -> Mapping[str, type[Detector]]:
     """Return what can say where a behaviour shows."""
-    return {"annotations": Annotations, "learned": Learned, "phrases": Phrases, "regex": Regex}
+    return {
+        "annotations": Annotations,
+        "graded": Graded,
+        "learned": Learned,
+        "metadata": Metadata,
+        "phrases": Phrases,
+        "regex": Regex,
+        "repeating": Repeating,
+        "unfinished": Unfinished,
+    }
 
 
 @hookimpl

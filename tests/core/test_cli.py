@@ -72,7 +72,7 @@ CHEAP = ("interval_bootstraps=20", "permutations=20", "stability_bootstraps=0", 
 TEXTS = {
     "JSON that is cut off": (CUT[: len(CUT) // 2], r"line 15 of .*traces.json is cut off"),
     "JSON that is no array": (7, "is not a JSON array of records"),
-    "JSON that is one object": ({"a": 1}, "record 1 .* has no `generated_cot`; it has `a`"),
+    "JSON that is one object": ({"a": 1}, "record 1 .* has no `generated_cot` nor .*; it has `a`"),
     "a record without its text": ([record(0), NO_TEXT], "record 2 of .* has no `generated_cot`"),
     "a text that is a number": ([record(0), NOT_TEXT], "record 2 of .* holds a number in `generated_cot`"),
     "an id twice": ([record(0), record(0)], "record 2 of .* has the id `0`, which record 1 .* has too"),

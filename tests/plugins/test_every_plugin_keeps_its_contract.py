@@ -114,6 +114,7 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "source/text": some_texts,
     "source/traces": some_traces,
     "detector/learned": a_trained_detector,
+    "detector/metadata": lambda _: {"field": "number", "above": 6.0},
     "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İt", "straße", "let me")},
     "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
     "scorer/k_sparse": lambda _: {"ks": (1, 2, 4), "folds": 2},

@@ -93,6 +93,6 @@ def refuse_blind(detector: Detector, behaviour: str, documents: Iterable[Documen
             break
     if shown:
         raise DataError(
-            f"the detector of `{behaviour}` relies on annotations, so it cannot label generated text: find neurons "
-            "with a detector that reads text, such as `phrases`, `regex` or a learned one"
+            f"the detector of `{behaviour}` relies on annotations or metadata, so it cannot label generated text: find "
+            "neurons with a detector that reads text, such as `phrases`, `regex` or a learned one"
         )

@@ -1,11 +1,11 @@
 """Which completions answer their problems right, as a grader says."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from neurosieve.contracts import Grader
-from neurosieve.data import Document, Verdict
+from neurosieve.data import Document, TokenizedDocument, Verdict
 from neurosieve.errors import DataError, PluginError
 from neurosieve.wording import plural
 
@@ -15,10 +15,22 @@ TRUTH_FIELDS = ("ground_truth_solution", "answer")
 """Where a document's metadata holds the right answer: in the first of these that is there."""
 
 
-def truth_of(document: Document, fields: Sequence[str] = TRUTH_FIELDS) -> str:
-    """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none."""
-    values = (document.metadata.get(field) for field in fields)
+def truth_of(document: Document | TokenizedDocument, fields: Sequence[str] = TRUTH_FIELDS) -> str:
+    """Return the right answer, or the solution that ends with it, as the first of some fields gives it; "" if none.
+
+    A field may be a path into nested ones, such as `reward_model.ground_truth`.
+    """
+    values = (_value_at(document.metadata, field) for field in fields)
     return next((str(value) for value in values if isinstance(value, str | int | float) and str(value).strip()), "")
+
+
+def _value_at(metadata: Mapping[str, Any], field: str) -> Any:
+    if field in metadata:
+        return metadata[field]
+    value: Any = metadata
+    for step in field.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
 
 
 def why_ungradable(documents: Sequence[Document], fields: Sequence[str] = TRUTH_FIELDS) -> str:
@@ -56,7 +68,7 @@ def grade_documents(
     return verdicts
 
 
-def verdict_on(document: Document, grader: Grader, fields: Sequence[str] = TRUTH_FIELDS) -> Verdict:
+def verdict_on(document: Document | TokenizedDocument, grader: Grader, fields: Sequence[str] = TRUTH_FIELDS) -> Verdict:
     """Return the verdict on what a document answers; without one, and with the reason, where the grader fails.
 
     The grader sees all that the model wrote: some traces give their answer in the thought alone.

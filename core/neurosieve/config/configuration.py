@@ -1,7 +1,8 @@
 """Plugins become Hydra configs, and configs become plugins again; nothing else can be built from a config.
 
 A config node names what it builds by `_target_: <kind>/<name>`, as in `detector/phrases`: no module path, so that
-a config file from a stranger cannot run code.
+a config file from a stranger cannot run code. A field of a plugin may be a plugin too: its type is the contract, and a
+config holds such a node for it, or the name of a plugin all of whose fields have defaults.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from neurosieve.config.renamed_keys import new_name
 from neurosieve.errors import ConfigError, FieldError, PluginError, nearest
-from neurosieve.registry import TARGET, Registry, installed
+from neurosieve.registry import KINDS, TARGET, Registry, as_node, installed
 
 __all__ = ["CONF", "as_object", "as_part", "build", "build_all", "publish", "refuse_foreign_targets", "targets"]
 
@@ -27,6 +28,8 @@ CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
 """The kinds of which a run holds many, and the config group that holds them."""
 _PLAIN = (str, int, float, bool)
+_KIND_OF: Mapping[Any, str] = {contract: kind for kind, contract in KINDS.items()}
+"""The kind of plugin of each contract, which may be the type of another plugin's field."""
 
 
 def publish(schemas: Mapping[str, type], registry: Registry | None = None) -> None:
@@ -177,6 +180,7 @@ def _schema(cls: type, extra: Mapping[str, str]) -> Any:
         default = MISSING if field.default is dataclasses.MISSING else field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
+        default = as_node(default)
         if isinstance(default, Mapping):
             declared: Any = dataclasses.field(default_factory=partial(_open_mapping, default, hints[field.name]))
         elif isinstance(default, tuple | list):
@@ -212,10 +216,16 @@ def _known_to_omegaconf(hint: Any) -> Any:
 
 def _fitting(value: Any, hint: Any, where: str) -> Any:
     """Return a value from a config as the field that it fills wants it: lists become tuples, choices are checked."""
+    if hint in _KIND_OF:
+        return _inner_plugin(value, _KIND_OF[hint], where)
+    if hint is float and type(value) is int:  # OmegaConf knows no types within a plugin of a plugin.
+        return float(value)
     origin, arguments, many = get_origin(hint), get_args(hint), isinstance(value, list | tuple)
     if origin is Literal and value not in arguments:
         raise ConfigError(f"`{where}` is `{value}`: {nearest(str(value), map(str, arguments))}")
     if origin in (Union, types.UnionType):
+        if contract := next((argument for argument in arguments if argument in _KIND_OF), None):
+            return value if value is None else _fitting(value, contract, where)
         lists = [argument for argument in arguments if get_origin(argument) is tuple]
         plain = tuple(argument for argument in arguments if argument in _PLAIN)
         if value is None or not lists:
@@ -226,6 +236,20 @@ def _fitting(value: Any, hint: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, str):
         raise ConfigError(f"`{where}` is `{value}`, where a list is wanted: write [{value}]")
     return tuple(_fitting(item, arguments[0], where) for item in value) if origin is tuple and many else value
+
+
+def _inner_plugin(value: Any, kind: str, where: str) -> Any:
+    """Return the plugin that a field of another holds: by its name, by its node, or built already in Python."""
+    if not isinstance(value, str | Mapping):
+        return value
+    if isinstance(value, str):
+        return as_object(installed().get(kind, value).cls, {}, where)
+    if TARGET not in value:
+        raise ConfigError(f"`{where}` builds no {kind}: choose one by name, as in `{where}=...`")
+    try:
+        return build(value, kind, where)
+    except FieldError as error:  # Its key is whole: that of the outer plugin must not be put before it again.
+        raise ConfigError(str(error)) from error
 
 
 def _one_of(plain: tuple[type, ...], value: Any, where: str) -> Any:

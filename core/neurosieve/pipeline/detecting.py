@@ -9,6 +9,7 @@ from neurosieve.errors import DataError
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.intake import scope_warnings
 from neurosieve.texts.near_misses import near_miss_warnings
+from neurosieve.texts.spans import check_labels
 from neurosieve.texts.tokens import LabelledDocument, label_documents
 from neurosieve.wording import plural
 
@@ -23,12 +24,17 @@ def label_all(
     counts: Counter[str],
     announce: Callable[..., None],
 ) -> list[LabelledDocument]:
-    """Return every document with text to read, with its spans; `counts` gains what was left out."""
+    """Return every document with text to read, with its spans; `counts` gains what was left out.
+
+    Raises:
+        DataError: a document is not sound, or the settings of a detector fit none of them.
+    """
     labelled = []
     for number, document in enumerate(label_documents(documents, detectors, lm.tokenizer, context, counts), 1):
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
         labelled.append(document)
     announce("stage_progressed", stage="detecting", done=len(labelled), total=len(labelled), unit="documents")
+    check_labels([document.tokens for document in labelled], detectors)
     return labelled
 
 

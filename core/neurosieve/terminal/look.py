@@ -1,5 +1,6 @@
 """What was understood of some records, to look at before anything costs time: whose words, what was guessed, spans."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ _COLOURS: Mapping[Role, str] = {
 }
 _LONGEST = 600
 """Of a longer part of a text the middle is left out, in characters."""
+_LONGEST_VALUE = 40
+"""Of the value of a field so many characters are shown."""
 _PARTS = 12
 """Of more parts those in the middle are left out."""
 _SPANS = 10
@@ -58,6 +61,9 @@ def _lines(document: Document, spans: Mapping[str, Sequence[Span]]) -> Iterator[
         yield Text(f"  what the model wrote starts at {written[0][0]:,} of {length}")
     else:
         yield Text(f"  nothing of its {length} was written by the model")
+    if document.metadata:
+        told = ", ".join(f"{name}: {value!s:.{_LONGEST_VALUE}}" for name, value in document.metadata.items())
+        yield Text(visible(f"  metadata: {textwrap.shorten(told, _LONGEST, placeholder=' …')}"))
     for what, doubtful, known in document.assumptions:
         begin = ("  note: ", "") if known else ("  assumed: ", "yellow")
         yield Text.assemble(begin, visible(what), (" (doubtful)" * doubtful, "bold yellow"))

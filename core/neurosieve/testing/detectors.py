@@ -167,10 +167,32 @@ def detecting_leaves_the_document_alone(detector: Detector) -> None:
         require(document == before, f"{shown(detector)} changes {shown(before)} to {shown(document)}")
 
 
+def whole_texts_are_labelled_whole(detector: Detector) -> None:
+    """Assert that a detector of whole texts marks every stretch of its scope, or none, and not what it does not know.
+
+    Likewise what it does not know is every stretch, or none.
+    """
+    if not detector.whole_texts:
+        return
+    for document in [*_documents(detector), *_chats(detector)]:
+        with trying(detector, f"on the text {shown(document.text)}"):
+            unknown = {(span.start, span.end) for span in detector.near_misses(document)}
+        spans = {(span[0], span[1]) for span in _spans(detector, document)}
+        stretches, text = set(document.stretches(detector.scope)), shown(document.text)
+        require(not (spans and unknown), f"{shown(detector)} both finds and does not know of the text {text}")
+        for what, marked in (("finds", spans), ("does not know of", unknown)):
+            require(
+                marked in (set(), stretches),
+                f"{shown(detector)} labels whole texts, and {what} {shown(marked)} in the text {text}: yield every "
+                "stretch of `document.stretches(scope)`, or none",
+            )
+
+
 DETECTOR_CHECKS: tuple[Check, ...] = (
     *PLUGIN_CHECKS,
     spans_lie_in_the_text,
     spans_end_where_their_author_does,
+    whole_texts_are_labelled_whole,
     order_and_history_do_not_matter,
     detecting_leaves_the_document_alone,
 )

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 from neurosieve.config.configuration import as_object
+from neurosieve.registry import as_node
 
 __all__ = ["PLUGIN_CHECKS", "Check", "check_plugin", "checker", "require", "shown", "trying", "unchanged"]
 
@@ -99,12 +100,13 @@ def is_rebuilt_from_its_fields_alone(plugin: Any) -> None:
         cached = isinstance(getattr(cls, name, None), cached_property)
         require(cached, f"{shown(plugin)} holds `{name}`, which no config can set: make it a field, or compute it")
     with trying(plugin, "as its fields are written to a config and read again"):
-        rebuilt = as_object(cls, OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(fields))), cls.__name__)
+        node = {name: as_node(value) for name, value in fields.items()}
+        rebuilt = as_object(cls, OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(node))), cls.__name__)
     for name, value in fields.items():
         require(
             getattr(rebuilt, name) == value,
             f"the field `{name}` of {cls.__name__} is {shown(value)}, and comes back from a config as "
-            f"{shown(getattr(rebuilt, name))}: use numbers, strings, booleans, None and tuples of them",
+            f"{shown(getattr(rebuilt, name))}: use numbers, strings, booleans, None, plugins and tuples of them",
         )
     require(rebuilt == plugin, f"{shown(plugin)} built again from its own fields is not equal to it")
     with trying(plugin, "as it is hashed"):

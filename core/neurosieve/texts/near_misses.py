@@ -1,5 +1,6 @@
-"""What detectors nearly find: it is counted, told with an example, and taken neither as present nor as a control."""
+"""What detectors nearly find, or cannot tell: it is counted, and taken neither as present nor as a control."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,9 @@ from neurosieve.wording import plural, visible
 __all__ = ["NearMiss", "near_miss_warnings", "near_misses_in", "near_misses_of", "near_misses_table"]
 
 _SHOWN = 80
-"""So many characters of an example are shown."""
+"""So many characters of an example, or of a reason, are shown."""
+_REASONS = 5
+"""Of so many reasons it is told how many texts they hold for."""
 
 
 class NearMiss(NamedTuple):
@@ -25,8 +28,10 @@ class NearMiss(NamedTuple):
     start: int
     end: int
     label: str
-    """What it nearly is."""
+    """What it nearly is; or, of a whole text, why it is not known whether it shows the behaviour."""
     text: str
+    whole_text: bool = False
+    """Whether the detector labels whole texts, and does not know what to make of this one."""
 
 
 def near_misses_of(behaviour: str, detector: Detector, document: Document, spans: Sequence[Span]) -> list[NearMiss]:
@@ -44,7 +49,7 @@ def near_misses_of(behaviour: str, detector: Detector, document: Document, spans
     check_spans(behaviour, nearly, document)
     stretches = document.stretches(detector.scope)
     return [
-        NearMiss(document.id, *near, document.text[near.start : near.end])
+        NearMiss(document.id, *near, document.text[near.start : near.end], detector.whole_texts)
         for near in nearly
         if any(start <= near.start and near.end <= end for start, end in stretches)
         and not any(near.start < span.end and span.start < near.end for span in spans)
@@ -66,15 +71,22 @@ def near_misses_in(detected: Iterable[DetectedDocument], detectors: Detectors) -
 
 def near_misses_table(nearly: Mapping[str, Sequence[NearMiss]]) -> pd.DataFrame:
     """Return a line per behaviour and near-miss, `behaviour, document, start, end, label, text`."""
-    lines = [(behaviour, *near_miss) for behaviour, near_misses in nearly.items() for near_miss in near_misses]
-    return pd.DataFrame(lines, columns=["behaviour", *NearMiss._fields])
+    columns = ["document", "start", "end", "label", "text"]
+    lines = [
+        (behaviour, *(getattr(near_miss, column) for column in columns))
+        for behaviour, near_misses in nearly.items()
+        for near_miss in near_misses
+    ]
+    return pd.DataFrame(lines, columns=["behaviour", *columns])
 
 
 def near_miss_warnings(nearly: Mapping[str, Sequence[NearMiss]]) -> list[str]:
     """Return a warning for each behaviour that is nearly found somewhere, with how often and an example."""
     warnings = []
     for behaviour, near_misses in nearly.items():
-        if near_misses:
+        if unknown := [near_miss for near_miss in near_misses if near_miss.whole_text]:
+            warnings.append(_not_known(behaviour, unknown))
+        elif near_misses:
             documents = plural(len({near_miss.document for near_miss in near_misses}), "document")
             first = near_misses[0]
             text = visible(first.text if len(first.text) <= _SHOWN else first.text[:_SHOWN] + "…")
@@ -84,3 +96,18 @@ def near_miss_warnings(nearly: Mapping[str, Sequence[NearMiss]]) -> list[str]:
                 "meant, add it to the detector"
             )
     return warnings
+
+
+def _not_known(behaviour: str, texts: Sequence[NearMiss]) -> str:
+    """Return of how many whole texts it is not known whether they show a behaviour, by reason, the most frequent first.
+
+    A detector yields such a text in as many stretches as its scope has.
+    """
+    reason_of = {text.document: text.label for text in texts}
+    reasons = Counter(reason_of.values()).most_common()
+    listed = "; ".join(f"{count:,}: {visible(reason):.{_SHOWN}}" for reason, count in reasons[:_REASONS])
+    more = f"; {plural(len(reasons) - _REASONS, 'further reason')}" if len(reasons) > _REASONS else ""
+    return (
+        f"of {plural(len(reason_of), 'document')} it is not known whether they show `{behaviour}` ({listed}{more}): "
+        "they count neither as the behaviour nor as controls"
+    )

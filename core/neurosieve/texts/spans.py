@@ -9,7 +9,7 @@ import pandas as pd
 from annotated_types import Ge
 
 from neurosieve.contracts import Detector
-from neurosieve.data import Document, Scope, Skipped, Span
+from neurosieve.data import Document, Scope, Skipped, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.fields import check_fields
 from neurosieve.registry import failures_of
@@ -22,6 +22,7 @@ __all__ = [
     "DetectedDocument",
     "Detectors",
     "check_detectors",
+    "check_labels",
     "check_spans",
     "count_empty",
     "detect_all",
@@ -76,6 +77,15 @@ def check_detectors(detectors: Detectors) -> None:
             raise ConfigError(
                 f"the detector `{name}` is {detector!r}, which is not a Detector: give an instance of one"
             )
+
+
+def check_labels(documents: Sequence[Document | TokenizedDocument], detectors: Detectors) -> None:
+    """Raise DataError where the settings of a detector fit none of some documents, as when no record has its field."""
+    for behaviour, detector in detectors.items():
+        try:
+            detector.check(documents)
+        except DataError as error:
+            raise DataError(f"`{behaviour}` cannot be looked for: {error}") from error
 
 
 def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Span]:
@@ -178,11 +188,13 @@ def detect_all(
     """Return every document with its spans, as `detect_each` yields them, in one group where the names are the same.
 
     Raises:
-        DataError: there is no document, or one is not sound, or a detector found a span that is not in the text.
+        DataError: there is no document, or one is not sound, or a detector found a span that is not in the text, or
+            its settings fit none of them.
     """
     detected = list(detect_each(documents, detectors, counts, announce))
     if not detected:
         raise DataError("the source gave no document: check its path and the fields that it reads")
+    check_labels([result.document for result in detected], detectors)
     documents = join_spellings((result.document for result in detected), counts)
     return [result._replace(document=document) for result, document in zip(detected, documents, strict=True)]
 

@@ -54,6 +54,9 @@ class Chat(Source):
     """The field with what the model answers, where it has a field of its own."""
     system_field: str | None = None
     """The field with the system's text, if that is no turn; null for `system`, where the first record has it."""
+    prompts_only: bool = False
+    """Whether prompts alone are read, for detectors with `scope=prompt`: each text ends where the model's turn would
+    begin, with what the template puts before it. What a record holds of the model's words is left out."""
     group_field: str | None = None
     """The field with what splits keep together; null for what the user says first."""
     id_field: str | None = None

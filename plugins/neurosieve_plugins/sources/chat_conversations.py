@@ -1,13 +1,13 @@
 """The conversations that a record holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from neurosieve import Assumption
 from neurosieve_plugins.records import Record, RecordError, kind_of, text_of, value_at, value_of
 from neurosieve_plugins.sources.chat_messages import Message, Piece, Spelling, message_of, spelling_of, with_thoughts
-from neurosieve_plugins.sources.known_fields import conversation_fields, is_turns, list_at
+from neurosieve_plugins.sources.known_fields import conversation_fields, is_turns, list_at, unpacked
 
 __all__ = ["DEFAULT_SPELLING", "Conversation", "ConversationFields"]
 
@@ -41,6 +41,8 @@ class ConversationFields:
     system_field: str | None = None
     input_field: str | None = None
     """The field with what an `instruction` is about, which stands behind it in the prompt."""
+    prompts_only: bool = False
+    """Whether what the model says is left out, if there is any."""
     spelling: Spelling = DEFAULT_SPELLING
     roles: Mapping[str, str] = field(default_factory=dict)
     assumptions: tuple[Assumption, ...] = ()
@@ -59,8 +61,10 @@ class ConversationFields:
         Raises:
             RecordError: the record does not hold them as the first does.
         """
-        self._check_alike(record)
         system = self._system(record)
+        if self.prompts_only:
+            return [Conversation(_with_system(system, self._prompt(record)), assumptions=self.assumptions)]
+        self._check_alike(record)
         if self.completions_field is not None:
             prompt = self._prompt(record)
             return [
@@ -123,8 +127,31 @@ class ConversationFields:
         items, assumptions = list_at(record, "source.completions_field", str(self.completions_field), "completions")
         if all(isinstance(item, list | tuple) and not is_turns(item) for item in items):
             items = [text for item in items for text in item]  # As lm-eval nests them.
-        made = [self._completion(item, number, record) for number, item in enumerate(items, start=1)]
-        return [each._replace(assumptions=(*self.assumptions, *assumptions)) for each in made]
+        beside = self._lists_beside(record, len(items))
+        noted = (Assumption(f"of {_named(beside)} it took the item of its own completion", known=True),)
+        made = []
+        for number, item in enumerate(items, start=1):
+            conversation = self._completion(item, number, record)
+            own = {name: values[number - 1] for name, values in beside.items()}
+            made.append(
+                conversation._replace(
+                    metadata={**own, **conversation.metadata},
+                    assumptions=(*self.assumptions, *assumptions, *(noted if beside else ())),
+                )
+            )
+        return made
+
+    def _lists_beside(self, record: Record, completions: int) -> dict[str, Sequence[Any]]:
+        """Return the fields of a record that list a plain value for each of its completions, such as its grade."""
+        named = {value for value in vars(self).values() if isinstance(value, str)}
+        lists = {name: unpacked(value) for name, value in record.fields.items() if name not in named}
+        return {
+            name: values
+            for name, values in lists.items()
+            if isinstance(values, list | tuple)
+            and len(values) == completions
+            and all(value is None or isinstance(value, str | int | float) for value in values)
+        }
 
     def _completion(self, item: Any, number: int, record: Record) -> Conversation:
         """Return the turns of one completion."""
@@ -152,6 +179,10 @@ class ConversationFields:
         else:
             raise RecordError(record.where, f"holds {kind_of(item)} as {what}, not a completion", "correct the record")
         return Conversation(messages, number, metadata, direct)
+
+
+def _named(fields: Iterable[str]) -> str:
+    return " and ".join(f"`{name}`" for name in fields)
 
 
 def _with_system(system: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:

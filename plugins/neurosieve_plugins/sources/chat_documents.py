@@ -11,7 +11,7 @@ from neurosieve_plugins.records import Record, RecordError, name_of
 from neurosieve_plugins.sources.chat_conversations import Conversation, ConversationFields
 from neurosieve_plugins.sources.chat_messages import Message
 from neurosieve_plugins.sources.chat_template import template_text
-from neurosieve_plugins.sources.chat_text import ChatText, joined_text
+from neurosieve_plugins.sources.chat_text import LABELS, ChatText, joined_text
 from neurosieve_plugins.sources.chat_thoughts import with_thought_once
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
@@ -51,6 +51,10 @@ class ChatLayout(Layout[Document]):
         conversation = conversation._replace(messages=messages)
         made = self._text(conversation, record)
         own = [passage.start for passage in made.passages if passage.role in ("thought", "answer", "completion")]
+        if self.fields.prompts_only:
+            own = [len(made.text)]
+            if not any(made.text[passage.start : passage.end].strip() for passage in made.passages):
+                raise RecordError(record.where, "holds a blank prompt", "correct the record, or leave it out")
         if not own:
             raise RecordError(record.where, "holds no text of the model", "correct the record, or leave it out")
         identity = self.id(record)
@@ -76,10 +80,12 @@ class ChatLayout(Layout[Document]):
         return request if isinstance(request, str) else ""
 
     def _text(self, conversation: Conversation, record: Record) -> ChatText:
-        messages = conversation.messages
+        messages, ahead = conversation.messages, self.fields.prompts_only
         if self.template in ("plain", "none"):
-            return joined_text(messages, self.markers, labels=self.template == "plain" and not conversation.direct)
-        return template_text(messages, self.template, self.template_variables, self.markers, record.where)
+            labels = self.template == "plain" and not conversation.direct
+            made = joined_text(messages, self.markers, labels=labels)
+            return made._replace(text=f"{made.text}\n\n{LABELS['assistant'].rstrip()}") if ahead and labels else made
+        return template_text(messages, self.template, self.template_variables, self.markers, record.where, ahead)
 
     def _assumptions(self, conversation: Conversation) -> Iterator[Assumption]:
         """Yield what was assumed of a conversation before it became a text."""

@@ -21,11 +21,15 @@ def read_off(first: Record, settings: ConversationFields) -> ConversationFields:
         RecordError: that cannot be told.
     """
     fields = replace(settings, first=first.where)
-    if settings.thought_field is None and settings.answer_field is None:
-        fields = _with_lists(first, fields)
-    if fields.words is None:
-        fields = _with_columns(first, fields)
-    fields = _with_prompt(first, fields)
+    if settings.prompts_only:
+        fields = _with_prompt(first, _with_turns_of_prompts(first, fields))
+        _check_prompt(first, fields)
+    else:
+        if settings.thought_field is None and settings.answer_field is None:
+            fields = _with_lists(first, fields)
+        if fields.words is None:
+            fields = _with_columns(first, fields)
+        fields = _with_prompt(first, fields)
     if fields.system_field is None and isinstance(first.fields.get("system"), str):
         fields = replace(fields, system_field="system")
     turns = unpacked(value_at(first.fields, fields.messages_field or fields.prompt_field or "", ()))
@@ -53,6 +57,21 @@ def _with_lists(first: Record, fields: ConversationFields) -> ConversationFields
     return replace(fields, messages_field=messages, completions_field=completions)
 
 
+def _with_turns_of_prompts(first: Record, fields: ConversationFields) -> ConversationFields:
+    """Add the field with the turns, where no field with prompts is set."""
+    if fields.messages_field is not None or fields.prompt_field is not None:
+        return fields
+    return replace(fields, messages_field=_only(first, MESSAGES, "source.messages_field", is_turns))
+
+
+def _check_prompt(first: Record, fields: ConversationFields) -> None:
+    """Raise RecordError where nothing says which field has the prompts."""
+    if fields.messages_field is None and fields.prompt_field is None:
+        names = ", ".join(f"`{name}`" for name in first.fields) or "no field at all"
+        why = f"holds no prompt under a known name; it has {names}"
+        raise RecordError(first.where, why, "set `source.prompt_field`, or `source.messages_field` for turns")
+
+
 def _with_columns(first: Record, fields: ConversationFields) -> ConversationFields:
     """Add the columns with what the model says.
 
@@ -64,11 +83,14 @@ def _with_columns(first: Record, fields: ConversationFields) -> ConversationFiel
         _check_lists(first, str if columns else str | list | tuple | None)
     if columns is None:
         names = ", ".join(f"`{name}`" for name in first.fields)
+        alone = "; where they hold prompts alone, set `source.prompts_only=true`"
         raise RecordError(
             first.where,
             f"holds no conversation under a known name; it has {names or 'no field at all'}",
             "set `source.messages_field`, or `source.completions_field` for several completions, or "
-            "`source.prompt_field` with `source.thought_field` and `source.answer_field`",
+            "`source.prompt_field` with `source.thought_field` and `source.answer_field`"
+            + alone
+            * any(isinstance(first.fields.get(name), str) for name in PROMPTS),
         )
     fields = replace(fields, answer_field=columns.answer, thought_field=columns.thought)
     fields = _noting(fields, f"what the model says was read from `{columns.answer}`", columns.known)

@@ -31,12 +31,20 @@ class _Slot(NamedTuple):
 
 
 def template_text(
-    messages: Sequence[Message], template: str, variables: Mapping[str, Any], markers: MarkerFamily | None, where: str
+    messages: Sequence[Message],
+    template: str,
+    variables: Mapping[str, Any],
+    markers: MarkerFamily | None,
+    where: str,
+    ahead: bool = False,
 ) -> ChatText:
     """Return what a chat template makes of a conversation.
 
     The template is applied twice: to the conversation, and to one in which a mark stands for each text. If the second,
     with the texts put back for their marks, is the first to the last character, then that is where they stand.
+
+    Args:
+        ahead: whether the text ends with what opens the turn of the model, which is still to come.
 
     Raises:
         ConfigError: there is no such template.
@@ -48,6 +56,8 @@ def template_text(
             f"the chat template `{template}` reads no `{unread[0]}`, so that it changes nothing: correct the name in "
             "`source.template_variables`, or leave it out"
         )
+    if ahead:
+        variables = {**variables, "add_generation_prompt": True}
     slots: list[_Slot] = []
     real, marked = [], []
     for number, message in enumerate(messages):

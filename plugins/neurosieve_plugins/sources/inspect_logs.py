@@ -23,7 +23,8 @@ class InspectLogs(Source):
 
     They are read by Inspect itself. What splits keep together is what the user says first, so that all epochs and all
     models that answer a sample are one group. Scores are in the metadata: `score_match` is what the scorer `match`
-    gave. The target is `answer` there, as graders read it, and what broke a sample off is `error`.
+    gave. The target is `answer` there, as graders read it, `stop_reason` is why the model stopped, and what broke a
+    sample off is `error`.
 
     >>> InspectLogs("logs", template="plain").path
     'logs'
@@ -104,10 +105,12 @@ def _fields(log: Any, sample: Any) -> dict[str, Any]:
     target = sample.target if isinstance(sample.target, str) else "\n".join(sample.target)
     scores = {f"score_{name}": score.value for name, score in (sample.scores or {}).items()}
     error = {} if sample.error is None else {"error": sample.error.message}
+    stopped = {"stop_reason": sample.output.stop_reason} if sample.output.choices else {}
     return {
         **sample.metadata,
         **scores,
         **error,
+        **stopped,
         "id": f"{sample.id}/{sample.epoch}",
         "sample": str(sample.id),
         "epoch": sample.epoch,

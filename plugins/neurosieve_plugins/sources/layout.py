@@ -2,15 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from neurosieve import ConfigError, DataError, Document, Skipped, Span, plural
 from neurosieve_plugins.layout import Layout, OnBadRecord
 from neurosieve_plugins.records import Record, RecordError, kind_of, name_of, same_fields, spans_of, text_of, value_at
-from neurosieve_plugins.sources.authorship import Authorship, TurnMarks, lacks_marker
+from neurosieve_plugins.sources.authorship import Authorship, TurnMarks, Words, lacks_marker
+from neurosieve_plugins.sources.chat_columns import columns_of
 from neurosieve_plugins.sources.known_fields import conversation_fields
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
 __all__ = ["DocumentLayout"]
+
+_ABSENT: Any = object()
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,8 @@ class DocumentLayout(Layout[Document]):
     """Which field of a record holds what, and how a document is made of them."""
 
     key = "source"
-    text_field: str
+    text_field: str | None
+    """None where records hold prompts alone, which are the whole text then."""
     prompt_field: str | None
     group_field: str | None
     id_field: str | None
@@ -36,6 +41,8 @@ class DocumentLayout(Layout[Document]):
         names = [self.text_field, self.prompt_field, self.id_field, self.spans_field]
         if twice := sorted({name for name in names if name is not None and names.count(name) > 1}):
             raise ConfigError(f"`{twice[0]}` is given for two of a record's fields: name each field once")
+        if self.text_field is None and self.prompt_field is None:
+            raise ConfigError("`text_field` is null, and so is `prompt_field`: name the field with the texts")
         _ = self._authorship
 
     @property
@@ -75,18 +82,25 @@ class DocumentLayout(Layout[Document]):
         Raises:
             RecordError: the record lacks a field, or holds something else in it.
         """
-        text = self.text(record, "text")
+        self._check_fields_of(record)
+        text = "" if self.text_field is None else self.text(record, "text")
         prompt = "" if self.prompt_field is None else text_of(record, "source.prompt_field", self.prompt_field)
         identity = self.id(record)
         group = None if self.group_field is None else name_of(record, "source.group_field", self.group_field)
-        declared = self._declared_start(record, prompt, text)
-        known_start = len(prompt) if declared is None and prompt else declared
         whole = prompt + text
-        words = self._authorship.words_of(whole, known_start, declared is not None, group or "")
+        if self.text_field is None:
+            if not prompt.strip():
+                raise RecordError(record.where, f"has a blank `{self.prompt_field}`", "correct the record")
+            words = Words(len(prompt), (), ())
+        else:
+            declared = self._declared_start(record, prompt, text)
+            known_start = len(prompt) if declared is None and prompt else declared
+            words = self._authorship.words_of(whole, known_start, declared is not None, group or "")
         annotations: tuple[Span, ...] = ()
         if self.spans_field is not None:
-            spans = spans_of(record, self.spans_field, len(text), setting="source.spans_field")
-            annotations = tuple(Span(begin + len(prompt), end + len(prompt), label) for begin, end, label in spans)
+            before = 0 if self.text_field is None else len(prompt)
+            spans = spans_of(record, self.spans_field, len(whole) - before, setting="source.spans_field")
+            annotations = tuple(Span(begin + before, end + before, label) for begin, end, label in spans)
         document = Document(
             identity,
             whole,
@@ -105,13 +119,29 @@ class DocumentLayout(Layout[Document]):
         Raises:
             RecordError: it has none; the message says so where it holds a conversation.
         """
-        if not isinstance(value_at(record.fields, self.text_field), str):
+        if not isinstance(value_at(record.fields, str(self.text_field)), str):
             names = conversation_fields(record.fields)
             if shown := " and ".join(f"`{name}`" for name in names):
                 why = f"has no text in `{self.text_field}`, and holds a conversation in {shown}"
                 advice = "read the file with `source=chat`, or set `source.text_field` to the field with the text"
                 raise RecordError(record.where, why, advice)
         return super().text(record, what)
+
+    def _check_fields_of(self, record: Record) -> None:
+        """Raise RecordError where a record of another layout lacks its id and other fields: all are told at once."""
+        names = {name: getattr(self, name) for name in ("text_field", "prompt_field", "id_field", "group_field")}
+        absent = [name for name, field in names.items() if field and value_at(record.fields, field, _ABSENT) is _ABSENT]
+        if "id_field" not in absent or len(absent) < 2 or conversation_fields(record.fields):
+            return
+        lacking = " nor ".join(f"`{names[name]}`" for name in absent)
+        has = ", ".join(f"`{name}`" for name in record.fields) or "no field at all"
+        nulls = " ".join(f"source.{name}=null" for name in absent if name != "text_field")
+        advice = f"set the fields that it has instead, and `{nulls}` where there is none"
+        if "text_field" in absent:
+            advice = f"set `source.text_field` to the field with the text, and `{nulls}` unless there are such fields"
+        if _holds_answer(record):
+            advice += "; or read it with `source=chat`, which finds what is asked and answered by the names of fields"
+        raise RecordError(record.where, f"has no {lacking}; it has {has}", advice)
 
     def _declared_start(self, record: Record, prompt: str, text: str) -> int | None:
         """Return the character of prompt and text where the record says that the completion starts."""
@@ -126,3 +156,11 @@ class DocumentLayout(Layout[Document]):
                 "correct the record, or set `source.start_field=null`",
             )
         return len(prompt) + start
+
+
+def _holds_answer(record: Record) -> bool:
+    """Return whether the names of a record's fields say what is asked in it and what is answered."""
+    try:
+        return columns_of(record, None) is not None
+    except RecordError:  # Several may be the answer: `source=chat` asks which.
+        return True

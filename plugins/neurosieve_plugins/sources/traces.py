@@ -37,8 +37,9 @@ class Traces(Source):
     path: str
     """A file, a folder, or a pattern such as `traces/**/*.jsonl.gz`. The ids of the documents of a folder or a pattern
     begin with the name of their file."""
-    text_field: str = "generated_cot"
-    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set."""
+    text_field: str | None = "generated_cot"
+    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set;
+    null where the records hold prompts alone, in `prompt_field`."""
     prompt_field: str | None = None
     """The field with the prompt, which is put before the trace; null where the trace brings it."""
     group_field: str | None = "problem_text"

@@ -405,7 +405,9 @@ def test_a_detector_that_is_blind_to_text_alone_is_refused(planted, tmp_path):
         "store": str(tmp_path / "store"),
     }
     mine = find(model, texts(), tokenizer=tokenizer, folder=tmp_path / "run", reports=[], **settings)
-    with pytest.raises(DataError, match="the detector of `slip` relies on annotations, so it cannot label generated"):
+    with pytest.raises(
+        DataError, match="the detector of `slip` relies on annotations or metadata, so it cannot label generated"
+    ):
         ablate(
             mine,
             model,

@@ -149,7 +149,9 @@ class Reading(Detector):
 
 
 def test_a_detector_that_does_not_read_is_refused_and_one_that_finds_nothing_at_all_is_not():
-    with pytest.raises(DataError, match="the detector of `slip` relies on annotations, so it cannot label generated"):
+    with pytest.raises(
+        DataError, match="the detector of `slip` relies on annotations or metadata, so it cannot label generated"
+    ):
         refuse_blind(Knowing(), "slip", documents())
     refuse_blind(Reading(), "slip", documents())
     refuse_blind(Reading(), "slip", [])

@@ -19,7 +19,7 @@ from neurosieve.cli import main
 from neurosieve.commands.find import COMMAND
 from neurosieve.config.composition import composed
 from neurosieve.config.configuration import PLURAL, as_object, build, publish, refuse_foreign_targets
-from neurosieve.registry import Registry, describe, installed
+from neurosieve.registry import Registry, as_node, describe, installed
 
 PLUGINS = {f"{plugin.kind}/{plugin.name}": plugin for plugin in installed()}
 every_plugin = pytest.mark.parametrize("target", PLUGINS)
@@ -85,12 +85,13 @@ def test_the_fields_of_every_plugin_compose_to_its_defaults(target):
             assert OmegaConf.is_missing(node, one.name)
         else:
             default = one.default if one.default is not dataclasses.MISSING else one.default_factory()
-            assert node[one.name] == (list(default) if isinstance(default, tuple) else default)
+            assert node[one.name] == (list(default) if isinstance(default, tuple) else as_node(default))
 
 
 @every_plugin
 def test_what_is_described_is_built_again(target, tmp_path):
     needed = {"path": str(tmp_path), "dataset": "of/them", "phrases": ("wait", "hmm, no"), "patterns": ("a+", "b")}
+    needed["field"] = "label"
     cls = PLUGINS[target].cls
     required = [
         one.name for one in dataclasses.fields(cls) if one.default is one.default_factory is dataclasses.MISSING

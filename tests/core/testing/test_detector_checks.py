@@ -122,7 +122,31 @@ class NearlyEmpty(Sound):
         return [Span(len(document.text), len(document.text) + 1)]
 
 
+@dataclass(frozen=True)
+class Halved(Detector):
+    """Whole texts, of which only the first character is marked."""
+
+    whole_texts: ClassVar[bool] = True
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        return [Span(0, 1)] if len(document.text) > 1 and not document.completion_start else []
+
+
+@dataclass(frozen=True)
+class Undecided(Detector):
+    """Whole texts, each of which shows the behaviour, and is not known to."""
+
+    whole_texts: ClassVar[bool] = True
+
+    def detect(self, document: Document) -> Iterable[Span]:
+        return [Span(start, end) for start, end in document.stretches(self.scope)]
+
+    near_misses = detect
+
+
 BROKEN = [
+    (Halved(), {"whole_texts_are_labelled_whole"}, "labels whole texts, and finds .*: yield every stretch"),
+    (Undecided(), {"whole_texts_are_labelled_whole"}, "both finds and does not know of the text"),
     (Running(), {"spans_end_where_their_author_does"}, "it starts in its scope, and does not end there"),
     (NearlyEmpty(), {"spans_lie_in_the_text"}, r"its 0 characters hold no stretch from 0 to 1"),
     (

@@ -65,6 +65,19 @@ def test_a_warning_counts_documents_and_shows_the_first_example():
     assert len(long) < 350
 
 
+def test_whole_texts_that_are_not_known_are_counted_once_each_by_their_reasons():
+    texts = [
+        NearMiss("7", 0, 9, "it has no `label`", "a", whole_text=True),
+        NearMiss("7", 12, 20, "it has no `label`", "b", whole_text=True),
+        *(NearMiss(f"x{number}", 0, 1, f"reason {number}", "x", whole_text=True) for number in range(6)),
+    ]
+    [warning] = near_miss_warnings({"slip": texts})
+    assert warning.startswith(
+        "of 7 documents it is not known whether they show `slip` (1: it has no `label`; 1: reason 0"
+    )
+    assert warning.endswith("2 further reasons): they count neither as the behaviour nor as controls")
+
+
 def test_the_table_has_a_line_for_each():
     table = near_misses_table({"none": [], "slip": [NearMiss("7", 1, 3, "ab", "a-b")]})
     expected = {"behaviour": ["slip"], "document": ["7"], "start": [1], "end": [3], "label": ["ab"], "text": ["a-b"]}

@@ -8,7 +8,10 @@ from hydra import compose, initialize_config_module
 from neurosieve import Detector, Document
 from neurosieve.config.configuration import CONF, build, publish
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.graded import Graded
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.graders.boxed import Boxed
+from neurosieve_plugins.graders.math_verify import MathVerify
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 from neurosieve_plugins.sources.traces import Traces
 
@@ -95,3 +98,34 @@ def test_thought_anchors_are_read_by_their_preset():
     source = build(config.source, "source", "source")
     assert isinstance(source, Traces)
     assert sum(len(document.annotations) for document in source) == 5814
+
+
+def answer(text: str, **metadata: object) -> Document:
+    return Document("a", text, "a", metadata=metadata)
+
+
+def test_hallucinated_is_told_from_faithful_by_the_label():
+    preset = detector("hallucinated")
+    assert list(preset.detect(answer("Lyon.", label="hallucinated")))
+    assert not list(preset.near_misses(answer("Lyon.", label="faithful")))
+    assert list(preset.near_misses(answer("Lyon.", label="unsure")))
+
+
+def test_wrong_and_right_answers_are_graded_and_the_grader_is_chosen_by_name():
+    wrong, right = answer(r"\boxed{\frac12}", answer="0.25"), answer(r"\boxed{\frac12}", answer="0.5")
+    assert [bool(list(detector("wrong_answer").detect(each))) for each in (wrong, right)] == [True, False]
+    assert [bool(list(detector("right_answer").detect(each))) for each in (wrong, right)] == [False, True]
+    publish({})
+    with initialize_config_module(CONF, version_base="1.3"):
+        config = compose(
+            overrides=[
+                "+detectors=[wrong_answer,right_answer]",
+                "detectors.wrong_answer.grader=boxed",
+                "detectors.right_answer.grader.seconds=3",
+            ]
+        )
+    as_strings, soon = (build(config.detectors[name], "detector", name) for name in ("wrong_answer", "right_answer"))
+    assert isinstance(as_strings, Graded)
+    assert isinstance(soon, Graded)
+    assert as_strings.grader == Boxed()
+    assert soon.grader == MathVerify(seconds=3.0)

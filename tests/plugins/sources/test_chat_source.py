@@ -307,3 +307,51 @@ def test_fields_that_make_no_sense_are_refused(fields):
 def test_a_file_that_is_missing_is_told():
     with pytest.raises(DataError, match="cannot read"):
         list(Chat(str(Path("nowhere") / "chats.jsonl")))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"prompt": USER, "label": "good"},
+        {"question": USER, "answer": "Two.", "label": "good"},
+        {"messages": [{"role": "user", "content": USER}], "label": "good"},
+        {"messages": [{"role": "user", "content": USER}, {"role": "assistant", "content": "Two."}], "label": "good"},
+    ],
+)
+def test_prompts_alone_end_where_the_turn_of_the_model_would_begin(read, record):
+    [document] = read(record, prompts_only=True)
+    assert document.text == f"User: {USER}\n\nAssistant:"
+    assert document.text_of("prompt") == USER
+    assert (document.stretches(), document.completion_start) == ((), len(document.text))
+    assert document.metadata["label"] == "good"
+
+
+def test_prompts_alone_that_cannot_be_found_are_told(read):
+    assert "holds no prompt under a known name; it has `ask`: set `source.prompt_field`" in said(
+        read, {"ask": "x"}, prompts_only=True
+    )
+    assert "holds a blank prompt" in said(read, {"prompt": " "}, prompts_only=True)
+
+
+def test_what_a_record_lists_for_each_completion_is_told_of_it_alone(read):
+    record = {
+        "problem": USER,
+        "generations": ["Two.", "Three."],
+        "correct": [True, False],
+        "judge": {"by": "x"},
+        "tags": ["sum", "easy", "short"],
+    }
+    right, wrong = read(record)
+    assert right.metadata == {"correct": True, "judge": {"by": "x"}, "tags": ["sum", "easy", "short"]}
+    assert wrong.metadata["correct"] is False
+    assert "of `correct` it took the item of its own completion" in assumed(right)
+
+
+def test_why_an_answer_of_a_batch_stopped_is_told_of_it(read):
+    choices = [{"message": {"role": "assistant", "content": "Two and"}, "finish_reason": "length"}]
+    [document] = read({"custom_id": "a", "response": {"body": {"choices": choices}}})
+    assert document.metadata["finish_reason"] == "length"
+
+
+def test_records_with_nothing_but_a_prompt_point_to_the_setting_that_reads_them(read):
+    assert "where they hold prompts alone, set `source.prompts_only=true`" in said(read, {"prompt": "x", "harmful": 1})

@@ -143,3 +143,11 @@ def test_the_template_of_a_model_is_that_of_its_tokenizer(tmp_path):
         list(Chat(str(tmp_path / "chats.jsonl"), template=str(tmp_path / "base")))
     with pytest.raises(ConfigError, match="no file or tokenizer is read there"):
         list(Chat(str(tmp_path / "chats.jsonl"), template=str(tmp_path / "nothing")))
+
+
+def test_prompts_alone_end_with_what_opens_the_turn_of_the_model(read):
+    template = CHATML + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    document = read(template, user(), INLINE, prompts_only=True)
+    assert document.text == f"<|im_start|>user\n{USER}<|im_end|>\n<|im_start|>assistant\n"
+    assert parted(document) == [("user", USER)]
+    assert document.stretches() == ()

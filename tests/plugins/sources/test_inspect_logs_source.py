@@ -13,6 +13,7 @@ from inspect_ai.model import (  # noqa: E402  # Only where it is installed.
     ChatMessageUser,
     ContentReasoning,
     ContentText,
+    ModelOutput,
 )
 from inspect_ai.scorer import Score  # noqa: E402
 
@@ -63,6 +64,13 @@ def test_each_epoch_of_a_sample_is_a_document_of_one_group_with_its_scores(write
     about = {"level": 1, "score_match": "C", "score_length": 3, "sample": "7", "epoch": 1, "answer": "2"}
     assert first.metadata == about | {"task": "adding", "model": "a/model"}
     assert next(iter(InspectLogs(path, group_field="sample"))).group == "7"
+
+
+def test_why_the_model_stopped_is_in_the_metadata(write):
+    output = ModelOutput.from_content("a/model", "Two.", stop_reason="max_tokens")
+    turns = ChatMessageUser(content="1 + 1?"), ChatMessageAssistant(content="Two.")
+    [document] = InspectLogs(write(sample(1, 1, *turns, output=output)))
+    assert document.metadata["stop_reason"] == "max_tokens"
 
 
 def test_what_tools_say_is_not_the_models(write):

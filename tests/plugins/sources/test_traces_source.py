@@ -299,3 +299,32 @@ def test_labelled_traces_are_read_with_their_spans():
     assert len(documents) == 40
     assert sum(len(document.annotations) for document in documents) == 5814
     assert len({document.group for document in documents}) == 10, "two models answer each of ten problems, twice"
+
+
+def test_records_of_prompts_alone_are_prompts_from_end_to_end(tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('{"prompt": "User: bake <think> bread", "harmful": false}\n{"prompt": " ", "harmful": true}\n')
+    source = Traces(
+        str(file), text_field=None, prompt_field="prompt", group_field=None, id_field=None, on_bad_record="skip"
+    )
+    document, skipped = source
+    assert document.text_of("prompt") == document.text == "User: bake <think> bread"
+    assert document.stretches() == ()
+    assert document.metadata == {"harmful": False}
+    assert skipped.why == "has a blank `prompt`"
+
+
+def test_without_a_field_of_texts_or_prompts_there_is_nothing_to_read():
+    with pytest.raises(ConfigError, match="`text_field` is null, and so is `prompt_field`"):
+        Traces("a.jsonl", text_field=None)
+
+
+def test_a_record_of_another_layout_is_told_all_that_it_lacks_and_what_reads_it(tmp_path):
+    file = tmp_path / "answers.jsonl"
+    file.write_text('{"question": "1 + 1?", "answer": "Two.", "label": "good"}\n')
+    message = (
+        "has no `generated_cot` nor `problem_id` nor `problem_text`; it has `question`, `answer`, `label`: set "
+        "`source.text_field` .* `source.id_field=null source.group_field=null` .* `source=chat`"
+    )
+    with pytest.raises(DataError, match=message):
+        list(Traces(str(file)))
