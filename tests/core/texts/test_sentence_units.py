@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from units import Marked, answer, chosen, words_of
 
@@ -50,7 +50,7 @@ def test_a_sentence_longer_than_the_context_is_left_out_and_counted():
 def test_long_sentences_are_controls_no_more_often_than_short_ones():
     long = "Here is a sentence that goes on and on, and on, and on, and on, and on, and on, until it ends."
     documents = [answer(str(n), f"It is all WRONG. {long} {OTHERS[n % 8]}", prompt=f"{n}?") for n in range(300)]
-    positions, _ = chosen(documents, unit="sentence", controls_per_position=1, near_duplicates=None)
+    positions, _ = chosen(documents, unit="sentence", controls_per_position=1.0, near_duplicates=None)
     share = sum(text == long for text in words_of(positions, 0)) / 300
     assert 0.4 < share < 0.6
 
@@ -61,6 +61,7 @@ def test_the_control_plugin_chooses_sentences_by_their_first_tokens():
     assert words_of(positions, 0) == [OTHERS[0], *OTHERS[2:]]  # That behind the WRONG one begins too near to it.
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.lists(st.sampled_from([*OTHERS, "This is WRONG, I say.", "This is wrong, I say.", "No\n\n"]), max_size=8),
@@ -71,7 +72,7 @@ def test_the_control_plugin_chooses_sentences_by_their_first_tokens():
 def test_units_share_no_token_and_controls_no_span_and_the_order_of_texts_changes_nothing(drawn, random):
     documents = [answer(str(n), " ".join(sentences), prompt=f"{n}?") for n, sentences in enumerate(drawn)]
     documents += [answer("p", "It is WRONG, I say."), answer("q", OTHERS[0])]
-    positions, _ = chosen(documents, unit="sentence", controls_per_position=2)
+    positions, _ = chosen(documents, unit="sentence", controls_per_position=2.0)
     taken = set()
     for document, tokens in zip(positions.document_of_row, positions.unit_tokens, strict=True):
         addresses = {(int(document), int(token)) for token in tokens}
@@ -79,5 +80,5 @@ def test_units_share_no_token_and_controls_no_span_and_the_order_of_texts_change
         taken |= addresses
     assert all("WRONG" in text for text in words_of(positions, 1))
     assert not any(re.search("wrong", text, re.IGNORECASE) for text in words_of(positions, 0))
-    again, _ = chosen(random.sample(documents, len(documents)), unit="sentence", controls_per_position=2)
+    again, _ = chosen(random.sample(documents, len(documents)), unit="sentence", controls_per_position=2.0)
     assert again.table.equals(positions.table)

@@ -14,8 +14,6 @@ from neurosieve.texts.settings import Selection
         ({"unit": "completion", "at": "prediction"}, "leave out `selection.at`"),
         ({"unit": "sentence", "prompt_tokens": 3}, "selection.prompt_tokens is 3, and selection.unit is sentence"),
         ({"unit": "prompt_end", "prompt_tokens": 0}, "selection.prompt_tokens is 0"),
-        ({"unit": "paragraph"}, "selection.unit is 'paragraph': take token, span, sentence, completion or prompt_end"),
-        ({"unit": "span", "pool": "median"}, "selection.pool is 'median': take mean, max, last or first"),
     ],
 )
 def test_settings_that_do_nothing_or_contradict_each_other_are_refused(settings, message):

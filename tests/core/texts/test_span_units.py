@@ -100,7 +100,7 @@ def test_controls_have_the_lengths_of_spans_and_share_no_token_with_any_unit(dra
 
 def test_where_there_is_room_controls_have_the_spans_lengths_in_their_shares():
     documents = [document_of(str(n), [range(20, 22), range(40, 47)], tokens=400) for n in range(5)]
-    positions = units_of(documents, controls_per_position=5)
+    positions = units_of(documents, controls_per_position=5.0)
     lengths = [
         len(tokens) for tokens, label in zip(positions.unit_tokens, positions.labels[:, 0], strict=True) if not label
     ]

@@ -177,7 +177,7 @@ def test_controls_are_as_many_as_requested_for_each_text_that_shows_the_behaviou
     drawn = [
         set(table.document[table.label == 0])
         for seed in range(3)
-        for table in [chosen(documents, unit="completion", controls_per_position=2, seed=seed)[0].table]
+        for table in [chosen(documents, unit="completion", controls_per_position=2.0, seed=seed)[0].table]
     ]
     assert [len(names) for names in drawn] == [4, 4, 4]
     assert drawn[0] != drawn[1]
