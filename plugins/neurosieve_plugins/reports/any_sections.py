@@ -79,22 +79,22 @@ def question(run: Run) -> str:
 
 def _where(selection: Mapping[str, Any], control: str) -> str:
     """Return what was read of the texts, and against what, as the end of a sentence."""
-    unit, at = selection.get("unit", "token"), selection.get("at", "onset")
+    unit, tokens = selection.get("unit", "token"), selection.get("prompt_tokens", 1)
     if unit == "token":
-        return f"at {_places(at)}, against {control} controls"
-    pool = {
+        return f"at {_places(selection.get('at', 'onset'))}, against {control} controls"
+    if unit == "prompt_end" and tokens == 1:
+        return "at the last token of each prompt, against the prompts that do not show it"
+    pools = {
         "mean": "the mean over",
         "max": "the largest value in",
         "last": "the last token of",
-        "first": "the first of",
+        "first": "the first token of",
     }
-    pool["first"] = "the first token of"
-    tokens = selection.get("prompt_tokens", 1)
     units = {
         "span": ("each span", f"stretches of the same lengths ({control} controls)"),
         "sentence": ("each sentence with a span", f"other sentences ({control} controls)"),
         "completion": ("each completion", "the completions that do not show it"),
-        "prompt_end": (f"the last {plural(tokens, 'token')} of each prompt", "the prompts that do not show it"),
+        "prompt_end": (f"the last {tokens:,} tokens of each prompt", "the prompts that do not show it"),
     }
     what, others = units.get(unit, (unit, "others"))
     return f"as {pools.get(selection.get('pool', 'mean'), 'the pool of')} {what}, against {others}"

@@ -1,11 +1,14 @@
 """A run of units of several tokens: its tables, what follows it, and what cannot take units."""
 
+import json
+
 import pandas as pd
 import pytest
 from units import answer
 
 from neurosieve import ConfigError, DataError, ablate, find, plan, show
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.sources.traces import Traces
 
 DETECTORS = {"wrong": Phrases(("WRONG",))}
 DOCUMENTS = [
@@ -58,11 +61,19 @@ def test_it_is_opened_again_and_its_neurons_are_shown_at_single_tokens_of_docume
     assert shown.table("distribution").groupby(["neuron", "part", "label"]).positions.first().eq(4).all()
 
 
-@pytest.mark.parametrize("unit", ["sentence", "span", "prompt_end"])
-def test_other_units_are_read_and_planned_alike(unit, tmp_path):
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        ("sentence", "as the first token of each sentence with a span, against other sentences"),
+        ("span", "as the first token of each span, against stretches of the same lengths"),
+        ("prompt_end", "at the last token of each prompt, against the prompts that do not show it"),
+    ],
+)
+def test_other_units_are_read_planned_and_reported_alike(unit, said, tmp_path):
     selection = {"unit": unit, "pool": "first"}
-    positions = found(tmp_path / "run", selection=selection).positions
+    positions = found(tmp_path / "run", selection=selection, reports="html").positions
     assert set(positions.kind) == {unit}
+    assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert plan("tiny", source=DOCUMENTS, detectors=DETECTORS, selection=selection).positions == len(positions)
 
 
@@ -107,3 +118,22 @@ def test_texts_of_one_kind_are_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(DataError, match="shows in all 8 completions that can be read, and there is none to compare"):
         find("tiny", source=DOCUMENTS[::2], detectors=DETECTORS, selection="completion", folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_prompts_is_read_at_their_ends(tmp_path):
+    lines = [{"id": n, "prompt": f"Tell me how to {'BREAK' if n % 2 else 'mend'} window {n}, now"} for n in range(12)]
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    fields = {"text_field": "prompt", "id_field": "id", "group_field": None}
+    run = find(
+        "tiny",
+        source=Traces(str(file), prompts_only=True, **fields),
+        detectors={"breaks": Phrases(("BREAK",), scope="prompt")},
+        selection="prompt_end",
+        reports=[],
+        permutations=20,
+        folder=tmp_path / "run",
+    )
+    assert dict(zip(run.positions.document.astype(int) % 2, run.positions.label, strict=True)) == {0: 0, 1: 1}
+    assert len(run.positions) == 12
+    assert run.table("texts").words.is_unique
