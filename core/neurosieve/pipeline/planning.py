@@ -73,6 +73,7 @@ def plan_run(job: Job) -> Plan:
     Raises:
         NeurosieveError: the run could not be made; the message is that of the run.
     """
+    job.check()
     counts, settings, lm = Counter[str](), job.settings, job.opened()
     scorer = job.scorers[job.rank_by]
     atlas = atlas_of(lm, settings.site)

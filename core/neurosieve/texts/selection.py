@@ -13,7 +13,7 @@ from neurosieve.contracts import Control
 from neurosieve.errors import DataError, NeurosieveError
 from neurosieve.texts.absence import looked_in
 from neurosieve.texts.copies import repeated_readings, repeats_of
-from neurosieve.texts.positions import Positions, assemble
+from neurosieve.texts.positions import WHOLE_TEXTS, Positions, assemble
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.single_tokens import single_tokens
 from neurosieve.texts.split import split_groups
@@ -45,11 +45,7 @@ def choose_positions(
     ordered = sorted(documents, key=lambda document: document.tokens.id)  # The source's order must not matter.
     shown = [name for name in behaviours if any(document.ranges[name] for document in ordered)]
     if not shown:
-        raise DataError(
-            f"no span of {' or '.join(f'`{name}`' for name in behaviours)} was found in "
-            f"{plural(len(documents), 'document')}: {_narrower(behaviours, documents)}check what the detector looks "
-            "for, and that the texts hold completions"
-        )
+        raise _shows_nowhere(behaviours, ordered, selection)
     repeats = {behaviour: repeats_of(behaviour, ordered, selection.unit) for behaviour in shown}
     counts["texts_repeated"] += len(set[int]().union(*repeats.values()))
     lines: list[tuple[str, str, int, int, int]] = []
@@ -86,6 +82,22 @@ def choose_positions(
     scopes = {name: ordered[0].scopes.get(name, "completion") for name in shown}
     unit, pool = selection.unit, selection.pool
     return assemble(chosen, ordered, part, tuple(shown), ("", *places), scopes, unit, pool, unit_tokens)
+
+
+def _shows_nowhere(behaviours: Sequence[str], documents: Sequence[LabelledDocument], selection: Selection) -> DataError:
+    """Return the error of texts in which no behaviour shows."""
+    names, number = " or ".join(f"`{name}`" for name in behaviours), plural(len(documents), "document")
+    narrower = _narrower(behaviours, documents)
+    if selection.unit not in WHOLE_TEXTS:
+        return DataError(
+            f"no span of {names} was found in {number}: {narrower}check what the detector looks for, and that the "
+            "texts hold completions"
+        )
+    unknown = sum(any(map(bool, document.near_misses.values())) for document in documents)
+    return DataError(
+        f"{names} shows in none of {number}{f', and it is not known of {unknown:,} of them' * bool(unknown)}: "
+        f"{narrower}check what the detector looks for, or give texts of both kinds, such as right and wrong answers"
+    )
 
 
 def _narrower(behaviours: Sequence[str], documents: Sequence[LabelledDocument]) -> str:

@@ -15,7 +15,7 @@ from neurosieve.texts.unit import Tokens, reaches_beyond
 __all__ = ["control_stretches", "span_units"]
 
 _ROUNDS = 5
-"""A control plugin may choose starts so near to each other that not all stretches fit: it is asked so often."""
+"""So often is a control plugin asked for starts in place of those that lie too near to each other."""
 
 
 def span_units(document: LabelledDocument, behaviour: str, left_out: Counter[str]) -> list[Tokens]:
@@ -54,14 +54,17 @@ def control_stretches(
     for length, wanted in sorted(Counter(lengths).items(), reverse=True):
         for _ in range(_ROUNDS):
             starts = dataclasses.replace(view, usable=_fits(free, length))
-            before = len(stretches)
-            for start in rng.permutation(np.array(control.choose(starts, present, wanted, rng), dtype=np.int64)):
+            chosen = np.array(control.choose(starts, present, wanted, rng), dtype=np.int64)
+            # What it does not choose for want of tokens of a kind is not to be made up for by those of another.
+            wanted = 0
+            for start in rng.permutation(chosen):
                 tokens = np.arange(start, start + length, dtype=np.int32)
                 if free[tokens].all():
                     free[tokens] = False
                     stretches.append(tokens)
-            wanted -= len(stretches) - before
-            if not wanted or len(stretches) == before:
+                else:
+                    wanted += 1
+            if not wanted:
                 break
     return sorted(stretches, key=lambda tokens: int(tokens[0]))
 

@@ -1,5 +1,7 @@
 """Spans as units, and stretches of the same lengths as controls."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from neurosieve import DataError, Span, TokenizedDocument
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.tokens import LabelledDocument
+from neurosieve_plugins.controls.lexical import Lexical
 
 FILLER = " ".join(f"w{n}" for n in range(40))
 
@@ -31,8 +34,6 @@ def document_of(name, spans, tokens=40, prompt=3):
 
 
 def units_of(documents, **settings):
-    from collections import Counter
-
     selection = Selection(unit="span", held_out_fraction=0.0, **settings)
     return choose_positions(documents, ["a"], Anywhere(), selection, 0, Counter())
 
@@ -105,3 +106,11 @@ def test_where_there_is_room_controls_have_the_spans_lengths_in_their_shares():
         len(tokens) for tokens, label in zip(positions.unit_tokens, positions.labels[:, 0], strict=True) if not label
     ]
     assert sorted(lengths) == [2] * 25 + [7] * 25
+
+
+def test_a_word_that_is_too_rare_is_not_made_up_for_by_another():
+    text = "no WRONG so yes WRONG so " + "no go " * 30 + "yes go " * 2
+    detectors = {"a": Marked("(?:no|yes)(?= WRONG)")}
+    positions, _ = chosen([answer("1", text)], detectors, control=Lexical(), unit="span")
+    assert words_of(positions, 1) == ["no", "yes"]
+    assert Counter(words_of(positions, 0)) == {"no": 10, "yes": 2}

@@ -97,6 +97,14 @@ def test_one_class_only_is_refused_with_its_number_and_what_to_do(unit):
         chosen([*documents, unknown], unit=unit)
 
 
+def test_the_other_class_only_is_refused_with_what_is_not_known():
+    documents = [answer(str(n), f"right {n}.", prompt=f"{n}?") for n in range(3)]
+    with pytest.raises(DataError, match=r"`a` shows in none of 3 documents: check .* texts of both kinds"):
+        chosen(documents, unit="completion")
+    with pytest.raises(DataError, match=r"none of 4 documents, and it is not known of 1 of them: "):
+        chosen([*documents, answer("4", "wrong")], unit="completion")
+
+
 def test_the_end_of_a_prompt_is_its_last_tokens_with_marks_but_without_what_begins_the_text():
     text = "<m> How many? <m> model\nIt is WRONG."
     start = text.index("It is")
