@@ -101,6 +101,7 @@ from .scoring.moments import MomentsState as MomentsState
 from .scoring.on_threads import on_threads as on_threads
 from .scoring.rows import Rows as Rows
 from .scoring.rows import RowsState as RowsState
+from .texts.sentences import sentences as sentences
 from .texts.token_kinds import TOKEN_KINDS as TOKEN_KINDS
 from .texts.token_kinds import token_kinds as token_kinds
 from .wording import plural as plural

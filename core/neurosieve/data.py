@@ -100,6 +100,11 @@ class _Authored:
             merged.append((begin, passage.end))
         return tuple(merged)
 
+    @property
+    def prompt_end(self) -> int:
+        """The character where the first completion starts; the end of a text that has none."""
+        return next((start for start, _ in self.stretches()), len(self.text))
+
     def text_of(self, scope: Scope = "completion") -> str:
         """Return the text of a scope; stretches that are apart stand on lines of their own."""
         return "\n".join(self.text[start:end] for start, end in self.stretches(scope))

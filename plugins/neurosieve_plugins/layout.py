@@ -28,7 +28,7 @@ class Layout(ABC, Generic[Item]):
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value is not None and not value.strip():
+            if isinstance(value, str) and not value.strip():
                 hint = "" if name == "text_field" else ", or set it to null"
                 raise ConfigError(f"`{name}` is empty: give the name of a field of the records{hint}")
 

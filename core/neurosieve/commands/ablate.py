@@ -15,6 +15,7 @@ from neurosieve.config.configuration import build
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Control, Detector, Grader, Intervention, Problems, Report, Source
 from neurosieve.data import Document, Problem, Skipped
+from neurosieve.errors import ConfigError
 from neurosieve.generation.prompts import Prompt
 from neurosieve.generation.sampling import Sampling
 from neurosieve.pipeline.reopening import PlannedRun, Reopened, RunInputs, parse_neurons, result_of
@@ -81,6 +82,7 @@ def ablate(
         NeurosieveError: it cannot be done; the message says what to do next.
     """
     result = result_of(run)
+    _check_unit(_unit(result))
     choices = {"intervention": intervention, "problems": problems, "prompt": prompt, "sampling": sampling}
     parts = COMMAND.from_python({**choices, "grader": grader, "reports": reports}, settings)
     if source is not None and not isinstance(source, Source):
@@ -108,6 +110,7 @@ def _ablated(
 
 def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
     """Raise where a follow-up asks for what a run that is to come cannot have."""
+    _check_unit(ahead.unit)
     ahead.atlas.check_editable()
     settings: Ablate = parts["settings"]
     ahead.check_behaviour(settings.behaviour)
@@ -119,6 +122,20 @@ def check_ahead(parts: Mapping[str, Any], ahead: PlannedRun) -> None:
 def go_on(parts: Mapping[str, Any], result: Result, inputs: RunInputs, folder: Path) -> Run:
     """Run a follow-up on a run that has just ended."""
     return _ablated(parts, inputs.reopen(result, installed().announce), inputs.source, folder, {})
+
+
+def _unit(result: Result) -> str:
+    return str(result.run["config"].get("selection", {}).get("unit", "token"))
+
+
+def _check_unit(unit: str) -> None:
+    """Raise ConfigError unless a run has positions of one token: the effect of an edit is measured at such."""
+    if unit != "token":
+        raise ConfigError(
+            f"`ablate` measures what edits do at single tokens, and the run reads several as one "
+            f"(selection.unit={unit}): run `neurosieve find` with `selection.unit=token` on these texts, and ablate "
+            "that; `neurons` takes the neurons of this run"
+        )
 
 
 def _source(result: Result) -> Iterable[Document | Skipped]:
@@ -134,6 +151,7 @@ def main(arguments: Sequence[str]) -> None:
 
     def task(config: Any, folder: Path) -> None:
         result = result_of(config.run)
+        _check_unit(_unit(result))
         opened, _ = open_run(result)
         show_run(_ablated(COMMAND.build(config), opened, _source(result), folder, {}))
 

@@ -136,7 +136,7 @@ def _run(job: Job, folder: Path) -> Result:
     if plans:
         atlas = atlas_of(lm, job.settings.site)
         layers = job.settings.layers or [site.layer for site in atlas.sites]
-        check_ahead(plans, PlannedRun(lm.name, atlas, set(layers), list(job.detectors)))
+        check_ahead(plans, PlannedRun(lm.name, atlas, set(layers), list(job.detectors), job.selection.unit))
     if job.validate is not None:
         _check_scopes(job.detectors)
         job.validate.check_ahead(lm.tokenizer)

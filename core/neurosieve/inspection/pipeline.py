@@ -98,6 +98,11 @@ def show_neurons(
                 f"the ranking is by {cells.title}, and what is shown here are activations: how strongly the neurons "
                 f"fire, and not their {cells.name}"
             )
+        if (unit := opened.positions.unit) != "token":
+            run.notes.append(
+                f"the run read several tokens as one (selection.unit={unit}, pool={opened.positions.pool}): "
+                "distributions are of these, and contexts are single tokens, of the documents shown alone"
+            )
         run.notes += intake_notes(opened.counts)
         run.warnings += intake_warnings(opened.counts) + _cut_documents(excerpts, settings)
         budget = batch_budget(settings.tokens_per_batch, lm)
@@ -112,7 +117,10 @@ def show_neurons(
             distribution = distribution_table(opened, behaviours, neurons, stored)
             direction = directions(distribution)
             read = _places(excerpts, neurons, activations)
-            contexts, searched = contexts_table(neurons, [read, stored], direction, settings.contexts)
+            # What the run read of several tokens as one says of none of them how strong a neuron is there.
+            single_tokens = opened.positions.unit == "token"
+            searched_places = [read, stored] if single_tokens else [read]
+            contexts, searched = contexts_table(neurons, searched_places, direction, settings.contexts)
         run.tables |= {
             "tokens": tokens_table(excerpts, activations, neurons, result.behaviours),
             "contexts": contexts,

@@ -11,8 +11,9 @@ from neurosieve.pipeline.settings import Find
 from neurosieve.texts.absence import nowhere
 from neurosieve.texts.copies import repeated_readings_warning
 from neurosieve.texts.coverage import coverage_warnings
-from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions
 from neurosieve.texts.spans import Detectors
+from neurosieve.texts.unit import left_out_units, units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined", "unreached"]
@@ -25,13 +26,13 @@ def cautions(
     job: Job, positions: Positions, counts: Counter[str], numbers: Mapping[str, Mapping[str, int]], context: int | None
 ) -> list[str]:
     """Return warnings about too few positions, and about what was left out."""
-    selection, settings = job.selection, job.settings
+    selection, settings, unit = job.selection, job.settings, positions.unit
     warnings = not_shown(job.detectors, positions.behaviours, plural(counts["documents"], "document"))
     for behaviour in positions.behaviours:
         rows = positions.table[positions.table.behaviour == behaviour]
         present, controls = rows[rows.label == 1], rows[rows.label == 0]
         ranking, held_out = (present[present.part == part] for part in PARTS)
-        number, what = len(ranking), plural(len(ranking), "present position")
+        number, what = len(ranking), units_in_words(unit, len(ranking), "present ")
         if selection.neighbours:  # The tokens of one span are alike: they count as one.
             number = numbers[behaviour]["ranking_spans"]
             what += f" of {plural(number, 'span')}"
@@ -42,13 +43,17 @@ def cautions(
                 "there is no interval and no verdict on replication"
             )
         wanted = min(selection.controls_per_position, job.reading.controls or math.inf)
+        if unit in WHOLE_TEXTS:  # Of these there are as many as there are texts.
+            wanted = min(wanted, 1.0)
         if len(controls) < wanted * len(present) / 2:
             warnings.append(
-                f"`{behaviour}` has {plural(len(controls), 'control position')} for {len(present):,} present ones, "
-                f"where {wanted:g} for each were requested: the texts hold no more such tokens"
+                f"`{behaviour}` has {units_in_words(unit, len(controls), 'control ')} for {len(present):,} present "
+                f"ones, where {wanted:g} for each were requested: the texts hold no more such "
+                f"{'tokens' if unit == 'token' else 'units'}"
             )
         warnings += _other_kinds(behaviour, present, controls)
     warnings += left_out(counts, context)
+    warnings += [f"{units}, left out" for units in left_out_units(unit, counts, context)]
     warnings += unreached(counts)
     warnings += alike(counts, selection.near_duplicates)
     return warnings + [

@@ -10,9 +10,9 @@ from neurosieve.errors import ConfigError, nearest
 from neurosieve.models.loading import LanguageModel, Model, open_model
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.validation import Validation
-from neurosieve.registry import installed
+from neurosieve.registry import TARGET, describe, installed
 from neurosieve.runs.record_fields import described
-from neurosieve.texts.selection import Selection
+from neurosieve.texts.settings import Selection
 
 __all__ = ["Job"]
 
@@ -64,6 +64,12 @@ class Job:
                 raise ConfigError(
                     f"`{key}` speaks of the token at a position, and selection.at={self.selection.at} is "
                     "another than the behaviour's: take `selection=onset`"
+                )
+            limited = reading.documents is not None or reading.controls is not None
+            if self.selection.unit != "token" and (limited or not reading.at_every_token):
+                raise ConfigError(
+                    f"`{key}={describe(reading)[TARGET].rpartition('/')[2]}` reads single tokens, and "
+                    f"selection.unit={self.selection.unit} reads several as one: leave out one of the two"
                 )
         if self.beside is not None and type(self.beside) is type(self.reading):
             raise ConfigError("`beside` is the reading that ranks already: leave it out, or take another")

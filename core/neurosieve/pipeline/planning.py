@@ -73,6 +73,7 @@ def plan_run(job: Job) -> Plan:
     Raises:
         NeurosieveError: the run could not be made; the message is that of the run.
     """
+    job.check()
     counts, settings, lm = Counter[str](), job.settings, job.opened()
     scorer = job.scorers[job.rank_by]
     atlas = atlas_of(lm, settings.site)
@@ -80,7 +81,7 @@ def plan_run(job: Job) -> Plan:
     documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
     if not documents:
         raise no_text(counts, atlas.context)
-    documents = join_groups(documents, job.selection.near_duplicates, counts)
+    documents = join_groups(documents, job.selection.near_duplicates, counts, job.selection.unit)
     every = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
     positions = thinned(every, job.reading, settings.seed, counts)
     count_long_texts(lm, tokens_of_documents(positions), counts)

@@ -38,7 +38,7 @@ from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.texts.groups import join_groups
-from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions
 from neurosieve.texts.prevalence import token_prevalence_warnings
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned, thinning_notes
@@ -136,14 +136,16 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         raise no_text(run.counts, atlas.context)
     behaviours, counts = list(job.detectors), run.counts
     with run.stage("comparing texts"):
-        documents = join_groups(labelled, job.selection.near_duplicates, counts)
+        documents = join_groups(labelled, job.selection.near_duplicates, counts, job.selection.unit)
     with run.stage("choosing positions"):
         every = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
         positions = thinned(every, job.reading, job.settings.seed, counts)
         run.notes += thinning_notes(every, positions, job.reading)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
-    run.warnings += cautions(job, positions, counts, numbers, atlas.context) + token_prevalence_warnings(documents)
+    run.warnings += cautions(job, positions, counts, numbers, atlas.context)
+    if positions.unit not in WHOLE_TEXTS:  # The label of a whole text covers all of it.
+        run.warnings += token_prevalence_warnings(documents)
     run.warnings += near_misses(documents, behaviours)
     count_long_texts(lm, tokens_of_documents(positions), counts)
     run.warnings += beyond_context(lm, counts)

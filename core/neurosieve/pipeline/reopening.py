@@ -20,8 +20,9 @@ from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.results import Result, load
 from neurosieve.texts.groups import join_groups
-from neurosieve.texts.positions import Positions
-from neurosieve.texts.selection import Selection, choose_positions
+from neurosieve.texts.positions import Positions, UnitKind
+from neurosieve.texts.selection import choose_positions
+from neurosieve.texts.settings import Selection
 from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument
 
@@ -37,6 +38,8 @@ class PlannedRun(NamedTuple):
     """The layers that will be read."""
     behaviours: Collection[str]
     """The behaviours that will be looked for; some may show nowhere."""
+    unit: UnitKind = "token"
+    """What each row will stand for."""
 
     def check_behaviour(self, behaviour: str | None) -> None:
         """Raise unless the run will look for a behaviour, where one is given."""
@@ -154,7 +157,7 @@ def reopen(
     labelled = label_all(documents, detectors, lm, atlas.context, counts, announce or (lambda *_, **__: None))
     if not labelled:
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
-    labelled = join_groups(labelled, selection.near_duplicates, Counter())
+    labelled = join_groups(labelled, selection.near_duplicates, Counter(), selection.unit)
     positions = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
     reading = build(config["reading"], "reading", "reading") if "reading" in config else Activation()
     positions = thinned(positions, reading, settings.seed, Counter())

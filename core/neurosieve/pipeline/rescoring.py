@@ -158,7 +158,7 @@ def _new_documents(
             f"{of_known_groups:,} of {plural(len(labelled), 'document')} are other texts of problems that the run held "
             "out: new texts, but not new problems"
         )
-    return join_groups(labelled, near_duplicates, run.counts), excluded
+    return join_groups(labelled, near_duplicates, run.counts, job.selection.unit), excluded
 
 
 def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], job: Job, run: Recording) -> Positions:

@@ -31,7 +31,8 @@ from neurosieve.texts.intake import admit, check_majority
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.sameness import canonical
-from neurosieve.texts.selection import Selection, read_at
+from neurosieve.texts.settings import Selection
+from neurosieve.texts.single_tokens import read_at
 from neurosieve.texts.split import split_by_hash
 from neurosieve.texts.tokens import LabelledDocument, label_document
 

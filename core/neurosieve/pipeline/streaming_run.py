@@ -42,7 +42,7 @@ __all__ = ["run_streaming"]
 _FORMAT = 3
 """A checkpoint of another format is not resumed from."""
 _SHARDS_PER_WORKER = 4
-_POSITIONS = ["behaviour", "document", "group", "part", "token", "label", "start", "end", "text", "kind"]
+_POSITIONS = ["behaviour", "document", "group", "part", "token", "last_token", "label", "start", "end", "text", "kind"]
 _NO_EVIDENCE = (
     "read in one pass that keeps no activation (`store=none`): there is no permutation null, no interval and no "
     "verdict, the controls are all other tokens, of any kind, so that neurons that tell words from punctuation score "
@@ -127,6 +127,11 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
 
 def _check_streamable(job: Job) -> None:
     """Raise where a plugin needs what a pass without a store does not have."""
+    if job.selection.unit != "token":
+        raise ConfigError(
+            f"`store=none` adds up single tokens, and selection.unit={job.selection.unit} reads several as one: leave "
+            "out one of the two"
+        )
     unbounded = [name for name, scorer in job.scorers.items() if not scorer.statistic.bounded]
     if unbounded:
         names = " and ".join(f"`{name}`" for name in unbounded)

@@ -13,6 +13,7 @@ from neurosieve.runs.real_effects import real_effects, with_real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS, about_edits, real_columns, real_effect_blocks
 from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
 from neurosieve.runs.two_rankings import two_rankings_blocks
+from neurosieve.texts.unit import units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]
@@ -28,6 +29,7 @@ _DOUBTS = {
 def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     """Yield the best `k` neurons of each behaviour, what they are compared with, and what was read."""
     every = run.run["counts"]
+    unit = (run.run.get("config", {}).get("selection") or {}).get("unit", "token")
     for behaviour in run.run["behaviours"]:
         yield ranking_table(run, behaviour, k)
         yield from evidence_blocks(run, behaviour)
@@ -36,7 +38,7 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
         if (counts := every.get("behaviours", {}).get(behaviour)) and "documents" in every:
             text = (
                 f"{_spans(counts, every)}; ranked on {counts['ranking_present']:,} present and "
-                f"{counts['ranking_control']:,} control positions"
+                f"{units_in_words(unit, counts['ranking_control'], 'control ')}"
             )
             if tested := counts.get("heldout_present"):
                 text += f", tested on {tested:,} and {counts['heldout_control']:,} of held-out groups"

@@ -11,6 +11,7 @@ import xxhash
 from scipy.cluster.hierarchy import DisjointSet
 
 from neurosieve.data import Scope, TokenizedDocument
+from neurosieve.texts.positions import WHOLE_TEXTS, UnitKind
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.tokens import LabelledDocument
 from neurosieve.wording import plural
@@ -18,17 +19,22 @@ from neurosieve.wording import plural
 __all__ = ["repeated_readings", "repeated_readings_warning", "repeats_of", "with_text_sets"]
 
 
-def with_text_sets(documents: Sequence[LabelledDocument], clusters: Sequence[int]) -> list[LabelledDocument]:
+def with_text_sets(
+    documents: Sequence[LabelledDocument], clusters: Sequence[int], unit: UnitKind = "token"
+) -> list[LabelledDocument]:
     """Return the documents, each with the set of texts alike that it is in, for each scope that is looked in.
 
     Two texts are in one set where all up to the end of the scope is the same: what follows cannot change how a model
     reads it. Where what the model wrote is looked in, so are texts of the same of `clusters`, which are alike there.
-    Prompts that are nearly the same, such as those of one template, are not.
+    Prompts that are nearly the same, such as those of one template, are not. Of texts whose prompts' ends are read,
+    the sets are those of the same prompt, wherever behaviours are looked for.
     """
     scopes = {scope for document in documents for scope in document.scopes.values()} or {"completion"}
+    if unit == "prompt_end":
+        scopes = {"prompt"}
     sets: list[dict[Scope, int]] = [{} for _ in documents]
     for scope in sorted(scopes):
-        keys = [_beginning(document.tokens, scope) for document in documents]
+        keys = [_read_first(document.tokens, scope, unit) for document in documents]
         alike = DisjointSet(range(len(documents)))
         for same in (keys, [None] * len(keys) if scope == "prompt" else clusters):
             first: dict[Hashable, int] = {}
@@ -41,7 +47,7 @@ def with_text_sets(documents: Sequence[LabelledDocument], clusters: Sequence[int
     return [_in_sets(document, of_document) for document, of_document in zip(documents, sets, strict=True)]
 
 
-def repeats_of(behaviour: str, documents: Sequence[LabelledDocument]) -> set[int]:
+def repeats_of(behaviour: str, documents: Sequence[LabelledDocument], unit: UnitKind = "token") -> set[int]:
     """Return the numbers of the documents that are not to be read for a behaviour.
 
     Of texts that are alike the first by id is read in which it shows, and the first in which it does not: pairs of
@@ -49,8 +55,10 @@ def repeats_of(behaviour: str, documents: Sequence[LabelledDocument]) -> set[int
     """
     seen, repeats = set[tuple[int, bool]](), set[int]()
     for number, document in sorted(enumerate(documents), key=lambda item: item[1].tokens.id):
-        text_set = document.text_set(behaviour)
-        if text_set is None:
+        text_set = document.text_sets.get("prompt") if unit == "prompt_end" else document.text_set(behaviour)
+        # A text of which it is not known whether it shows the behaviour is not read as a whole, and stands for none.
+        unknown = unit in WHOLE_TEXTS and not document.ranges[behaviour] and document.near_misses.get(behaviour)
+        if text_set is None or unknown:
             continue
         if (key := (text_set, bool(document.ranges[behaviour]))) in seen:
             repeats.add(number)
@@ -77,8 +85,10 @@ def repeated_readings_warning(repeated: int, what: str, consequence: str) -> lis
     ]
 
 
-def _beginning(document: TokenizedDocument, scope: Scope) -> str | None:
+def _read_first(document: TokenizedDocument, scope: Scope, unit: UnitKind) -> str | None:
     """Return the text up to the end of a scope, in its canonical form; None where the document does not have it."""
+    if unit == "prompt_end":
+        return canonical(document.text[: document.prompt_end])
     stretches = document.stretches(scope)
     return canonical(document.text[: stretches[-1][1]]) if stretches else None
 

@@ -8,30 +8,42 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from neurosieve.texts.copies import with_text_sets
 from neurosieve.texts.duplicates import clusters_of
-from neurosieve.texts.sameness import model_words, shown_names
+from neurosieve.texts.positions import UnitKind
+from neurosieve.texts.sameness import canonical, model_words, shown_names
 from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["join_groups"]
 
 
 def join_groups(
-    documents: Sequence[LabelledDocument], near_duplicates: float | None, counts: Counter[str]
+    documents: Sequence[LabelledDocument],
+    near_duplicates: float | None,
+    counts: Counter[str],
+    unit: UnitKind = "token",
 ) -> list[LabelledDocument]:
     """Return the documents, each in the group that a split has to keep together.
 
     Groups whose names are the same are one, and so are those that hold texts which are alike: whose Jaccard index of
     runs of words is at least `near_duplicates`; None looks for none. What is joined has the first of its names in
     order, whatever the order of the documents. `counts` gains how much was joined. Each document also gets the sets of
-    texts to which it is alike where behaviours are looked for.
+    texts to which it is alike where behaviours are looked for. Where the ends of prompts are what is read, texts are
+    alike whose prompts are the same, whatever was answered.
     """
     names = shown_names(document.tokens.group for document in documents)
     counts["groups_spelled_differently"] += len(names) - len(set(names.values()))
     groups = [names[document.tokens.group] for document in documents]
     if near_duplicates is not None:
-        words = [model_words(document.tokens) for document in documents]
-        clusters = clusters_of(words, near_duplicates)
-        groups, documents = _joined(groups, clusters, counts), with_text_sets(documents, clusters)
+        clusters = _clusters(documents, near_duplicates, unit)
+        groups, documents = _joined(groups, clusters, counts), with_text_sets(documents, clusters, unit)
     return [_in_group(document, group) for document, group in zip(documents, groups, strict=True)]
+
+
+def _clusters(documents: Sequence[LabelledDocument], near_duplicates: float, unit: UnitKind) -> list[int]:
+    if unit != "prompt_end":
+        return clusters_of([model_words(document.tokens) for document in documents], near_duplicates)
+    number_of: dict[str, int] = {}
+    prompts = (canonical(document.tokens.text[: document.tokens.prompt_end]) for document in documents)
+    return [number_of.setdefault(prompt, len(number_of)) for prompt in prompts]
 
 
 def _joined(groups: Sequence[str], clusters: Sequence[int], counts: Counter[str]) -> list[str]:

@@ -75,8 +75,11 @@ def model_words(document: TokenizedDocument) -> str:
 
 
 def text_key(document: TokenizedDocument) -> str:
-    """Return a hash of the model's words in a document: the same for documents in which they are the same."""
-    return _key(model_words(document))
+    """Return a hash of the model's words in a document: the same for documents in which they are the same.
+
+    Of a text that is all prompt, it is a hash of that.
+    """
+    return _key(model_words(document) or canonical(document.text))
 
 
 def _key(text: str) -> str:

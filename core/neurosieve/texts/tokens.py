@@ -30,9 +30,13 @@ class LabelledDocument:
     views: Mapping[Scope, TokenizedDocument] = field(default_factory=dict)
     """The document with the tokens of each further scope as its usable ones."""
 
+    def scope(self, behaviour: str) -> Scope:
+        """Return where a behaviour is looked for."""
+        return self.scopes.get(behaviour, "completion")
+
     def within(self, behaviour: str) -> TokenizedDocument:
         """Return the document with the tokens as its usable ones that lie where a behaviour is looked for."""
-        return self.views.get(self.scopes.get(behaviour, "completion"), self.tokens)
+        return self.views.get(self.scope(behaviour), self.tokens)
 
     near_misses: Mapping[str, Sequence[NearMiss]] = field(default_factory=dict)
     """What is nearly each behaviour."""
@@ -42,12 +46,15 @@ class LabelledDocument:
         near_misses = self.near_misses.get(behaviour, ())
         return {token for near in near_misses for token in token_range(self.tokens, Span(near.start, near.end))}
 
+    context: int | None = None
+    """How many tokens the model can read; None where that is not bounded."""
+
     text_sets: Mapping[Scope, int] = field(default_factory=dict)
     """For each scope the set of texts that are alike in it, as a number; only where there are others in the set."""
 
     def text_set(self, behaviour: str) -> int | None:
         """Return the set of texts that are like this one where a behaviour is looked for; None where none is."""
-        return self.text_sets.get(self.scopes.get(behaviour, "completion"))
+        return self.text_sets.get(self.scope(behaviour))
 
 
 def label_documents(
@@ -108,9 +115,8 @@ def label_document(
         behaviour: near_misses_of(behaviour, detector, document, spans[behaviour])
         for behaviour, detector in detectors.items()
     }
-    return LabelledDocument(
-        tokens, spans, ranges, {name: each.scope for name, each in detectors.items()}, views, nearly
-    )
+    scopes_by_name = {name: each.scope for name, each in detectors.items()}
+    return LabelledDocument(tokens, spans, ranges, scopes_by_name, views, nearly, context)
 
 
 def tokenize(document: Document, tokenizer: Any, context: int | None = None) -> TokenizedDocument:

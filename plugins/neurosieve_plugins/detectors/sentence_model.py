@@ -11,8 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neurosieve import DataError, Document, Fitted, Scope, Span
-from neurosieve_plugins.detectors.sentences import sentences
+from neurosieve import DataError, Document, Fitted, Scope, Span, sentences
 
 __all__ = ["SentenceModel", "fit_sentences", "load_sentences"]
 

@@ -52,17 +52,16 @@ def question(run: Run) -> str:
     behaviours = listed(record.get("behaviours") or config.get("detectors") or ["the behaviour"])
     source = named(config.get("source"))
     if run.command == "find":
-        at = (config.get("selection") or {}).get("at", "onset")
+        where = _where(config.get("selection") or {}, named(config.get("control")))
         if not run.cells.fires:
             about = f" ({run.cells.about})" if run.cells.about else ""
             return (
                 f"Which {run.site.neurons} of {name} stand out by their {run.cells.name} where {behaviours} "
-                f"shows{about}? {texts} of the source {source} were read at {_places(at)}, against "
-                f"{named(config.get('control'))} controls."
+                f"shows{about}? {texts} of the source {source} were read {where}."
             )
         return (
             f"Which {run.site.neurons} of {name} fire where {behaviours} shows? {texts} of the source {source} were "
-            f"read at {_places(at)}, against {named(config.get('control'))} controls."
+            f"read {where}."
         )
     sentences = {
         "rescore": f"Does the ranking for {behaviours} hold on {texts} that had no part in it?",
@@ -76,6 +75,29 @@ def question(run: Run) -> str:
         "generate": f"What does {name} write when it is given problems to solve?",
     }
     return sentences.get(run.command, f"A run of neurosieve {run.command}.")
+
+
+def _where(selection: Mapping[str, Any], control: str) -> str:
+    """Return what was read of the texts, and against what, as the end of a sentence."""
+    unit, tokens = selection.get("unit", "token"), selection.get("prompt_tokens", 1)
+    if unit == "token":
+        return f"at {_places(selection.get('at', 'onset'))}, against {control} controls"
+    if unit == "prompt_end" and tokens == 1:
+        return "at the last token of each prompt, against the prompts that do not show it"
+    pools = {
+        "mean": "the mean over",
+        "max": "the largest value in",
+        "last": "the last token of",
+        "first": "the first token of",
+    }
+    units = {
+        "span": ("each span", f"stretches of the same lengths ({control} controls)"),
+        "sentence": ("each sentence with a span", f"other sentences ({control} controls)"),
+        "completion": ("each completion", "the completions that do not show it"),
+        "prompt_end": (f"the last {tokens:,} tokens of each prompt", "the prompts that do not show it"),
+    }
+    what, others = units.get(unit, (unit, "others"))
+    return f"as {pools.get(selection.get('pool', 'mean'), 'the pool of')} {what}, against {others}"
 
 
 def _places(at: str) -> str:

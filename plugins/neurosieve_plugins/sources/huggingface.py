@@ -64,6 +64,9 @@ class HuggingFace(Source):
     `<|begin_of_thought|>`, `harmony` for the channels `analysis` and `final`, and so on."""
     turn_marks: TurnMarks | None = "any"
     """The chat template whose marks part a text into turns; `any` finds out, null where such marks are only text."""
+    prompts_only: bool = False
+    """Whether the texts are prompts, with no completion: read them with `selection=prompt_end`, and detectors of
+    `scope=prompt`."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its text is missing, null or blank: `skip` leaves it out,
     and the run counts it."""

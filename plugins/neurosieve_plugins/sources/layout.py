@@ -31,6 +31,8 @@ class DocumentLayout(Layout[Document]):
     completion_marker: str | None
     start_field: str | None = None
     """The field with the character of the text where the completion starts, for records that have it."""
+    prompts_only: bool = False
+    """Whether the texts are prompts, with no completion."""
     on_bad_record: OnBadRecord = "error"
     thought_end: str | None = None
     markers: MarkerFamily | None = None
@@ -146,6 +148,14 @@ class DocumentLayout(Layout[Document]):
     def _declared_start(self, record: Record, prompt: str, text: str) -> int | None:
         """Return the character of prompt and text where the record says that the completion starts."""
         start = None if self.start_field is None else value_at(record.fields, self.start_field)
+        if self.prompts_only:
+            if start is not None:
+                raise RecordError(
+                    record.where,
+                    f"says in `{self.start_field}` where a completion starts, and `source.prompts_only` that none does",
+                    "leave out `source.prompts_only`, or set `source.start_field=null`",
+                )
+            return len(prompt) + len(text)
         if start is None:
             return None
         if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start <= len(text):

@@ -60,6 +60,9 @@ class Traces(Source):
     """The chat template whose marks part a text into turns; `any` finds out, null where such marks are only text."""
     start_field: str | None = "completion_start"
     """The field with the character of the trace where the completion starts; records without it go by the marker."""
+    prompts_only: bool = False
+    """Whether the texts are prompts, with no completion: read them with `selection=prompt_end`, and detectors of
+    `scope=prompt`."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its trace is missing, null or blank, or its line is not JSON:
     `skip` leaves it out, and the run counts it."""

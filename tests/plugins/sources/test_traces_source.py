@@ -91,6 +91,16 @@ def test_a_record_that_says_where_its_completion_starts_is_believed(write):
     assert document.completion_start == len("Q: ") + 4
 
 
+def test_texts_can_be_prompts_alone_and_may_not_say_where_a_completion_starts(write):
+    record = {"q": "<think> Why? <think>", "label": "harmful"}
+    fields = {"text_field": "q", "group_field": None, "id_field": None, "prompts_only": True}
+    [document] = Traces(write([record]), **fields)
+    assert (document.stretches("prompt"), document.stretches()) == (((0, 20),), ())
+    assert (document.group, document.metadata) == (record["q"], {"label": "harmful"})
+    said = message(write([record | {"completion_start": 3}]), **fields)
+    assert "says in `completion_start` where a completion starts, and `source.prompts_only` that none does" in said
+
+
 @pytest.mark.parametrize("start", [-1, 4, "2", 1.5, True])
 def test_a_start_that_is_no_place_in_the_trace_is_told(write, start):
     record = {"problem_id": 1, "problem_text": "p", "generated_cot": "one", "completion_start": start}
