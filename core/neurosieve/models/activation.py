@@ -18,6 +18,7 @@ class Activation(Reading):
     """The activation of each neuron at a position: what fires there."""
 
     at_every_token: ClassVar[bool] = True
+    pools: ClassVar[bool] = True
     signs: ClassVar[tuple[str, str, str]] = ("fires less", "firing within chance", "fires more")
 
     def start(self, texts: Readable) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:

@@ -13,6 +13,7 @@ import pandas as pd
 from neurosieve.contracts import Executor, Scorer, Source
 from neurosieve.disk import cache_folder, content_address
 from neurosieve.errors import ConfigError, DataError
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import batch_budget
@@ -135,10 +136,10 @@ def _check_streamable(job: Job) -> None:
             f"`store=none` keeps no position's activations, and {names} would need them: "
             f"take {', '.join(f'`{name}`' for name in bounded)}, or leave out `store=none`"
         )
-    if not job.reading.at_every_token:
+    if type(job.reading) is not Activation:
         raise ConfigError(
-            f"`store=none` reads every token in one pass, and `{describe(job.reading)[TARGET]}` reads some alone: "
-            "leave out one of the two"
+            f"`store=none` adds up activations as they are read, and no `{describe(job.reading)[TARGET]}`: leave out "
+            "one of the two"
         )
     if job.control.needs_other_documents:
         raise ConfigError(
