@@ -138,8 +138,8 @@ def _check_streamable(job: Job) -> None:
         )
     if type(job.reading) is not Activation:
         raise ConfigError(
-            f"`store=none` adds up activations as they are read, and no `{describe(job.reading)[TARGET]}`: leave out "
-            "one of the two"
+            f"`store=none` reads every token in one pass, and activations alone: leave it out, or take "
+            f"`reading=activation` in place of `{describe(job.reading)[TARGET]}`"
         )
     if job.control.needs_other_documents:
         raise ConfigError(

@@ -73,6 +73,12 @@ def test_attribution_by_two_workers_is_that_of_this_process(tmp_path: Path) -> N
     pd.testing.assert_frame_equal(here, there, rtol=1e-4, atol=1e-6)
 
 
+def test_contributions_by_two_workers_are_those_of_this_process(tmp_path: Path) -> None:
+    settings = {"reading": "contribution"}
+    here, there = found(tmp_path / "here", "local", **settings), found(tmp_path / "there", Ray(workers=2), **settings)
+    pd.testing.assert_frame_equal(here, there, rtol=1e-4, atol=1e-6)
+
+
 def test_a_unit_whose_worker_dies_is_done_again_and_nothing_comes_twice(tmp_path: Path) -> None:
     squares = list(Ray(workers=2).map(Dying(7, tmp_path / "died"), range(30)))
     assert (tmp_path / "died").exists()
