@@ -55,7 +55,8 @@ def keys_of(positions: Positions) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np
     keys = document_keys([document.token_ids for document in positions.documents])[positions.document_of_row]
     if of_rows.pool is not None:
         for row in np.flatnonzero(of_rows.sizes > 1):
-            keys[row] = np.frombuffer(unit_key(keys[row], of_rows.of([row])[0], of_rows.pool), dtype=np.uint8)
+            tokens = of_rows.tokens[of_rows.starts[row] :][: of_rows.sizes[row]]
+            keys[row] = np.frombuffer(unit_key(keys[row], tokens, of_rows.pool), dtype=np.uint8)
     return keys, of_rows.tokens[of_rows.starts].astype(np.int32)
 
 

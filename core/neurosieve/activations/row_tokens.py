@@ -46,9 +46,9 @@ def row_tokens(positions: Positions) -> RowTokens:
     sizes = np.array([len(unit) for unit in units], dtype=np.int64)
     tokens = np.concatenate(units).astype(np.int64)
     starts = np.cumsum(sizes) - sizes
-    steps = np.diff(tokens)
-    steps[starts[1:] - 1] = 1  # From one row to the next.
-    if (sizes < 1).any() or len(sizes) != len(positions.token_of_row) or (steps < 1).any():
+    in_order = np.diff(tokens) > 0
+    in_order[starts[1:][sizes[1:] > 0] - 1] = True  # From one row to the next.
+    if len(units) != len(positions.token_of_row) or (sizes < 1).any() or not in_order.all():
         raise ValueError("a unit has at least one token, and its tokens are in order, each once")
     if positions.pool == "last":
         return _single(tokens[starts + sizes - 1])

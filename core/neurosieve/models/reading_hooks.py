@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,20 +43,8 @@ Hooks = Callable[[Callable[..., None]], AbstractContextManager[None]]
 """Sets hooks at the sites, which give each site and what is there, one tensor or several, of all tokens of a batch."""
 
 
-class Stream(Protocol):
-    """Gives what is read at some tokens, or pooled of units of them, site by site as the forward pass reaches it."""
-
-    def __call__(
-        self,
-        model: LanguageModel,
-        atlas: Atlas,
-        sites: Sequence[Site],
-        token_ids: TokenIds,
-        tokens: Tokens,
-        take: Take,
-        units: Units | None = None,
-    ) -> None:
-        """Give it to `take`, on the device that it is on."""
+Stream = Callable[..., None]
+"""`stream_sites`, or what gives other cells by the same arguments."""
 
 
 class _LastSiteReadError(Exception):

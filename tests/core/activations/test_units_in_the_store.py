@@ -41,7 +41,8 @@ def document(number, length):
 
 
 def positions(units=UNITS, pool="mean", unit="span", order=(0, 1, 2)):
-    """Positions of units; `order` is that of the documents."""
+    """Positions of units; `order` is that of the documents that have some."""
+    order = [number for number in order if number in dict(units)]
     ordered = [(order.index(number), tokens) for number in order for of, tokens in units if of == number]
     return Positions(
         pd.DataFrame(),

@@ -114,7 +114,8 @@ def test_a_plan_refuses_what_a_run_refuses(planted):
 def test_the_command_line_takes_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     small = ["source.documents=40", "permutations=19", "stability_bootstraps=0", "interval_bootstraps=20"]
-    main(["find", "model=tiny", "reading=contribution", "--output", str(tmp_path / "run"), *small])
+    main(["find", "model=tiny", "reading=contribution", f"store={tmp_path}/store", *small])
     assert "contribution" in capsys.readouterr().out
-    neurons = pd.read_parquet(tmp_path / "run" / "neurons.parquet")
+    [table] = tmp_path.rglob("neurons.parquet")
+    neurons = pd.read_parquet(table)
     assert np.isfinite(neurons.auc).any()
