@@ -150,7 +150,11 @@ class Reading(ABC):
     """Whether it compares with the mean activation of each neuron at the controls, which is then read first."""
 
     at_every_token: ClassVar[bool] = False
-    """Whether one forward pass reads it at every token, as a pass without a store needs."""
+    """Whether one forward pass reads it at every token, the first too."""
+
+    streams: ClassVar[Literal["", "activations", "contributions"]] = ""
+    """The method of `Readable` that gives its cells as they are: a pass without a store adds those up, layer by layer.
+    Empty where it makes other numbers of what it reads, and needs a store."""
 
     pools: ClassVar[bool] = False
     """Whether its cells of a unit of several tokens are those of the tokens, pooled: such units can be read by it."""

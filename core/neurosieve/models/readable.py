@@ -18,7 +18,10 @@ from neurosieve.models.loading import LanguageModel
 from neurosieve.models.pooling import Units
 from neurosieve.models.reading_hooks import Stream, TokenIds, Tokens, start_reading, stream_sites
 
-__all__ = ["ReadableTexts"]
+__all__ = ["STREAMS", "ReadableTexts"]
+
+STREAMS: Mapping[str, Stream] = {"activations": stream_sites, "contributions": stream_contributions}
+"""What gives the same as a method of `Readable`, site by site, and keeps nothing."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class ReadableTexts(Readable):
 
     def activations(self) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Start to read the activations at the tokens, and return what gives them."""
-        return self._start(stream_sites)
+        return self._start("activations")
 
     def contributions(self) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Start to read the shares of the MLP output at the tokens, and return what gives them.
@@ -47,13 +50,13 @@ class ReadableTexts(Readable):
             ConfigError: the sites are not MLP neurons.
             ModelError: the weights of a down projection cannot be read, as where they are quantized.
         """
-        return self._start(stream_contributions)
+        return self._start("contributions")
 
-    def _start(self, stream: Stream) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+    def _start(self, what: str) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         lengths = list(map(len, self.token_ids))
         tokens = len(lengths) * max(lengths)
         self.counts.update(forward_passes=1, tokens=tokens, padding=tokens - sum(lengths))
-        return start_reading(self.model, self.atlas, self.sites, self.token_ids, self.tokens, self.units, stream)
+        return start_reading(self.model, self.atlas, self.sites, self.token_ids, self.tokens, self.units, STREAMS[what])
 
     def edit_effects(
         self,

@@ -81,6 +81,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
                 batch_budget(job.settings.tokens_per_batch, lm),
                 shards=1 if workers == 1 else _SHARDS_PER_WORKER * workers,
                 folder=None,
+                reading=job.reading,
             )
         address = _address(one_pass)
         if isinstance(job.source, Source):
@@ -136,10 +137,10 @@ def _check_streamable(job: Job) -> None:
             f"`store=none` keeps no position's activations, and {names} would need them: "
             f"take {', '.join(f'`{name}`' for name in bounded)}, or leave out `store=none`"
         )
-    if type(job.reading) is not Activation:
+    if not job.reading.streams:
         raise ConfigError(
-            f"`store=none` reads every token in one pass, and activations alone: leave it out, or take "
-            f"`reading=activation` in place of `{describe(job.reading)[TARGET]}`"
+            f"`store=none` reads every token in one pass, which cannot read `{describe(job.reading)[TARGET]}`: leave out "
+            "`store=none`, or take `reading=activation`"
         )
     if job.control.needs_other_documents:
         raise ConfigError(
@@ -163,6 +164,8 @@ def _address(one_pass: Pass) -> str:
         "detectors": {name: describe(detector) for name, detector in one_pass.detectors.items()},
         "control": describe(one_pass.control),
         "selection": vars(one_pass.selection),
+        # Sums of activations were addressed so before there were other readings.
+        **({} if type(one_pass.reading) is Activation else {"reading": describe(one_pass.reading)}),
         "statistics": [repr(statistic) for statistic in one_pass.statistics],
         **{name: getattr(one_pass, name) for name in ("sites", "seed", "tokens_per_batch", "shards")},
     }

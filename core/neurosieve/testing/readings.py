@@ -16,7 +16,7 @@ from neurosieve.data import Site
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
 from neurosieve.models.pooling import Units
-from neurosieve.models.readable import ReadableTexts
+from neurosieve.models.readable import STREAMS, ReadableTexts
 from neurosieve.models.reading_hooks import read
 from neurosieve.models.sites import KINDS
 from neurosieve.models.tiny import tiny_model
@@ -174,6 +174,20 @@ def every_token_is_read_as_declared(reading: Reading) -> None:
     _require_same(reading, all_cells, cells, rows, "where every token is read")
 
 
+def cells_are_what_it_streams(reading: Reading) -> None:
+    """Assert that a reading that `streams` gives what that method of `Readable` gives, as it is."""
+    if not reading.streams:
+        return
+    require(
+        reading.streams in STREAMS,
+        f"{shown(reading)} streams {shown(reading.streams)}: name one of {list(STREAMS)}, or leave it empty",
+    )
+    texts = _texts()
+    cells, given = _cells(reading, texts, "three texts"), getattr(texts, reading.streams)()()
+    same = all(torch.equal(values, given[site]) for site, values in cells.items())
+    require(same, f"{shown(reading)} declares `streams = {reading.streams!r}`, and gives other cells than these")
+
+
 def units_are_pooled_as_declared(reading: Reading) -> None:
     """Assert that a reading that `pools` gives a unit of several tokens the mean, or the largest, of their cells."""
     if not reading.pools:
@@ -223,6 +237,7 @@ READING_CHECKS: tuple[Check, ...] = (
     tokens_after_are_all_it_looks_at,
     need_of_control_means_is_declared,
     every_token_is_read_as_declared,
+    cells_are_what_it_streams,
     units_are_pooled_as_declared,
     its_sites_are_such,
     its_scorers_and_limits_are_such,

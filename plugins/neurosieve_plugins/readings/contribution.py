@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -28,6 +28,7 @@ class Contribution(Reading):
     """
 
     at_every_token: ClassVar[bool] = True
+    streams: ClassVar[Literal["contributions"]] = "contributions"
     pools: ClassVar[bool] = True
     kinds: ClassVar[tuple[str, ...]] = ("mlp_post",)
     signs: ClassVar[tuple[str, str, str]] = ("adds less", "adding within chance", "adds more")

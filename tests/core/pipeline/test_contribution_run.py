@@ -9,6 +9,7 @@ from planted import plant, texts
 from neurosieve import ConfigError, find, load, plan, show
 from neurosieve.cli import main
 from neurosieve.models.tiny import tiny_model
+from neurosieve.texts.selection import Selection
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.readings.contribution import Contribution
 
@@ -18,11 +19,12 @@ QUICK = {"permutations": 99, "stability_bootstraps": 0, "interval_bootstraps": 2
 
 @pytest.fixture(scope="module")
 def planted():
-    """Two neurons that fire on the behaviour alike, one of which writes next to nothing."""
+    """Two neurons that fire on the behaviour alike, one of which writes much, and one next to nothing."""
     model, tokenizer = tiny_model()
     plant(model, tokenizer, [LOUD, FAINT])
     with torch.no_grad():
-        model.model.layers[FAINT[0]].mlp.down_proj.weight[:, FAINT[1]] *= 1e-6
+        for (layer, neuron), factor in ((LOUD, 100), (FAINT, 1e-4)):
+            model.model.layers[layer].mlp.down_proj.weight[:, neuron] *= factor
     return model, tokenizer
 
 
@@ -69,6 +71,16 @@ def test_shares_have_a_store_of_their_own_and_are_read_once(run):
     assert first.run["hashes"]["positions"] == fires.run["hashes"]["positions"]
 
 
+def test_a_pass_without_a_store_adds_up_the_same_shares(run):
+    many = {"controls_per_position": 1000, "negatives_per_positive_document": 1000}
+    every_token = Selection(held_out_fraction=0, extra_positions=(), **many)
+    settings = {"selection": every_token, "scorers": ["mean_difference"]}
+    stored, streamed = run("stored", **settings), run("streamed", store="none", **settings)
+    assert streamed.run["reading"]["positions"] == stored.run["reading"]["positions"]
+    scores = [made.neurons.sort_values(["layer", "neuron"]).mean_difference for made in (stored, streamed)]
+    np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-7)
+
+
 def test_a_plan_says_what_the_run_then_reads(planted, run, tmp_path):
     model, tokenizer = planted
     settings = {"detectors": {"slip": Annotations()}, "reading": "contribution", "store": str(tmp_path / "store")}
@@ -79,25 +91,27 @@ def test_a_plan_says_what_the_run_then_reads(planted, run, tmp_path):
     assert planned.bytes == pytest.approx(size, rel=0.1)
 
 
-def test_a_run_of_shares_is_shown_and_ranks_beside_activations(run):
-    made = run(reading="activation", beside="contribution", follow_up=["show"])
+def test_a_run_of_shares_is_shown_and_ranks_beside_activations(run, planted, tmp_path):
+    made = run(reading="activation", beside="contribution")
     assert made.beside.cells.name == "contribution"
     assert tuple(row(made.beside.neurons, LOUD)[["layer", "neuron"]]) == LOUD
-    shown = show(run("alone"), folder=made.folder / "of-shares", neurons=[list(LOUD)])
-    assert shown is not None
+    model, tokenizer = planted
+    shown = show(
+        made.beside, neurons=[list(LOUD)], folder=tmp_path / "shown", model=model, tokenizer=tokenizer, source=texts()
+    )
+    assert len(shown.table("contexts"))
 
 
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
-        ({"store": "none", "scorers": ["cohens_d"]}, "activations alone: leave it out, or take `reading=activation`"),
         ({"site": "resid_post"}, "`reading` cannot be read at `site=resid_post`: take `site=mlp_post`"),
         (
             {"site": "attn_z", "reading": "activation", "beside": Contribution()},
             "`beside` cannot be read at `site=attn_z`: take `site=mlp_post`, or leave `beside` out",
         ),
     ],
-    ids=["without a store", "another site", "beside at another site"],
+    ids=["another site", "beside at another site"],
 )
 def test_choices_that_do_not_fit_end_in_one_message(run, tmp_path, choices, said):
     with pytest.raises(ConfigError, match=said):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 import torch
@@ -139,6 +139,13 @@ class Squaring(Sound):
 
 
 @dataclass(frozen=True)
+class Diverting(Sound):
+    """Half of each activation, and says that it is all of it."""
+
+    streams: ClassVar[Literal["activations"]] = "activations"
+
+
+@dataclass(frozen=True)
 class Misplaced(Sound):
     """At a place that no model has."""
 
@@ -158,10 +165,10 @@ SHAPE, BATCH = "cells_have_a_row_a_token_and_a_column_a_neuron", "rows_are_in_th
 TWICE, MODEL = "reading_twice_gives_the_same", "reading_leaves_the_model_as_it_was"
 AFTER, MEANS = "tokens_after_are_all_it_looks_at", "need_of_control_means_is_declared"
 EVERY, NAMES = "every_token_is_read_as_declared", "its_scorers_and_limits_are_such"
-UNITS, KINDS = "units_are_pooled_as_declared", "its_sites_are_such"
+UNITS, KINDS, STREAMED = "units_are_pooled_as_declared", "its_sites_are_such", "cells_are_what_it_streams"
 
 BROKEN = [
-    (Transposed(), ALL - {NAMES, UNITS, KINDS}, r"shape \(24, 7\) at layer 0 .* shape \(7, 24\)"),
+    (Transposed(), ALL - {NAMES, UNITS, KINDS, STREAMED}, r"shape \(24, 7\) at layer 0 .* shape \(7, 24\)"),
     (Dividing(), {SHAPE, BATCH, TWICE, AFTER, MEANS, EVERY}, "cells of layer 0 that are NaN or infinite"),
     (Centring(), {BATCH, AFTER, EVERY}, "gives other cells at layer 0, by up to .*, where text 0 is read alone"),
     (Whimsical(), {TWICE}, "gives other cells when it reads the same texts again"),
@@ -173,6 +180,7 @@ BROKEN = [
     (Greedy(), {MEANS}, "without control means"),
     (Everywhere(), {EVERY}, "as it reads every token of three texts"),
     (Squaring(), {UNITS}, "where units of several tokens are read by their mean"),
+    (Diverting(), {STREAMED}, "declares `streams = 'activations'`, and gives other cells"),
     (Misplaced(), {KINDS}, "names the kind of site 'mlp'"),
     (Unscored(), {NAMES}, "names the scorer `loudness`, which is not installed"),
 ]
