@@ -25,7 +25,8 @@ class RowTokens(NamedTuple):
     @property
     def last(self) -> npt.NDArray[np.int64]:
         """The last token of each row."""
-        return self.tokens[self.starts + self.sizes - 1]
+        last: npt.NDArray[np.int64] = self.tokens[self.starts + self.sizes - 1]
+        return last
 
     def of(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the tokens of some rows, one row's after another's, and how many each has."""

@@ -35,8 +35,12 @@ class TextBatch(NamedTuple):
 
     def part(self, numbers: Sequence[int]) -> "TextBatch":
         """Return some of the documents."""
-        units = self.units and self.units._replace(sizes=[self.units.sizes[number] for number in numbers])
-        return TextBatch(*([column[number] for number in numbers] for column in self[:3]), units)
+        return TextBatch(
+            [self.documents[number] for number in numbers],
+            [self.token_ids[number] for number in numbers],
+            [self.tokens[number] for number in numbers],
+            self.units and self.units._replace(sizes=[self.units.sizes[number] for number in numbers]),
+        )
 
 
 class _BatchResult(NamedTuple):

@@ -59,7 +59,8 @@ def _norms(model: LanguageModel, atlas: Atlas, site: Site) -> Float[Tensor, "neu
     """Return the norm of what each neuron adds when it is 1."""
     weights = output_weights(model, atlas, site.layer, "the contributions")
     with torch.inference_mode():
-        return torch.linalg.vector_norm(weights, dim=1, dtype=torch.float32)
+        norms: Tensor = torch.linalg.vector_norm(weights, dim=1, dtype=torch.float32)
+    return norms
 
 
 def _shares(
@@ -69,7 +70,7 @@ def _shares(
 ) -> Float[Tensor, "*tokens neurons"]:
     """Return each neuron's share; 0 where it adds nothing, and nan where the output is not finite."""
     added = activations.float().abs() * norms
-    total = torch.linalg.vector_norm(output, dim=-1, keepdim=True, dtype=torch.float32)
+    total: Tensor = torch.linalg.vector_norm(output, dim=-1, keepdim=True, dtype=torch.float32)
     # A neuron that adds nothing has no share, also where nothing at all is added. Infinite outputs would hide as 0.
     return torch.where(added == 0, added, added / total) + 0 * total
 

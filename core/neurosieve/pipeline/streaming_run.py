@@ -139,8 +139,8 @@ def _check_streamable(job: Job) -> None:
         )
     if not job.reading.streams:
         raise ConfigError(
-            f"`store=none` reads every token in one pass, which cannot read `{describe(job.reading)[TARGET]}`: leave out "
-            "`store=none`, or take `reading=activation`"
+            f"`store=none` reads every token in one pass, which cannot read `{describe(job.reading)[TARGET]}`: "
+            "leave out `store=none`, or take `reading=activation`"
         )
     if job.control.needs_other_documents:
         raise ConfigError(

@@ -10,6 +10,7 @@ from neurosieve import ConfigError, find, load, plan, show
 from neurosieve.cli import main
 from neurosieve.models.tiny import tiny_model
 from neurosieve.texts.selection import Selection
+from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.readings.contribution import Contribution
 
@@ -74,7 +75,7 @@ def test_shares_have_a_store_of_their_own_and_are_read_once(run):
 def test_a_pass_without_a_store_adds_up_the_same_shares(run):
     many = {"controls_per_position": 1000, "negatives_per_positive_document": 1000}
     every_token = Selection(held_out_fraction=0, extra_positions=(), **many)
-    settings = {"selection": every_token, "scorers": ["mean_difference"]}
+    settings = {"selection": every_token, "scorers": ["mean_difference"], "control": Distant(same_kind=False)}
     stored, streamed = run("stored", **settings), run("streamed", store="none", **settings)
     assert streamed.run["reading"]["positions"] == stored.run["reading"]["positions"]
     scores = [made.neurons.sort_values(["layer", "neuron"]).mean_difference for made in (stored, streamed)]
