@@ -49,7 +49,8 @@ def keys_of(positions: Positions) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np
     """Return the address in a space of every row of `positions`: a key, and a token.
 
     A row of which one token is read is that position: its document's key, and that token. One of several tokens has a
-    key of its own, and the first of them.
+    key of its own, and the first of them. Their mean and their largest are two rows, each read where it is asked for:
+    to write both at once would double the store of every run, for a sweep over pools that few make.
     """
     of_rows = row_tokens(positions)
     keys = document_keys([document.token_ids for document in positions.documents])[positions.document_of_row]
