@@ -7,16 +7,19 @@ import pandas as pd
 import pytest
 import torch
 from architectures import random_model
+from safetensors import safe_open
 
 from neurosieve import ConfigError, TokenizedDocument
 from neurosieve.activations.capture import batches_at, capture, keys_of
 from neurosieve.activations.reading import open_space, read_complete
 from neurosieve.activations.row_tokens import row_tokens, tokens_read
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.batches import Reader
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.long_texts import tokens_of_documents
+from neurosieve.pipeline.passes import bytes_of_cell, passes_of
 from neurosieve.texts.positions import Positions
 from neurosieve_plugins.readings.attribution import Attribution
 from neurosieve_plugins.readings.contribution import Contribution
@@ -207,6 +210,28 @@ def test_means_of_a_model_in_bfloat16_are_not_rounded_to_it(tmp_path):
         expected = torch.stack([pooled(values, of_unit, "mean") for of_unit in rows])
         torch.testing.assert_close(of_units[site].double(), expected, rtol=1e-6, atol=1e-6)
         assert (of_units[site].bfloat16().float() != of_units[site]).any()
+
+
+@pytest.mark.parametrize("reading", [Activation(), Contribution()], ids=["activation", "contribution"])
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_plan_counts_what_reading_units_then_takes(pool, reading, tmp_path):
+    model, of_units = reader(reading=reading, dtype=torch.bfloat16), positions(pool=pool)
+    planned = passes_of(reading, model.model, model.atlas, model.sites, of_units, 40)
+    _, cost = read(model, of_units, tmp_path, tokens_per_batch=40)
+    assert planned[:4] == (cost.forward_passes, 0, cost.tokens, 0)
+    assert planned.rows == cost.positions
+    with safe_open(next(tmp_path.rglob("*.safetensors")), "pt") as shard:
+        cells = shard.get_tensor("layer.0")
+    assert cells.element_size() == bytes_of_cell(reading, model.model, of_units)
+
+
+def test_a_unit_has_the_token_id_of_its_first_token(tmp_path):
+    model, of_units = reader(), positions(pool="last")
+    read(model, of_units, tmp_path)
+    space = open_space(model, str(tmp_path))
+    [batch] = batches_at(space, of_units, space.sites[0])
+    ids = [of_units.documents[number].token_ids[tokens[0]] for number, tokens in UNITS]
+    assert batch.token_ids.tolist() == ids
 
 
 def test_a_text_is_read_as_far_as_its_last_token_that_is_needed():

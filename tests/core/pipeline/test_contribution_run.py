@@ -1,5 +1,7 @@
 """`find reading=contribution`: a ranking by what neurons add, with all that other rankings have."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +103,23 @@ def test_a_run_of_shares_is_shown_and_ranks_beside_activations(run, planted, tmp
         made.beside, neurons=[list(LOUD)], folder=tmp_path / "shown", model=model, tokenizer=tokenizer, source=texts()
     )
     assert len(shown.table("contexts"))
+
+
+def test_show_says_that_a_run_of_shares_stores_no_activations(run, planted, tmp_path):
+    model, tokenizer = planted
+    given = {"model": model, "tokenizer": tokenizer, "source": texts()}
+    [said] = show(run(), neurons=[list(LOUD)], folder=tmp_path / "shown", **given).run["warnings"]
+    assert "(the run read the contribution of neurons, not what fires)" in said
+    assert "`neurosieve find reading=activation` of the same texts fills it" in said
+
+
+def test_shares_replicate_on_other_texts(run):
+    fresh = [replace(text, id=f"new {text.id}", group=f"new {text.group}") for text in texts(seed=1)]
+    made = run(scorers=["mean_difference"], replicate_on=fresh)
+    neurons = pd.read_parquet(next(made.folder.glob("replicate_on/neurons.parquet")))
+    best = row(neurons, LOUD)
+    assert best.replicates
+    assert best.mean_difference_heldout == pytest.approx(best.mean_difference, rel=0.3)
 
 
 @pytest.mark.parametrize(
