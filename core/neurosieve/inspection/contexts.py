@@ -63,8 +63,8 @@ def stored_places(opened: Reopened, neurons: Sequence[Neuron], warnings: list[st
         if not (cells.fires or cells.foretells or space.damaged):
             warnings.append(
                 f"{lack} (the run read the {cells.name} of neurons, not what fires): contexts are only of the "
-                "documents shown, and there are no distributions; `neurosieve find reading=activation` of the same texts "
-                "fills it"
+                "documents shown, and there are no distributions; `neurosieve find reading=activation` of the same "
+                "texts fills it"
             )
             return places
         why = (

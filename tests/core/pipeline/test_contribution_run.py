@@ -75,8 +75,8 @@ def test_shares_have_a_store_of_their_own_and_are_read_once(run):
 
 
 def test_a_pass_without_a_store_adds_up_the_same_shares(run):
-    many = {"controls_per_position": 1000, "negatives_per_positive_document": 1000}
-    every_token = Selection(held_out_fraction=0, extra_positions=(), **many)
+    many = {"controls_per_position": 1000.0, "negatives_per_positive_document": 1000.0}
+    every_token = Selection(held_out_fraction=0.0, extra_positions=(), **many)
     settings = {"selection": every_token, "scorers": ["mean_difference"], "control": Distant(same_kind=False)}
     stored, streamed = run("stored", **settings), run("streamed", store="none", **settings)
     assert streamed.run["reading"]["positions"] == stored.run["reading"]["positions"]
