@@ -125,7 +125,8 @@ class Control(ABC):
 class Readable(Protocol):
     """Some documents before a model, and the tokens of them that are read: the rows of what a method returns.
 
-    What is returned waits, when it is called, until the numbers have arrived.
+    Where rows are units of several tokens, what a method reads at the tokens of each is pooled: their mean, or their
+    largest. What is returned waits, when it is called, until the numbers have arrived.
     """
 
     control_means: Mapping[Site, Float[Tensor, "neurons"]]
@@ -133,6 +134,12 @@ class Readable(Protocol):
 
     def activations(self) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
         """Read the activations at the tokens."""
+
+    def contributions(self) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:
+        """Read what each MLP neuron adds to the residual stream at the tokens, as a share of the MLP's output there.
+
+        A share is the norm of what the neuron adds over the norm of the down projection's output, in float32.
+        """
 
     def edit_effects(
         self,
@@ -145,7 +152,7 @@ class Readable(Protocol):
 
         An edit sets one neuron to its replacement at all earlier tokens. The derivative is the mean over points at
         which all edits have a strength of `strengths`. `rules` says what passes back through the model: its gradient,
-        or what relevance propagation puts in its place.
+        or what relevance propagation puts in its place. Units of several tokens cannot be read so.
         """
 
 
@@ -156,7 +163,17 @@ class Reading(ABC):
     """Whether it compares with the mean activation of each neuron at the controls, which is then read first."""
 
     at_every_token: ClassVar[bool] = False
-    """Whether one forward pass reads it at every token, as a pass without a store needs."""
+    """Whether one forward pass reads it at every token, the first too."""
+
+    streams: ClassVar[Literal["", "activations", "contributions"]] = ""
+    """The method of `Readable` that gives its cells as they are: a pass without a store adds those up, layer by layer.
+    Empty where it makes other numbers of what it reads, and needs a store."""
+
+    pools: ClassVar[bool] = False
+    """Whether its cells of a unit of several tokens are those of the tokens, pooled: such units can be read by it."""
+
+    kinds: ClassVar[tuple[str, ...]] = ()
+    """The kinds of site that it can be read at, such as `mlp_post`; all where this is empty."""
 
     unit: ClassVar[str] = ""
     """The unit of its numbers, such as nats."""

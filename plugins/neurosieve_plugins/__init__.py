@@ -43,6 +43,7 @@ from neurosieve_plugins.problems.file import File
 from neurosieve_plugins.problems.huggingface import HuggingFace as HuggingFaceProblems
 from neurosieve_plugins.problems.reasoning_gym import ReasoningGym
 from neurosieve_plugins.readings.attribution import Attribution
+from neurosieve_plugins.readings.contribution import Contribution
 from neurosieve_plugins.reports.figures import Figures
 from neurosieve_plugins.reports.html import Html
 from neurosieve_plugins.scorers.auc import Auc
@@ -104,7 +105,7 @@ def register_controls() -> Mapping[str, type[Control]]:
 @hookimpl
 def register_readings() -> Mapping[str, type[Reading]]:
     """Return what can stand in a cell."""
-    return {"activation": Activation, "attribution": Attribution}
+    return {"activation": Activation, "attribution": Attribution, "contribution": Contribution}
 
 
 @hookimpl

@@ -8,11 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neurosieve.activations.row_tokens import row_tokens, tokens_read
 from neurosieve.activations.sharding import ShardWriter
-from neurosieve.activations.store import Space, document_keys
+from neurosieve.activations.store import Space, document_keys, unit_key
 from neurosieve.contracts import Executor
 from neurosieve.data import Batch, Site
+from neurosieve.errors import ConfigError
 from neurosieve.models.batches import Reader, TextBatch, pack_by_length
+from neurosieve.models.pooling import Units
 from neurosieve.texts.positions import Positions
 
 __all__ = ["Capture", "batch_of", "batches_at", "capture", "document_batches", "keys_of"]
@@ -43,9 +46,19 @@ class Capture:
 
 
 def keys_of(positions: Positions) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-    """Return the address in a space of every row of `positions`: its document's key, and its token."""
-    keys = document_keys([document.token_ids for document in positions.documents])
-    return keys[positions.document_of_row], positions.token_of_row.astype(np.int32)
+    """Return the address in a space of every row of `positions`: a key, and a token.
+
+    A row of which one token is read is that position: its document's key, and that token. One of several tokens has a
+    key of its own, and the first of them. Their mean and their largest are two rows, each read where it is asked for:
+    to write both at once would double the store of every run, for a sweep over pools that few make.
+    """
+    of_rows = row_tokens(positions)
+    keys = document_keys([document.token_ids for document in positions.documents])[positions.document_of_row]
+    if of_rows.pool is not None:
+        for row in np.flatnonzero(of_rows.sizes > 1):
+            tokens = of_rows.tokens[of_rows.starts[row] :][: of_rows.sizes[row]]
+            keys[row] = np.frombuffer(unit_key(keys[row], tokens, of_rows.pool), dtype=np.uint8)
+    return keys, of_rows.tokens[of_rows.starts].astype(np.int32)
 
 
 def capture(
@@ -63,9 +76,16 @@ def capture(
 
     Raises:
         ModelError: a single document does not fit into memory, or activations are not finite.
+        ConfigError: the reading cannot read units of several tokens.
         ExecutorError: workers cannot be had.
     """
     cost = Capture()
+    of_rows = row_tokens(positions)
+    if of_rows.pool is not None and not reader.reading.pools:
+        raise ConfigError(
+            f"`reading={type(reader.reading).__name__.lower()}` reads single tokens, and each row is a unit of several "
+            f"(`selection.unit={positions.unit}`): take `selection.unit=token`, or `reading=activation`"
+        )
     keys, tokens = keys_of(positions)
     missing = ~space.has(keys, tokens)
     total = int(missing.sum())
@@ -76,19 +96,21 @@ def capture(
 
     def batches() -> Iterator[TextBatch]:
         bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
-        for batch in document_batches(positions, bounds, tokens_per_batch):
+        for batch in document_batches(positions, tokens_per_batch):
             rows_of = {n: np.flatnonzero(missing[bounds[n] : bounds[n + 1]]) + bounds[n] for n in batch}
             texts = [(positions.documents[n], rows) for n, rows in rows_of.items() if len(rows)]
             if texts:
                 pending.append(np.concatenate([rows for _, rows in texts]))
+                read = [of_rows.of(rows) for _, rows in texts]
                 yield TextBatch(
                     [document.id for document, _ in texts],
                     # Nothing is read behind what a document's last position needs.
                     [
-                        document.token_ids[: positions.token_of_row[rows[-1]] + 1 + tokens_after]
-                        for document, rows in texts
+                        document.token_ids[: of_document.max() + 1 + tokens_after]
+                        for (document, _), (of_document, _) in zip(texts, read, strict=True)
                     ],
-                    [positions.token_of_row[rows] for _, rows in texts],
+                    [of_document for of_document, _ in read],
+                    of_rows.pool and Units([sizes for _, sizes in read], of_rows.pool),
                 )
 
     with ShardWriter(space, keys, tokens) as shards:
@@ -130,6 +152,6 @@ def batch_of(
     return Batch(site, activations, *map(torch.from_numpy, of_rows))
 
 
-def document_batches(positions: Positions, bounds: npt.NDArray[np.int64], budget: int) -> Iterator[list[int]]:
-    """Yield the documents that are read together, as far as their last positions."""
-    return pack_by_length(positions.token_of_row[bounds[1:] - 1] + 1, budget)
+def document_batches(positions: Positions, budget: int) -> Iterator[list[int]]:
+    """Yield the documents that are read together, as far as the last token that is needed of each."""
+    return pack_by_length(tokens_read(positions), budget)

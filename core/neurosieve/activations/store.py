@@ -1,8 +1,9 @@
 """Captured activations on disk, addressed by what made them.
 
 A space holds what one model gives at some sites of one kind in one dtype. In it, a position is addressed by its
-document's token ids and its place among them; each is captured once, ever. Shards are written under a temporary name
-and then renamed, so that a run that is killed goes on from its last whole shard.
+document's token ids and its place among them; each is captured once, ever. Tokens that are pooled are addressed
+as a document of their own: its key is a hash of the document's, of the tokens and of the pool. Shards are written under
+a temporary name and then renamed, so that a run that is killed goes on from its last whole shard.
 """
 
 import json
@@ -29,7 +30,7 @@ from neurosieve.disk import atomic_write, cache_folder, content_address, free_by
 from neurosieve.errors import StoreError
 from neurosieve.models.sites import address_part
 
-__all__ = ["DamagedShardError", "Space", "document_keys"]
+__all__ = ["DamagedShardError", "Space", "document_keys", "unit_key"]
 
 FORMAT = 1
 """Part of the address: a space of another format is another space."""
@@ -245,6 +246,12 @@ def document_keys(token_ids: Sequence[npt.NDArray[np.integer[Any]]]) -> npt.NDAr
     """Return the address of each document, `[documents, 16]`: a hash of its token ids."""
     digests = [xxhash.xxh3_128_digest(np.ascontiguousarray(ids, dtype=np.int64).data) for ids in token_ids]
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)
+
+
+def unit_key(document: npt.NDArray[np.uint8], tokens: npt.NDArray[np.integer[Any]], pool: str) -> bytes:
+    """Return the address of some tokens of a document that are pooled, in place of their document's."""
+    # A document's own key is a hash of whole numbers of 8 bytes alone, which this can never be.
+    return xxhash.xxh3_128_digest(document.tobytes() + pool.encode() + np.asarray(tokens, dtype=np.int64).tobytes())
 
 
 def _checksum(tensor: Tensor) -> str:

@@ -87,7 +87,8 @@ def find(
         scorers: presets, or scorers by the name of the column that each fills.
         control: a preset, or what chooses the positions to compare with.
         reading: what is read of a neuron at a position: `activation` (what fires), `attribution` (what it does to the
-            log-probability of the token there), or a `Reading`.
+            log-probability of the token there), `contribution` (what it adds to the residual stream, as a share), or a
+            `Reading`.
         beside: a second reading of the same texts, ranked by itself in a run of its own, in the folder `beside`.
         selection: a preset (`prediction`), a `Selection`, or some of its fields: how positions are chosen and groups
             split.

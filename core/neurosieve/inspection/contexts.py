@@ -58,15 +58,23 @@ def stored_places(opened: Reopened, neurons: Sequence[Neuron], warnings: list[st
     except DamagedShardError:
         stored.clear()
         lacking = int((~space.has(*keys_of(positions))).sum())
+        lack = f"the store lacks {lacking:,} of the run's {len(positions.token_of_row):,} positions"
+        cells = opened.result.cells
+        if not (cells.fires or cells.foretells or space.damaged):
+            warnings.append(
+                f"{lack} (the run read the {cells.name} of neurons, not what fires): contexts are only of the "
+                "documents shown, and there are no distributions; `neurosieve find reading=activation` of the same "
+                "texts fills it"
+            )
+            return places
         why = (
             f"it removed {plural(space.damaged, 'damaged shard')}"
             if space.damaged
             else f"it was cleared, or the run was not in {str(opened.lm.dtype).removeprefix('torch.')}"
         )
         warnings.append(
-            f"the store lacks {lacking:,} of the run's {len(positions.token_of_row):,} positions ({why}): contexts are "
-            "only of the documents shown, and distributions only of the run's best neurons; the same "
-            "`neurosieve find` in another folder fills it again"
+            f"{lack} ({why}): contexts are only of the documents shown, and distributions only of the run's best "
+            "neurons; the same `neurosieve find` in another folder fills it again"
         )
     return places
 

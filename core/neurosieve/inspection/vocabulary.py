@@ -29,6 +29,7 @@ from neurosieve.data import Neuron
 from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
+from neurosieve.models.output_weights import is_plain, output_weights
 
 __all__ = ["promoted_tokens", "token_name"]
 
@@ -82,7 +83,7 @@ def _logits(
         for path in (atlas.norms_after[layer] if atlas.norms_after else None, atlas.final_norm):
             if path is not None:
                 written = _through_norm(model.module.get_submodule(path), written)
-        if not _readable(head.weight) or head.weight.shape[1] != written.shape[1]:
+        if not is_plain(head.weight) or head.weight.shape[1] != written.shape[1]:
             raise ModelError(
                 f"the tokens that a neuron of `{model.name}` promotes are not known: its unembedding does not read the "
                 "residual stream directly, or is quantized"
@@ -96,20 +97,10 @@ def _logits(
 
 def _directions(model: LanguageModel, atlas: Atlas, layer: int, chosen: list[int]) -> Float[Tensor, "chosen width"]:
     """Return what each neuron writes when it is 1."""
-    from transformers.pytorch_utils import Conv1D
-
     if not atlas.what.enters:  # It is in the stream's own terms.
         return torch.eye(atlas.neurons)[chosen]
-    projection = atlas.module(model, layer)
-    # A TransformerBridge puts its own module around the model's.
-    projection = getattr(projection, "original_component", None) or projection
-    if not _readable(projection.weight):
-        raise ModelError(
-            f"the tokens that a neuron of `{model.name}` promotes are not known: its weights are quantized"
-        )
-    # GPT-2 keeps its weights as `[neurons, width]`, all others as `[width, neurons]`.
-    by_neuron = projection.weight if isinstance(projection, Conv1D) else projection.weight.T
-    directions: Tensor = by_neuron[chosen].float()
+    weights = output_weights(model, atlas, layer, "the tokens that neurons promote")
+    directions: Tensor = weights[chosen].float()
     return directions
 
 
@@ -134,7 +125,3 @@ def _through_norm(norm: Any, directions: Float[Tensor, "chosen width"]) -> Float
     if centres:
         directions = directions - directions.mean(dim=1, keepdim=True)
     return directions * weight
-
-
-def _readable(weight: Tensor) -> bool:
-    return weight.is_floating_point() and weight.ndim == 2

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,6 +18,8 @@ class Activation(Reading):
     """The activation of each neuron at a position: what fires there."""
 
     at_every_token: ClassVar[bool] = True
+    streams: ClassVar[Literal["activations"]] = "activations"
+    pools: ClassVar[bool] = True
     signs: ClassVar[tuple[str, str, str]] = ("fires less", "firing within chance", "fires more")
 
     def start(self, texts: Readable) -> Callable[[], Mapping[Site, Float[Tensor, "positions neurons"]]]:

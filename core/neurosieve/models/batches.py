@@ -17,6 +17,7 @@ from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import in_halves
+from neurosieve.models.pooling import Units
 from neurosieve.models.readable import ReadableTexts
 from neurosieve.registry import describe
 
@@ -29,6 +30,17 @@ class TextBatch(NamedTuple):
     documents: list[str]
     token_ids: list[npt.NDArray[np.integer[Any]]]
     tokens: list[npt.NDArray[np.int64]]
+    units: Units | None = None
+    """Which of the tokens make a row, where each is not a row of its own."""
+
+    def part(self, numbers: Sequence[int]) -> "TextBatch":
+        """Return some of the documents."""
+        return TextBatch(
+            [self.documents[number] for number in numbers],
+            [self.token_ids[number] for number in numbers],
+            [self.tokens[number] for number in numbers],
+            self.units and self.units._replace(sizes=[self.units.sizes[number] for number in numbers]),
+        )
 
 
 class _BatchResult(NamedTuple):
@@ -78,8 +90,8 @@ class Reader:
 
     def _start(self, batch: TextBatch) -> Callable[[], _BatchResult]:
         def start(numbers: Sequence[int]) -> tuple[Callable[[], Mapping[Site, Tensor]], ReadableTexts]:
-            ids, tokens = [batch.token_ids[number] for number in numbers], [batch.tokens[number] for number in numbers]
-            texts = ReadableTexts(self.model, self.atlas, self.sites, ids, tokens, self.control_means)
+            _, ids, tokens, units = batch.part(numbers)
+            texts = ReadableTexts(self.model, self.atlas, self.sites, ids, tokens, self.control_means, units=units)
             return self.reading.start(texts), texts
 
         def too_large(number: int) -> str:

@@ -1,7 +1,7 @@
 """Reads the sites of a model, by plain PyTorch hooks on its modules: the model keeps its own fast attention."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -16,8 +16,12 @@ from neurosieve.errors import ModelError
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.loading import LanguageModel
 from neurosieve.models.memory import memory_errors
+from neurosieve.models.pooling import RowReader, Units
 
 __all__ = [
+    "Hooks",
+    "Stream",
+    "Take",
     "TokenIds",
     "Tokens",
     "check_finite",
@@ -25,6 +29,7 @@ __all__ = [
     "evaluation_mode",
     "read",
     "start_reading",
+    "stream_cells",
     "stream_sites",
 ]
 
@@ -33,6 +38,13 @@ TokenIds = Sequence[npt.NDArray[np.integer[Any]]]
 Tokens = Sequence[npt.NDArray[np.int64]]
 """Which tokens of each document are read."""
 Activations = dict[Site, Float[Tensor, "positions neurons"]]
+Take = Callable[[Site, Float[Tensor, "positions neurons"]], None]
+Hooks = Callable[[Callable[..., None]], AbstractContextManager[None]]
+"""Sets hooks at the sites, which give each site and what is there, one tensor or several, of all tokens of a batch."""
+
+
+Stream = Callable[..., None]
+"""`stream_sites`, or what gives other cells by the same arguments."""
 
 
 class _LastSiteReadError(Exception):
@@ -53,9 +65,18 @@ def read(model: LanguageModel, atlas: Atlas, sites: Sequence[Site], token_ids: T
 
 
 def start_reading(
-    model: LanguageModel, atlas: Atlas, sites: Sequence[Site], token_ids: TokenIds, tokens: Tokens
+    model: LanguageModel,
+    atlas: Atlas,
+    sites: Sequence[Site],
+    token_ids: TokenIds,
+    tokens: Tokens,
+    units: Units | None = None,
+    stream: Stream | None = None,
 ) -> Callable[[], Activations]:
-    """Start to `read`, and return what gives the activations: on a GPU, calling it waits until they have arrived."""
+    """Start to `read`, and return what gives the activations: on a GPU, calling it waits until they have arrived.
+
+    With `units`, a row is a unit of several of the tokens. `stream` gives what is read, if not the activations.
+    """
     layers: dict[Site, int] = {}
     # One block for all sites: many that outlive the forward pass would leave the heap full of holes.
     block = torch.empty(0)
@@ -67,7 +88,7 @@ def start_reading(
         layers[site] = len(layers)
         block[layers[site]].copy_(activations)
 
-    stream_sites(model, atlas, sites, token_ids, tokens, keep)
+    (stream or stream_sites)(model, atlas, sites, token_ids, tokens, keep, units)
     with memory_errors():
         copy, wait = _copy_to_cpu(block)
 
@@ -86,11 +107,31 @@ def stream_sites(
     sites: Sequence[Site],
     token_ids: TokenIds,
     tokens: Tokens,
-    take: Callable[[Site, Float[Tensor, "positions neurons"]], None],
+    take: Take,
+    units: Units | None = None,
 ) -> None:
     """Give the activations of some tokens to `take`, site by site as the forward pass reaches it, on its device.
 
     The arguments and errors are those of `read`, but whether they are finite is not checked.
+    """
+    hooks = partial(_hooked, model, atlas, sites)
+    stream_cells(model, atlas, sites, token_ids, tokens, take, units, hooks, lambda _, activations: activations)
+
+
+def stream_cells(
+    model: LanguageModel,
+    atlas: Atlas,
+    sites: Sequence[Site],
+    token_ids: TokenIds,
+    tokens: Tokens,
+    take: Take,
+    units: Units | None,
+    hooks: Hooks,
+    cells: Callable[..., Tensor],
+) -> None:
+    """Give cells of some tokens, or of units of them, to `take`, in one forward pass up to the last site.
+
+    `hooks` give what is at a site, first the activations; `cells` makes cells of it at some of the tokens.
     """
     check_known(model, token_ids)
     length = max(map(len, token_ids))
@@ -98,25 +139,24 @@ def stream_sites(
     for row, document in enumerate(token_ids):
         # Padded on the right and causal: no token sees the padding, so that no mask is needed.
         ids[row, : len(document)] = document
-    rows = torch.from_numpy(np.repeat(np.arange(len(tokens)), [len(wanted) for wanted in tokens])).to(model.device)
-    columns = torch.from_numpy(np.concatenate(list(tokens))).to(model.device)
+    rows = RowReader(tokens, units, atlas.neurons)
     reached: dict[Site, int] = {}
 
-    def reach(site: Site, activations: Tensor) -> None:
+    def reach(site: Site, *parts: Tensor) -> None:
         # OPT flattens the batch before its MLP, and a bridge does not flatten the heads.
-        activations = activations.reshape(*ids.shape, -1)
-        width = activations.shape[-1]
+        parts = tuple(part.reshape(*ids.shape, -1) for part in parts)
+        width = parts[0].shape[-1]
         expected = next(iter(reached.values()), width) if model.bridge is None else atlas.neurons
         atlas.check_width(model, site.layer, width, expected)
         reached[site] = width
-        take(site, activations[rows.to(activations.device), columns.to(activations.device)])
+        take(site, rows(lambda texts, at: cells(site, *(part[texts, at] for part in parts)), parts[0].device))
         if len(reached) == len(sites):
             raise _LastSiteReadError
 
     module = model.module
     with (
         torch.inference_mode(),
-        _hooked(model, atlas, sites, reach),
+        hooks(reach),
         memory_errors(),
         evaluation_mode(module),
         suppress(_LastSiteReadError),
@@ -159,9 +199,7 @@ def _copy_to_cpu(block: Tensor) -> tuple[Tensor, Callable[[], None]]:
 
 
 @contextmanager
-def _hooked(
-    model: LanguageModel, atlas: Atlas, sites: Sequence[Site], keep: Callable[[Site, Tensor], None]
-) -> Iterator[None]:
+def _hooked(model: LanguageModel, atlas: Atlas, sites: Sequence[Site], keep: Callable[..., None]) -> Iterator[None]:
     if model.bridge is not None:  # The names of a hook's arguments are TransformerLens's.
         listeners = [(atlas.hook(site.layer), lambda value, hook, site=site: keep(site, value)) for site in sites]
         with model.bridge.hooks(fwd_hooks=listeners):

@@ -60,6 +60,13 @@ class Job:
                 continue
             if not isinstance(reading, Reading):
                 raise ConfigError(f"`{key}` is {reading!r}, which is not a Reading: give a preset, or an instance")
+            if reading.kinds and self.settings.site not in reading.kinds:
+                sites = " or ".join(f"`site={kind}`" for kind in reading.kinds)
+                raise ConfigError(
+                    f"`{key}` cannot be read at `site={self.settings.site}`: take {sites}, or `{key}=activation`"
+                    if key == "reading"
+                    else f"`{key}` cannot be read at `site={self.settings.site}`: take {sites}, or leave `{key}` out"
+                )
             if reading.of_the_token and self.selection.at not in ("onset", "span"):
                 raise ConfigError(
                     f"`{key}` speaks of the token at a position, and selection.at={self.selection.at} is "

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from neurosieve.activations.row_tokens import row_tokens
 from neurosieve.models.context import context_of
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.positions import Positions
@@ -15,9 +16,9 @@ __all__ = ["beyond_context", "count_long_texts", "tokens_of_documents"]
 
 
 def tokens_of_documents(positions: Positions) -> list[npt.NDArray[np.int64]]:
-    """Return the tokens that are read of each document."""
+    """Return the last token that each row reads, in order, of each document."""
     bounds = np.searchsorted(positions.document_of_row, np.arange(1, len(positions.documents)))
-    return np.split(positions.token_of_row, bounds)
+    return [np.sort(of_document) for of_document in np.split(row_tokens(positions).last, bounds)]
 
 
 def count_long_texts(lm: LanguageModel, tokens: Iterable[npt.NDArray[np.integer]], counts: Counter[str]) -> None:

@@ -10,15 +10,17 @@ import numpy.typing as npt
 import torch
 
 from neurosieve.activations.capture import document_batches
+from neurosieve.activations.row_tokens import row_tokens, tokens_read
 from neurosieve.contracts import Reading
 from neurosieve.data import Site
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.gradients import read_together
 from neurosieve.models.loading import LanguageModel, auto_class
 from neurosieve.texts.positions import Positions
 from neurosieve.wording import plural
 
-__all__ = ["Passes", "passes_of"]
+__all__ = ["Passes", "bytes_of_cell", "passes_of"]
 
 _LEAST, _LEAST_BACK = 4e-4, 8e-4
 """A layer takes roughly so many seconds in any pass forth, and in any pass back, however small it is: its operations
@@ -90,13 +92,19 @@ def passes_of(
     return Passes(forward, backward, tokens, tokens_back, rows)
 
 
+def bytes_of_cell(reading: Reading, lm: LanguageModel, positions: Positions) -> int:
+    """Return how many bytes the store takes for a cell: what is computed of activations is kept in float32."""
+    as_it_is = isinstance(reading, Activation) and row_tokens(positions).pool != "mean"
+    return torch.empty((), dtype=lm.dtype if as_it_is else torch.float32).element_size()
+
+
 def _batches(
     positions: Positions, budget: int
 ) -> Iterator[tuple[list[int], npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
     """Yield the documents of each batch, how many tokens of each are read, and how many positions it has."""
     bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
-    ends, counts = positions.token_of_row[bounds[1:] - 1] + 1, np.diff(bounds)
-    for batch in document_batches(positions, bounds, budget):
+    ends, counts = tokens_read(positions), np.diff(bounds)
+    for batch in document_batches(positions, budget):
         yield batch, ends[batch], counts[batch]
 
 

@@ -23,7 +23,7 @@ from neurosieve.pipeline.cautions import cautions
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
-from neurosieve.pipeline.passes import passes_of
+from neurosieve.pipeline.passes import bytes_of_cell, passes_of
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.groups import join_groups
@@ -93,6 +93,7 @@ def plan_run(job: Job) -> Plan:
         behaviours = behaviours.join(pd.DataFrame(detectable))
     budget = batch_budget(settings.tokens_per_batch, lm)
     readings, notes, warnings = [passes_of(job.reading, lm, atlas, sites, positions, budget)], intake_notes(counts), []
+    bytes_of_neuron = readings[0].rows * bytes_of_cell(job.reading, lm, positions)
     if job.beside is not None:
         try:
             of_beside = thinned(every, job.beside, settings.seed, Counter())
@@ -102,9 +103,9 @@ def plan_run(job: Job) -> Plan:
             # A ranking by activations has read all of them by then.
             known = isinstance(job.reading, Activation)
             readings.append(passes_of(job.beside, lm, atlas, sites, of_beside, budget, known))
+            bytes_of_neuron += readings[-1].rows * bytes_of_cell(job.beside, lm, of_beside)
             notes.append(f"the passes are those of both readings: `beside` takes {readings[-1]} of them")
     share = (sites[-1].layer + 1) / len(atlas.sites)
-    size = torch.empty((), dtype=lm.dtype).element_size()
     return Plan(
         behaviours,
         counts["documents"],
@@ -112,7 +113,7 @@ def plan_run(job: Job) -> Plan:
         sum(passes.forward for passes in readings),
         sum(passes.backward for passes in readings),
         sum(passes.tokens for passes in readings),
-        sum(passes.rows for passes in readings) * neurons * size,
+        bytes_of_neuron * neurons,
         sum(passes.seconds(lm, share) for passes in readings),
         neurons,
         (

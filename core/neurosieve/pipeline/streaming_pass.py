@@ -16,13 +16,15 @@ import xxhash
 from jaxtyping import Float
 from torch import Tensor
 
-from neurosieve.contracts import Control, Detector, Source, Statistic
+from neurosieve.contracts import Control, Detector, Reading, Source, Statistic
 from neurosieve.data import Batch, Document, Present, Site, Skipped
 from neurosieve.errors import ModelError
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas
 from neurosieve.models.batches import pack_by_length
 from neurosieve.models.loading import LanguageModel
-from neurosieve.models.reading_hooks import check_finite, stream_sites
+from neurosieve.models.readable import STREAMS
+from neurosieve.models.reading_hooks import check_finite
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.pipeline.long_texts import count_long_texts
 from neurosieve.registry import installed
@@ -84,6 +86,8 @@ class Pass:
     shards: int
     folder: Path | None
     """Holds the checkpoint of each shard, from which another run resumes; None where none can."""
+    reading: Reading = Activation()  # noqa: RUF009
+    """What is read, which `streams`."""
 
     def __call__(self) -> Callable[[Iterable[int]], Iterator[Checkpoint]]:
         """Return a function that yields the sums of each of some shards, in this process."""
@@ -191,7 +195,7 @@ class Pass:
                 sums.states.update(Batch(site, activations, labels, documents, groups, torch.from_numpy(token_ids)))
 
         try:
-            stream_sites(self.model, self.atlas, self.sites, ids, tokens, take)
+            STREAMS[self.reading.streams](self.model, self.atlas, self.sites, ids, tokens, take)
         except MemoryError as error:  # Some layers may have been added: this pass cannot continue.
             raise ModelError(
                 f"{len(ids)} documents of up to {max(map(len, ids)):,} tokens do not fit into the memory of "

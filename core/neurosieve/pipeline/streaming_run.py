@@ -13,6 +13,7 @@ import pandas as pd
 from neurosieve.contracts import Executor, Scorer, Source
 from neurosieve.disk import cache_folder, content_address
 from neurosieve.errors import ConfigError, DataError
+from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import atlas_of, model_record, sites_of
 from neurosieve.models.assumptions import check_model
 from neurosieve.models.batches import batch_budget
@@ -80,6 +81,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
                 batch_budget(job.settings.tokens_per_batch, lm),
                 shards=1 if workers == 1 else _SHARDS_PER_WORKER * workers,
                 folder=None,
+                reading=job.reading,
             )
         address = _address(one_pass)
         if isinstance(job.source, Source):
@@ -140,10 +142,10 @@ def _check_streamable(job: Job) -> None:
             f"`store=none` keeps no position's activations, and {names} would need them: "
             f"take {', '.join(f'`{name}`' for name in bounded)}, or leave out `store=none`"
         )
-    if not job.reading.at_every_token:
+    if not job.reading.streams:
         raise ConfigError(
-            f"`store=none` reads every token in one pass, and `{describe(job.reading)[TARGET]}` reads some alone: "
-            "leave out one of the two"
+            f"`store=none` reads every token in one pass, which cannot read `{describe(job.reading)[TARGET]}`: "
+            "leave out `store=none`, or take `reading=activation`"
         )
     if job.control.needs_other_documents:
         raise ConfigError(
@@ -167,6 +169,8 @@ def _address(one_pass: Pass) -> str:
         "detectors": {name: describe(detector) for name, detector in one_pass.detectors.items()},
         "control": describe(one_pass.control),
         "selection": vars(one_pass.selection),
+        # Sums of activations were addressed so before there were other readings.
+        **({} if type(one_pass.reading) is Activation else {"reading": describe(one_pass.reading)}),
         "statistics": [repr(statistic) for statistic in one_pass.statistics],
         **{name: getattr(one_pass, name) for name in ("sites", "seed", "tokens_per_batch", "shards")},
     }

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,10 @@ from neurosieve.contracts import Reading
 from neurosieve.data import Site
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.loading import hand_over
-from neurosieve.models.readable import ReadableTexts
+from neurosieve.models.pooling import Units
+from neurosieve.models.readable import STREAMS, ReadableTexts
 from neurosieve.models.reading_hooks import read
+from neurosieve.models.sites import KINDS
 from neurosieve.models.tiny import tiny_model
 from neurosieve.registry import installed
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, checker, require, shown, trying
@@ -26,6 +29,8 @@ Ids = list[npt.NDArray[np.int64]]
 
 _TOKENS = ([3, 8, 11], [2], [4, 5, 9])
 """The tokens of each text that are read: never the first, which follows nothing."""
+_UNITS = ([2, 1], [1], [3])
+"""How many of these tokens each unit has."""
 _TOLERANCE = 1e-3
 """A batch is padded, and adds up in another order: as a share of the largest cell."""
 
@@ -43,19 +48,19 @@ def _texts() -> ReadableTexts:
     return ReadableTexts(lm, atlas, atlas.sites, ids, tokens, means)
 
 
-def _cells(reading: Reading, texts: ReadableTexts, what: str) -> Mapping[Site, Tensor]:
-    """Return the cells of some texts, which have a row a token and a column a neuron at every site."""
+def _cells(reading: Reading, texts: ReadableTexts, what: str, rows: int | None = None) -> Mapping[Site, Tensor]:
+    """Return the cells of some texts, which have a row a token, or so many, and a column a neuron at every site."""
     with trying(reading, f"as it reads {what}"):
         cells = reading.start(texts)()
     same = isinstance(cells, Mapping) and set(cells) == set(texts.sites)
     require(same, f"{shown(reading)} gives {shown(cells)}: give the cells of {shown(list(texts.sites))}")
-    shape = (sum(map(len, texts.tokens)), texts.atlas.neurons)
+    shape = (sum(map(len, texts.tokens)) if rows is None else rows, texts.atlas.neurons)
     for site, values in cells.items():
         given = f"{values.dtype} of shape {tuple(values.shape)}" if isinstance(values, Tensor) else shown(values)
         require(
             isinstance(values, Tensor) and values.is_floating_point() and tuple(values.shape) == shape,
             f"{shown(reading)} gives {given} at layer {site.layer} as it reads {what}: give floating-point numbers of "
-            f"shape {shape}, a row a token and a column a neuron",
+            f"shape {shape}, a row a {'token' if rows is None else 'unit'} and a column a neuron",
         )
     return cells
 
@@ -169,6 +174,49 @@ def every_token_is_read_as_declared(reading: Reading) -> None:
     _require_same(reading, all_cells, cells, rows, "where every token is read")
 
 
+def cells_are_what_it_streams(reading: Reading) -> None:
+    """Assert that a reading that `streams` gives what that method of `Readable` gives, as it is."""
+    if not reading.streams:
+        return
+    require(
+        reading.streams in STREAMS,
+        f"{shown(reading)} streams {shown(reading.streams)}: name one of {list(STREAMS)}, or leave it empty",
+    )
+    texts = _texts()
+    cells, given = _cells(reading, texts, "three texts"), getattr(texts, reading.streams)()()
+    same = all(torch.equal(values, given[site]) for site, values in cells.items())
+    require(same, f"{shown(reading)} declares `streams = {reading.streams!r}`, and gives other cells than these")
+
+
+def units_are_pooled_as_declared(reading: Reading) -> None:
+    """Assert that a reading that `pools` gives a unit of several tokens the mean, or the largest, of their cells."""
+    if not reading.pools:
+        return
+    texts = _texts()
+    cells = _cells(reading, texts, "three texts")
+    bounds = np.cumsum([0, *(size for sizes in _UNITS for size in sizes)])
+    pools: tuple[Literal["mean", "max"], ...] = ("mean", "max")
+    for pool in pools:
+        units = replace(texts, units=Units([np.array(sizes) for sizes in _UNITS], pool))
+        of_units = _cells(reading, units, f"units of three texts by their {pool}", rows=len(bounds) - 1)
+        expected = {
+            site: torch.stack([_pooled(values[start:end], pool) for start, end in pairwise(bounds.tolist())])
+            for site, values in cells.items()
+        }
+        what = f"where units of several tokens are read by their {pool}"
+        _require_same(reading, expected, of_units, list(range(len(bounds) - 1)), what)
+
+
+def _pooled(values: Tensor, pool: str) -> Tensor:
+    return values.double().mean(dim=0) if pool == "mean" else values.double().max(dim=0).values
+
+
+def its_sites_are_such(reading: Reading) -> None:
+    """Assert that the kinds of site that it names are known."""
+    for kind in reading.kinds:
+        require(kind in KINDS, f"{shown(reading)} names the kind of site {shown(kind)}: take some of {list(KINDS)}")
+
+
 def its_scorers_and_limits_are_such(reading: Reading) -> None:
     """Assert that the scorers that it names are installed, that its unit is a word, and its limits are from 1 on."""
     known = sorted(plugin.name for plugin in installed() if plugin.kind == "scorer")
@@ -189,6 +237,9 @@ READING_CHECKS: tuple[Check, ...] = (
     tokens_after_are_all_it_looks_at,
     need_of_control_means_is_declared,
     every_token_is_read_as_declared,
+    cells_are_what_it_streams,
+    units_are_pooled_as_declared,
+    its_sites_are_such,
     its_scorers_and_limits_are_such,
 )
 check_reading = checker(READING_CHECKS)

@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from neurosieve import find
-from neurosieve.models.loading import Model
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.loading import Model, open_model
+from neurosieve.models.pooling import Units
+from neurosieve.models.readable import ReadableTexts
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device on this machine")
@@ -33,3 +36,17 @@ def test_a_pass_without_a_store_on_a_gpu_agrees_with_that_of_the_cpu(tmp_path):
     )
     np.testing.assert_allclose(both.cohens_d, both.cohens_d_there, atol=1e-3)
     np.testing.assert_allclose(both.auc_binned, both.auc_binned_there, atol=1e-3)
+
+
+@pytest.mark.parametrize("pool", ["mean", "max"])
+@pytest.mark.parametrize("what", ["activations", "contributions"])
+def test_units_of_several_tokens_read_on_a_gpu_agree_with_those_of_the_cpu(what, pool):
+    rng, sizes = np.random.default_rng(0), [np.array([5, 1, 9]), np.array([300])]
+    ids, cells = [rng.integers(2, 300, size=size.sum()) for size in sizes], []
+    for device in ("cpu", "cuda"):
+        lm = open_model(Model("tiny", "tiny", device=device, dtype="float32"))
+        atlas, tokens = atlas_of(lm), [np.arange(len(text)) for text in ids]
+        texts = ReadableTexts(lm, atlas, atlas.sites, ids, tokens, {}, units=Units(sizes, pool))
+        cells.append(getattr(texts, what)()())
+    for site, values in cells[0].items():
+        torch.testing.assert_close(cells[1][site], values, rtol=1e-3, atol=1e-4)

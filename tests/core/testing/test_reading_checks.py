@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from neurosieve import Readable, Reading, Site
 from neurosieve.testing import PLUGIN_CHECKS, READING_CHECKS, check_reading
 from neurosieve_plugins.readings.attribution import Attribution
+from neurosieve_plugins.readings.contribution import Contribution
 
 Cells = Callable[[], Mapping[Site, Tensor]]
 
@@ -127,14 +128,47 @@ class Unscored(Sound):
     scorers: ClassVar[tuple[str, ...]] = ("loudness",)
 
 
+@dataclass(frozen=True)
+class Squaring(Sound):
+    """The square of the mean of a unit, in place of the mean of the squares."""
+
+    pools: ClassVar[bool] = True
+
+    def start(self, texts: Readable) -> Cells:
+        return self.changed(texts, torch.square)
+
+
+@dataclass(frozen=True)
+class Diverting(Sound):
+    """Half of each activation, and says that it is all of it."""
+
+    streams: ClassVar[Literal["activations"]] = "activations"
+
+
+@dataclass(frozen=True)
+class Misplaced(Sound):
+    """At a place that no model has."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("mlp",)
+
+
+@dataclass(frozen=True)
+class Pooling(Sound):
+    """Half of each activation, of units too."""
+
+    pools: ClassVar[bool] = True
+    kinds: ClassVar[tuple[str, ...]] = ("mlp_post", "attn_z")
+
+
 ALL = {check.__name__ for check in READING_CHECKS if check not in PLUGIN_CHECKS}
 SHAPE, BATCH = "cells_have_a_row_a_token_and_a_column_a_neuron", "rows_are_in_the_order_of_the_texts"
 TWICE, MODEL = "reading_twice_gives_the_same", "reading_leaves_the_model_as_it_was"
 AFTER, MEANS = "tokens_after_are_all_it_looks_at", "need_of_control_means_is_declared"
 EVERY, NAMES = "every_token_is_read_as_declared", "its_scorers_and_limits_are_such"
+UNITS, KINDS, STREAMED = "units_are_pooled_as_declared", "its_sites_are_such", "cells_are_what_it_streams"
 
 BROKEN = [
-    (Transposed(), ALL - {NAMES}, r"shape \(24, 7\) at layer 0 .* shape \(7, 24\)"),
+    (Transposed(), ALL - {NAMES, UNITS, KINDS, STREAMED}, r"shape \(24, 7\) at layer 0 .* shape \(7, 24\)"),
     (Dividing(), {SHAPE, BATCH, TWICE, AFTER, MEANS, EVERY}, "cells of layer 0 that are NaN or infinite"),
     (Centring(), {BATCH, AFTER, EVERY}, "gives other cells at layer 0, by up to .*, where text 0 is read alone"),
     (Whimsical(), {TWICE}, "gives other cells when it reads the same texts again"),
@@ -145,6 +179,9 @@ BROKEN = [
     (Reserved(), {MEANS}, "declares `needs_control_means = True`, and reads the same without any"),
     (Greedy(), {MEANS}, "without control means"),
     (Everywhere(), {EVERY}, "as it reads every token of three texts"),
+    (Squaring(), {UNITS}, "where units of several tokens are read by their mean"),
+    (Diverting(), {STREAMED}, "declares `streams = 'activations'`, and gives other cells"),
+    (Misplaced(), {KINDS}, "names the kind of site 'mlp'"),
     (Unscored(), {NAMES}, "names the scorer `loudness`, which is not installed"),
 ]
 
@@ -174,7 +211,14 @@ def test_every_check_has_a_reading_that_fails_it() -> None:
 
 @pytest.mark.parametrize(
     "reading",
-    [Sound(), Attribution(edit="zero"), Attribution(method="integrated", steps=2), Attribution(length=4)],
+    [
+        Sound(),
+        Pooling(),
+        Contribution(),
+        Attribution(edit="zero"),
+        Attribution(method="integrated", steps=2),
+        Attribution(length=4),
+    ],
     ids=repr,
 )
 def test_a_reading_that_keeps_its_promises_passes(reading: Reading) -> None:

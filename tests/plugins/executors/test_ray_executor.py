@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import torch
 
 import neurosieve
 from neurosieve import ConfigError, ExecutorError, ModelError
+from neurosieve.models.architectures import atlas_of
+from neurosieve.models.batches import Reader, TextBatch
+from neurosieve.models.loading import Model, open_model
+from neurosieve.models.pooling import Units
 from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.executors.ray import Ray
 from neurosieve_plugins.sources.arithmetic import Arithmetic
@@ -71,6 +77,33 @@ def test_attribution_by_two_workers_is_that_of_this_process(tmp_path: Path) -> N
     here, there = found(tmp_path / "here", "local", **settings), found(tmp_path / "there", Ray(workers=2), **settings)
     # A worker adds up on other threads, in another order.
     pd.testing.assert_frame_equal(here, there, rtol=1e-4, atol=1e-6)
+
+
+def test_contributions_by_two_workers_are_those_of_this_process(tmp_path: Path) -> None:
+    settings = {"reading": "contribution"}
+    here, there = found(tmp_path / "here", "local", **settings), found(tmp_path / "there", Ray(workers=2), **settings)
+    pd.testing.assert_frame_equal(here, there, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("pool", ["mean", "max"])
+def test_units_of_several_tokens_read_by_two_workers_are_those_of_this_process(pool: str, tmp_path: Path) -> None:
+    lm = open_model(Model("tiny", format="tiny"))
+    atlas = atlas_of(lm)
+    sizes, rng = [[5, 1, 9], [30], [2, 2]], np.random.default_rng(0)
+    batches = [
+        TextBatch(
+            [f"d{number}"],
+            [rng.integers(2, 300, size=sum(of_document))],
+            [np.arange(sum(of_document))],
+            Units([np.array(of_document)], pool),
+        )
+        for number, of_document in enumerate(sizes)
+    ]
+    reader = Reader(lm, atlas, atlas.sites)
+    here, there = list(reader()(batches)), list(Ray(workers=2).map(reader, batches))
+    for left, right in zip(here, there, strict=True):
+        for site in atlas.sites:
+            torch.testing.assert_close(left.cells[site], right.cells[site], rtol=1e-5, atol=1e-6)
 
 
 def test_a_unit_whose_worker_dies_is_done_again_and_nothing_comes_twice(tmp_path: Path) -> None:
