@@ -85,9 +85,8 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
         rankings, captured = [], Capture()
         for cells in all_cells:
             ranked = Ranked(cells.space, cells.positions, ranked_by, rank_by, settings, run.announce)
-            ranking, cost = read_complete(
-                cells.space, cells.fill, partial(_rank, job, lm, ranked, verdict_scorers, run)
-            )
+            rank = partial(_rank, job, lm, ranked, verdict_scorers, run)
+            ranking, cost = read_complete(cells.space, cells.fill, rank)
             rankings.append(ranking)
             captured += cells.control_means + cost
             if damaged := cells.space.damaged:
