@@ -2,8 +2,8 @@
 
     python benchmarks/noise_in_outcomes.py [--smoke] [--json PATH]
 
-In each run a model answers 60 problems of unequal difficulty 8 times each, or 300 problems once each. Given the problem,
-no neuron has to do with an answer being wrong. Half of the variance of a neuron is its problem's; where it knows the
+In each run a model answers 60 problems of unequal difficulty 8 times each, or 300 problems once each. Given the
+problem, no neuron has to do with an answer being wrong. Half of the variance of a neuron is its problem's; where it knows the
 difficulty, that correlates with how often answers are wrong, by up to 0.7 from neuron to neuron. A run names a neuron
 where the smallest `p_fwer` of all is at most 0.05. The naive null permutes labels across all answers.
 
@@ -195,8 +195,8 @@ def rows(small: bool) -> list[Row]:
                     f"runs of noise that name a neuron by `{name}`: {what}",
                     "all runs",
                     count / runs,
-                    note=f"{count} of {runs} runs, {interval.low:.1%} to {interval.high:.1%}; {permutations} permutations, "
-                    f"{neurons:,} neurons",
+                    note=f"{count} of {runs} runs, {interval.low:.1%} to {interval.high:.1%}; {permutations} "
+                    f"permutations, {neurons:,} neurons",
                 )
             )
     return [*lines, *coverage(simulations), *replicated(max(2, runs // 10), neurons, 50)]
