@@ -3,9 +3,9 @@
     python benchmarks/noise_in_outcomes.py [--smoke] [--json PATH]
 
 In each run a model answers 60 problems of unequal difficulty 8 times each, or 300 problems once each. Given the
-problem, no neuron has to do with an answer being wrong. Half of the variance of a neuron is its problem's; where it knows the
-difficulty, that correlates with how often answers are wrong, by up to 0.7 from neuron to neuron. A run names a neuron
-where the smallest `p_fwer` of all is at most 0.05. The naive null permutes labels across all answers.
+problem, no neuron has to do with an answer being wrong. Half of the variance of a neuron is its problem's; where it
+knows the difficulty, that correlates with how often answers are wrong, by up to 0.7 from neuron to neuron. A run names
+a neuron where the smallest `p_fwer` of all is at most 0.05. The naive null permutes labels across all answers.
 
 Last, how often intervals of `auc_within_group` hold the truth, and how many of the best neurons replicate on other
 problems.

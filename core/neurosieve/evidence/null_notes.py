@@ -49,9 +49,9 @@ def null_warnings(positions: Positions, scorer: Scorer[Any], rank_by: str, setti
         return []
     advice = f"rank by `{within}` for what it tells within groups" if within else "rank by `auc_within_group`"
     return [
-        f"`{rank_by}` also compares units of different groups: p is honest, but the order of the neurons, their "
-        "intervals and their replication are led by what differs between groups too, such as difficulty; see the "
-        f"verdicts, or {advice}"
+        f"`{rank_by}` also compares units of different groups: p is honest but finds little, and the order of the "
+        "neurons, their intervals and their replication are led by what differs between groups too, such as "
+        f"difficulty; see the verdicts, or {advice}"
     ]
 
 

@@ -140,7 +140,7 @@ def test_noise_that_knows_the_difficulty_seldom_passes_within_groups(scorer):
 
 @pytest.mark.parametrize("scorer", [Auc(), CohensD()], ids=lambda scorer: type(scorer).__name__)
 def test_it_passes_nearly_always_where_labels_are_permuted_across_problems(scorer):
-    assert share_named(scorer, 0.6, across, runs=10) > 0.9
+    assert share_named(scorer, 0.6, across, runs=10, problems=40) > 0.9
 
 
 @pytest.mark.parametrize("scorer", SCORERS, ids=lambda scorer: type(scorer).__name__)
@@ -194,7 +194,7 @@ def test_a_run_says_which_null_it_took_why_and_what_it_left_out():
 def test_a_score_that_looks_across_groups_is_warned_of():
     positions, settings = answers(PROBLEMS), Evidence(within_group_scorer="auc_within_group")
     [warning] = null_warnings(positions, Auc(), "auc", settings)
-    assert warning.startswith("`auc` also compares units of different groups: p is honest, but")
+    assert warning.startswith("`auc` also compares units of different groups: p is honest but finds little")
     assert null_warnings(positions, AucWithinGroup(), "auc_within_group", settings) == []
     [warning] = null_warnings(positions, PairedDifference(), "paired_difference", settings)
     assert "whose null flips the signs of what whole groups add" in warning
