@@ -109,7 +109,8 @@ def _fill(
             if single is None or every is None:
                 continue
             # In one stratum every pair counts.
-            one_stratum = dataclasses.replace(batch, **{field: torch.zeros_like(getattr(batch, field))})
+            alike: dict[str, Any] = {field: torch.zeros_like(getattr(batch, field))}
+            one_stratum = dataclasses.replace(batch, **alike)
             whole = minus_neutral(score_batch(one_stratum, within))[0].double().cpu().numpy()
             for cells, values in zip(interval, (*single, *every, whole), strict=True):
                 cells[rows] = values

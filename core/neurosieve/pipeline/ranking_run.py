@@ -192,7 +192,7 @@ def _rank(
     with run.stage("replicating"):
         neurons = add_replication(neurons, ranked)
         strata = _strata_of_verdicts(positions.unit)
-        if strata in verdict_scorers:
+        if strata is not None and strata in verdict_scorers:
             neurons = add_verdicts(neurons, ranked, verdict_scorers[strata], strata)
         if not job.reading.of_the_token:  # What the text alone tells is no measure of what a neuron does.
             tables["baselines"] = baseline_table(positions, job.scorers, rank_by, job.settings)

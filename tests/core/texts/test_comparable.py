@@ -150,7 +150,7 @@ def test_a_record_without_the_field_is_in_a_stratum_of_its_own_and_a_field_of_no
     assert len(set(strata_of(positions, ["level", "kind"]))) == 4
     assert strata_of(positions, []).tolist() == [0, 0, 0, 0]
     with pytest.raises(
-        ConfigError, match="`strata` names the field `levl`, which no record has: did you mean `level`?"
+        ConfigError, match=r"`strata` names the field `levl`, which no record has: did you mean `level`\?"
     ):
         strata_of(positions, ["levl"])
     with pytest.raises(ConfigError, match="the records of these texts have no further field"):
