@@ -71,9 +71,9 @@ TEXT_BASELINES: Mapping[str, str] = {
     "token kind": "what kind of token it is: the start of a sentence or a word, a piece, a number, punctuation",
     "position": "how far into its completion the token stands",
     "previous tokens": "which tokens are among the 20 before it, in any order",
-    "length": "how many tokens it has, the more or the fewer",
-    "length range": "which twentieth of all lengths it is in, in any shape",
-    "bag of tokens": "which tokens it has, in any order",
+    "length": "how many tokens the unit has",
+    "length range": "which twentieth of all lengths the unit is in, an effect of any shape",
+    "bag of tokens": "which tokens the unit has, in any order",
 }
 """Each baseline of the text, and what it is computed from. At a prompt's end, the last two are of the whole prompt."""
 
