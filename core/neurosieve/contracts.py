@@ -286,7 +286,8 @@ class Scorer(ABC, Generic[S]):
         """Return the scores of `batch` under each line of `weights`, as if each line were a behaviour of its own.
 
         None where there is no fast way: positions are then repeated, draw by draw, which takes longer. `weights` is how
-        many times each position counts in each draw.
+        many times each position counts in each draw. All positions of a group count as often: whole groups are drawn,
+        and one that is drawn twice is two groups.
         """
         return None
 

@@ -48,6 +48,7 @@ from neurosieve_plugins.reports.figures import Figures
 from neurosieve_plugins.reports.html import Html
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_binned import AucBinned
+from neurosieve_plugins.scorers.auc_within_group import AucWithinGroup
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.average_precision import AveragePrecision
 from neurosieve_plugins.scorers.cohens_d import CohensD
@@ -114,6 +115,7 @@ def register_scorers() -> Mapping[str, type[Scorer[Any]]]:
     return {
         "auc": Auc,
         "auc_binned": AucBinned,
+        "auc_within_group": AucWithinGroup,
         "auc_within_token": AucWithinToken,
         "average_precision": AveragePrecision,
         "cohens_d": CohensD,

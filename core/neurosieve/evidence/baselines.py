@@ -11,20 +11,17 @@ from scipy.sparse import csr_matrix
 
 from neurosieve.activations.capture import batch_of
 from neurosieve.contracts import Scorer
-from neurosieve.data import Batch, Scope, Site
+from neurosieve.data import Batch, Site
+from neurosieve.evidence.baseline_features import baseline_features
 from neurosieve.evidence.intervals import clustered_interval
 from neurosieve.evidence.settings import Evidence
-from neurosieve.runs.columns import BASELINES, minus_neutral_heldout
+from neurosieve.runs.columns import minus_neutral_heldout
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import columns_of, minus_neutral
 from neurosieve.texts.positions import PARTS, Positions
-from neurosieve.texts.token_kinds import token_kinds
 
 __all__ = ["add_beats_baselines", "baseline_table"]
 
-_BEFORE = 20
-_PLACES = 20
-"""A position is coded as the twentieth of the completion that holds it, so that its effect may have any shape."""
 _FOLDS = 5
 
 
@@ -63,11 +60,10 @@ def baseline_table(
     documents, which would compare the log-odds of one fold with those of another. Intervals are those of the ranking's
     own place.
     """
-    features, places, lines = _features(positions), _places(positions), []
+    features, lines = baseline_features(positions, settings.baseline_fields), []
     for behaviour in positions.behaviours:
         compared = [_compared(positions, behaviour, place, settings.seed) for place in positions.places]
-        for name in BASELINES:
-            of_baseline = features.get(name, places[positions.scope(behaviour)])
+        for name, of_baseline in features[positions.scope(behaviour)].items():
             scores = _baseline(positions, of_baseline, compared, scorers, rank_by, settings)
             lines.append({"behaviour": behaviour, "baseline": name} | scores)
     return pd.DataFrame(lines)
@@ -132,41 +128,6 @@ def _part(positions: Positions, column: int) -> _Part:
     return _Part(column, rows, labels[rows], positions.groups[positions.document_of_row[rows]])
 
 
-def _features(positions: Positions) -> dict[str, csr_matrix]:
-    """Return the features of the baselines of words at every row of `positions`, as sparse columns of 0 and 1."""
-    documents = [positions.documents[number] for number in positions.document_of_row]
-    rows = list(zip(documents, positions.token_of_row, strict=True))
-    before = [np.unique(document.token_ids[max(0, token - _BEFORE) : token]) for document, token in rows]
-    kinds_of = [token_kinds(document) for document in positions.documents]
-    places = zip(positions.document_of_row, positions.token_of_row, strict=True)
-    kinds = np.array([kinds_of[number][token] for number, token in places], dtype=np.int64)
-    ends = np.arange(len(rows) + 1)
-    return {
-        "token": _ones(ends, positions.token_ids),
-        "token kind": _ones(ends, kinds),
-        "previous tokens": _ones(np.cumsum([0, *map(len, before)]), np.concatenate(before)),
-    }
-
-
-def _places(positions: Positions) -> dict[Scope, csr_matrix]:
-    """Return, for each scope that behaviours are looked for in, the features of the baseline `position`."""
-    places, ends = {}, np.arange(len(positions.document_of_row) + 1)
-    for scope in {positions.scope(behaviour) for behaviour in positions.behaviours}:
-        narrowed = [d if scope == "completion" else d.within(scope) for d in positions.documents]
-        rows = zip(positions.document_of_row, positions.token_of_row, strict=True)
-        relative = np.array([narrowed[document].relative[token] for document, token in rows])
-        place = np.clip((np.nan_to_num(relative) * _PLACES).astype(np.int64), 0, _PLACES - 1)
-        places[scope] = _ones(ends, place)
-    return places
-
-
-def _ones(ends: npt.NDArray[np.int64], values: npt.NDArray[np.integer[Any]]) -> csr_matrix:
-    """Return a row for each stretch of `values`, which `ends` bound, with a 1 in the column of each value in it."""
-    _, columns = np.unique(values, return_inverse=True)
-    shape = (len(ends) - 1, int(columns.max(initial=-1)) + 1)
-    return csr_matrix((np.ones(len(values)), columns.astype(np.int32), ends), shape=shape)
-
-
 def _folds(part: _Part, seed: int) -> list[_Fold]:
     """Return which positions each regression is fitted on and which it then sees; none with too few groups."""
     from sklearn.model_selection import StratifiedGroupKFold
@@ -192,10 +153,15 @@ def _log_odds(features: csr_matrix, labels: npt.NDArray[np.int8], elsewhere: csr
 
     if len(np.unique(labels)) < 2 or not elsewhere.shape[0]:
         return np.full(elsewhere.shape[0], np.nan)
-    if features.shape[1] == 1:  # What never varies predicts nothing, also not which fold a position is in.
+    if _never_varies(features):  # What never varies predicts nothing, also not which fold a position is in.
         return np.zeros(elsewhere.shape[0])
     fitted = LogisticRegression(C=1.0, solver="liblinear").fit(features, labels)
     return np.asarray(fitted.decision_function(elsewhere), dtype=np.float64)
+
+
+def _never_varies(features: csr_matrix) -> bool:
+    column = features.toarray() if features.shape[1] == 1 else np.zeros(0)
+    return features.shape[1] == 1 and bool((column == column[0]).all())
 
 
 def _as_neuron(positions: Positions, part: _Part, odds: npt.NDArray[np.float64]) -> Batch | None:

@@ -4,17 +4,32 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.activations.reading import labelled_batch, labelled_batches
+from neurosieve.evidence.exchange import NullKind, exchange_of, null_of
 from neurosieve.evidence.permutation import FEWEST, Null, arrangements_of, permutation_null
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.runs.columns import KEYS
 from neurosieve.texts.selection import Selection
 
-__all__ = ["add_null"]
+__all__ = ["NullNumbers", "add_null"]
+
+NullNumbers = dict[str, float | int | str | list[str] | None]
+"""What `run.json` says of the null of one behaviour."""
+
+_TOO_FEW = {
+    "signs_of_groups": ("groups to flip them", "give more texts"),
+    "within_documents": ("documents to permute its labels", "give more texts"),
+    "within_groups": ("groups to permute its labels within them", "give more groups, or more texts of each"),
+    "between_groups": (
+        "groups of as many units in one stratum, or groups that are all alike",
+        "give more groups of one size, fewer `strata`, or `null=within_groups`",
+    ),
+}
+"""Where there are too few arrangements of labels, and what gives more."""
 
 
 def add_null(
     neurons: pd.DataFrame, ranked: Ranked, selection: Selection
-) -> tuple[pd.DataFrame, dict[str, dict[str, float | int | None]], list[str]]:
+) -> tuple[pd.DataFrame, dict[str, NullNumbers], list[str]]:
     """Return the ranking with `p`, `p_fwer` and `q_fdr`, the null of each behaviour in numbers, and warnings.
 
     All three are nan for a behaviour whose labels can be arranged in too few ways or in which no neuron has a score,
@@ -23,31 +38,37 @@ def add_null(
     Without permutations these columns are left out.
     """
     settings, positions = ranked.settings, ranked.positions
-    tables, nulls, warnings = [], dict[str, dict[str, float | int | None]](), list[str]()
+    tables, nulls, warnings = [], dict[str, NullNumbers](), list[str]()
     if not settings.permutations:
         return neurons, nulls, ["no null was requested (`permutations=0`): how high chance alone scores is not known"]
+    kind = null_of(settings, positions.unit)
     if ranked.scorer.joint:
         warnings.append("a scorer that rates neurons jointly has no permutation null of single neurons: p is nan")
     for behaviour in () if ranked.scorer.joint else positions.behaviours:
         column = positions.column(behaviour)
         first = labelled_batch(ranked.space, positions, column, ranked.space.sites[0])
-        ways = float(np.exp(min(700.0, arrangements_of(first, ranked.scorer))))
-        if refusal := _refusal(behaviour, ranked, selection, ways):
+        exchange = exchange_of(positions, column, kind, settings)
+        ways = float(np.exp(min(700.0, arrangements_of(first, ranked.scorer, exchange))))
+        if refusal := _refusal(behaviour, ranked, selection, kind, ways):
             warnings.append(refusal)
             continue
         layers = labelled_batches(ranked.space, positions, column, "permuting", ranked.announce)
-        null = permutation_null(layers, ranked.scorer, settings.permutations, settings.seed)
+        null = permutation_null(layers, ranked.scorer, settings.permutations, settings.seed, exchange)
         if np.isnan(null.p).all():
             warnings.append(f"no neuron of `{behaviour}` has a score: p is nan")
             continue
-        nulls[behaviour] = _numbers(null, settings.permutations, ways)
+        nulls[behaviour] = {
+            **_numbers(null, settings.permutations, ways),
+            "exchanged": "signs_of_groups" if ranked.scorer.between_documents else kind,
+            "strata": list(settings.strata),
+        }
         tables.append(_table(behaviour, null, [site.layer for site in ranked.space.sites]))
     if not tables:
         return neurons.assign(p=np.nan, p_fwer=np.nan, q_fdr=np.nan), nulls, warnings
     return neurons.join(pd.concat(tables), on=KEYS, validate="one_to_one"), nulls, warnings
 
 
-def _refusal(behaviour: str, ranked: Ranked, selection: Selection, ways: float) -> str | None:
+def _refusal(behaviour: str, ranked: Ranked, selection: Selection, kind: NullKind, ways: float) -> str | None:
     """Return why a behaviour has no null; None where it has one."""
     flips = ranked.scorer.between_documents
     if selection.neighbours and not flips:
@@ -57,15 +78,15 @@ def _refusal(behaviour: str, ranked: Ranked, selection: Selection, ways: float) 
             "`auc_within_token`, whose null keeps whole problems together"
         )
     if ways < FEWEST:
-        where = "groups to flip them" if flips else "documents to permute its labels"
+        where, advice = _TOO_FEW["signs_of_groups" if flips else kind]
         return (
-            f"`{behaviour}` shows together with controls in too few {where} ({ways:.0f} arrangements): p is nan; give "
-            "more texts"
+            f"`{behaviour}` shows together with controls in too few {where} ({ways:.0f} arrangements): p is nan; "
+            f"{advice}"
         )
     return None
 
 
-def _numbers(null: Null, draws: int, ways: float) -> dict[str, float | int | None]:
+def _numbers(null: Null, draws: int, ways: float) -> NullNumbers:
     return {
         "permutations": draws,
         "arrangements": None if ways > 1e15 else int(ways),

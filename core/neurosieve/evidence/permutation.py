@@ -1,7 +1,8 @@
 """The null of a ranking: how high would the best of all neurons score if labels were random?
 
 Labels are permuted within documents, so that differences between documents are not evidence: a permutation is one more
-column of labels for the same scorers. This assumes that the positions of a document are exchangeable.
+column of labels for the same scorers. This assumes that the positions of a document are exchangeable. Of whole texts
+they are permuted within groups, or exchanged between groups (`exchange`).
 
 A score whose comparisons lie between documents, such as an area over pairs that share a token id, has too few of them
 inside one; and permuted across documents the positions of one document would count as independent, which they are not:
@@ -27,10 +28,20 @@ from scipy.special import gammaln
 
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
+from neurosieve.evidence.exchange import Exchange, block_arrangements, exchanged_blocks
 from neurosieve.scoring.engine import score_batch
 from neurosieve.scoring.ranking import minus_neutral
 
-__all__ = ["FEWEST", "Null", "arrangements", "arrangements_of", "contributions_of", "permutation_null", "permuted"]
+__all__ = [
+    "FEWEST",
+    "Null",
+    "arrangements",
+    "arrangements_of",
+    "contributions_of",
+    "permutation_null",
+    "permuted",
+    "rearranged",
+]
 
 FEWEST = 20
 """Fewer arrangements than this can never give a p of 0.05."""
@@ -85,13 +96,25 @@ def permuted(
     return shuffled.T
 
 
-def arrangements_of(batch: Batch, scorer: Scorer[Any]) -> float:
+def rearranged(
+    labels: npt.NDArray[np.int8], exchange: Exchange, columns: int, generator: np.random.Generator
+) -> npt.NDArray[np.int8]:
+    """Return `columns` random arrangements of labels, 0 and 1, as far as an exchange allows, a column each."""
+    strata, blocks = exchange
+    if blocks is None:
+        return permuted(labels, strata, columns, generator)
+    return exchanged_blocks(labels, blocks, strata, columns, generator)
+
+
+def arrangements_of(batch: Batch, scorer: Scorer[Any], exchange: Exchange | None = None) -> float:
     """Return the logarithm of how many different effects the null of a scorer could draw for a neuron.
 
-    Flipping all groups gives the same effect as flipping none.
+    Flipping all groups gives the same effect as flipping none. `exchange` says which labels may change places: those of
+    one document, by default.
     """
     if not scorer.between_documents:
-        return arrangements(batch.labels[:, 0].numpy(), batch.documents.numpy())
+        labels, (strata, blocks) = batch.labels[:, 0].numpy(), exchange or _within_documents(batch)
+        return arrangements(labels, strata) if blocks is None else block_arrangements(labels, blocks, strata)
     shares = contributions_of(_some(batch, slice(64)), scorer)
     groups = len(torch.unique(batch.groups[(shares != 0).any(dim=1).cpu()]))
     return max(0, groups - 1) * math.log(2)
@@ -109,14 +132,21 @@ def contributions_of(batch: Batch, scorer: Scorer[Any]) -> torch.Tensor:
     return shares
 
 
-def permutation_null(layers: Iterable[Batch], scorer: Scorer[Any], draws: int, seed: int) -> Null:
+def _within_documents(batch: Batch) -> Exchange:
+    return Exchange(batch.documents.numpy())
+
+
+def permutation_null(
+    layers: Iterable[Batch], scorer: Scorer[Any], draws: int, seed: int, exchange: Exchange | None = None
+) -> Null:
     """Return how the effects of all neurons compare with those of permuted labels.
 
     p_fwer is that of Westfall and Young (1993): (1 + b) / (1 + draws), where b is the number of permutations whose
     largest effect over all neurons is at least this neuron's; the added 1 is from Phipson and Smyth (2010). nan where a
     score is undefined. A scorer that is `between_documents` gets flips of whole groups in place of permutations.
 
-    `layers` gives the positions of one behaviour at each layer, in one column of labels, a batch a layer.
+    `layers` gives the positions of one behaviour at each layer, in one column of labels, a batch a layer. `exchange`
+    says which labels may change places: those of one document, by default.
     """
     largest = np.zeros(draws)
     true_effects, exceeded = list[npt.NDArray[np.float64]](), list[npt.NDArray[np.int32]]()
@@ -125,8 +155,11 @@ def permutation_null(layers: Iterable[Batch], scorer: Scorer[Any], draws: int, s
     effects: _Effects | None = None
     for batch in layers:
         if effects is None:
-            effects_of = _of_flips if scorer.between_documents else _of_labels
-            effects = effects_of(batch, scorer, draws, np.random.default_rng(seed))
+            generator = np.random.default_rng(seed)
+            if scorer.between_documents:
+                effects = _of_flips(batch, scorer, draws, generator)
+            else:
+                effects = _of_labels(batch, scorer, draws, generator, exchange or _within_documents(batch))
         for start in range(0, batch.activations.shape[1], width):
             values = effects(_some(batch, slice(start, start + width)))
             true, drawn = values[0], values[1:]
@@ -151,13 +184,15 @@ _Effects = Callable[[Batch], torch.Tensor]
 """Returns the effects of some neurons: in the first line under the true labels, then under those drawn."""
 
 
-def _of_labels(batch: Batch, scorer: Scorer[Any], draws: int, generator: np.random.Generator) -> _Effects:
-    """Return a function of effects under the true labels, and under labels permuted within documents."""
-    labels, documents = batch.labels[:, 0].numpy(), batch.documents.numpy()
+def _of_labels(
+    batch: Batch, scorer: Scorer[Any], draws: int, generator: np.random.Generator, exchange: Exchange
+) -> _Effects:
+    """Return a function of effects under the true labels, and under labels that have changed places."""
+    labels = batch.labels[:, 0].numpy()
     # A bit a label, and a few draws at a time: these stay in memory while layers are read.
     lines, at_once = [np.packbits(labels[None] == 1, axis=1)], max(1, _KEYS_AT_ONCE // len(labels))
     for first in range(0, draws, at_once):
-        drawn = permuted(labels, documents, min(at_once, draws - first), generator)
+        drawn = rearranged(labels, exchange, min(at_once, draws - first), generator)
         lines.append(np.packbits(drawn.T == 1, axis=1))
     bits = np.concatenate(lines)
 

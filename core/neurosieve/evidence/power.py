@@ -1,5 +1,6 @@
 """The smallest effect that so many positions could show, before a model is read."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -10,9 +11,15 @@ from scipy.special import ndtri
 
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch
-from neurosieve.evidence.permutation import FEWEST, contributions_of
+from neurosieve.evidence.exchange import Exchange
+from neurosieve.evidence.permutation import FEWEST, contributions_of, rearranged
+from neurosieve.scoring.engine import score_batch
+from neurosieve.scoring.ranking import minus_neutral
 
-__all__ = ["minimum_detectable_auc", "noise_of_auc", "noise_of_flips"]
+__all__ = ["minimum_detectable_auc", "noise_of_auc", "noise_of_exchange", "noise_of_flips"]
+
+_ARRANGEMENTS = 64
+"""The spread of noise is averaged over so many arrangements of the labels."""
 
 
 def noise_of_auc(labels: npt.NDArray[np.int8], strata: npt.NDArray[np.int64]) -> float:
@@ -33,6 +40,17 @@ def noise_of_auc(labels: npt.NDArray[np.int8], strata: npt.NDArray[np.int64]) ->
         return math.nan
     spread = float((present * (size - present) / size).sum()) * total * (total + 1) / 12
     return math.sqrt(spread) / (shown * (total - shown)) if spread else math.nan
+
+
+def noise_of_exchange(batch: Batch, scorer: Scorer[Any], exchange: Exchange) -> float:
+    """Return the standard deviation of a noise neuron's score as labels change places; nan where none is.
+
+    `batch` holds independent noise in place of activations.
+    """
+    labels = batch.labels[:, 0].numpy()
+    drawn = torch.from_numpy(rearranged(labels, exchange, _ARRANGEMENTS, np.random.default_rng(0)))
+    effects = minus_neutral(score_batch(dataclasses.replace(batch, labels=drawn), scorer))
+    return float(effects.square().mean().sqrt()) or math.nan
 
 
 def noise_of_flips(batch: Batch, scorer: Scorer[Any]) -> float:

@@ -1,12 +1,13 @@
 """How a ranking is tested: the settings of the null, of intervals, of replication and of verdicts."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
 from neurosieve.errors import ConfigError
 from neurosieve.fields import check_fields
+from neurosieve.runs.columns import TEXT_BASELINES
 
 __all__ = ["Evidence"]
 
@@ -23,8 +24,23 @@ class Evidence:
     """Permutations of the labels that the ranking is compared with; 0 leaves the null out. All of them together cost a
     ranking by a mean, a rank or a histogram little more than a matrix product; a ranking by `average_precision` or
     `logistic_probe` costs as much again for each: ask for fewer."""
+    null: Literal["within_documents", "within_groups", "between_groups"] | None = None
+    """Which labels the null exchanges. `within_documents`: those of one text, which null takes where a unit is a token,
+    a span or a sentence. `within_groups`: those of whole texts of one group, such as right and wrong samples of one
+    problem, which null takes where a unit is a whole text; groups of one kind are left out. `between_groups`: all
+    labels of a group with all those of another; what differs between groups, such as difficulty, counts as evidence."""
+    strata: tuple[str, ...] = ()
+    """Fields of the records that the null keeps apart, such as `[level,type]`: labels are exchanged only among whole
+    texts, or groups of them, that have the same values."""
     within_token_scorer: str | None = None
-    """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out."""
+    """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out.
+    It is for units of one token."""
+    within_group_scorer: str | None = None
+    """The scorer that tells whether a neuron knows more than the group, such as how hard a problem is, for its verdict;
+    null leaves the verdict out. It is for units of whole texts."""
+    baseline_fields: tuple[str, ...] = ("level", "type")
+    """Fields of the records that are baselines of their own where a unit is more than a token; those that no record has
+    are left out."""
     test_top: Annotated[int, Ge(0)] = 100
     """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict; and among
     how many a stable neuron is again and again."""
@@ -44,6 +60,11 @@ class Evidence:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        for field in self.baseline_fields:
+            if field in TEXT_BASELINES:
+                raise ConfigError(
+                    f"baseline_fields has `{field}`, which is the name of a baseline of the text: rename the field"
+                )
         if 0 < self.permutations < _FEWEST_PERMUTATIONS:
             raise ConfigError(
                 f"permutations is {self.permutations}: no p could be as small as 0.05; give at least "

@@ -87,7 +87,10 @@ def _signed_effects(batch: Batch, scorer: Scorer[Any], weights: torch.Tensor) ->
     if resampled is not None:
         return minus_neutral(resampled)
     effects = []
-    for line in weights:
-        rows = torch.repeat_interleave(torch.arange(len(line)), line.long())
-        effects.append(minus_neutral(score_batch(repeated(batch, rows, batch.groups[rows]), scorer))[0])
+    for line in weights.long():
+        rows = torch.repeat_interleave(torch.arange(len(line)), line)
+        # A group that is drawn twice counts as two: its copies get different numbers.
+        copy = torch.arange(len(rows)) - torch.repeat_interleave(line.cumsum(0) - line, line)
+        groups = batch.groups[rows] * (int(line.max()) + 1) + copy
+        effects.append(minus_neutral(score_batch(repeated(batch, rows, groups), scorer))[0])
     return torch.stack(effects)

@@ -14,8 +14,10 @@ from neurosieve.activations.capture import batch_of
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.errors import DataError
+from neurosieve.evidence.exchange import WHOLE_TEXTS, Exchange, exchange_of, null_of
+from neurosieve.evidence.null_notes import null_notes
 from neurosieve.evidence.permutation import arrangements_of
-from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips
+from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_exchange, noise_of_flips
 from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
@@ -26,6 +28,7 @@ from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tok
 from neurosieve.pipeline.passes import bytes_of_cell, passes_of
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
+from neurosieve.texts.comparable import comparable
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_notes, intake_warnings
 from neurosieve.texts.positions import PARTS, Positions
@@ -82,7 +85,8 @@ def plan_run(job: Job) -> Plan:
     if not documents:
         raise no_text(counts, atlas.context)
     documents = join_groups(documents, job.selection.near_duplicates, counts, job.selection.unit)
-    every = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
+    chosen = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
+    every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, counts)
     positions = thinned(every, job.reading, settings.seed, counts)
     count_long_texts(lm, tokens_of_documents(positions), counts)
     neurons = len(sites) * atlas.neurons
@@ -123,7 +127,7 @@ def plan_run(job: Job) -> Plan:
             *near_misses(documents, job.detectors),
             *warnings,
         ),
-        (*notes, *_not_counted(job)),
+        (*null_notes(chosen, every, settings), *notes, *_not_counted(job)),
     )
 
 
@@ -143,12 +147,17 @@ def _detectable(
 ) -> dict[str, float]:
     """Return the smallest AUCs that the ranking part and the held-out part of a behaviour could detect."""
     ranking, held_out = (_noise(positions, positions.column(behaviour, part)) for part in PARTS)
+    exchange = exchange_of(positions, positions.column(behaviour), null_of(settings, positions.unit), settings)
     smallest = minimum_detectable_auc(
-        _spread(ranking, ranking.documents, scorer), arrangements_of(ranking, scorer), neurons, settings.permutations
+        _spread(positions, ranking, exchange, scorer),
+        arrangements_of(ranking, scorer, exchange),
+        neurons,
+        settings.permutations,
     )
     deviations = -float(ndtri((1 - settings.confidence) / 2))
     # An interval compares positions of all documents.
-    heldout = 0.5 + deviations * _spread(held_out, torch.zeros_like(held_out.documents), scorer)
+    everywhere = Exchange(np.zeros(len(held_out.labels), dtype=np.int64))
+    heldout = 0.5 + deviations * _spread(positions, held_out, everywhere, scorer)
     heldout = heldout if heldout <= 1 else math.nan
     return {"minimum_detectable_auc": smallest, "minimum_detectable_auc_heldout": heldout}
 
@@ -160,8 +169,10 @@ def _noise(positions: Positions, column: int) -> Batch:
     return batch_of(Site(0), noise, positions, rows, [column])
 
 
-def _spread(noise: Batch, strata: torch.Tensor, scorer: Scorer[Any]) -> float:
+def _spread(positions: Positions, noise: Batch, exchange: Exchange, scorer: Scorer[Any]) -> float:
     """Return the standard deviation of the AUC of noise."""
     if scorer.between_documents:
         return noise_of_flips(noise, scorer)
-    return noise_of_auc(noise.labels[:, 0].numpy(), strata.numpy())
+    if positions.unit in WHOLE_TEXTS:  # Few enough that noise is soon scored, by any scorer.
+        return noise_of_exchange(noise, scorer, exchange)
+    return noise_of_auc(noise.labels[:, 0].numpy(), exchange.strata)

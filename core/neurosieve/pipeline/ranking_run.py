@@ -14,11 +14,13 @@ from neurosieve.activations.reading import read_complete
 from neurosieve.contracts import Scorer
 from neurosieve.data import Site
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
-from neurosieve.evidence.null_columns import add_null
+from neurosieve.evidence.exchange import WHOLE_TEXTS, null_of
+from neurosieve.evidence.null_columns import NullNumbers, add_null
+from neurosieve.evidence.null_notes import null_notes, null_warnings
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.evidence.stability import add_stability, unsettled
-from neurosieve.evidence.verdicts import add_verdicts
+from neurosieve.evidence.verdicts import WITHIN_GROUP, WITHIN_TOKEN, Strata, add_verdicts
 from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas, atlas_of, model_record, sites_of
 from neurosieve.models.assumptions import check_model
@@ -37,8 +39,9 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
+from neurosieve.texts.comparable import comparable
 from neurosieve.texts.groups import join_groups
-from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions
+from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
 from neurosieve.texts.prevalence import token_prevalence_warnings
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned, thinning_notes
@@ -59,9 +62,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
     job.check()
     with recording("find", folder, job.reports) as run:
         rank_by, settings = job.rank_by, job.settings
-        name = settings.within_token_scorer
-        fires = isinstance(job.reading, Activation)
-        within: Scorer[Any] | None = installed().get("scorer", name).cls() if name and fires else None
+        verdict_scorers = _verdict_scorers(job)
         with run.stage("opening the model"):
             atlas = atlas_of(lm, settings.site)
             if job.foretells:
@@ -69,6 +70,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             sites = sites_of(atlas, settings.layers, lm.name)
         positions = _positions(job, lm, atlas, run)
         ranked_by = job.scorers[rank_by]
+        run.warnings += null_warnings(positions, ranked_by, rank_by, settings)
         if ranked_by.joint or not ranked_by.centred:
             run.warnings.append(
                 f"`{rank_by}` gives no verdict on replication, because it is biased on noise, or scores neurons "
@@ -83,7 +85,8 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
         rankings, captured = [], Capture()
         for cells in all_cells:
             ranked = Ranked(cells.space, cells.positions, ranked_by, rank_by, settings, run.announce)
-            ranking, cost = read_complete(cells.space, cells.fill, partial(_rank, job, lm, ranked, within, run))
+            rank = partial(_rank, job, lm, ranked, verdict_scorers, run)
+            ranking, cost = read_complete(cells.space, cells.fill, rank)
             rankings.append(ranking)
             captured += cells.control_means + cost
             if damaged := cells.space.damaged:
@@ -120,12 +123,21 @@ class _Ranking(NamedTuple):
 
     tables: Mapping[str, pd.DataFrame]
     neutral: Mapping[str, Mapping[str, float | None]]
-    null: Mapping[str, Mapping[str, float | int | None]]
+    null: Mapping[str, NullNumbers]
     warnings: Sequence[str]
 
 
 def _merged(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {behaviour: value for record in records for behaviour, value in record.items()}
+
+
+def _verdict_scorers(job: Job) -> dict[Strata, Scorer[Any]]:
+    """Return the scorers that verdicts go by, of what they hold fixed."""
+    # A reading that speaks of the token itself is no question of another token.
+    if job.reading.of_the_token:
+        return {}
+    names = {WITHIN_TOKEN: job.settings.within_token_scorer, WITHIN_GROUP: job.settings.within_group_scorer}
+    return {strata: installed().get("scorer", name).cls() for strata, name in names.items() if name}
 
 
 def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Positions:
@@ -138,9 +150,11 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     with run.stage("comparing texts"):
         documents = join_groups(labelled, job.selection.near_duplicates, counts, job.selection.unit)
     with run.stage("choosing positions"):
-        every = choose_positions(documents, behaviours, job.control, job.selection, job.settings.seed, counts)
-        positions = thinned(every, job.reading, job.settings.seed, counts)
-        run.notes += thinning_notes(every, positions, job.reading)
+        settings = job.settings
+        chosen = choose_positions(documents, behaviours, job.control, job.selection, settings.seed, counts)
+        every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, counts)
+        positions = thinned(every, job.reading, settings.seed, counts)
+        run.notes += null_notes(chosen, every, settings) + thinning_notes(every, positions, job.reading)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
     run.warnings += cautions(job, positions, counts, numbers, atlas.context)
@@ -158,7 +172,9 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     return positions
 
 
-def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | None, run: Recording) -> _Ranking:
+def _rank(
+    job: Job, lm: LanguageModel, ranked: Ranked, verdict_scorers: Mapping[Strata, Scorer[Any]], run: Recording
+) -> _Ranking:
     """Score and rank the neurons, and test the best of them."""
     space, positions, rank_by = ranked.space, ranked.positions, ranked.rank_by
     # On a GPU where there is one; other devices have no float64.
@@ -177,13 +193,19 @@ def _rank(job: Job, lm: LanguageModel, ranked: Ranked, within: Scorer[Any] | Non
     tables: dict[str, pd.DataFrame] = {}
     with run.stage("replicating"):
         neurons = add_replication(neurons, ranked)
-        if within:
-            neurons = add_verdicts(neurons, ranked, within)
-        if isinstance(job.reading, Activation):  # What the text alone tells is no measure of what a neuron does.
+        strata = _strata_of_verdicts(positions.unit)
+        if strata is not None and strata in verdict_scorers:
+            neurons = add_verdicts(neurons, ranked, verdict_scorers[strata], strata)
+        if not job.reading.of_the_token:  # What the text alone tells is no measure of what a neuron does.
             tables["baselines"] = baseline_table(positions, job.scorers, rank_by, job.settings)
             neurons = add_beats_baselines(neurons, tables["baselines"], rank_by)
         tables |= {"neurons": neurons, "activations": _cells_of_the_best(neurons, ranked, job)}
     return _Ranking(tables, neutral_values(scored[space.sites[0]], positions.behaviours), null, warnings)
+
+
+def _strata_of_verdicts(unit: UnitKind) -> Strata | None:
+    """Return what a verdict holds fixed: the token of a position, the group of a whole text; nothing of other units."""
+    return WITHIN_TOKEN if unit == "token" else WITHIN_GROUP if unit in WHOLE_TEXTS else None
 
 
 def _cells_of_the_best(neurons: pd.DataFrame, ranked: Ranked, job: Job) -> pd.DataFrame:

@@ -12,6 +12,8 @@ from neurosieve.activations.capture import Capture, batches_at
 from neurosieve.activations.reading import read_complete
 from neurosieve.data import Document, Site, Skipped
 from neurosieve.errors import ConfigError, DataError
+from neurosieve.evidence.exchange import null_of
+from neurosieve.evidence.null_notes import null_notes
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import Atlas, atlas_of
@@ -30,6 +32,7 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
+from neurosieve.texts.comparable import comparable
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import check_documents
 from neurosieve.texts.positions import PARTS, Positions
@@ -166,9 +169,11 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
     selection = dataclasses.replace(job.selection, held_out_fraction=0.0, extra_positions=())
     with run.stage("choosing positions"):
         try:
-            behaviours = list(job.detectors)
-            positions = choose_positions(labelled, behaviours, job.control, selection, job.settings.seed, run.counts)
-            return thinned(positions, job.reading, job.settings.seed, run.counts)
+            behaviours, settings = list(job.detectors), job.settings
+            chosen = choose_positions(labelled, behaviours, job.control, selection, settings.seed, run.counts)
+            every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, run.counts)
+            run.notes += null_notes(chosen, every, settings)
+            return thinned(every, job.reading, settings.seed, run.counts)
         except DataError as error:
             if not excluded:
                 raise

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-__all__ = ["BASELINES", "HELDOUT", "KEYS", "SINGLE_VERDICTS", "VERDICTS", "minus_neutral", "minus_neutral_heldout"]
+__all__ = [
+    "BASELINES",
+    "HELDOUT",
+    "KEYS",
+    "SINGLE_VERDICTS",
+    "TEXT_BASELINES",
+    "VERDICTS",
+    "minus_neutral",
+    "minus_neutral_heldout",
+]
 
 KEYS = ["behaviour", "layer", "neuron"]
 """What a row of the table `neurons` is about."""
@@ -29,8 +38,14 @@ VERDICTS: Mapping[str, str] = {
     "with the same token: it may detect a word",
     "reversed": "the neuron separates the behaviour from controls, but with the opposite sign among positions with the "
     "same token: it detects a word",
-    "replicated": "the neuron separates the behaviour from controls; too few positions share a token to test whether "
-    "it detects more than a word",
+    "within groups": "the neuron separates the behaviour from controls among whole texts of one group, such as samples "
+    "of one problem: it detects more than the group",
+    "between groups": "the neuron separates the behaviour from controls, but less than half as well among whole texts "
+    "of one group: it may tell groups apart, such as hard problems from easy ones",
+    "reversed within groups": "the neuron separates the behaviour from controls, but with the opposite sign among "
+    "whole texts of one group: it tells groups apart",
+    "replicated": "the neuron separates the behaviour from controls; too few positions share a token, or too few whole "
+    "texts a group, to test whether it detects more than that",
     "not replicated": "on the held-out groups the neuron does not separate the behaviour from controls with the sign "
     "of the ranking",
 }
@@ -51,10 +66,20 @@ SINGLE_VERDICTS: Mapping[str, str] = {
 }
 """Each verdict on a neuron that was edited alone, and what it means."""
 
-BASELINES: Mapping[str, str] = {
+TEXT_BASELINES: Mapping[str, str] = {
     "token": "the id of the token that is read",
     "token kind": "what kind of token it is: the start of a sentence or a word, a piece, a number, punctuation",
     "position": "how far into its completion the token stands",
     "previous tokens": "which tokens are among the 20 before it, in any order",
+    "length": "how many tokens the unit has",
+    "length range": "which twentieth of all lengths the unit is in, an effect of any shape",
+    "bag of tokens": "which tokens the unit has, in any order",
 }
-"""Each baseline, and what it is computed from."""
+"""Each baseline of the text, and what it is computed from. At a prompt's end, the last two are of the whole prompt."""
+
+BASELINES: Mapping[str, str] = {
+    **TEXT_BASELINES,
+    "level": "the level of its problem",
+    "type": "the type of its problem",
+}
+"""Each baseline, and what it is computed from; that of a further field of the records has the field's name."""

@@ -19,6 +19,11 @@ from neurosieve.wording import plural
 __all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]
 
 _LEVEL = 0.05
+_PERMUTED = {
+    "within_groups": "labels permuted within groups",
+    "between_groups": "the labels of whole groups exchanged",
+}
+"""How a null that is not that of positions of one text came about."""
 _DOUBTS = {
     "may be chance": f"its p_fwer is above {_LEVEL}: the best of all neurons often scores as high by chance",
     "the text alone does as well": "on the held-out groups a line of the text alone separates the behaviour as "
@@ -159,7 +164,7 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
             chance = f"chance: the best of all, in 5 % of {plural(null['permutations'], 'permutation')}"
             rows.append({"name": chance, "score": cell})
         rows += [
-            _compared(f"the text alone: {BASELINES.get(row['baseline'], row['baseline'])}", row, rank_by)
+            _compared(f"the text alone: {_baseline_words(row['baseline'])}", row, rank_by)
             for row in baselines.to_dict("records")
         ]
         titles = {"name": "compared with", "score": rank_by, "held_out": "held out", "interval": interval_title(run)}
@@ -169,8 +174,9 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         yield as_table(pd.DataFrame(rows), titles, caption)
     if null:
         within = ", corrected over the neurons of this behaviour, not over the behaviours"
+        how = _PERMUTED.get(str(null.get("exchanged")), "permuted labels")
         yield Note(
-            f"chance: with permuted labels the best of all neurons is {number(null['null_max_q95'])} or more from "
+            f"chance: with {how} the best of all neurons is {number(null['null_max_q95'])} or more from "
             f"{'its chance level' if neutral is None else number(neutral)} in 5 % of {null['permutations']:,} "
             f"permutations, and {number(null['null_max_median'])} or more in half of them; "
             f"{plural(null['p_fwer_05'], 'neuron has', 'neurons have')} a p_fwer of at most 0.05, "
@@ -191,6 +197,10 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         doubts = {_doubt(row) for row in verdicts.to_dict("records")}
         facts = [(f"{name} ({counts[name]:,})", VERDICTS.get(name, "")) for name in order]
         yield Facts((*facts, *((doubt, words) for doubt, words in _DOUBTS.items() if doubt in doubts)))
+
+
+def _baseline_words(baseline: str) -> str:
+    return BASELINES.get(baseline, f"the field `{baseline}` of its record")
 
 
 def _compared(name: str, row: Mapping[Any, Any], scorer: str) -> dict[str, Any]:
@@ -223,4 +233,8 @@ def _doubt(row: Mapping[Any, Any]) -> str:
         return "may be chance"
     if verdict == "anticipates":
         beats = row.get("beats_baselines_prediction", beats)
-    return "the text alone does as well" if verdict in ("anticipates", "behaviour") and beats is False else ""
+    return (
+        "the text alone does as well"
+        if verdict in ("anticipates", "behaviour", "within groups") and beats is False
+        else ""
+    )

@@ -97,13 +97,20 @@ def a_contrast_scores_as_computing_does(scorer: Scorer[Any]) -> None:
 
 
 def resamples_score_as_repeated_positions_do(scorer: Scorer[Any]) -> None:
-    """Assert that the scores of resamples, if there is a quick way to them, are those of positions that are repeated.
+    """Assert that the scores of resamples, if there is a quick way to them, are those of groups that are repeated.
 
-    Also of positions that no draw holds, and nan where a draw holds a class no more.
+    Also of groups that no draw holds, and nan where a draw holds a class no more.
     """
-    batch, what = _one_behaviour(), "resamples of positions"
-    times = torch.randint(0, 3, (_ARRANGEMENTS, len(batch.labels)), generator=torch.Generator().manual_seed(3))
-    times[1], times[2, batch.labels[:, 0] == 1], times[3, batch.labels[:, 0] == 0] = 1, 0, 0
+    batch, what = _one_behaviour(), "resamples of groups"
+    labels = batch.labels[:, 0]
+    # Some groups hold one class alone, so that a draw can lack the other.
+    split = torch.where(batch.groups % 3 == 0, labels.long(), torch.zeros_like(batch.groups))
+    names, number = torch.unique(2 * batch.groups + split, return_inverse=True)
+    batch = dataclasses.replace(batch, groups=names[number])
+    drawn = torch.randint(0, 3, (_ARRANGEMENTS, len(names)), generator=torch.Generator().manual_seed(3))
+    has = torch.stack([torch.bincount(number[labels == label], minlength=len(names)) > 0 for label in (0, 1)])
+    drawn[1], drawn[2, has[1]], drawn[3, has[0]] = 1, 0, 0
+    times = drawn[:, number]
     doing = f"as it scores {what}"
     with unchanged(scorer, {"activations": batch.activations}, doing), trying(scorer, doing):
         quick: Any = scorer.resampled(batch, times.float())
@@ -111,10 +118,17 @@ def resamples_score_as_repeated_positions_do(scorer: Scorer[Any]) -> None:
         return
     returned = f"{shown(scorer)} gives {shown(quick)} as it scores {what}: return `neurosieve.Scores`"
     require(isinstance(quick, Scores), returned)
-    repeated = [rows(batch, torch.arange(len(line)).repeat_interleave(line)) for line in times]
-    expected = torch.cat([_scores(scorer, resample, what).value for resample in repeated])
-    wrong = f"{shown(scorer)} scores {what} differently from positions that are repeated"
+    expected = torch.cat([_scores(scorer, _repeated(batch, line), what).value for line in times])
+    wrong = f"{shown(scorer)} scores {what} differently from groups that are repeated"
     _require_same(quick.value, expected, wrong, f"of {_ARRANGEMENTS} resamples")
+
+
+def _repeated(batch: Batch, times: Tensor) -> Batch:
+    """Return each position as often as `times` says; the copies of a group are groups of their own."""
+    repeats = torch.arange(len(times)).repeat_interleave(times)
+    first = (times.cumsum(0) - times).repeat_interleave(times)
+    copy = torch.arange(len(repeats)) - first
+    return dataclasses.replace(rows(batch, repeats), groups=batch.groups[repeats] * int(times.max() + 1) + copy)
 
 
 def _require_same(scores: Tensor, expected: Tensor, wrong: str, among: str) -> None:

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.evidence.comparison import common, pairs, summaries
-from neurosieve.runs.columns import BASELINES, VERDICTS
+from neurosieve.runs.columns import VERDICTS
 from neurosieve.runs.results import Result, Run
 from neurosieve.runs.writer import write_run
 from neurosieve.testing.ablation_runs import run_of_circuit, run_of_sets, run_of_single_neurons
 from neurosieve.testing.awkward import AWKWARD, BEHAVIOURS, MARKUP, grid, record
 
 __all__ = ["written_runs"]
+
+_BASELINES_OF_A_TOKEN = ("token", "token kind", "position", "previous tokens")
 
 
 def written_runs(folder: Path) -> list[Run]:
@@ -68,7 +70,7 @@ def _find(folder: Path, behaviours: tuple[str, ...] = BEHAVIOURS, held_out: bool
         "activations": _activations(neurons, ("ranking", "heldout") if held_out else ("ranking",), rng),
     }
     if held_out:
-        baselines = grid(behaviour=behaviours, baseline=BASELINES)
+        baselines = grid(behaviour=behaviours, baseline=_BASELINES_OF_A_TOKEN)
         score = np.resize([0.7, 0.6, 0.55, np.nan], len(baselines))  # One has too few groups for a score.
         tables["baselines"] = _scored(baselines, score, score - 0.02, 0.03)
     (folder / ".hydra").mkdir(parents=True)

@@ -10,6 +10,7 @@ from neurosieve.contracts import Reading
 from neurosieve.errors import DataError
 from neurosieve.texts.copies import repeated_readings
 from neurosieve.texts.draws import generator_of, spread
+from neurosieve.texts.kept_positions import kept_positions
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve.wording import plural
 
@@ -44,7 +45,8 @@ def thinned(positions: Positions, reading: Reading, seed: int, counts: Counter[s
         keep &= reached
     if limited:
         keep &= _within_limits(positions, table[keep], reading, seed, counts)
-    left = _only(positions, keep)
+    _check_kept(table, table[keep])
+    left = kept_positions(positions, keep)
     counts["positions_repeated"] = sum(_repeated(left, behaviour) for behaviour in left.behaviours)
     return left
 
@@ -126,22 +128,3 @@ def _check_kept(before: pd.DataFrame, after: pd.DataFrame) -> None:
             else f"`{behaviour}` has no control position left in the documents of the {where} part that show it: take "
             "`control=distant`, or read all positions (`documents=null` and `controls=null` of the reading)"
         )
-
-
-def _only(positions: Positions, keep: npt.NDArray[np.bool_]) -> Positions:
-    """Return the lines of the table that are kept, and the rows that they stand for."""
-    table = positions.table[keep].reset_index(drop=True)
-    _check_kept(positions.table, table)
-    number_of = {document.id: number for number, document in enumerate(positions.documents)}
-    addresses = {
-        (number, token): row
-        for row, (number, token) in enumerate(
-            zip(positions.document_of_row.tolist(), positions.token_of_row.tolist(), strict=True)
-        )
-    }
-    labels = np.full((len(positions.labels), len(PARTS) * len(positions.behaviours)), -1, dtype=np.int8)
-    row_of = [addresses[number_of[id], token] for id, token in zip(table.document, table.token, strict=True)]
-    column_of = {(name, part): positions.column(name, part) for name in positions.behaviours for part in PARTS}
-    columns = [column_of[pair] for pair in zip(table.behaviour, table.part, strict=True)]
-    labels[row_of, columns] = table.label.to_numpy()
-    return positions.relabelled(labels, table=table, extra=positions.extra.iloc[:0], places=("",))

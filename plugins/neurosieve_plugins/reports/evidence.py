@@ -41,8 +41,11 @@ def how_many(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ranked) -
             numbers.append((number(null[key]), f"have a {what}{scope}"))
     given = _verdicts(neurons)
     if len(given):
-        detectors = int((given == "token detector").sum())
-        numbers.append((f"{detectors:,} of {len(given):,}", "neurons with a verdict are token detectors"))
+        if "within_group_low" in neurons:
+            detectors, what = int((given == "between groups").sum()), "neurons with a verdict tell groups apart alone"
+        else:
+            detectors, what = int((given == "token detector").sum()), "neurons with a verdict are token detectors"
+        numbers.append((f"{detectors:,} of {len(given):,}", what))
     numbers += [
         (number(counts[key]), what)
         for key, what in (

@@ -1,16 +1,16 @@
 """The area under the ROC curve among positions that hold the same token."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Float
 from torch import Tensor
 
 from neurosieve import Batch, Interval, Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval, sums_by_group
 from neurosieve_plugins.scorers.ordering import areas_of_resamples, midranks
+from neurosieve_plugins.scorers.strata import area_within, mixed_strata
 
 __all__ = ["AucWithinToken"]
 
@@ -44,20 +44,7 @@ class AucWithinToken(Scorer[RowsState]):
 
     def compute(self, state: RowsState) -> Scores:
         """Return the area per behaviour and neuron, nan where no token id has both a present and a control position."""
-        behaviours, neurons = state.labels.shape[1], state.activations.shape[1]
-        value = torch.full((behaviours, neurons), torch.nan, dtype=torch.float64, device=state.activations.device)
-        for behaviour in range(behaviours):
-            labels = state.labels[:, behaviour]
-            won, pairs = torch.zeros(neurons, dtype=torch.float64, device=value.device), 0
-            for rows in _mixed(labels, state.token_ids):
-                present = labels[rows] == 1
-                m, n = int(present.sum()), int((~present).sum())
-                ranks = midranks(state.activations[rows].float())
-                won += ranks[present].double().sum(dim=0) - m * (m + 1) / 2
-                pairs += m * n
-            if pairs:
-                value[behaviour] = won / pairs
-        return Scores(value, neutral=0.5)
+        return Scores(area_within(state.activations, state.labels, state.token_ids), neutral=0.5)
 
     def contributions(self, batch: Batch) -> Float[Tensor, "positions neurons"]:
         """Return each position's midrank times its label, both minus their mean over its token id, over all pairs.
@@ -67,7 +54,7 @@ class AucWithinToken(Scorer[RowsState]):
         """
         labels = batch.labels[:, 0]
         values, pairs = torch.zeros_like(batch.activations, dtype=torch.float32), 0
-        for rows in _mixed(labels, batch.token_ids):
+        for rows in mixed_strata(labels, batch.token_ids):
             present = (labels[rows] == 1).float()
             ranks = midranks(batch.activations[rows].float()) - (len(rows) + 1) / 2
             values[rows] = (present - present.mean())[:, None] * ranks
@@ -90,7 +77,7 @@ class AucWithinToken(Scorer[RowsState]):
         share = torch.zeros_like(batch.activations, dtype=torch.float64)
         expected, pairs = torch.zeros(len(labels), 1, dtype=torch.float64, device=device), 0
         won = torch.zeros(share.shape[1], dtype=torch.float64, device=device)
-        for rows in _mixed(labels, token_ids):
+        for rows in mixed_strata(labels, token_ids):
             present = labels[rows] == 1
             m, n = int(present.sum()), int((~present).sum())
             values = batch.activations[rows].float()
@@ -110,14 +97,3 @@ class AucWithinToken(Scorer[RowsState]):
         variance = (clusters / (clusters - 1) if clusters > 1 else torch.nan) * sums.square().sum(dim=0)
         fewest = min(len(torch.unique(groups[used & (labels == label)])) for label in (0, 1))
         return area_interval(area, variance, confidence, clusters - 1, fewest)
-
-
-def _mixed(labels: Int8[Tensor, "positions"], token_ids: Int[Tensor, "positions"]) -> Iterator[Int[Tensor, "some"]]:
-    """Yield the positions of each token id that has both present and control ones."""
-    order = token_ids.argsort(stable=True)
-    order = order[labels[order] >= 0]
-    _, sizes = torch.unique_consecutive(token_ids[order], return_counts=True)
-    for rows in torch.split(order, sizes.tolist()):
-        present = int((labels[rows] == 1).sum())
-        if 0 < present < len(rows):
-            yield rows

@@ -8,11 +8,13 @@ import torch
 from scipy import stats
 
 from neurosieve import Batch, Site
+from neurosieve.evidence.exchange import Exchange
 from neurosieve.evidence.permutation import arrangements, permuted
-from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_flips
+from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_exchange, noise_of_flips
 from neurosieve.testing.declarations import DECLARATION_CHECKS
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_binned import AucBinned
+from neurosieve_plugins.scorers.auc_within_group import AucWithinGroup
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.average_precision import AveragePrecision
 from neurosieve_plugins.scorers.cohens_d import CohensD
@@ -108,3 +110,19 @@ def test_an_area_is_told_from_other_scores():
     for scorer in (*areas, *others):
         for check in DECLARATION_CHECKS:
             check(scorer)
+
+
+def test_the_noise_of_labels_that_change_places_within_groups_is_van_elterens():
+    """Of ranks within a group of N, m of them present, the sum varies by m n (N + 1) / 12."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), rng.integers(2, 9, 40))
+    labels = (rng.random(len(groups)) < 0.4).astype(np.int8)
+    m, n = (np.bincount(groups, labels == label) for label in (1, 0))
+    expected = math.sqrt((m * n * (m + n + 1) / 12).sum()) / (m * n).sum()
+    number = torch.from_numpy(groups)
+    noise = torch.from_numpy(rng.standard_normal((len(groups), 64)).astype(np.float32))
+    batch = Batch(Site(0), noise, torch.from_numpy(labels)[:, None], torch.arange(len(groups)), number, number)
+    assert noise_of_exchange(batch, AucWithinGroup(), Exchange(groups)) == pytest.approx(expected, rel=0.05)
+    everywhere = Exchange(np.zeros_like(groups))
+    plain = noise_of_auc(labels, everywhere.strata)
+    assert noise_of_exchange(batch, Auc(), everywhere) == pytest.approx(plain, rel=0.05)

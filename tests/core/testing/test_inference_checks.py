@@ -290,7 +290,7 @@ BROKEN = [
     (
         Once(),
         {RESAMPLES},
-        "from positions that are repeated: .*, and otherwise .*, at number 1 of 20 resamples",
+        "from groups that are repeated: .*, and otherwise .*, at number 1 of 20 resamples",
     ),
     (Matrix(), {RESAMPLES}, "return `neurosieve.Scores`|TypeCheckError"),
     (Scribbling(), {RESAMPLES}, "changes `activations` as it scores resamples"),
