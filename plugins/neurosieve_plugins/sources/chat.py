@@ -41,7 +41,8 @@ class Chat(Source):
     """
 
     path: str
-    """A file, a folder, or a pattern such as `chats/**/*.jsonl.gz`."""
+    """A file, a folder, or a pattern such as `chats/**/*.jsonl.gz`; of several files, `file` in the metadata holds the
+    name of each, without its endings."""
     messages_field: str | None = None
     """The field with the turns, or a path such as `request.messages`; null to find it in the first record."""
     completions_field: str | None = None
@@ -67,7 +68,9 @@ class Chat(Source):
     `none`: prompt and completion as they stand, one right after the other. Or a chat template: a file such as
     `chat.jinja`, or the folder or the name of the model whose tokenizer has it."""
     template_variables: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """What the chat template is given besides the turns, as in `{enable_thinking: true}`."""
+    """What the chat template is given besides the turns, as in `{enable_thinking: true}`. With
+    `{add_generation_prompt: true}` a text ends where the model's next turn begins, and records may be prompts without
+    an answer."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document: `skip` leaves it out, and the run counts it."""
 

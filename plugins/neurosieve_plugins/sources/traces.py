@@ -8,6 +8,7 @@ from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.record_files import records_at
 from neurosieve_plugins.records import same_fields
 from neurosieve_plugins.sources.authorship import TurnMarks
+from neurosieve_plugins.sources.contrasts import CONTRASTED, one_per_field
 from neurosieve_plugins.sources.layout import DocumentLayout
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
@@ -36,9 +37,10 @@ class Traces(Source):
 
     path: str
     """A file, a folder, or a pattern such as `traces/**/*.jsonl.gz`. The ids of the documents of a folder or a pattern
-    begin with the name of their file."""
-    text_field: str = "generated_cot"
-    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set."""
+    begin with the name of their file, without its endings, and `file` in their metadata holds it."""
+    text_field: str | None = "generated_cot"
+    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set;
+    null where a record is a prompt without an answer, in `prompt_field`."""
     prompt_field: str | None = None
     """The field with the prompt, which is put before the trace; null where the trace brings it."""
     group_field: str | None = "problem_text"
@@ -59,6 +61,11 @@ class Traces(Source):
     """The chat template whose marks part a text into turns; `any` finds out, null where such marks are only text."""
     start_field: str | None = "completion_start"
     """The field with the character of the trace where the completion starts; records without it go by the marker."""
+    contrast_fields: tuple[str, ...] = ()
+    """Two fields or more of a record whose texts are to be compared, such as `[right_answer,wrong_answer]`. Each makes
+    a document, in place of `text_field`, or of `prompt_field` where `text_field` is null. `field` in its metadata is
+    the name of the field, and `pair` is the same for all documents of a record: `group_field=pair` keeps them in one
+    group."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its trace is missing, null or blank, or its line is not JSON:
     `skip` leaves it out, and the run counts it."""
@@ -67,11 +74,22 @@ class Traces(Source):
         if not self.path.strip():
             raise ConfigError("`path` of the source `traces` is empty: give a file of traces")
         check_fields(self, "the source `traces`: ")
+        if len(set(self.contrast_fields)) == 1 or len(set(self.contrast_fields)) < len(self.contrast_fields):
+            raise ConfigError(
+                f"`contrast_fields` of the source `traces` is {list(self.contrast_fields)}: give two different fields "
+                "or more, or leave it out"
+            )
         _ = self._layout
 
     @property
     def _layout(self) -> DocumentLayout:
-        return same_fields(DocumentLayout, self)
+        if not self.contrast_fields:
+            return same_fields(DocumentLayout, self)
+        contrasted = "prompt_field" if self.text_field is None else "text_field"
+        return same_fields(DocumentLayout, self, **{contrasted: CONTRASTED})
 
     def __iter__(self) -> Iterator[Document | Skipped]:
-        return self._layout.items(records_at(self.path))
+        records = records_at(self.path)
+        if self.contrast_fields:
+            records = one_per_field(records, self.contrast_fields, "source.contrast_fields")
+        return self._layout.items(records)
