@@ -68,9 +68,7 @@ class Chat(Source):
     `none`: prompt and completion as they stand, one right after the other. Or a chat template: a file such as
     `chat.jinja`, or the folder or the name of the model whose tokenizer has it."""
     template_variables: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """What the chat template is given besides the turns, as in `{enable_thinking: true}`. With
-    `{add_generation_prompt: true}` a text ends where the model's next turn begins, and records may be prompts without
-    an answer."""
+    """What the chat template is given besides the turns, as in `{enable_thinking: true}`."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document: `skip` leaves it out, and the run counts it."""
 

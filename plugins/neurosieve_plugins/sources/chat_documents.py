@@ -51,18 +51,14 @@ class ChatLayout(Layout[Document]):
         conversation = conversation._replace(messages=messages)
         made = self._text(conversation, record)
         own = [passage.start for passage in made.passages if passage.role in ("thought", "answer", "completion")]
-        if not own and not self.template_variables.get("add_generation_prompt"):
-            advice = (
-                "correct the record, or leave it out; where the records are prompts without answers, set "
-                "`source.template` and `source.template_variables={add_generation_prompt: true}`"
-            )
-            raise RecordError(record.where, "holds no text of the model", advice)
+        if not own:
+            raise RecordError(record.where, "holds no text of the model", "correct the record, or leave it out")
         identity = self.id(record)
         return Document(
             identity if conversation.number is None else f"{identity}/{conversation.number}",
             made.text,
             self._group(conversation, record) or identity,
-            own[0] if own else len(made.text),
+            own[0],
             (),
             {**metadata, **conversation.metadata},
             made.passages,

@@ -43,9 +43,8 @@ class HuggingFace(Source):
     """The commit, tag or branch of a data set of the hub; name a commit to read the same texts ever after."""
     streaming: bool = False
     """Whether records are read as they are needed, with nothing written to the cache."""
-    text_field: str | None = "text"
-    """The field with the text: the prompt and the completion, or the completion alone where `prompt_field` is set; null
-    where a record is a prompt without an answer, in `prompt_field`."""
+    text_field: str = "text"
+    """The field with the text: the prompt and the completion, or the completion alone where `prompt_field` is set."""
     prompt_field: str | None = None
     """The field with the prompt, which is put before the text; null where there is none or the text brings it."""
     group_field: str | None = None

@@ -18,7 +18,7 @@ class DocumentLayout(Layout[Document]):
     """Which field of a record holds what, and how a document is made of them."""
 
     key = "source"
-    text_field: str | None
+    text_field: str
     prompt_field: str | None
     group_field: str | None
     id_field: str | None
@@ -36,8 +36,6 @@ class DocumentLayout(Layout[Document]):
         names = [self.text_field, self.prompt_field, self.id_field, self.spans_field]
         if twice := sorted({name for name in names if name is not None and names.count(name) > 1}):
             raise ConfigError(f"`{twice[0]}` is given for two of a record's fields: name each field once")
-        if self.text_field is None and self.prompt_field is None:
-            raise ConfigError("`text_field` and `prompt_field` are null: name the field with the text, or the prompt")
         _ = self._authorship
 
     @property
@@ -77,11 +75,8 @@ class DocumentLayout(Layout[Document]):
         Raises:
             RecordError: the record lacks a field, or holds something else in it.
         """
-        text = "" if self.text_field is None else self.text(record, "text")
+        text = self.text(record, "text")
         prompt = "" if self.prompt_field is None else text_of(record, "source.prompt_field", self.prompt_field)
-        if not (prompt + text).strip():
-            why = f"has no prompt, for its `{self.prompt_field}` is blank"
-            raise RecordError(record.where, why, "correct the record")
         identity = self.id(record)
         group = None if self.group_field is None else name_of(record, "source.group_field", self.group_field)
         declared = self._declared_start(record, prompt, text)
@@ -110,7 +105,7 @@ class DocumentLayout(Layout[Document]):
         Raises:
             RecordError: it has none; the message says so where it holds a conversation.
         """
-        if self.text_field is not None and not isinstance(value_at(record.fields, self.text_field), str):
+        if not isinstance(value_at(record.fields, self.text_field), str):
             names = conversation_fields(record.fields)
             if shown := " and ".join(f"`{name}`" for name in names):
                 why = f"has no text in `{self.text_field}`, and holds a conversation in {shown}"

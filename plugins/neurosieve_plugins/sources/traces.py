@@ -38,9 +38,8 @@ class Traces(Source):
     path: str
     """A file, a folder, or a pattern such as `traces/**/*.jsonl.gz`. The ids of the documents of a folder or a pattern
     begin with the name of their file, without its endings, and `file` in their metadata holds it."""
-    text_field: str | None = "generated_cot"
-    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set;
-    null where a record is a prompt without an answer, in `prompt_field`."""
+    text_field: str = "generated_cot"
+    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set."""
     prompt_field: str | None = None
     """The field with the prompt, which is put before the trace; null where the trace brings it."""
     group_field: str | None = "problem_text"

@@ -227,5 +227,6 @@ def test_on_noise_no_neuron_is_named(run):
         dataclasses.replace(document, metadata={**document.metadata, "right": right})
         for document, right in zip(documents, rights, strict=True)
     ]
-    wrong = ["detectors=[hallucinated]"]
-    assert named(run("right_or_wrong", documents, *wrong, permutations=99)) == set()
+    labels = ["detectors=[hallucinated]", "detectors.hallucinated.field=right"]
+    labels += ["detectors.hallucinated.values=[false]", "detectors.hallucinated.against=[true]"]
+    assert named(run("right_or_wrong", documents, *labels, permutations=99)) == set()
