@@ -21,7 +21,8 @@ class Traces(Source):
 
     The completion starts where a record's `start_field` says, as in files that `neurosieve generate` writes, or else
     right after the first `completion_marker`. A trace without either is completion from its first character, or from
-    the end of its prompt where `prompt_field` gives one. All other fields go into the document's metadata.
+    the end of its prompt where `prompt_field` gives one. All other fields go into the document's metadata. Of several
+    files, `file` there is the name of each, without its endings.
 
     Each `*_field` is the name of a field, or a path into nested ones: `response.body.choices.0.message.content`.
 
@@ -37,7 +38,7 @@ class Traces(Source):
 
     path: str
     """A file, a folder, or a pattern such as `traces/**/*.jsonl.gz`. The ids of the documents of a folder or a pattern
-    begin with the name of their file, without its endings, and `file` in their metadata holds it."""
+    begin with the name of their file."""
     text_field: str = "generated_cot"
     """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set."""
     prompt_field: str | None = None
