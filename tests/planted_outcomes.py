@@ -78,7 +78,7 @@ def _look_back(attention):
         attention.o_proj.weight[written, channel] = 1
 
 
-def solved_problems(problems=40, samples=4, seed=0, longer=0, difficulty=0.0):
+def solved_problems(problems=40, samples=4, seed=0, longer=0, difficulty=0.0, without_cue=0.0):
     """Return several samples of each problem, right and wrong: a wrong one has the first cue at the end of its prompt.
 
     All of a problem share the other words of their prompt. Answers are in boxes, as graders read them; no digit of them
@@ -87,6 +87,7 @@ def solved_problems(problems=40, samples=4, seed=0, longer=0, difficulty=0.0):
     Args:
         longer: so many words more are in wrong completions, on average.
         difficulty: how much more often the second half of the problems goes wrong; their prompts hold the hard word.
+        without_cue: the share of samples that have the other cue than that of their kind.
     """
     rng = np.random.default_rng(seed)
     cue, other, hard, _, rest = vocabulary()
@@ -98,7 +99,8 @@ def solved_problems(problems=40, samples=4, seed=0, longer=0, difficulty=0.0):
         answer = int(rng.integers(0, 5))
         for sample in range(samples):
             wrong = bool(rng.random() < chance)
-            prompt = "".join(f" {word}" for word in (*statement, cue if wrong else other))
+            is_cued = wrong != (rng.random() < without_cue)
+            prompt = "".join(f" {word}" for word in (*statement, cue if is_cued else other))
             length = int(rng.integers(20, 40)) + (longer if wrong else 0)
             given = (answer + int(rng.integers(1, 5))) % 5 if wrong else answer
             completion = "".join(f" {word}" for word in rng.choice(rest, length)) + f" \\boxed{{{given}}}"
@@ -114,8 +116,8 @@ def solved_problems(problems=40, samples=4, seed=0, longer=0, difficulty=0.0):
 
 
 def single_answers(documents=160, seed=0):
-    """Return one answer to each of many questions, as `solved_problems` makes them."""
-    return solved_problems(documents, 1, seed)
+    """Return one answer to each of many questions; one in twenty has the cue of the other kind."""
+    return solved_problems(documents, 1, seed, without_cue=0.05)
 
 
 def two_kinds_of_prompts(documents=120, seed=0):
