@@ -99,7 +99,7 @@ def solved_problems(problems=40, samples=4, seed=0, longer=0, difficulty=0.0, wi
         answer = int(rng.integers(0, 5))
         for sample in range(samples):
             wrong = bool(rng.random() < chance)
-            is_cued = wrong != (rng.random() < without_cue)
+            is_cued = wrong != bool(without_cue and rng.random() < without_cue)
             prompt = "".join(f" {word}" for word in (*statement, cue if is_cued else other))
             length = int(rng.integers(20, 40)) + (longer if wrong else 0)
             given = (answer + int(rng.integers(1, 5))) % 5 if wrong else answer

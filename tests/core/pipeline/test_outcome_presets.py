@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 from planted_outcomes import (
     OF_DIFFICULTY,
@@ -155,7 +154,7 @@ def test_the_neuron_of_length_is_unmasked_by_the_length(run):
 
 @pytest.mark.slow
 def test_between_problems_the_neuron_of_difficulty_is_named_and_within_them_it_is_not(run):
-    documents = solved_problems(difficulty=0.3)
+    documents = solved_problems(problems=100, difficulty=0.35)
     within = run("right_or_wrong", documents)
     between = run("right_or_wrong", documents, "scorers=[auc]", null="between_groups")
     assert OF_DIFFICULTY in named(between)
@@ -176,7 +175,7 @@ def test_the_neuron_of_hallucinated_answers_is_found_by_what_it_contributes(run)
     assert best.replicates
     probe = result.neurons.sparse_probe.abs()
     assert probe.idxmax() == 0
-    assert result.run["reading"]["name"] == "contribution" or "contribution" in str(result.run["config"]["reading"])
+    assert "contribution" in str(result.run["config"]["reading"])
 
 
 @pytest.mark.slow
@@ -214,19 +213,3 @@ def test_texts_of_one_kind_alone_are_refused(run):
     right = [document for document in solved_problems(problems=20) if document.metadata["right"]]
     with pytest.raises(DataError):
         run("right_or_wrong", right)
-
-
-def test_on_noise_no_neuron_is_named(run):
-    documents = [
-        dataclasses.replace(document, metadata={**document.metadata, "right": bool(number % 2)})
-        for number, document in enumerate(solved_problems(seed=4))
-    ]
-    shuffled = np.random.default_rng(0).permutation(len(documents))
-    rights = [documents[number].metadata["right"] for number in shuffled]
-    documents = [
-        dataclasses.replace(document, metadata={**document.metadata, "right": right})
-        for document, right in zip(documents, rights, strict=True)
-    ]
-    labels = ["detectors=[hallucinated]", "detectors.hallucinated.field=right"]
-    labels += ["detectors.hallucinated.values=[false]", "detectors.hallucinated.against=[true]"]
-    assert named(run("right_or_wrong", documents, *labels, permutations=99)) == set()
