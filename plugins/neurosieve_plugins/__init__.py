@@ -65,6 +65,7 @@ from neurosieve_plugins.sources.arithmetic import Arithmetic
 from neurosieve_plugins.sources.chat import Chat
 from neurosieve_plugins.sources.huggingface import HuggingFace
 from neurosieve_plugins.sources.inspect_logs import InspectLogs
+from neurosieve_plugins.sources.requests import Requests
 from neurosieve_plugins.sources.text import Text
 from neurosieve_plugins.sources.traces import Traces
 
@@ -77,6 +78,7 @@ def register_sources() -> Mapping[str, type[Source]]:
         "chat": Chat,
         "huggingface": HuggingFace,
         "inspect_logs": InspectLogs,
+        "requests": Requests,
         "text": Text,
         "traces": Traces,
     }

@@ -57,8 +57,9 @@ def records_at(path: str) -> Iterator[Record | RecordError]:
     """Yield the records of a file, of the files of a folder, or of those that a pattern such as `traces/*.jsonl` names.
 
     Of several files, the ids of the records begin with the name of their file, without its endings; with its folders
-    too where two have the same name, and with its ending where these are the same as well. Something in a file that is
-    not a record is yielded as what is wrong with it.
+    too where two have the same name, and with its ending where these are the same as well. The field `file` holds that
+    name, where a record has no such field of its own. Something in a file that is not a record is yielded as what is
+    wrong with it.
 
     Raises:
         DataError: there is no such file, one holds no record, or one cannot be read to its end.
@@ -74,7 +75,9 @@ def records_at(path: str) -> Iterator[Record | RecordError]:
         files = _files_like(place)
     for file, name in zip(files, _names_of(files), strict=True):
         for record in _records_of(file):
-            yield record if isinstance(record, RecordError) else record._replace(prefix=f"{name}/")
+            if not isinstance(record, RecordError):
+                record = record._replace(prefix=f"{name}/", fields={"file": name, **record.fields})
+            yield record
 
 
 def read_records(path: Path) -> Iterator[Record]:

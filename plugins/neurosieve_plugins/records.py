@@ -51,10 +51,10 @@ class RecordError(DataError):
         return f"{self.where} {self.why}: {self.advice}"
 
 
-def same_fields(cls: type[T], plugin: object) -> T:
-    """Return a dataclass whose fields have the values of the plugin's fields of the same names."""
+def same_fields(cls: type[T], plugin: object, **changed: Any) -> T:
+    """Return a dataclass with the values of the plugin's fields of the same names, or those in `changed`."""
     names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]  # A dataclass.
-    return cls(**{name: getattr(plugin, name) for name in names if hasattr(plugin, name)})
+    return cls(**{name: getattr(plugin, name) for name in names if hasattr(plugin, name)} | changed)
 
 
 def record_of(value: Any, number: int, where: str) -> Record:

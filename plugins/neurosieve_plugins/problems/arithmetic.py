@@ -12,8 +12,6 @@ from neurosieve_plugins.sources.drawn import draw_story, equation
 
 __all__ = ["Arithmetic"]
 
-_TYPES = {"+": "Addition", "-": "Subtraction", "×": "Multiplication", "÷": "Division"}
-
 
 @dataclass(frozen=True)
 class Arithmetic(Problems):
@@ -51,7 +49,7 @@ class Arithmetic(Problems):
             id=f"arithmetic-{number:04d}",
             text=text,
             answer=answer,
-            level=f"Level {len(steps)}",
-            type=_TYPES[steps[-1].sign],
+            level=drawn.level,
+            type=drawn.type,
             solution="\n".join([*worked, f"\\boxed{{{answer}}}"]),
         )

@@ -41,7 +41,8 @@ class Chat(Source):
     """
 
     path: str
-    """A file, a folder, or a pattern such as `chats/**/*.jsonl.gz`."""
+    """A file, a folder, or a pattern such as `chats/**/*.jsonl.gz`; of several files, `file` in the metadata holds the
+    name of each, without its endings."""
     messages_field: str | None = None
     """The field with the turns, or a path such as `request.messages`; null to find it in the first record."""
     completions_field: str | None = None

@@ -16,6 +16,7 @@ _OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
     "÷": operator.floordiv,
 }
 _VERBS = {"+": "plus", "-": "minus", "×": "times", "÷": "divided by"}
+_TYPES = {"+": "Addition", "-": "Subtraction", "×": "Multiplication", "÷": "Division"}
 
 
 class DrawnStory(NamedTuple):
@@ -36,6 +37,16 @@ class DrawnStory(NamedTuple):
     def goal(self) -> str:
         """What is asked for."""
         return self.story.goal.format(name=self.name)
+
+    @property
+    def level(self) -> str:
+        """How many steps it takes."""
+        return f"Level {len(self.story.steps)}"
+
+    @property
+    def type(self) -> str:
+        """What its last step does."""
+        return _TYPES[self.story.steps[-1].sign]
 
 
 def draw_story(rng: Random) -> DrawnStory:

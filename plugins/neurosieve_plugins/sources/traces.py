@@ -8,6 +8,7 @@ from neurosieve_plugins.layout import OnBadRecord
 from neurosieve_plugins.record_files import records_at
 from neurosieve_plugins.records import same_fields
 from neurosieve_plugins.sources.authorship import TurnMarks
+from neurosieve_plugins.sources.contrasts import CONTRASTED, one_per_field
 from neurosieve_plugins.sources.layout import DocumentLayout
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
 
@@ -20,7 +21,8 @@ class Traces(Source):
 
     The completion starts where a record's `start_field` says, as in files that `neurosieve generate` writes, or else
     right after the first `completion_marker`. A trace without either is completion from its first character, or from
-    the end of its prompt where `prompt_field` gives one. All other fields go into the document's metadata.
+    the end of its prompt where `prompt_field` gives one. All other fields go into the document's metadata. Of several
+    files, `file` there is the name of each, without its endings.
 
     Each `*_field` is the name of a field, or a path into nested ones: `response.body.choices.0.message.content`.
 
@@ -63,6 +65,11 @@ class Traces(Source):
     prompts_only: bool = False
     """Whether the texts are prompts, with no completion: read them with `selection=prompt_end`, and detectors of
     `scope=prompt`."""
+    contrast_fields: tuple[str, ...] = ()
+    """Two fields or more of a record whose texts are to be compared, such as `[right_answer,wrong_answer]`. Each makes
+    a document, in place of `text_field`, or of `prompt_field` where `text_field` is null. `field` in its metadata is
+    the name of the field, and `pair` is the same for all documents of a record: `group_field=pair` keeps them in one
+    group."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its trace is missing, null or blank, or its line is not JSON:
     `skip` leaves it out, and the run counts it."""
@@ -71,11 +78,22 @@ class Traces(Source):
         if not self.path.strip():
             raise ConfigError("`path` of the source `traces` is empty: give a file of traces")
         check_fields(self, "the source `traces`: ")
+        if len(set(self.contrast_fields)) == 1 or len(set(self.contrast_fields)) < len(self.contrast_fields):
+            raise ConfigError(
+                f"`contrast_fields` of the source `traces` is {list(self.contrast_fields)}: give two different fields "
+                "or more, or leave it out"
+            )
         _ = self._layout
 
     @property
     def _layout(self) -> DocumentLayout:
-        return same_fields(DocumentLayout, self)
+        if not self.contrast_fields:
+            return same_fields(DocumentLayout, self)
+        contrasted = "prompt_field" if self.text_field is None else "text_field"
+        return same_fields(DocumentLayout, self, **{contrasted: CONTRASTED})
 
     def __iter__(self) -> Iterator[Document | Skipped]:
-        return self._layout.items(records_at(self.path))
+        records = records_at(self.path)
+        if self.contrast_fields:
+            records = one_per_field(records, self.contrast_fields, "source.contrast_fields")
+        return self._layout.items(records)
