@@ -8,9 +8,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
 from neurosieve.data import Scope
-from neurosieve.evidence.exchange import WHOLE_TEXTS
 from neurosieve.texts.kept_positions import last_tokens
-from neurosieve.texts.positions import Positions
+from neurosieve.texts.positions import WHOLE_TEXTS, Positions
 from neurosieve.texts.token_kinds import token_kinds
 
 __all__ = ["baseline_features"]

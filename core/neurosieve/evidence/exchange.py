@@ -18,10 +18,9 @@ from scipy.special import gammaln
 from neurosieve.errors import ConfigError
 from neurosieve.evidence.settings import Evidence
 from neurosieve.texts.comparable import strata_of
-from neurosieve.texts.positions import Positions, UnitKind
+from neurosieve.texts.positions import WHOLE_TEXTS, Positions, UnitKind
 
 __all__ = [
-    "WHOLE_TEXTS",
     "Exchange",
     "NullKind",
     "block_arrangements",
@@ -32,8 +31,6 @@ __all__ = [
 ]
 
 NullKind = Literal["within_documents", "within_groups", "between_groups"]
-WHOLE_TEXTS: tuple[UnitKind, ...] = ("completion", "prompt_end")
-"""The units of which a text holds one alone, so that none of its labels can be exchanged within it."""
 _Labels = npt.NDArray[np.int8]
 _Numbers = npt.NDArray[np.int64]
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from neurosieve.contracts import Scorer
-from neurosieve.evidence.exchange import WHOLE_TEXTS, NullKind, exchange_of, fixed_blocks, null_of
+from neurosieve.evidence.exchange import NullKind, exchange_of, fixed_blocks, null_of
 from neurosieve.evidence.settings import Evidence
 from neurosieve.texts.comparable import comparison_notes
-from neurosieve.texts.positions import Positions
+from neurosieve.texts.positions import WHOLE_TEXTS, Positions
 from neurosieve.wording import plural
 
 __all__ = ["null_notes", "null_warnings"]

@@ -14,7 +14,7 @@ from neurosieve.activations.capture import batch_of
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.errors import DataError
-from neurosieve.evidence.exchange import WHOLE_TEXTS, Exchange, exchange_of, null_of
+from neurosieve.evidence.exchange import Exchange, exchange_of, null_of
 from neurosieve.evidence.null_notes import null_notes
 from neurosieve.evidence.permutation import arrangements_of
 from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_exchange, noise_of_flips
@@ -31,7 +31,7 @@ from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.comparable import comparable
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_notes, intake_warnings
-from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned
 

@@ -14,7 +14,7 @@ from neurosieve.activations.reading import read_complete
 from neurosieve.contracts import Scorer
 from neurosieve.data import Site
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
-from neurosieve.evidence.exchange import WHOLE_TEXTS, null_of
+from neurosieve.evidence.exchange import null_of
 from neurosieve.evidence.null_columns import NullNumbers, add_null
 from neurosieve.evidence.null_notes import null_notes, null_warnings
 from neurosieve.evidence.ranked import Ranked
