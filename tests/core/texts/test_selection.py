@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from neurosieve import ConfigError, Control, DataError, Span, TokenizedDocument
+from neurosieve.runs.record_fields import positions_hash
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve.texts.tokens import LabelledDocument
@@ -355,3 +356,11 @@ def test_controls_of_one_group_alone_cannot_be_held_out():
 def test_a_selection_that_makes_no_sense_is_refused_by_the_name_of_its_field(settings, named):
     with pytest.raises(ConfigError, match=named):
         Selection(**settings)
+
+
+def test_single_tokens_end_where_they_begin_and_have_the_hash_of_runs_before_they_said_so():
+    table = chosen(many())[0].table
+    assert (table.last_token == table.token).all()
+    assert positions_hash(table) == positions_hash(table.drop(columns="last_token"))
+    longer = table.assign(last_token=table.token + 1)
+    assert positions_hash(longer) != positions_hash(table)
