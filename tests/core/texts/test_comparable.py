@@ -80,8 +80,8 @@ def test_one_answer_to_each_problem_is_told_with_what_to_do():
     assert str(told.value) == (
         "`wrong` cannot be compared within groups in the ranking part, which has 3 groups: 2 with the behaviour "
         "in all units, 1 with it in none (3 with one unit alone). Give several samples of each problem, or more "
-        "problems, and see that `source.group_field` is the field that tells problems apart; or take `null=between_groups`, in "
-        "which all that differs between groups, such as difficulty, counts as evidence"
+        "problems, and see that `source.group_field` is the field that tells problems apart; or take "
+        "`null=between_groups`, in which all that differs between groups, such as difficulty, counts as evidence"
     )
 
 
