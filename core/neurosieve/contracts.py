@@ -270,7 +270,9 @@ class Scorer(ABC, Generic[S]):
     def contrast(self, batch: Batch) -> Contrast | None:
         """Return the score of `batch` as a function of sums over present positions, or None where it is not one.
 
-        With it the permutation null is one matrix product; without it each column of labels is computed by itself.
+        With it the permutation null is one matrix product; without it each column of labels is computed by itself. The
+        labels that a null draws leave as many positions present in each group, or exchange all those of groups of one
+        size.
         """
         return None
 

@@ -132,15 +132,15 @@ def _readings(positions: Positions) -> npt.NDArray[np.int64]:
 
 def _reasons(cells: pd.DataFrame) -> str:
     """Return why cells were left out, with counts."""
-    present_only, control_only = cells.control == 0, cells.present == 0
+    always, never = cells.control == 0, cells.present == 0
     reasons = {
-        "with the behaviour in all": int(present_only.sum()),
-        "without it in any": int(control_only.sum()),
-        "whose units all read the same tokens": int((~present_only & ~control_only).sum()),
+        "with the behaviour in all units": int(always.sum()),
+        "with it in none": int(never.sum()),
+        "with units that all read the same tokens": int((~always & ~never).sum()),
     }
     single = int((cells.units == 1).sum())
-    held = ", ".join(f"{count:,} {what}" for what, count in reasons.items() if count)
-    return held + (f" ({single:,} of them have one unit alone)" if single else "")
+    alone = f" ({single:,} with one unit alone)" if single else ""
+    return ", ".join(f"{count:,} {what}" for what, count in reasons.items() if count) + alone
 
 
 def _nothing_left(behaviour: str, part: str, cells: pd.DataFrame) -> str:
@@ -153,7 +153,7 @@ def _nothing_left(behaviour: str, part: str, cells: pd.DataFrame) -> str:
         "that tells problems apart"
     )
     return (
-        f"`{behaviour}` cannot be compared within groups in the {where} part: its {plural(len(cells), 'group')} are "
+        f"`{behaviour}` cannot be compared within groups in the {where} part, which has {plural(len(cells), 'group')}: "
         f"{_reasons(cells)}. {advice[0].upper()}{advice[1:]}; or take `null=between_groups`, in which all that differs "
         "between groups, such as difficulty, counts as evidence"
     )

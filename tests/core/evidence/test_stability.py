@@ -15,6 +15,7 @@ from neurosieve.models.tiny import tiny_model
 from neurosieve.texts.selection import Selection
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.scorers.auc import Auc
+from neurosieve_plugins.scorers.auc_within_group import AucWithinGroup
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
 from neurosieve_plugins.scorers.average_precision import AveragePrecision
 from neurosieve_plugins.scorers.cohens_d import CohensD
@@ -71,7 +72,7 @@ def test_it_is_that_of_a_plain_loop_over_the_same_resamples(scorer, best):
     np.testing.assert_allclose(found.reshape(-1), among)
 
 
-@pytest.mark.parametrize("scorer", [Auc(), AucWithinToken(), MeanDifference(), CohensD(), WelchT()])
+@pytest.mark.parametrize("scorer", [Auc(), AucWithinGroup(), AucWithinToken(), MeanDifference(), CohensD(), WelchT()])
 def test_the_quick_way_gives_what_repeating_positions_gives(scorer):
     quick, loop = (stabilities(made(neurons=40), one, 6, 30, seed=0) for one in (scorer, slow(scorer)))
     np.testing.assert_array_equal(quick, loop)

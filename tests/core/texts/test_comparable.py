@@ -35,7 +35,7 @@ def test_the_reader_is_told_how_many_groups_and_why():
     [note] = comparison_notes(answers(MIXED), "within_groups", ())
     assert note == (
         "`wrong`: 3 of 5 groups cannot be compared within, and were left out with their 6 units: 2 with the behaviour "
-        "in all, 1 without it in any (1 of them have one unit alone)"
+        "in all units, 1 with it in none (1 with one unit alone)"
     )
     assert comparison_notes(answers({"a": [1, 0]}), "within_groups", ()) == []
 
@@ -78,20 +78,20 @@ def test_one_answer_to_each_problem_is_told_with_what_to_do():
     with pytest.raises(DataError) as told:
         compared(answers({"a": [1], "b": [0], "c": [1]}))
     assert str(told.value) == (
-        "`wrong` cannot be compared within groups in the ranking part: its 3 groups are 2 with the behaviour in all, "
-        "1 without it in any (3 of them have one unit alone). Give several samples of each problem, or more problems, "
-        "and see that `source.group_field` is the field that tells problems apart; or take `null=between_groups`, in "
-        "which all that differs between groups, such as difficulty, counts as evidence"
+        "`wrong` cannot be compared within groups in the ranking part, which has 3 groups: 2 with the behaviour "
+        "in all units, 1 with it in none (3 with one unit alone). Give several samples of each problem, or more "
+        "problems, and see that `source.group_field` is the field that tells problems apart; or take "
+        "`null=between_groups`, in which all that differs between groups, such as difficulty, counts as evidence"
     )
 
 
 def test_a_held_out_part_that_loses_all_is_told():
-    with pytest.raises(DataError, match="in the held-out part: its 1 group"):
+    with pytest.raises(DataError, match="in the held-out part, which has 1 group: 1 with"):
         compared(answers({"a": [1, 0], "b": [1, 1]}, held_out=["b"]))
 
 
 def test_answers_cannot_be_told_apart_at_the_end_of_one_prompt():
-    with pytest.raises(DataError, match=r"1 whose units all read the same tokens\. .*selection\.unit=completion"):
+    with pytest.raises(DataError, match=r"1 with units that all read the same tokens\. .*selection\.unit=completion"):
         compared(answers({"a": [1, 0, 1]}, prompt_tokens=2))
 
 
