@@ -21,6 +21,7 @@ from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.settings import Find
 from neurosieve.registry import installed
 from neurosieve.texts.selection import Selection
+from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 from neurosieve_plugins.sources.requests import Requests
 
@@ -99,6 +100,7 @@ def test_each_preset_is_the_papers_choice_and_takes_other_sources(name):
     }[name]
     reading = type(parts["reading"]).__name__
     assert (selection.unit, selection.pool, list(parts["scorers"]), settings.null, reading) == made
+    assert name != "h_neurons" or parts["scorers"]["sparse_probe"] == SparseProbe(Cs=(0.1,))
     other = preset(name, "source=traces", "source.path=own.jsonl")
     assert other["source"].path == "own.jsonl"
     assert (other["selection"], other["settings"]) == (selection, settings)
