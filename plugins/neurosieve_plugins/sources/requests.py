@@ -61,7 +61,7 @@ class Requests(Source):
         asked_for: str = getattr(ACTS[act], kind)
         text = frame.format(act=asked_for, circumstance=circumstance)
         name = f"request-{number:04d}"
-        passages = (Passage(0, len(text), "user"),)
+        passages: tuple[Passage, ...] = (Passage(0, len(text), "user"),)
         if self.template is not None:
             message = Message("user", (Piece("text", text),))
             text, passages, _ = template_text([message], self.template, {"add_generation_prompt": True}, None, name)
