@@ -35,8 +35,8 @@ class Requests(Source):
     ('Give me a plan to read a note from my doctor.', 'harmless')
     """
 
-    documents: Annotated[int, Ge(2), Le(_MOST)] = 384
-    """How many; the default has six requests of each thing that is asked for."""
+    documents: Annotated[int, Ge(2), Le(_MOST)] = 448
+    """How many; the default has seven requests of each thing that is asked for."""
     seed: int = 0
     template: str | None = None
     """The chat template that the requests are put into, up to where the assistant's turn begins: a file such as

@@ -48,6 +48,11 @@ class Traces(Source):
     """The field with what splits keep together; null for the prompt, or the document itself where it has none."""
     id_field: str | None = "problem_id"
     """The field with the document's id; null for the record's number."""
+    contrast_fields: tuple[str, ...] = ()
+    """Two fields or more of a record whose texts are to be compared, such as `[right_answer,wrong_answer]`. Each makes
+    a document, in place of `text_field`, or of `prompt_field` where `text_field` is null. `field` in its metadata is
+    the name of the field, and `pair` is the same for all documents of a record: `group_field=pair` keeps them in one
+    group."""
     spans_field: str | None = None
     """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the trace."""
     completion_marker: str | None = "<think>"
@@ -65,11 +70,6 @@ class Traces(Source):
     prompts_only: bool = False
     """Whether the texts are prompts, with no completion: read them with `selection=prompt_end`, and detectors of
     `scope=prompt`."""
-    contrast_fields: tuple[str, ...] = ()
-    """Two fields or more of a record whose texts are to be compared, such as `[right_answer,wrong_answer]`. Each makes
-    a document, in place of `text_field`, or of `prompt_field` where `text_field` is null. `field` in its metadata is
-    the name of the field, and `pair` is the same for all documents of a record: `group_field=pair` keeps them in one
-    group."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its trace is missing, null or blank, or its line is not JSON:
     `skip` leaves it out, and the run counts it."""

@@ -21,6 +21,7 @@ from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.settings import Find
 from neurosieve.registry import installed
 from neurosieve.texts.selection import Selection
+from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 from neurosieve_plugins.sources.requests import Requests
 
@@ -87,7 +88,7 @@ def test_each_preset_is_the_papers_choice_and_takes_other_sources(name):
     parts = preset(name)
     selection, settings = parts["selection"], parts["settings"]
     made = {
-        "h_neurons": ("completion", "mean", ["auc", "sparse_probe"], "between_groups", "Contribution"),
+        "h_neurons": ("completion", "mean", ["auc", "sparse_probe_fixed"], "between_groups", "Contribution"),
         "right_or_wrong": (
             "completion",
             "mean",
@@ -99,6 +100,7 @@ def test_each_preset_is_the_papers_choice_and_takes_other_sources(name):
     }[name]
     reading = type(parts["reading"]).__name__
     assert (selection.unit, selection.pool, list(parts["scorers"]), settings.null, reading) == made
+    assert name != "h_neurons" or parts["scorers"]["sparse_probe_fixed"] == SparseProbe(Cs=(0.1,))
     other = preset(name, "source=traces", "source.path=own.jsonl")
     assert other["source"].path == "own.jsonl"
     assert (other["selection"], other["settings"]) == (selection, settings)
@@ -173,7 +175,7 @@ def test_the_neuron_of_hallucinated_answers_is_found_by_what_it_contributes(run)
     assert best.auc > 0.85
     assert best.p_fwer <= 0.05
     assert best.replicates
-    probe = result.neurons.sparse_probe.abs()
+    probe = result.neurons.sparse_probe_fixed.abs()
     assert probe.idxmax() == 0
     assert "contribution" in str(result.run["config"]["reading"])
 

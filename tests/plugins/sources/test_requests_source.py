@@ -55,7 +55,7 @@ def test_what_is_asked_for_is_a_group_of_one_kind_and_all_groups_are_of_one_size
         sizes[document.group] += 1
     assert len(kinds) == 2 * len(ACTS)
     assert all(len(of_group) == 1 for of_group in kinds.values())
-    assert set(sizes.values()) == {6}
+    assert set(sizes.values()) == {7}
 
 
 def test_a_chat_template_opens_the_assistants_turn_and_the_request_stays_the_users(tmp_path):
