@@ -71,10 +71,12 @@ def test_it_is_opened_again_and_its_neurons_are_shown_at_single_tokens_of_docume
 )
 def test_other_units_are_read_planned_and_reported_alike(unit, said, tmp_path):
     selection = {"unit": unit, "pool": "first"}
-    positions = found(tmp_path / "run", selection=selection, reports="html").positions
+    null = "between_groups" if unit == "prompt_end" else None  # There is one prompt in each group.
+    positions = found(tmp_path / "run", selection=selection, reports="html", null=null).positions
     assert set(positions.kind) == {unit}
     assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert plan("tiny", source=DOCUMENTS, detectors=DETECTORS, selection=selection).positions == len(positions)
+    planned = plan("tiny", source=DOCUMENTS, detectors=DETECTORS, selection=selection, null=null)
+    assert planned.positions == len(positions)
 
 
 def test_the_order_of_documents_changes_nothing(run, tmp_path):
@@ -130,6 +132,7 @@ def test_a_file_of_prompts_is_read_at_their_ends(tmp_path):
         source=Traces(str(file), prompts_only=True, **fields),
         detectors={"breaks": Phrases(("BREAK",), scope="prompt")},
         selection="prompt_end",
+        null="between_groups",
         reports=[],
         permutations=20,
         folder=tmp_path / "run",

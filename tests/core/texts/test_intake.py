@@ -149,7 +149,7 @@ def test_doubtful_guesses_are_refused_before_the_model_is_read(store, tmp_path, 
     def read(*_, **__):
         raise AssertionError("the model was read")
 
-    monkeypatch.setattr("neurosieve.pipeline.streaming_pass.stream_sites", read)
+    monkeypatch.setattr("neurosieve.pipeline.streaming_pass.STREAMS", {"activations": read})
     monkeypatch.setattr("neurosieve.pipeline.cells.capture", read)
     doubtful, folder = guessed(texts(), of_each=1, doubtful=True), tmp_path / "run"
     with pytest.raises(DataError, match="60 of 60 documents was a doubtful guess"):
