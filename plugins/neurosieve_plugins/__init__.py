@@ -42,6 +42,7 @@ from neurosieve_plugins.problems.arithmetic import Arithmetic as ArithmeticProbl
 from neurosieve_plugins.problems.file import File
 from neurosieve_plugins.problems.huggingface import HuggingFace as HuggingFaceProblems
 from neurosieve_plugins.problems.reasoning_gym import ReasoningGym
+from neurosieve_plugins.problems.sums import Sums
 from neurosieve_plugins.readings.attribution import Attribution
 from neurosieve_plugins.readings.contribution import Contribution
 from neurosieve_plugins.reports.figures import Figures
@@ -141,6 +142,7 @@ def register_problems() -> Mapping[str, type[Problems]]:
         "file": File,
         "huggingface": HuggingFaceProblems,
         "reasoning_gym": ReasoningGym,
+        "sums": Sums,
     }
 
 
