@@ -14,47 +14,43 @@ __all__ = ["Sums"]
 
 @dataclass(frozen=True)
 class Sums(Problems):
-    """Sums and differences of two numbers, made offline: easy enough that a small model gets some of them right.
+    """Sums and differences with a number of one digit, made offline: small models get some of them right.
 
-    Their level is the number of digits, their type addition or subtraction. No sum comes twice. Problem 7 of a seed does
-    not depend on how many there are.
+    Their level is the number of digits of the first number, their type addition or subtraction. No sum comes twice.
+    Problem 7 of a seed does not depend on how many there are.
 
     >>> problem = next(iter(Sums(count=1)))
     >>> problem.text, problem.answer, problem.level, problem.type
-    ('What is 45 - 38?', '7', 'Level 2', 'Subtraction')
+    ('What is 97 - 7?', '90', 'Level 2', 'Subtraction')
     """
 
     count: Annotated[int, Ge(1)] = 100
     seed: int = 1
-    digits: tuple[Annotated[int, Ge(1), Le(12)], ...] = (2, 3)
-    """The digits of the numbers, each as often as the others."""
+    digits: tuple[Annotated[int, Ge(2), Le(12)], ...] = (2,)
+    """The digits of the first number; where there are several, each is as frequent as the others."""
 
     def __post_init__(self) -> None:
         check_fields(self, "the problems `sums`: ")
         if not self.digits:
             raise ConfigError("`digits` of the problems `sums` is empty: give the lengths of numbers, such as [2,3]")
-        if self.count > (most := min(9 * 10 ** (2 * digits - 2) for digits in self.digits) * len(set(self.digits))):
+        if self.count > (most := 9 * 10 ** min(self.digits)):
             raise ConfigError(
-                f"`count` of the problems `sums` is {self.count:,}: numbers with {min(self.digits)} as their `digits` give too few "
-                f"different sums, ask for at most {most:,}, or give more digits"
+                f"`count` of the problems `sums` is {self.count:,}: there are few different sums where `digits` is "
+                f"{min(self.digits)}; ask for at most {most:,}, or give more digits"
             )
 
     def __iter__(self) -> Iterator[Problem]:
         seen = set[str]()
         for number in range(self.count):
-            problem = self._drawn(number, 0)
-            attempt = 0
-            while problem.text in seen:
-                attempt += 1
-                problem = self._drawn(number, attempt)
+            rng = Random(f"{self.seed}/{number}")
+            while (problem := self._drawn(number, rng)).text in seen:
+                pass
             seen.add(problem.text)
             yield problem
 
-    def _drawn(self, number: int, attempt: int) -> Problem:
-        rng = Random(f"{self.seed}/{number}/{attempt}")
+    def _drawn(self, number: int, rng: Random) -> Problem:
         digits = self.digits[number % len(self.digits)]
-        left, right = sorted((rng.randrange(10 ** (digits - 1), 10**digits) for _ in "ab"), reverse=True)
-        adds = rng.random() < 0.5
+        left, right, adds = rng.randrange(10 ** (digits - 1), 10**digits), rng.randrange(1, 10), rng.random() < 0.5
         sign, answer = ("+", left + right) if adds else ("-", left - right)
         return Problem(
             id=f"sum-{number:04d}",
