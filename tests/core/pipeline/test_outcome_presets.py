@@ -199,9 +199,3 @@ def test_problems_that_are_all_right_or_all_wrong_are_left_out_and_counted(run):
 def test_where_no_problem_has_both_the_message_says_so_and_what_to_do(run):
     with pytest.raises(DataError, match=r"null=between_groups"):
         run("right_or_wrong", single_answers(40))
-
-
-def test_texts_of_one_kind_alone_are_refused(run):
-    right = [document for document in solved_problems(problems=20) if document.metadata["right"]]
-    with pytest.raises(DataError):
-        run("right_or_wrong", right)

@@ -8,6 +8,7 @@ from units import answer
 
 from neurosieve import ConfigError, DataError, ablate, find, plan, show
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.reports.any_sections import question
 from neurosieve_plugins.sources.traces import Traces
 
 DETECTORS = {"wrong": Phrases(("WRONG",))}
@@ -75,14 +76,14 @@ def test_it_is_opened_again_and_its_neurons_are_shown_at_single_tokens_of_docume
         ("prompt_end", "at the last token of each prompt, against the prompts that do not show it"),
     ],
 )
-def test_other_units_are_read_planned_and_reported_alike(unit, said, tmp_path):
+def test_other_units_are_read_planned_and_told_alike(unit, said, tmp_path):
     selection = {"unit": unit, "pool": "first"}
     null = "between_groups" if unit == "prompt_end" else None  # There is one prompt in each group.
-    positions = found(tmp_path / "run", selection=selection, reports="html", null=null).positions
-    assert set(positions.kind) == {unit}
-    assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    run = found(tmp_path / "run", selection=selection, null=null)
+    assert set(run.positions.kind) == {unit}
+    assert said in question(run)
     planned = plan("tiny", source=DOCUMENTS, detectors=DETECTORS, selection=selection, null=null)
-    assert planned.positions == len(positions)
+    assert planned.positions == len(run.positions)
 
 
 def test_the_order_of_documents_changes_nothing(run, tmp_path):
