@@ -26,7 +26,7 @@ def plant(model, tokenizer, planted):
     gate and up rows of the planted neurons reads it.
     """
     with torch.no_grad():
-        _reserve(model, 1)
+        reserve(model, range(1))
         _mark(model, tokenizer, 0, words(tokenizer)[:12])
         for neuron in planted:
             _fire(model, neuron, 0, 0)
@@ -45,7 +45,7 @@ def plant_kinds(model, tokenizer):
     """
     known = words(tokenizer, 25)
     with torch.no_grad():
-        _reserve(model, 4)
+        reserve(model, range(4))
         for dimension, marked in ((0, known[:12]), (1, known[24:]), (3, known[:24:2])):
             _mark(model, tokenizer, dimension, marked)
         first, second = (layer.self_attn for layer in model.model.layers[:2])
@@ -77,28 +77,35 @@ def cued_texts(documents=120, seed=0):
     return made
 
 
-def _reserve(model, dimensions):
-    """Let nothing write or read the first residual dimensions."""
-    model.model.embed_tokens.weight[:, :dimensions] = 0
+def reserve(model, dimensions):
+    """Let nothing write or read some residual dimensions."""
+    dimensions = list(dimensions)
+    model.model.embed_tokens.weight[:, dimensions] = 0
     for layer in model.model.layers:
         attention, mlp = layer.self_attn, layer.mlp
         for writer in (attention.o_proj, mlp.down_proj):
-            writer.weight[:dimensions] = 0
+            writer.weight[dimensions] = 0
         for reader in (attention.q_proj, attention.k_proj, attention.v_proj, mlp.gate_proj, mlp.up_proj):
-            reader.weight[:, :dimensions] = 0
+            reader.weight[:, dimensions] = 0
 
 
 def _mark(model, tokenizer, dimension, marked):
     model.model.embed_tokens.weight[[tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in marked], dimension] = 1
 
 
-def _fire(model, planted, gate, up):
-    """Let a neuron fire where both dimensions are written."""
-    layer, neuron = planted
+def read_by(model, neuron, gate, up):
+    """Let the gate and the up row of a neuron read nothing but some dimensions, which are given with their weights."""
+    layer, column = neuron
     mlp = model.model.layers[layer].mlp
-    for projection, dimension in ((mlp.gate_proj, gate), (mlp.up_proj, up)):
-        projection.weight[neuron] = 0
-        projection.weight[neuron, dimension] = 1
+    for projection, weights in ((mlp.gate_proj, gate), (mlp.up_proj, up)):
+        projection.weight[column] = 0
+        for dimension, weight in weights.items():
+            projection.weight[column, dimension] = weight
+
+
+def _fire(model, neuron, gate, up):
+    """Let a neuron fire where both dimensions are written."""
+    read_by(model, neuron, {gate: 1}, {up: 1})
 
 
 def texts(documents=60, seed=0):
@@ -125,7 +132,7 @@ def drive(model, tokenizer, driver, at_slip=(), at_cue=(), everywhere=()):
     known = words(tokenizer, 25)
     slip = tokenizer.convert_tokens_to_ids(f"Ġ{known[0]}")
     with torch.no_grad():
-        _reserve(model, 2)
+        reserve(model, range(2))
         _mark(model, tokenizer, 0, known[24:])
         _mark(model, tokenizer, 1, known[:1])
         for neuron in (driver, *at_cue):
@@ -150,7 +157,7 @@ def drive_together(model, tokenizer, drivers):
     """
     cue, slip = (tokenizer.convert_tokens_to_ids(f"Ġ{words(tokenizer, 25)[place]}") for place in (24, 0))
     with torch.no_grad():
-        _reserve(model, 2)
+        reserve(model, range(2))
         model.model.embed_tokens.weight[cue, 0] = 2
         model.lm_head.weight[:, :2] = 0
         model.lm_head.weight[slip, 1] = 2
@@ -170,13 +177,7 @@ def _raise_all(model, tokenizer, planted, known):
     """
     ids = [tokenizer.convert_tokens_to_ids(f"Ġ{word}") for word in known]
     read, written = 2, 3
-    for layer in model.model.layers:
-        attention, mlp = layer.self_attn, layer.mlp
-        for writer in (attention.o_proj, mlp.down_proj):
-            writer.weight[[read, written]] = 0
-        for reader in (attention.q_proj, attention.k_proj, attention.v_proj, mlp.gate_proj, mlp.up_proj):
-            reader.weight[:, [read, written]] = 0
-    model.model.embed_tokens.weight[:, [read, written]] = 0
+    reserve(model, (read, written))
     _mark(model, tokenizer, read, known)
     model.lm_head.weight[:, written] = 0
     model.lm_head.weight[ids, written] = 2

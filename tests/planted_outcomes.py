@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from planted import words
+from planted import read_by, reserve, words
 
 from neurosieve import Document
 from neurosieve.models.tiny import tiny_model
@@ -37,18 +37,12 @@ def plant_outcomes(model, tokenizer):
     reserved = len(_SEEN) + 6
     with torch.no_grad():
         embeddings = model.model.embed_tokens.weight
-        embeddings[:, :reserved] = 0
+        reserve(model, range(reserved))
         embeddings[[ids[cue], ids[other]]] = 0
         embeddings[ids[cue], _CUE] = embeddings[ids[other], _OTHER] = 1
         embeddings[ids[hard], _HARD] = embeddings[ids[end], _END] = 1
         embeddings[tokenizer.bos_token_id, _START] = 6
         embeddings[[ids[word] for word in (cue, other, hard, end, *rest)], _WORD] = 3
-        for layer in model.model.layers:
-            attention, mlp = layer.self_attn, layer.mlp
-            for writer in (attention.o_proj, mlp.down_proj):
-                writer.weight[:reserved] = 0
-            for reader in (attention.q_proj, attention.k_proj, attention.v_proj, mlp.gate_proj, mlp.up_proj):
-                reader.weight[:, :reserved] = 0
         _look_back(model.model.layers[1].self_attn)
         for (layer, neuron), gate, up in (
             (OF_WRONG, {_CUED: 4}, {_WORD: 1}),
@@ -56,13 +50,10 @@ def plant_outcomes(model, tokenizer):
             (OF_LAST_TOKEN, {_CUED: 100}, {_END: 1}),
             (OF_DIFFICULTY, {_HARD_SEEN: 4}, {_WORD: 1}),
         ):
-            mlp = model.model.layers[layer].mlp
-            for projection, weights in ((mlp.gate_proj, gate), (mlp.up_proj, up)):
-                projection.weight[neuron] = 0
-                for dimension, weight in weights.items():
-                    projection.weight[neuron, dimension] = weight
-            mlp.down_proj.weight[:, neuron] = 0.002
-            mlp.down_proj.weight[:reserved, neuron] = 0
+            read_by(model, (layer, neuron), gate, up)
+            written = model.model.layers[layer].mlp.down_proj.weight
+            written[:, neuron] = 0.002
+            written[:reserved, neuron] = 0
     return model
 
 

@@ -21,7 +21,7 @@ class Layout(ABC, Generic[Item]):
 
     key: ClassVar[str]
     """What the command line puts before the names of the settings: `source` or `problems`."""
-    text_field: str | None
+    text_field: str
     id_field: str | None
     on_bad_record: OnBadRecord | None = None
     """Whether a record that makes nothing is an error or is skipped; None where no setting lets it be skipped."""
@@ -103,7 +103,7 @@ class Layout(ABC, Generic[Item]):
 
     def text(self, record: Record, what: str) -> str:
         """Return the text of a record, which is not blank; `what` it is goes into the message."""
-        text = text_of(record, f"{self.key}.text_field", str(self.text_field))
+        text = text_of(record, f"{self.key}.text_field", self.text_field)
         if not text.strip():
             why = f"has no {what}, for its `{self.text_field}` is blank"
             raise RecordError(record.where, why, "correct the record")

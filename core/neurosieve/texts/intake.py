@@ -189,7 +189,10 @@ def scope_warnings(counts: Counter[str]) -> list[str]:
     """Return a warning for each scope that detectors look in and that some documents do not have."""
     total = plural(counts["documents"], "document")
     without = {scope: counts[f"documents_without_{scope}"] for scope in ROLES_OF}
-    return [f"{count:,} of {total} have no {scope}" for scope, count in without.items() if count]
+    warnings = {scope: f"{count:,} of {total} have no {scope}" for scope, count in without.items() if count}
+    if without["prompt"] == counts["documents"] and "prompt" in warnings:
+        warnings["prompt"] += "; if their texts are prompts alone, set `source.prompts_only=true`"
+    return list(warnings.values())
 
 
 def _examples(counts: Counter[str]) -> str:

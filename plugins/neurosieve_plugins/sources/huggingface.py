@@ -43,9 +43,8 @@ class HuggingFace(Source):
     """The commit, tag or branch of a data set of the hub; name a commit to read the same texts ever after."""
     streaming: bool = False
     """Whether records are read as they are needed, with nothing written to the cache."""
-    text_field: str | None = "text"
-    """The field with the text: the prompt and the completion, or the completion alone where `prompt_field` is set; null
-    where the records hold prompts alone, in `prompt_field`."""
+    text_field: str = "text"
+    """The field with the text: the prompt and the completion, or the completion alone where `prompt_field` is set."""
     prompt_field: str | None = None
     """The field with the prompt, which is put before the text; null where there is none or the text brings it."""
     group_field: str | None = None
@@ -65,8 +64,8 @@ class HuggingFace(Source):
     turn_marks: TurnMarks | None = "any"
     """The chat template whose marks part a text into turns; `any` finds out, null where such marks are only text."""
     prompts_only: bool = False
-    """Whether the texts are prompts, with no completion: read them with `selection=prompt_end`, and detectors of
-    `scope=prompt`."""
+    """Whether the texts in `text_field` are prompts without a completion: for detectors with `scope=prompt`, and
+    `selection.unit=prompt_end`."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its text is missing, null or blank: `skip` leaves it out,
     and the run counts it."""

@@ -7,7 +7,7 @@ from typing import Any
 from neurosieve import ConfigError, DataError, Document, Skipped, Span, plural
 from neurosieve_plugins.layout import Layout, OnBadRecord
 from neurosieve_plugins.records import Record, RecordError, kind_of, name_of, same_fields, spans_of, text_of, value_at
-from neurosieve_plugins.sources.authorship import Authorship, TurnMarks, Words, lacks_marker
+from neurosieve_plugins.sources.authorship import Authorship, TurnMarks, lacks_marker
 from neurosieve_plugins.sources.chat_columns import columns_of
 from neurosieve_plugins.sources.known_fields import conversation_fields
 from neurosieve_plugins.sources.thought_marks import MarkerFamily
@@ -22,8 +22,7 @@ class DocumentLayout(Layout[Document]):
     """Which field of a record holds what, and how a document is made of them."""
 
     key = "source"
-    text_field: str | None
-    """None where records hold prompts alone, which are the whole text then."""
+    text_field: str
     prompt_field: str | None
     group_field: str | None
     id_field: str | None
@@ -43,8 +42,6 @@ class DocumentLayout(Layout[Document]):
         names = [self.text_field, self.prompt_field, self.id_field, self.spans_field]
         if twice := sorted({name for name in names if name is not None and names.count(name) > 1}):
             raise ConfigError(f"`{twice[0]}` is given for two of a record's fields: name each field once")
-        if self.text_field is None and self.prompt_field is None:
-            raise ConfigError("`text_field` is null, and so is `prompt_field`: name the field with the texts")
         _ = self._authorship
 
     @property
@@ -85,24 +82,18 @@ class DocumentLayout(Layout[Document]):
             RecordError: the record lacks a field, or holds something else in it.
         """
         self._check_fields_of(record)
-        text = "" if self.text_field is None else self.text(record, "text")
+        text = self.text(record, "text")
         prompt = "" if self.prompt_field is None else text_of(record, "source.prompt_field", self.prompt_field)
         identity = self.id(record)
         group = None if self.group_field is None else name_of(record, "source.group_field", self.group_field)
+        declared = self._declared_start(record, prompt, text)
+        known_start = len(prompt) if declared is None and prompt else declared
         whole = prompt + text
-        if self.text_field is None:
-            if not prompt.strip():
-                raise RecordError(record.where, f"has a blank `{self.prompt_field}`", "correct the record")
-            words = Words(len(prompt), (), ())
-        else:
-            declared = self._declared_start(record, prompt, text)
-            known_start = len(prompt) if declared is None and prompt else declared
-            words = self._authorship.words_of(whole, known_start, declared is not None, group or "")
+        words = self._authorship.words_of(whole, known_start, declared is not None, group or "")
         annotations: tuple[Span, ...] = ()
         if self.spans_field is not None:
-            before = 0 if self.text_field is None else len(prompt)
-            spans = spans_of(record, self.spans_field, len(whole) - before, setting="source.spans_field")
-            annotations = tuple(Span(begin + before, end + before, label) for begin, end, label in spans)
+            spans = spans_of(record, self.spans_field, len(text), setting="source.spans_field")
+            annotations = tuple(Span(begin + len(prompt), end + len(prompt), label) for begin, end, label in spans)
         document = Document(
             identity,
             whole,
@@ -121,7 +112,7 @@ class DocumentLayout(Layout[Document]):
         Raises:
             RecordError: it has none; the message says so where it holds a conversation.
         """
-        if not isinstance(value_at(record.fields, str(self.text_field)), str):
+        if not isinstance(value_at(record.fields, self.text_field), str):
             names = conversation_fields(record.fields)
             if shown := " and ".join(f"`{name}`" for name in names):
                 why = f"has no text in `{self.text_field}`, and holds a conversation in {shown}"

@@ -64,5 +64,5 @@ class Requests(Source):
         passages: tuple[Passage, ...] = (Passage(0, len(text), "user"),)
         if self.template is not None:
             message = Message("user", (Piece("text", text),))
-            text, passages, _ = template_text([message], self.template, {"add_generation_prompt": True}, None, name)
+            text, passages, _ = template_text([message], self.template, {}, None, name, ahead=True)
         return Document(name, text, asked_for, len(text), (), {"kind": kind, "pair": pair}, passages)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from neurosieve import ConfigError, DataError, Document, Source, check_fields
-from neurosieve_plugins.compressed_files import open_unpacked
+from neurosieve_plugins.compressed_files import COMPRESSED, open_unpacked
 from neurosieve_plugins.record_files import check_file
 from neurosieve_plugins.text_encodings import TextFile, encoding_of
 
@@ -20,6 +20,7 @@ class Text(Source):
     """Plain text: a file, or the files of a folder and of the folders in it, compressed or not.
 
     A document's id is its file, with the line where it starts unless it is the whole file. Blank texts are left out.
+    `file` in the metadata is the name of the file without its ending.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -37,6 +38,9 @@ class Text(Source):
     """What makes a document; blank lines part paragraphs."""
     group: Literal["file", "document"] = "file"
     """What splits keep together."""
+    prompts_only: bool = False
+    """Whether the texts are prompts without a completion: for detectors with `scope=prompt`, and
+    `selection.unit=prompt_end`."""
 
     def __post_init__(self) -> None:
         if not self.path.strip():
@@ -48,11 +52,14 @@ class Text(Source):
     def __iter__(self) -> Iterator[Document]:
         empty = True
         for name, file in self._files():
+            unpacked = name.removesuffix(next((ending for ending in COMPRESSED if name.endswith(ending)), ""))
+            metadata = {"path": str(file), "file": Path(unpacked).with_suffix("").as_posix()}
             for line, text in self._texts(_read(file)):
                 empty = False
                 identity = name if self.split == "file" else f"{name}:{line}"
                 group = name if self.group == "file" else identity
-                yield Document(identity, text, group, metadata={"path": str(file), "line": line})
+                start = len(text) if self.prompts_only else 0
+                yield Document(identity, text, group, start, metadata=metadata | {"line": line})
         if empty:
             raise DataError(f"there is nothing but blanks in {self.path}: give a file with some text")
 

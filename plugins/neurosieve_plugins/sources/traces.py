@@ -39,9 +39,9 @@ class Traces(Source):
     path: str
     """A file, a folder, or a pattern such as `traces/**/*.jsonl.gz`. The ids of the documents of a folder or a pattern
     begin with the name of their file."""
-    text_field: str | None = "generated_cot"
-    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is set;
-    null where the records hold prompts alone, in `prompt_field`."""
+    text_field: str = "generated_cot"
+    """The field with the trace: the prompt and the completion, or the completion alone where `prompt_field` is
+    set."""
     prompt_field: str | None = None
     """The field with the prompt, which is put before the trace; null where the trace brings it."""
     group_field: str | None = "problem_text"
@@ -50,9 +50,8 @@ class Traces(Source):
     """The field with the document's id; null for the record's number."""
     contrast_fields: tuple[str, ...] = ()
     """Two fields or more of a record whose texts are to be compared, such as `[right_answer,wrong_answer]`. Each makes
-    a document, in place of `text_field`, or of `prompt_field` where `text_field` is null. `field` in its metadata is
-    the name of the field, and `pair` is the same for all documents of a record: `group_field=pair` keeps them in one
-    group."""
+    a document, in place of `text_field`. `field` in its metadata is the name of the field, and `pair` is the same for
+    all documents of a record: `group_field=pair` keeps them in one group."""
     spans_field: str | None = None
     """The field with annotated spans, a list of `{"start": 3, "end": 9, "label": "..."}` in characters of the trace."""
     completion_marker: str | None = "<think>"
@@ -68,8 +67,8 @@ class Traces(Source):
     start_field: str | None = "completion_start"
     """The field with the character of the trace where the completion starts; records without it go by the marker."""
     prompts_only: bool = False
-    """Whether the texts are prompts, with no completion: read them with `selection=prompt_end`, and detectors of
-    `scope=prompt`."""
+    """Whether the texts in `text_field`, or in `contrast_fields`, are prompts without a completion: for detectors with
+    `scope=prompt`, and `selection.unit=prompt_end`."""
     on_bad_record: OnBadRecord = "error"
     """What becomes of a record that makes no document, as its trace is missing, null or blank, or its line is not JSON:
     `skip` leaves it out, and the run counts it."""
@@ -89,8 +88,7 @@ class Traces(Source):
     def _layout(self) -> DocumentLayout:
         if not self.contrast_fields:
             return same_fields(DocumentLayout, self)
-        contrasted = "prompt_field" if self.text_field is None else "text_field"
-        return same_fields(DocumentLayout, self, **{contrasted: CONTRASTED})
+        return same_fields(DocumentLayout, self, text_field=CONTRASTED)
 
     def __iter__(self) -> Iterator[Document | Skipped]:
         records = records_at(self.path)

@@ -1,6 +1,7 @@
 """`find reading=contribution`: a ranking by what neurons add, with all that other rankings have."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.readings.contribution import Contribution
 
 LOUD, FAINT = (1, 17), (1, 90)
-QUICK = {"permutations": 99, "stability_bootstraps": 0, "interval_bootstraps": 20, "test_top": 5}
+QUICK = {"permutations": 99, "stability_bootstraps": 0, "interval_bootstraps": 20, "test_top": 5, "reports": []}
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +32,34 @@ def planted():
     return model, tokenizer
 
 
+def found(planted, folder, **changed):
+    settings = {"detectors": {"slip": Annotations()}, "reading": "contribution", **QUICK}
+    model, tokenizer = planted
+    return find(model, texts(), tokenizer=tokenizer, folder=folder, **settings | changed)
+
+
 @pytest.fixture
 def run(planted, tmp_path):
     def go(name="run", **changed):
-        settings = {"detectors": {"slip": Annotations()}, "reading": "contribution", **QUICK}
-        settings |= {"store": str(tmp_path / "store")} | changed
-        model, tokenizer = planted
-        return find(model, texts(), tokenizer=tokenizer, folder=tmp_path / name, **settings)
+        return found(planted, tmp_path / name, **{"store": str(tmp_path / "store")} | changed)
 
     return go
+
+
+@pytest.fixture(scope="module")
+def shares(planted, tmp_path_factory):
+    """A run of shares, with what its neurons are ranked by."""
+    folder = tmp_path_factory.mktemp("shares")
+    ranked = {"scorers": ["mean_difference", "auc"], "rank_by": "mean_difference"}
+    return found(planted, folder / "run", store=str(folder / "store"), **ranked)
 
 
 def row(table, neuron):
     return table[(table.layer == neuron[0]) & (table.neuron == neuron[1])].iloc[0]
 
 
-def test_what_a_neuron_adds_ranks_by_difference_and_what_fires_does_not_alone(run):
-    neurons = run(scorers=["mean_difference", "auc"], rank_by="mean_difference").neurons
+def test_what_a_neuron_adds_ranks_by_difference_and_what_fires_does_not_alone(shares):
+    neurons = shares.neurons
     assert tuple(neurons.iloc[0][["layer", "neuron"]]) == LOUD
     assert neurons.iloc[0].p_fwer <= 0.05
     assert neurons.iloc[0].replicates
@@ -55,23 +67,22 @@ def test_what_a_neuron_adds_ranks_by_difference_and_what_fires_does_not_alone(ru
     assert row(neurons, FAINT).auc == 1
 
 
-def test_cells_are_shares_and_the_run_says_what_they_are(run):
-    made = run()
-    cells = made.table("activations")
+def test_cells_are_shares_and_the_run_says_what_they_are(shares):
+    cells = shares.table("activations")
     assert set(cells.reading) == {"contribution"}
     assert (cells.activation >= 0).all()
-    assert made.cells.name == "contribution"
-    assert made.cells.unit == ""
-    assert load(made.folder).run["config"]["reading"] == {"_target_": "reading/contribution"}
+    assert shares.cells.name == "contribution"
+    assert shares.cells.unit == ""
+    assert load(shares.folder).run["config"]["reading"] == {"_target_": "reading/contribution"}
 
 
-def test_shares_have_a_store_of_their_own_and_are_read_once(run):
-    fires, first = run("fires", reading="activation"), run("first")
-    again = run("again", scorers=["mean_difference"])
-    assert first.run["reading"]["forward_passes"] > 0
-    assert first.run["hashes"]["space"] != fires.run["hashes"]["space"]
+def test_shares_have_a_store_of_their_own_and_are_read_once(run, shares):
+    store = shares.run["config"]["store"]
+    again, fires = run("again", store=store), run("fires", reading="activation")
+    assert shares.run["reading"]["forward_passes"] > 0
+    assert shares.run["hashes"]["space"] != fires.run["hashes"]["space"]
     assert again.run["reading"]["forward_passes"] == 0
-    assert first.run["hashes"]["positions"] == fires.run["hashes"]["positions"]
+    assert shares.run["hashes"]["positions"] == fires.run["hashes"]["positions"]
 
 
 def test_a_pass_without_a_store_adds_up_the_same_shares(run):
@@ -84,13 +95,13 @@ def test_a_pass_without_a_store_adds_up_the_same_shares(run):
     np.testing.assert_allclose(*scores, rtol=1e-4, atol=1e-7)
 
 
-def test_a_plan_says_what_the_run_then_reads(planted, run, tmp_path):
+def test_a_plan_says_what_the_run_reads(planted, shares, tmp_path):
     model, tokenizer = planted
     settings = {"detectors": {"slip": Annotations()}, "reading": "contribution", "store": str(tmp_path / "store")}
     planned = plan(model, texts(), tokenizer=tokenizer, **settings)
-    reading = run().run["reading"]
+    reading = shares.run["reading"]
     assert (planned.forward_passes, planned.tokens) == (reading["forward_passes"], reading["tokens"])
-    size = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*.safetensors"))
+    size = sum(path.stat().st_size for path in Path(shares.run["config"]["store"]).rglob("*.safetensors"))
     assert planned.bytes == pytest.approx(size, rel=0.1)
 
 
@@ -99,16 +110,15 @@ def test_a_run_of_shares_is_shown_and_ranks_beside_activations(run, planted, tmp
     assert made.beside.cells.name == "contribution"
     assert tuple(row(made.beside.neurons, LOUD)[["layer", "neuron"]]) == LOUD
     model, tokenizer = planted
-    shown = show(
-        made.beside, neurons=[list(LOUD)], folder=tmp_path / "shown", model=model, tokenizer=tokenizer, source=texts()
-    )
+    given = {"model": model, "tokenizer": tokenizer, "source": texts(), "reports": []}
+    shown = show(made.beside, neurons=[list(LOUD)], folder=tmp_path / "shown", **given)
     assert len(shown.table("contexts"))
 
 
-def test_show_says_that_a_run_of_shares_stores_no_activations(run, planted, tmp_path):
+def test_show_says_that_a_run_of_shares_stores_no_activations(shares, planted, tmp_path):
     model, tokenizer = planted
-    given = {"model": model, "tokenizer": tokenizer, "source": texts()}
-    [said] = show(run(), neurons=[list(LOUD)], folder=tmp_path / "shown", **given).run["warnings"]
+    given = {"model": model, "tokenizer": tokenizer, "source": texts(), "reports": []}
+    [said] = show(shares, neurons=[list(LOUD)], folder=tmp_path / "shown", **given).run["warnings"]
     assert "(the run read the contribution of neurons, not what fires)" in said
     assert "`neurosieve find reading=activation` of the same texts fills it" in said
 

@@ -19,19 +19,9 @@ from neurosieve.commands.find import COMMAND
 from neurosieve.config.configuration import publish
 from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.settings import Find
-from neurosieve.registry import installed
-from neurosieve.texts.selection import Selection
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 from neurosieve_plugins.sources.arithmetic import Arithmetic
 from neurosieve_plugins.sources.requests import Requests
-
-PARTS_OF_THEM = {"reading": "contribution", "detector": "graded", "scorer": "auc_within_group"}
-READY = "unit" in {field.name for field in dataclasses.fields(Selection)} and all(
-    any(plugin.kind == kind and plugin.name == name for plugin in installed()) for kind, name in PARTS_OF_THEM.items()
-)
-pytestmark = pytest.mark.skipif(
-    not READY, reason="units of whole texts, their detectors and readings come with a merge"
-)
 
 PRESETS = ("h_neurons", "right_or_wrong", "prompt_contrast")
 QUICK = {"permutations": 199, "interval_bootstraps": 50, "stability_bootstraps": 0}
@@ -209,9 +199,3 @@ def test_problems_that_are_all_right_or_all_wrong_are_left_out_and_counted(run):
 def test_where_no_problem_has_both_the_message_says_so_and_what_to_do(run):
     with pytest.raises(DataError, match=r"null=between_groups"):
         run("right_or_wrong", single_answers(40))
-
-
-def test_texts_of_one_kind_alone_are_refused(run):
-    right = [document for document in solved_problems(problems=20) if document.metadata["right"]]
-    with pytest.raises(DataError):
-        run("right_or_wrong", right)

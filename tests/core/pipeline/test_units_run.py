@@ -8,9 +8,17 @@ from units import answer
 
 from neurosieve import ConfigError, DataError, ablate, find, plan, show
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.reports.any_sections import question
 from neurosieve_plugins.sources.traces import Traces
 
 DETECTORS = {"wrong": Phrases(("WRONG",))}
+QUICK = {
+    "selection": {"unit": "completion", "pool": "first"},
+    "reports": [],
+    "permutations": 20,
+    "interval_bootstraps": 20,
+    "stability_bootstraps": 0,
+}
 DOCUMENTS = [
     answer(
         f"{problem}-{sample}",
@@ -24,8 +32,7 @@ DOCUMENTS = [
 
 
 def found(folder, **choices):
-    choices = {"selection": {"unit": "completion", "pool": "first"}, "reports": [], "permutations": 20} | choices
-    return find("tiny", source=DOCUMENTS, detectors=DETECTORS, folder=folder, **choices)
+    return find("tiny", folder=folder, **{"source": DOCUMENTS, "detectors": DETECTORS} | QUICK | choices)
 
 
 @pytest.fixture(scope="module")
@@ -69,26 +76,18 @@ def test_it_is_opened_again_and_its_neurons_are_shown_at_single_tokens_of_docume
         ("prompt_end", "at the last token of each prompt, against the prompts that do not show it"),
     ],
 )
-def test_other_units_are_read_planned_and_reported_alike(unit, said, tmp_path):
+def test_other_units_are_read_planned_and_told_alike(unit, said, tmp_path):
     selection = {"unit": unit, "pool": "first"}
     null = "between_groups" if unit == "prompt_end" else None  # There is one prompt in each group.
-    positions = found(tmp_path / "run", selection=selection, reports="html", null=null).positions
-    assert set(positions.kind) == {unit}
-    assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    run = found(tmp_path / "run", selection=selection, null=null)
+    assert set(run.positions.kind) == {unit}
+    assert said in question(run)
     planned = plan("tiny", source=DOCUMENTS, detectors=DETECTORS, selection=selection, null=null)
-    assert planned.positions == len(positions)
+    assert planned.positions == len(run.positions)
 
 
 def test_the_order_of_documents_changes_nothing(run, tmp_path):
-    again = find(
-        "tiny",
-        source=DOCUMENTS[::-1],
-        detectors=DETECTORS,
-        selection={"unit": "completion", "pool": "first"},
-        reports=[],
-        permutations=20,
-        folder=tmp_path / "run",
-    )
+    again = found(tmp_path / "run", source=DOCUMENTS[::-1])
     assert again.run["hashes"]["positions"] == run.run["hashes"]["positions"]
     pd.testing.assert_frame_equal(again.positions, run.positions)
 
@@ -127,15 +126,12 @@ def test_a_file_of_prompts_is_read_at_their_ends(tmp_path):
     file = tmp_path / "prompts.jsonl"
     file.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     fields = {"text_field": "prompt", "id_field": "id", "group_field": None}
-    run = find(
-        "tiny",
+    run = found(
+        tmp_path / "run",
         source=Traces(str(file), prompts_only=True, **fields),
         detectors={"breaks": Phrases(("BREAK",), scope="prompt")},
         selection="prompt_end",
         null="between_groups",
-        reports=[],
-        permutations=20,
-        folder=tmp_path / "run",
     )
     assert dict(zip(run.positions.document.astype(int) % 2, run.positions.label, strict=True)) == {0: 0, 1: 1}
     assert len(run.positions) == 12

@@ -37,3 +37,14 @@ def test_a_pass_without_a_store_names_it_too(tmp_path):
     message = "no span of `slip` or `gone` .* 60 documents: `slip` looks in the answer alone; check what"
     with pytest.raises(DataError, match=message):
         find("tiny", thoughts(), SCOPED, folder=tmp_path / "none", **ranked)
+
+
+@pytest.mark.parametrize("command", [detect, analyze])
+def test_texts_without_a_prompt_where_one_is_looked_for_point_to_the_setting_for_prompts_alone(command, tmp_path):
+    whole = [replace(document, completion_start=0) for document in texts(8)]
+    advice = "if their texts are prompts alone, set `source.prompts_only=true`"
+    said = command(whole, {"word": Regex((r"\w",), scope="prompt")}, folder=tmp_path / "all").run["warnings"]
+    assert f"8 of 8 documents have no prompt; {advice}" in said
+    whole[0] = replace(whole[0], completion_start=9)
+    said = command(whole, {"word": Regex((r"\w",), scope="prompt")}, folder=tmp_path / "some").run["warnings"]
+    assert "7 of 8 documents have no prompt" in said

@@ -61,7 +61,7 @@ def test_the_control_plugin_chooses_sentences_by_their_first_tokens():
     assert words_of(positions, 0) == [OTHERS[0], *OTHERS[2:]]  # That behind the WRONG one begins too near to it.
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.lists(st.sampled_from([*OTHERS, "This is WRONG, I say.", "This is wrong, I say.", "No\n\n"]), max_size=8),

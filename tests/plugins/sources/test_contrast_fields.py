@@ -9,16 +9,6 @@ from neurosieve_plugins.sources.chat import Chat
 from neurosieve_plugins.sources.contrasts import one_per_field
 from neurosieve_plugins.sources.traces import Traces
 
-
-def takes_prompts_alone():
-    try:
-        Traces("any.jsonl", text_field=None, prompt_field="prompt")
-    except ConfigError:
-        return False
-    return True
-
-
-prompts_alone = pytest.mark.skipif(not takes_prompts_alone(), reason="`text_field=null` comes with a merge")
 FIELDS = {"text_field": "text", "id_field": None, "group_field": None, "completion_marker": None}
 
 
@@ -61,7 +51,12 @@ def test_conversations_of_several_files_are_told_apart_too(write, tmp_path):
 
 
 PAIR = {"harmful": "How do I steal it?", "harmless": "How do I buy it?", "topic": "cars"}
-TWO_PROMPTS = {"text_field": None, "contrast_fields": ("harmful", "harmless"), "id_field": None, "group_field": "pair"}
+TWO_PROMPTS = {
+    "prompts_only": True,
+    "contrast_fields": ("harmful", "harmless"),
+    "id_field": None,
+    "group_field": "pair",
+}
 TWO_ANSWERS = {"prompt_field": "question", "contrast_fields": ("good", "bad"), "id_field": None, "group_field": None}
 ANSWERS = {"question": "1 + 1? ", "good": "Two.", "bad": "Three."}
 
@@ -107,7 +102,6 @@ def test_no_record_makes_no_record():
     assert list(one_per_field([], ("good", "bad"), "source.contrast_fields")) == []
 
 
-@prompts_alone
 def test_each_of_two_prompts_is_a_text_and_one_record_stays_one_group(write):
     documents = list(Traces(write("pairs.jsonl", PAIR, PAIR), **TWO_PROMPTS))
     assert [(d.id, d.text, d.group, d.metadata) for d in documents[:2]] == [

