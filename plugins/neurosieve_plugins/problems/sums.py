@@ -21,19 +21,19 @@ class Sums(Problems):
 
     >>> problem = next(iter(Sums(count=1)))
     >>> problem.text, problem.answer, problem.level, problem.type
-    ('What is 97 - 7?', '90', 'Level 2', 'Subtraction')
+    ('7 - 1', '6', 'Level 1', 'Subtraction')
     """
 
     count: Annotated[int, Ge(1)] = 100
     seed: int = 1
-    digits: tuple[Annotated[int, Ge(2), Le(12)], ...] = (2,)
+    digits: tuple[Annotated[int, Ge(1), Le(12)], ...] = (1, 2)
     """The digits of the first number; where there are several, each is as frequent as the others."""
 
     def __post_init__(self) -> None:
         check_fields(self, "the problems `sums`: ")
         if not self.digits:
             raise ConfigError("`digits` of the problems `sums` is empty: give the lengths of numbers, such as [2,3]")
-        if self.count > (most := 9 * 10 ** min(self.digits)):
+        if self.count > (most := 9 * 10 ** min(self.digits) * len(set(self.digits))):
             raise ConfigError(
                 f"`count` of the problems `sums` is {self.count:,}: there are few different sums where `digits` is "
                 f"{min(self.digits)}; ask for at most {most:,}, or give more digits"
@@ -50,11 +50,12 @@ class Sums(Problems):
 
     def _drawn(self, number: int, rng: Random) -> Problem:
         digits = self.digits[number % len(self.digits)]
-        left, right, adds = rng.randrange(10 ** (digits - 1), 10**digits), rng.randrange(1, 10), rng.random() < 0.5
+        left, adds = rng.randrange(10 ** (digits - 1), 10**digits), rng.random() < 0.5
+        right = rng.randrange(1, 10 if adds else 1 + min(9, left))
         sign, answer = ("+", left + right) if adds else ("-", left - right)
         return Problem(
             id=f"sum-{number:04d}",
-            text=f"What is {left} {sign} {right}?",
+            text=f"{left} {sign} {right}",
             answer=str(answer),
             level=f"Level {digits}",
             type="Addition" if adds else "Subtraction",
