@@ -7,6 +7,7 @@ import pytest
 from units import answer
 
 from neurosieve import ConfigError, DataError, ablate, find, plan, show
+from neurosieve_plugins.detectors.metadata import Metadata
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.sources.traces import Traces
 
@@ -108,12 +109,39 @@ def test_ablate_refuses_a_run_of_units_before_the_model_is_opened(run, tmp_path)
         ({"reading": "attribution"}, "`reading=attribution` reads single tokens, and selection.unit=completion reads"),
         ({"beside": "attribution"}, "`beside=attribution` reads single tokens"),
         ({"follow_up": ["ablate"]}, "`follow_up` holds `ablate`: .* single tokens"),
+        ({"null": "within_documents"}, "null is within_documents, and `selection.unit=completion` reads one unit"),
+        ({"selection": "span", "null": "within_groups"}, "null is within_groups, which exchanges labels of whole"),
+        ({"selection": "sentence", "strata": ["level"]}, r"strata is \['level'\], and `selection.unit=sentence`"),
+        (
+            {"selection": "onset", "store": "none", "scorers": ["cohens_d"], "null": "within_documents"},
+            "`null` says which labels the permutation null exchanges, and `store=none` has no such null",
+        ),
+        (
+            {"selection": "onset", "store": "none", "scorers": ["cohens_d"], "strata": ["level"]},
+            "`strata` says which labels",
+        ),
     ],
 )
-def test_what_reads_single_tokens_is_refused_before_anything_is_read(choices, message, tmp_path):
+def test_what_does_not_fit_its_units_is_refused_before_anything_is_read(choices, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         found(tmp_path / "run", **choices)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("selection", ["onset", "span", "pooled_span", "sentence"])
+@pytest.mark.parametrize(("scope", "instead"), [("answer", "completion"), ("prompt", "prompt_end")])
+def test_a_label_of_whole_texts_is_not_compared_within_them(selection, scope, instead, tmp_path):
+    detectors = {"wrong": Metadata("right", values=(False,), scope=scope)}
+    said = f"the detector of `wrong` labels whole texts, and selection.unit=.* take `selection={instead}`$"
+    for command in (plan, find):
+        with pytest.raises(ConfigError, match=said):
+            command("nobody/no-such-model", source=DOCUMENTS, detectors=detectors, selection=selection)
+
+
+def test_a_label_of_whole_texts_is_read_in_no_single_pass(tmp_path):
+    detectors = {"wrong": Metadata("right", values=(False,))}
+    with pytest.raises(ConfigError, match="take `selection=completion`, and leave out `store=none`"):
+        find("nobody/no-such-model", source=DOCUMENTS, detectors=detectors, store="none", scorers=["cohens_d"])
 
 
 def test_texts_of_one_kind_are_refused_and_nothing_is_written(tmp_path):
