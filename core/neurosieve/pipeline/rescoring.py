@@ -35,7 +35,7 @@ from neurosieve.scoring.ranking import rank_neurons
 from neurosieve.texts.comparable import comparable
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import check_documents
-from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.positions import PARTS, Positions, UnitKind
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned
@@ -43,6 +43,13 @@ from neurosieve.texts.tokens import LabelledDocument, label_document
 from neurosieve.wording import plural
 
 __all__ = ["rescore"]
+
+_SAME: Mapping[UnitKind, str] = {
+    **dict.fromkeys(("token", "span", "sentence"), "the words of one that took part in it, or nearly"),
+    "completion": "the prompt and the words of one that took part in it, or nearly its words",
+    "prompt_end": "the prompt of one that took part in it",
+}
+"""What documents that took part have in common with others, by what is read."""
 
 
 def rescore(
@@ -57,7 +64,8 @@ def rescore(
 
     The table `neurons` has the columns of the ranking, those that end in `_heldout` being of these documents.
     Documents of a group that took part in the ranking are left out, however its name is spelled, and so are those in
-    which the model wrote the same as in one that did, or nearly (`selection.near_duplicates`). Documents that the run
+    which the model wrote the same as in one that did, or nearly (`selection.near_duplicates`). Where whole texts are
+    read, short answers that are the same are left out with their prompt alone. Documents that the run
     itself held out are kept, and counted: it was tested on them already.
 
     `job` holds the choices of the run, and `origin` tells where the documents come from, for `run.json`.
@@ -134,7 +142,7 @@ def _new_documents(
                 labelled.append(new)
     reasons = {
         "documents_that_ranked": "documents answer problems that took part in the ranking",
-        "documents_with_ranked_words": "further documents have the words of one that took part in it, or nearly",
+        "documents_with_ranked_words": f"further documents have {_SAME[job.selection.unit]}",
     }
     excluded = counted(run.counts, reasons)
     if excluded and not labelled:
