@@ -38,6 +38,7 @@ from neurosieve.texts.intake import check_documents
 from neurosieve.texts.positions import PARTS, Positions, UnitKind
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.selection import choose_positions
+from neurosieve.texts.spans import Detectors, check_labels
 from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument, label_document
 from neurosieve.wording import plural
@@ -178,6 +179,7 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
     with run.stage("choosing positions"):
         try:
             behaviours, settings = list(job.detectors), job.settings
+            run.warnings += _misfits(labelled, job.detectors)
             chosen = choose_positions(labelled, behaviours, job.control, selection, settings.seed, run.counts)
             every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, run.counts)
             run.notes += null_notes(chosen, every, settings)
@@ -186,6 +188,23 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
             if not excluded:
                 raise
             raise DataError(f"{error}; besides them, {' and '.join(excluded)}, and were left out") from error
+
+
+def _misfits(labelled: Sequence[LabelledDocument], detectors: Detectors) -> list[str]:
+    """Return why the settings of some detectors do not fit these documents, such as a field that none has.
+
+    Raises:
+        DataError: so no behaviour shows.
+    """
+    misfits, documents = list[str](), [document.tokens for document in labelled]
+    for name, detector in detectors.items():
+        try:
+            check_labels(documents, {name: detector})
+        except DataError as error:
+            misfits.append(str(error))
+    if misfits and not any(any(document.spans.values()) for document in labelled):
+        raise DataError("; ".join(misfits))
+    return misfits
 
 
 def _warnings(positions: Positions, excluded: Sequence[str], job: Job, run: Recording) -> list[str]:

@@ -1,9 +1,13 @@
 """A ranking of whole texts is scored again on texts that are new by what was read of them."""
 
+import dataclasses
+import re
+
 import pytest
 from units import answer
 
 from neurosieve import find
+from neurosieve_plugins.detectors.metadata import Metadata
 from neurosieve_plugins.detectors.phrases import Phrases
 
 ENDS = ("It is WRONG then.", "It is right then.")
@@ -73,3 +77,57 @@ def test_the_end_of_a_prompt_that_was_read_is_no_new_evidence_whatever_was_answe
     assert not {f"copy {name}" for name in ranked} & read
     assert {f"g{problem}" for problem in range(30, 38)} <= read
     assert any("have the prompt of one that took part in it" in text for text in part.run["warnings"])
+
+
+def labelled(problems, **names):
+    """Short answers whose records say which are wrong, with fields and values by other names."""
+    field, wrong = names.get("field", "label"), names.get("wrong", "wrong")
+    return [
+        dataclasses.replace(document, metadata={field: wrong if number % 2 == 0 else "right"})
+        for number, document in enumerate(answers(problems))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({"field": "lable"}, "none of 8 documents has the field `label` in its metadata: it holds `lable`"),
+        ({"wrong": "incorrect"}, "none of 8 documents has `wrong` in `label`: `label` is `incorrect` \\(4\\), `right`"),
+    ],
+)
+def test_labels_that_other_texts_have_by_other_names_are_said_and_the_ranking_is_kept(names, reason, tmp_path):
+    other = labelled(range(20, 24), **names)
+    run = metadata_run(tmp_path, {"wrong": Metadata("label", values=("wrong",))}, other)
+    assert not run.parts("rescore")
+    said = [text for text in run.run["warnings"] if "replicate_on" in text]
+    assert len(said) == 1
+    assert re.search(f"`wrong` cannot be looked for: {reason}", said[0])
+
+
+def test_of_two_labels_the_one_that_other_texts_do_not_have_is_a_warning(tmp_path):
+    detectors = {"wrong": Metadata("label", values=("wrong",)), "hard": Metadata("level", values=(5,))}
+    documents = [
+        dataclasses.replace(document, metadata={**document.metadata, "level": 5 - number // 2 % 2})
+        for number, document in enumerate(labelled(range(8)))
+    ]
+    run = metadata_run(tmp_path, detectors, labelled(range(20, 24)), documents)
+    [part] = run.parts("rescore")
+    assert part.run["behaviours"] == ["wrong"]
+    assert any(
+        "`hard` cannot be looked for: none of 8 documents has the field" in text for text in part.run["warnings"]
+    )
+
+
+def metadata_run(tmp_path, detectors, other, documents=None):
+    return find(
+        "tiny",
+        source=documents or labelled(range(8)),
+        detectors=detectors,
+        selection={"unit": "completion", "pool": "first"},
+        null="between_groups",
+        replicate_on=other,
+        reports=[],
+        permutations=0,
+        store=str(tmp_path / "store"),
+        folder=tmp_path / "run",
+    )
