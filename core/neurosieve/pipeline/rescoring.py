@@ -90,7 +90,7 @@ def rescore(
             captured += cells.control_means + cost
         neurons = pd.concat(tables, ignore_index=True)
         count_long_texts(lm, tokens_of_documents(positions), run.counts)
-        warnings = [*_warnings(positions, excluded, job, run), *beyond_context(lm, run.counts)]
+        warnings = [*_warnings(positions, excluded, job, run), *beyond_context(lm, run.counts, positions.unit)]
         run.warnings = warnings + run.warnings + near_misses(labelled, job.detectors)
         run.tables |= {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}
         run.record |= {
@@ -102,7 +102,7 @@ def rescore(
             "counts": {"behaviours": count_positions(labelled, positions)},
             "reading": vars(captured),
             "model": result.run["model"],
-            "config": {**origin, "confidence": job.settings.confidence},
+            "config": {**origin, "selection": vars(job.selection), "confidence": job.settings.confidence},
             "hashes": {"positions": positions_hash(positions.table), "space": spaces_hash(all_cells)},
         }
     return run.run
@@ -219,7 +219,7 @@ def _warnings(positions: Positions, excluded: Sequence[str], job: Job, run: Reco
         if count < job.settings.min_groups
     ]
     warnings += unreached(run.counts)
-    warnings += alike(run.counts, job.selection.near_duplicates)
+    warnings += alike(run.counts, job.selection.near_duplicates, positions.unit)
     return warnings + [f"{reason}, and were left out" for reason in excluded]
 
 

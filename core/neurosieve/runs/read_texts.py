@@ -35,8 +35,8 @@ class ReadTexts(NamedTuple):
         table = result.table("texts") if kept else result.positions
         read = table[table.part == part]
         groups = frozenset(map(canonical, read.group.unique()))
-        unit = (result.run["config"].get("selection") or {}).get("unit", "token")
-        return cls(groups, frozenset(read.words) if kept else None, signatures_of(read.minhash if kept else ()), unit)
+        words = frozenset(read.words) if kept else None
+        return cls(groups, words, signatures_of(read.minhash if kept else ()), result.unit)
 
     def answers_same_problem(self, document: TokenizedDocument) -> bool:
         """Return whether a document's group is among those that were read."""

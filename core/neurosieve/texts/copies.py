@@ -82,7 +82,10 @@ def text_key(document: TokenizedDocument, unit: UnitKind = "token") -> str:
 
 
 def repeated_readings(present: Iterable[tuple[TokenizedDocument, int]]) -> int:
-    """Return how many of some tokens stand behind the same tokens as another: a model computes the same at both."""
+    """Return how many of some tokens stand behind the same tokens as another: a model computes the same at both.
+
+    Of a unit of several tokens, it is the last.
+    """
     readings = [xxhash.xxh3_128_digest(document.token_ids[: token + 1].tobytes()) for document, token in present]
     return len(readings) - len(set(readings))
 

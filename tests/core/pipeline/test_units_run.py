@@ -1,12 +1,15 @@
 """A run of units of several tokens: its tables, what follows it, and what cannot take units."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
 from units import answer
 
-from neurosieve import ConfigError, DataError, ablate, find, plan, show
+from neurosieve import ConfigError, DataError, Note, ablate, find, plan, show
+from neurosieve.commands.plan import main as plan_main
+from neurosieve.runs.ranking_summary import ranking_blocks
 from neurosieve_plugins.detectors.metadata import Metadata
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.sources.traces import Traces
@@ -53,6 +56,38 @@ def test_it_says_how_many_completions_it_is_ranked_on_and_not_that_labels_cover_
     assert "`wrong` is ranked on 4 present completions in 4 documents" in warnings
     assert "covers" not in warnings
     assert "the texts hold no more such" not in warnings
+
+
+def test_it_is_spoken_of_as_completions(run):
+    [warning] = [text for text in run.run["warnings"] if "is ranked on" in text]
+    assert "with fewer than 100 completions or 30 documents" in warning
+    assert (run.unit, run.units) == ("completion", "completions")
+    said = [block.text for block in ranking_blocks(run, 3) if isinstance(block, Note)]
+    assert "wrong shows in 8 of 16 documents; ranked on 4 present and 4 control completions" in said[-2]
+
+
+def test_the_command_line_plans_units_by_their_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
+    plan_main(["model=tiny", "+experiment=right_or_wrong", "source.documents=160"])
+    said = capsys.readouterr().out
+    assert "present completions that rank" in said
+    assert "control completions held out" in said
+    assert re.search(r"reads \d+ completions of", said)
+    assert "position" not in said
+
+
+def test_prompts_that_are_the_same_are_not_said_to_be_nearly_so(tmp_path):
+    documents = [
+        answer(f"{prompt}-{sample}", text, f"Is {prompt} even?", f"{prompt}-{sample}")
+        for prompt in range(8)
+        for sample, text in enumerate(("WRONG it is.", "It is right.", "So right it is."))
+    ]
+    choices = {"selection": "prompt_end", "null": "between_groups", "source": documents}
+    warnings = "\n".join(plan("tiny", detectors=DETECTORS, **choices).warnings)
+    assert "24 of 24 texts have the same prompt as another: 8 sets, each kept in one part" in warnings
+    assert "8 texts were left out, because copies are not new evidence: of texts with the same prompt, one" in warnings
+    assert "nearly" not in warnings
 
 
 def test_it_is_opened_again_and_its_neurons_are_shown_at_single_tokens_of_documents(run, tmp_path):
