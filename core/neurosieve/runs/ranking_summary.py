@@ -13,7 +13,6 @@ from neurosieve.runs.real_effects import real_effects, with_real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS, about_edits, real_columns, real_effect_blocks
 from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
 from neurosieve.runs.two_rankings import two_rankings_blocks
-from neurosieve.texts.positions import WHOLE_TEXTS
 from neurosieve.texts.unit import units_in_words
 from neurosieve.wording import plural
 
@@ -73,7 +72,7 @@ def rescored_blocks(run: RunFolder, k: int) -> Iterator[Block]:
 def _shown(run: RunFolder, behaviour: str, counts: Mapping[str, Any]) -> str:
     """Return in how much of the texts a behaviour shows."""
     of_behaviour, documents = counts["behaviours"][behaviour], plural(counts["documents"], "document")
-    if run.unit in WHOLE_TEXTS:
+    if run.whole_texts:
         return f"{behaviour} shows in {of_behaviour['documents_with']:,} of {documents}"
     return f"{plural(of_behaviour['spans'], 'span')} in {of_behaviour['documents_with']:,} of {documents}"
 
@@ -201,10 +200,9 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         counts = verdicts["verdict"].value_counts()
         order = dict.fromkeys([*(name for name in VERDICTS if name in counts), *counts.index])
         doubts = {_doubt(row) for row in verdicts.to_dict("records")}
-        whole = run.unit in WHOLE_TEXTS
-        meanings = VERDICTS_ON_WHOLE_TEXTS if whole else VERDICTS
+        meanings = VERDICTS_ON_WHOLE_TEXTS if run.whole_texts else VERDICTS
         facts = [(f"{name} ({counts[name]:,})", meanings.get(name, "")) for name in order]
-        possible = _DOUBTS_ON_WHOLE_TEXTS if whole else _DOUBTS
+        possible = _DOUBTS_ON_WHOLE_TEXTS if run.whole_texts else _DOUBTS
         facts += [(doubt, words) for doubt, words in possible.items() if doubt in doubts]
         yield Facts(tuple(facts))
 

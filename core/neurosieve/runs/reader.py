@@ -12,7 +12,7 @@ from neurosieve.errors import DataError, nearest
 from neurosieve.models.sites import KINDS, Kind
 from neurosieve.runs.cells import Cells, cells_of
 from neurosieve.runs.record_fields import FORMAT, Record
-from neurosieve.texts.positions import UnitKind
+from neurosieve.texts.positions import WHOLE_TEXTS, UnitKind
 from neurosieve.texts.unit import unit_names
 
 __all__ = ["BESIDE", "RECORD", "RunFolder"]
@@ -79,6 +79,11 @@ class RunFolder:
     def unit(self) -> UnitKind:
         """What each row of a ranking stands for; a token, where the run says nothing."""
         return cast(UnitKind, (self.run.get("config", {}).get("selection") or {}).get("unit", "token"))
+
+    @property
+    def whole_texts(self) -> bool:
+        """Whether each row stands for a whole text."""
+        return self.unit in WHOLE_TEXTS
 
     @property
     def units(self) -> str:

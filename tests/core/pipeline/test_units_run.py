@@ -1,5 +1,6 @@
 """A run of units of several tokens: its tables, what follows it, and what cannot take units."""
 
+import dataclasses
 import json
 import re
 
@@ -64,6 +65,41 @@ def test_it_is_spoken_of_as_completions(run):
     assert (run.unit, run.units) == ("completion", "completions")
     said = [block.text for block in ranking_blocks(run, 3) if isinstance(block, Note)]
     assert "wrong shows in 8 of 16 documents; ranked on 4 present and 4 control completions" in said[-2]
+
+
+def page_of(folder, labels):
+    documents = [
+        dataclasses.replace(document, metadata={"label": "right" if number % 2 else labels[number // 2 % len(labels)]})
+        for number, document in enumerate(DOCUMENTS)
+    ]
+    detectors = {"wrong": Metadata("label", values=labels)}
+    find(
+        "tiny",
+        source=documents,
+        detectors=detectors,
+        selection={"unit": "completion", "pool": "first"},
+        permutations=20,
+        reports=["html"],
+        folder=folder,
+    )
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_its_page_speaks_of_completions_and_advises_nothing_that_it_cannot_do(tmp_path):
+    page = page_of(tmp_path / "run", ("wrong",))
+    for words in ("completions where it shows", "control completions", "completions held out", "share of completions"):
+        assert words in page
+    for words in ("positions where", "control positions", "share of positions", "spans of wrong", "neurosieve ablate"):
+        assert words not in page
+    assert "neurosieve show" in page
+    assert "behind it" not in page
+    assert "What it was found by" not in page
+
+
+def test_its_page_shows_labels_where_there_are_several(tmp_path):
+    page = page_of(tmp_path / "run", ("invented", "half true"))
+    assert "What it was found by" in page
+    assert "behind it" not in page
 
 
 def test_the_command_line_plans_units_by_their_name(tmp_path, monkeypatch, capsys):
