@@ -100,7 +100,9 @@ class Detector(ABC):
     def check(self, documents: Sequence[Document | TokenizedDocument]) -> None:  # noqa: B027  # Most have nothing to do.
         """Raise where the settings fit none of the documents of a run, such as a field that no record has.
 
-        A run calls it once all documents are read. A pass without a store never has all of them, and does not.
+        A run calls it once all documents are read, and again for those that it replicates on, where it ends the run
+        only if no behaviour shows. A pass without a store never has all of them, and does not; it takes no detector
+        that labels whole texts.
 
         Raises:
             DataError: the message says what the documents hold instead.

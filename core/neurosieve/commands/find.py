@@ -130,6 +130,7 @@ def job_of(model: Any = None, source: Any = None, detectors: Any = None, scorers
 
 def _run(job: Job, folder: Path) -> Result:
     """Rank, draw, and do what is to follow; each is finished, and can be looked at, before the next begins."""
+    job.check()
     if job.settings.store == NO_STORE:
         _check_ends_with_the_ranking(job)
     plans = planned(job.settings.follow_up, job.reports)

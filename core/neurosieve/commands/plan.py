@@ -13,6 +13,7 @@ from neurosieve.pipeline.planning import Plan, plan_run
 from neurosieve.pipeline.settings import NO_STORE
 from neurosieve.runs.blocks import Cell, Header, Note, Table
 from neurosieve.runs.tables import number
+from neurosieve.texts.unit import unit_names, units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["COMMAND", "main", "plan"]
@@ -57,7 +58,10 @@ def _show(plan: Plan) -> None:
     table = plan.behaviours
     headers = [Header(""), *(Header(behaviour, True) for behaviour in table.behaviour)]
     rows = [
-        [Cell(words), *(Cell("none could" if value != value else number(value)) for value in table[name].tolist())]
+        [
+            Cell(words.format(units=unit_names(plan.unit)[1])),
+            *(Cell("none could" if value != value else number(value)) for value in table[name].tolist()),
+        ]
         for name, words in _LINES.items()
         if name in table
     ]
@@ -65,7 +69,7 @@ def _show(plan: Plan) -> None:
     if plan.backward_passes:
         back = f" and {plural(plan.backward_passes, 'backward pass', 'backward passes')}"
     note = (
-        f"reads {plural(plan.positions, 'position')} of {plural(plan.documents, 'document')} in "
+        f"reads {units_in_words(plan.unit, plan.positions)} of {plural(plan.documents, 'document')} in "
         f"{plural(plan.forward_passes, 'forward pass', 'forward passes')} of {plural(plan.tokens, 'token')}{back}, "
         f"unless the store holds them: about {_time(plan.seconds)} of reading on this machine, and "
         f"{plan.bytes / 2**20:,.0f} MiB of disk"
@@ -80,12 +84,12 @@ def _show(plan: Plan) -> None:
 _LINES = {
     "documents_with": "documents with it",
     "spans": "spans",
-    "ranking_present": "present positions that rank",
-    "ranking_control": "control positions that rank",
+    "ranking_present": "present {units} that rank",
+    "ranking_control": "control {units} that rank",
     "ranking_groups": "groups that rank",
     "minimum_detectable_auc": "smallest AUC that could reach p_fwer 0.05",
-    "heldout_present": "present positions held out",
-    "heldout_control": "control positions held out",
+    "heldout_present": "present {units} held out",
+    "heldout_control": "control {units} held out",
     "heldout_groups": "groups held out",
     "minimum_detectable_auc_heldout": "smallest AUC that could replicate",
 }

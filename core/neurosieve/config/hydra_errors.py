@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -51,6 +52,11 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
         message = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
+        if "Incompatible key type 'NoneType'" in message:
+            raise ConfigError(
+                f"{_file_behind(error)} has a key `null` without quotes, which YAML takes for no value: write "
+                "`'null': ...`"
+            ) from error
         unknown = re.search(r"Could not override '([^']+)'", message)
         absent = unknown or re.search(r"Key '[^']+' (?:is )?not in '[^']+'\s+full_key: (\S+)", message)
         if absent and (hint := new_name(absent[1], _keys_of(command, []))):
@@ -109,6 +115,13 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         raise StoreError(
             f"cannot write {where} ({error.strerror or error}): choose another place with `hydra.run.dir=<folder>`"
         ) from error
+
+
+def _file_behind(error: Exception) -> str:
+    """Return the config file that Hydra was reading, which its error does not name; or words for one of them."""
+    reading = [frame.f_locals.get("config_path") for frame, _ in walk_tb(error.__traceback__)]
+    names = [name for name in reading if isinstance(name, str)]
+    return f"the config file `{names[-1]}`" if names else "a config file"
 
 
 def _values(override: Override) -> list[Any]:

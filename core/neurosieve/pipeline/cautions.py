@@ -11,9 +11,9 @@ from neurosieve.pipeline.settings import Find
 from neurosieve.texts.absence import nowhere
 from neurosieve.texts.copies import repeated_readings_warning
 from neurosieve.texts.coverage import coverage_warnings
-from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions
+from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
 from neurosieve.texts.spans import Detectors
-from neurosieve.texts.unit import left_out_units, units_in_words
+from neurosieve.texts.unit import left_out_units, unit_names, units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined", "unreached"]
@@ -36,7 +36,7 @@ def cautions(
         if selection.neighbours:  # The tokens of one span are alike: they count as one.
             number = numbers[behaviour]["ranking_spans"]
             what += f" of {plural(number, 'span')}"
-        warnings += too_few(behaviour, number, what, ranking.document.nunique(), settings)
+        warnings += too_few(behaviour, number, what, ranking.document.nunique(), settings, unit)
         if 0 < (groups := held_out.group.nunique()) < settings.min_groups:
             warnings.append(
                 f"`{behaviour}` shows in {plural(groups, 'held-out group')}: with fewer than {settings.min_groups} "
@@ -49,13 +49,13 @@ def cautions(
             warnings.append(
                 f"`{behaviour}` has {units_in_words(unit, len(controls), 'control ')} for {len(present):,} present "
                 f"ones, where {wanted:g} for each were requested: the texts hold no more such "
-                f"{'tokens' if unit == 'token' else 'units'}"
+                f"{'tokens' if unit == 'token' else unit_names(unit)[1]}"
             )
         warnings += _other_kinds(behaviour, present, controls)
     warnings += left_out(counts, context)
     warnings += [f"{units}, left out" for units in left_out_units(unit, counts, context)]
     warnings += unreached(counts)
-    warnings += alike(counts, selection.near_duplicates)
+    warnings += alike(counts, selection.near_duplicates, unit)
     return warnings + [
         f"{counts[f'{place}_unread']} of {len(positions.behaviours)} behaviours have no present position, or no "
         f"control, at `{place}`: its columns are empty there"
@@ -88,7 +88,9 @@ def not_shown(detectors: Detectors, behaviours: Sequence[str], where: str) -> li
     return [f"{nowhere(name, scope, where)}, and was left out" for name, scope in missing.items()]
 
 
-def too_few(behaviour: str, number: int, what: str, documents: int, settings: Find) -> list[str]:
+def too_few(
+    behaviour: str, number: int, what: str, documents: int, settings: Find, unit: UnitKind = "token"
+) -> list[str]:
     """Return a warning where a behaviour is ranked on few positions or documents.
 
     `number` is that of independent present positions, `what` these in words; `documents` is how many hold them.
@@ -97,8 +99,8 @@ def too_few(behaviour: str, number: int, what: str, documents: int, settings: Fi
         return []
     return [
         f"`{behaviour}` is ranked on {what} in {plural(documents, 'document')}: with fewer than "
-        f"{settings.min_positions} positions or {settings.min_documents} documents, the best of many neurons scores "
-        "high by chance alone"
+        f"{settings.min_positions} {unit_names(unit)[1]} or {settings.min_documents} documents, the best of many "
+        "neurons scores high by chance alone"
     ]
 
 
@@ -126,25 +128,29 @@ def unreached(counts: Counter[str]) -> list[str]:
     ]
 
 
-def alike(counts: Counter[str], near_duplicates: float | None) -> list[str]:
+def alike(counts: Counter[str], near_duplicates: float | None, unit: UnitKind = "token") -> list[str]:
     """Return warnings about groups that were joined by their names, texts alike, and readings that repeat."""
     warnings = respelled(counts)
     if number := counts["texts_alike"]:
         sets, joined = counts["sets_of_texts_alike"], counts["groups_with_texts_alike"]
+        same = f"are the same as another, or nearly (selection.near_duplicates={near_duplicates:g})"
+        if unit == "prompt_end":
+            same = "have the same prompt as another"
         warnings.append(
-            f"{number:,} of {plural(counts['documents'], 'text')} are the same as another, or nearly "
-            f"(selection.near_duplicates={near_duplicates:g}): {plural(sets, 'set')}, each kept in one part, which "
-            f"joined {plural(joined, 'group')} with another"
+            f"{number:,} of {plural(counts['documents'], 'text')} {same}: {plural(sets, 'set')}, each kept in one "
+            f"part, which joined {plural(joined, 'group')} with another"
         )
     if repeated := counts["texts_repeated"]:
+        same = "texts that are the same where a behaviour is looked for, or nearly"
+        if unit == "prompt_end":
+            same = "texts with the same prompt"
         warnings.append(
             f"{plural(repeated, 'text')} {'was' if repeated == 1 else 'were'} left out, because copies are not new "
-            "evidence: of texts that are the same where a behaviour is looked for, or nearly, one that shows it is "
-            "read, and one that does not"
+            f"evidence: of {same}, one that shows it is read, and one that does not"
         )
     warnings += repeated_readings_warning(
         counts["positions_repeated"],
-        "present position",
+        f"present {unit_names(unit)[0]}",
         "the null counts it as new evidence, and p comes out too small",
     )
     if near_duplicates is None:

@@ -7,11 +7,13 @@ from typing import Any
 from neurosieve.contracts import Control, Detector, Executor, Reading, Report, Scorer
 from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError, nearest
+from neurosieve.evidence.exchange import null_of
 from neurosieve.models.loading import LanguageModel, Model, open_model
-from neurosieve.pipeline.settings import Find
+from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.validation import Validation
 from neurosieve.registry import TARGET, describe, installed
 from neurosieve.runs.record_fields import described
+from neurosieve.texts.positions import WHOLE_TEXTS
 from neurosieve.texts.settings import Selection
 
 __all__ = ["Job"]
@@ -40,7 +42,7 @@ class Job:
         return self.model if isinstance(self.model, LanguageModel) else open_model(self.model)
 
     def check(self) -> None:
-        """Raise ConfigError unless there are detectors and scorers, and each is such."""
+        """Raise ConfigError unless there are detectors and scorers, each is such, and what is chosen fits together."""
         for plugins, kind in ((self.detectors, Detector), (self.scorers, Scorer)):
             what = kind.__name__.lower()
             if not plugins:
@@ -50,8 +52,37 @@ class Job:
                     raise ConfigError(
                         f"the {what} `{name}` is {plugin!r}, which is not a {kind.__name__}: give an instance of one"
                     )
-
+        self._check_units()
+        self._check_null()
         self._check_readings()
+
+    def _check_units(self) -> None:
+        """Raise ConfigError where a detector labels whole texts, and parts of texts are read.
+
+        All of a text has one label then, so that nothing within it can be compared.
+        """
+        if self.selection.unit in WHOLE_TEXTS:
+            return
+        for name, detector in self.detectors.items():
+            if detector.whole_texts:
+                selection = "prompt_end" if detector.scope == "prompt" else "completion"
+                store = ", and leave out `store=none`" if self.settings.store == NO_STORE else ""
+                raise ConfigError(
+                    f"the detector of `{name}` labels whole texts, and selection.unit={self.selection.unit} reads "
+                    f"parts of a text: take `selection={selection}`{store}"
+                )
+
+    def _check_null(self) -> None:
+        """Raise ConfigError unless labels can be exchanged as the settings say."""
+        if self.settings.store != NO_STORE:
+            null_of(self.settings, self.selection.unit)
+            return
+        given = [name for name in ("null", "strata") if getattr(self.settings, name)]
+        if given:
+            raise ConfigError(
+                f"`{given[0]}` says which labels the permutation null exchanges, and `store=none` has no such null: "
+                "leave out one of the two"
+            )
 
     def _check_readings(self) -> None:
         """Raise ConfigError unless what is read, and beside it, are readings that fit the places and each other."""

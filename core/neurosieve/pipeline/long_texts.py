@@ -1,4 +1,4 @@
-"""Positions behind the length that a model was made for: they are counted, and told."""
+"""Positions, and units that end, behind the length that a model was made for: they are counted, and told."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,7 +9,8 @@ import numpy.typing as npt
 from neurosieve.activations.row_tokens import row_tokens
 from neurosieve.models.context import context_of
 from neurosieve.models.loading import LanguageModel
-from neurosieve.texts.positions import Positions
+from neurosieve.texts.positions import Positions, UnitKind
+from neurosieve.texts.unit import units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["beyond_context", "count_long_texts", "tokens_of_documents"]
@@ -34,13 +35,14 @@ def count_long_texts(lm: LanguageModel, tokens: Iterable[npt.NDArray[np.integer]
             counts["documents_that_switch_positions"] += 1
 
 
-def beyond_context(lm: LanguageModel, counts: Counter[str]) -> list[str]:
-    """Return a warning where positions lie behind the length that a model was made for."""
+def beyond_context(lm: LanguageModel, counts: Counter[str], unit: UnitKind = "token") -> list[str]:
+    """Return a warning where positions lie, or units end, behind the length that a model was made for."""
     context, warnings = context_of(lm.config), []
     if beyond := counts["positions_beyond_context"]:
+        verb = ("lies" if beyond == 1 else "lie") if unit == "token" else "ends" if beyond == 1 else "end"
         warnings.append(
-            f"{plural(beyond, 'position')} in {plural(counts['documents_beyond_context'], 'document')} "
-            f"{'lies' if beyond == 1 else 'lie'} behind the {context.made_for or 0:,} tokens that `{lm.name}` was made "
+            f"{units_in_words(unit, beyond)} in {plural(counts['documents_beyond_context'], 'document')} "
+            f"{verb} behind the {context.made_for or 0:,} tokens that `{lm.name}` was made "
             "for: what its neurons do there was never trained; give shorter texts, or a model with a longer context"
         )
     if switching := counts["documents_that_switch_positions"]:

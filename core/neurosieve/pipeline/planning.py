@@ -31,7 +31,7 @@ from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.comparable import comparable
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_notes, intake_warnings
-from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions
+from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned
 
@@ -52,7 +52,8 @@ class Plan:
     several tokens of a span are read, which are alike; nan where no AUC could."""
     documents: int
     positions: int
-    """Distinct places that would be ranked by, of all behaviours; those that the store holds are not read again."""
+    """Distinct positions that would be read, or units, of all behaviours; those that the store holds are not read
+    again."""
     forward_passes: int
     """Of batches of texts, with those that read the means at the controls first, where a reading needs them. Here and
     below the reading `beside` is counted, and nothing else that follows the ranking."""
@@ -68,6 +69,8 @@ class Plan:
     """That each behaviour would be tested on."""
     warnings: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    unit: UnitKind = "token"
+    """What each position stands for."""
 
 
 def plan_run(job: Job) -> Plan:
@@ -123,11 +126,12 @@ def plan_run(job: Job) -> Plan:
         (
             *intake_warnings(counts),
             *cautions(job, positions, counts, numbers, atlas.context),
-            *beyond_context(lm, counts),
+            *beyond_context(lm, counts, positions.unit),
             *near_misses(documents, job.detectors),
             *warnings,
         ),
         (*null_notes(chosen, every, settings), *notes, *_not_counted(job)),
+        positions.unit,
     )
 
 

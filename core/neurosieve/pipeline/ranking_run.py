@@ -162,7 +162,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         run.warnings += token_prevalence_warnings(documents)
     run.warnings += near_misses(documents, behaviours)
     count_long_texts(lm, tokens_of_documents(positions), counts)
-    run.warnings += beyond_context(lm, counts)
+    run.warnings += beyond_context(lm, counts, positions.unit)
     run.tables |= {
         "positions": positions.table,
         "extra_positions": positions.extra,

@@ -35,14 +35,22 @@ from neurosieve.scoring.ranking import rank_neurons
 from neurosieve.texts.comparable import comparable
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import check_documents
-from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.positions import PARTS, Positions, UnitKind
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.selection import choose_positions
+from neurosieve.texts.spans import Detectors, check_labels
 from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument, label_document
 from neurosieve.wording import plural
 
 __all__ = ["rescore"]
+
+_SAME: Mapping[UnitKind, str] = {
+    **dict.fromkeys(("token", "span", "sentence"), "the words of one that took part in it, or nearly"),
+    "completion": "the prompt and the words of one that took part in it, or nearly its words",
+    "prompt_end": "the prompt of one that took part in it",
+}
+"""What documents that took part have in common with others, by what is read."""
 
 
 def rescore(
@@ -57,7 +65,8 @@ def rescore(
 
     The table `neurons` has the columns of the ranking, those that end in `_heldout` being of these documents.
     Documents of a group that took part in the ranking are left out, however its name is spelled, and so are those in
-    which the model wrote the same as in one that did, or nearly (`selection.near_duplicates`). Documents that the run
+    which the model wrote the same as in one that did, or nearly (`selection.near_duplicates`). Where whole texts are
+    read, short answers that are the same are left out with their prompt alone. Documents that the run
     itself held out are kept, and counted: it was tested on them already.
 
     `job` holds the choices of the run, and `origin` tells where the documents come from, for `run.json`.
@@ -81,7 +90,7 @@ def rescore(
             captured += cells.control_means + cost
         neurons = pd.concat(tables, ignore_index=True)
         count_long_texts(lm, tokens_of_documents(positions), run.counts)
-        warnings = [*_warnings(positions, excluded, job, run), *beyond_context(lm, run.counts)]
+        warnings = [*_warnings(positions, excluded, job, run), *beyond_context(lm, run.counts, positions.unit)]
         run.warnings = warnings + run.warnings + near_misses(labelled, job.detectors)
         run.tables |= {"neurons": neurons, "positions": positions.table, "spans": spans_table(labelled, positions)}
         run.record |= {
@@ -93,7 +102,7 @@ def rescore(
             "counts": {"behaviours": count_positions(labelled, positions)},
             "reading": vars(captured),
             "model": result.run["model"],
-            "config": {**origin, "confidence": job.settings.confidence},
+            "config": {**origin, "selection": vars(job.selection), "confidence": job.settings.confidence},
             "hashes": {"positions": positions_hash(positions.table), "space": spaces_hash(all_cells)},
         }
     return run.run
@@ -134,7 +143,7 @@ def _new_documents(
                 labelled.append(new)
     reasons = {
         "documents_that_ranked": "documents answer problems that took part in the ranking",
-        "documents_with_ranked_words": "further documents have the words of one that took part in it, or nearly",
+        "documents_with_ranked_words": f"further documents have {_SAME[job.selection.unit]}",
     }
     excluded = counted(run.counts, reasons)
     if excluded and not labelled:
@@ -170,6 +179,7 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
     with run.stage("choosing positions"):
         try:
             behaviours, settings = list(job.detectors), job.settings
+            run.warnings += _misfits(labelled, job.detectors)
             chosen = choose_positions(labelled, behaviours, job.control, selection, settings.seed, run.counts)
             every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, run.counts)
             run.notes += null_notes(chosen, every, settings)
@@ -178,6 +188,23 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
             if not excluded:
                 raise
             raise DataError(f"{error}; besides them, {' and '.join(excluded)}, and were left out") from error
+
+
+def _misfits(labelled: Sequence[LabelledDocument], detectors: Detectors) -> list[str]:
+    """Return why the settings of some detectors do not fit these documents, such as a field that none has.
+
+    Raises:
+        DataError: so no behaviour shows.
+    """
+    misfits, documents = list[str](), [document.tokens for document in labelled]
+    for name, detector in detectors.items():
+        try:
+            check_labels(documents, {name: detector})
+        except DataError as error:
+            misfits.append(str(error))
+    if misfits and not any(any(document.spans.values()) for document in labelled):
+        raise DataError("; ".join(misfits))
+    return misfits
 
 
 def _warnings(positions: Positions, excluded: Sequence[str], job: Job, run: Recording) -> list[str]:
@@ -192,7 +219,7 @@ def _warnings(positions: Positions, excluded: Sequence[str], job: Job, run: Reco
         if count < job.settings.min_groups
     ]
     warnings += unreached(run.counts)
-    warnings += alike(run.counts, job.selection.near_duplicates)
+    warnings += alike(run.counts, job.selection.near_duplicates, positions.unit)
     return warnings + [f"{reason}, and were left out" for reason in excluded]
 
 

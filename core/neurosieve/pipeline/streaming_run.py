@@ -217,13 +217,9 @@ def _cautions(
         present, documents = counts[f"ranking_present {name}"], counts[f"ranking_documents_with {name}"]
         warnings += too_few(name, present, plural(present, "present position"), documents, settings)
         if nearly := counts[f"documents_nearly {name}"]:
-            where = plural(nearly, "document")
-            what = f"in {where} something is nearly `{name}`, and counts"
-            if detectors[name].whole_texts:
-                what = f"of {where} it is not known whether they show `{name}`: they count"
             warnings.append(
-                f"{what} neither as the behaviour nor as a control: `neurosieve detect` lists them in "
-                "`near_misses.parquet`"
+                f"in {plural(nearly, 'document')} something is nearly `{name}`, and counts neither as the behaviour "
+                "nor as a control: `neurosieve detect` lists them in `near_misses.parquet`"
             )
     warnings += left_out(counts, context)
     if interruptions := counts["broken_off"]:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from neurosieve.texts.copies import text_key
 from neurosieve.texts.duplicates import signature
 from neurosieve.texts.positions import PARTS, Positions
-from neurosieve.texts.sameness import model_words, text_key
+from neurosieve.texts.sameness import model_words
 from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["count_positions", "spans_table", "texts_table"]
@@ -64,12 +65,20 @@ def texts_table(positions: Positions, documents: Sequence[LabelledDocument], gro
 
     The columns are `document, group, part, read, words, minhash`. `group` is the name that the source gave, from
     `groups` by the document's id: those of `documents` may have been joined. `read`: it holds a position. `words` is a
-    hash of what the model wrote, and `minhash` its MinHash, by which texts that are nearly the same are known.
+    hash by which texts that are the same are known (`text_key`), and `minhash` the MinHash of what the model wrote, by
+    which those are that are nearly the same.
     """
     part, read = _part_of_group(positions), {document.id for document in positions.documents}
     sets = {of_scope for document in documents if document.tokens.id in read for of_scope in document.text_sets.items()}
     lines = [
-        (tokens.id, groups[tokens.id], part[tokens.group], tokens.id in read, text_key(tokens), signature(words))
+        (
+            tokens.id,
+            groups[tokens.id],
+            part[tokens.group],
+            tokens.id in read,
+            text_key(tokens, positions.unit),
+            signature(words),
+        )
         for document in sorted(documents, key=lambda document: document.tokens.id)
         for tokens in [document.tokens]
         if tokens.group in part and (tokens.id in read or not sets.isdisjoint(document.text_sets.items()))

@@ -9,6 +9,7 @@ __all__ = [
     "SINGLE_VERDICTS",
     "TEXT_BASELINES",
     "VERDICTS",
+    "VERDICTS_ON_WHOLE_TEXTS",
     "minus_neutral",
     "minus_neutral_heldout",
 ]
@@ -44,12 +45,19 @@ VERDICTS: Mapping[str, str] = {
     "of one group: it may tell groups apart, such as hard problems from easy ones",
     "reversed within groups": "the neuron separates the behaviour from controls, but with the opposite sign among "
     "whole texts of one group: it tells groups apart",
-    "replicated": "the neuron separates the behaviour from controls; too few positions share a token, or too few whole "
-    "texts a group, to test whether it detects more than that",
+    "replicated": "the neuron separates the behaviour from controls; too few positions share a token to tell, for "
+    "as many neurons as were tested, whether it detects more than this word",
     "not replicated": "on the held-out groups the neuron does not separate the behaviour from controls with the sign "
     "of the ranking",
 }
 """Each verdict on a neuron, and what it means."""
+
+VERDICTS_ON_WHOLE_TEXTS: Mapping[str, str] = {
+    **VERDICTS,
+    "replicated": "the neuron separates the behaviour from controls; too few whole texts share a group to tell, for as "
+    "many neurons as were tested, whether it detects more than the group",
+}
+"""The same, where each row stands for a whole text."""
 
 SINGLE_VERDICTS: Mapping[str, str] = {
     "drives": "under its edit the first token of the behaviour is less likely: more so than under that of each of its "

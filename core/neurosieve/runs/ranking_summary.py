@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
-from neurosieve.runs.columns import BASELINES, VERDICTS
+from neurosieve.runs.columns import BASELINES, VERDICTS, VERDICTS_ON_WHOLE_TEXTS
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.real_effects import real_effects, with_real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS, about_edits, real_columns, real_effect_blocks
@@ -29,12 +29,14 @@ _DOUBTS = {
     "the text alone does as well": "on the held-out groups a line of the text alone separates the behaviour as "
     "well, at the position that the verdict is about",
 }
+_DOUBTS_ON_WHOLE_TEXTS = _DOUBTS | {
+    "the text alone does as well": "on the held-out groups a line of the text alone separates the behaviour as well"
+}
 
 
 def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
     """Yield the best `k` neurons of each behaviour, what they are compared with, and what was read."""
     every = run.run["counts"]
-    unit = (run.run.get("config", {}).get("selection") or {}).get("unit", "token")
     for behaviour in run.run["behaviours"]:
         yield ranking_table(run, behaviour, k)
         yield from evidence_blocks(run, behaviour)
@@ -42,8 +44,8 @@ def ranking_blocks(run: RunFolder, k: int) -> Iterator[Block]:
         yield from two_rankings_blocks(run, behaviour, (k + 1) // 2)
         if (counts := every.get("behaviours", {}).get(behaviour)) and "documents" in every:
             text = (
-                f"{_spans(counts, every)}; ranked on {counts['ranking_present']:,} present and "
-                f"{units_in_words(unit, counts['ranking_control'], 'control ')}"
+                f"{_shown(run, behaviour, every)}; ranked on {counts['ranking_present']:,} present and "
+                f"{units_in_words(run.unit, counts['ranking_control'], 'control ')}"
             )
             if tested := counts.get("heldout_present"):
                 text += f", tested on {tested:,} and {counts['heldout_control']:,} of held-out groups"
@@ -64,11 +66,14 @@ def rescored_blocks(run: RunFolder, k: int) -> Iterator[Block]:
         table = ranking_table(run, behaviour, k)
         headers = [header._replace(text=header.text.replace("held out", "on these texts")) for header in table.headers]
         yield Table(headers, table.rows, f"{behaviour}: the ranking on {run.run['config']['texts']}")
-        yield Note(_spans(counts["behaviours"][behaviour], counts))
+        yield Note(_shown(run, behaviour, counts))
 
 
-def _spans(of_behaviour: Mapping[str, int], counts: Mapping[str, Any]) -> str:
-    documents = plural(counts["documents"], "document")
+def _shown(run: RunFolder, behaviour: str, counts: Mapping[str, Any]) -> str:
+    """Return in how much of the texts a behaviour shows."""
+    of_behaviour, documents = counts["behaviours"][behaviour], plural(counts["documents"], "document")
+    if run.whole_texts:
+        return f"{behaviour} shows in {of_behaviour['documents_with']:,} of {documents}"
     return f"{plural(of_behaviour['spans'], 'span')} in {of_behaviour['documents_with']:,} of {documents}"
 
 
@@ -195,8 +200,11 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         counts = verdicts["verdict"].value_counts()
         order = dict.fromkeys([*(name for name in VERDICTS if name in counts), *counts.index])
         doubts = {_doubt(row) for row in verdicts.to_dict("records")}
-        facts = [(f"{name} ({counts[name]:,})", VERDICTS.get(name, "")) for name in order]
-        yield Facts((*facts, *((doubt, words) for doubt, words in _DOUBTS.items() if doubt in doubts)))
+        meanings = VERDICTS_ON_WHOLE_TEXTS if run.whole_texts else VERDICTS
+        facts = [(f"{name} ({counts[name]:,})", meanings.get(name, "")) for name in order]
+        possible = _DOUBTS_ON_WHOLE_TEXTS if run.whole_texts else _DOUBTS
+        facts += [(doubt, words) for doubt, words in possible.items() if doubt in doubts]
+        yield Facts(tuple(facts))
 
 
 def _baseline_words(baseline: str) -> str:

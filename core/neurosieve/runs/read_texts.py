@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from neurosieve.data import TokenizedDocument
 from neurosieve.runs.results import Result
+from neurosieve.texts.copies import text_key
 from neurosieve.texts.duplicates import most_alike, signatures_of
-from neurosieve.texts.sameness import canonical, model_words, text_key
+from neurosieve.texts.positions import UnitKind
+from neurosieve.texts.sameness import canonical, model_words
 
 __all__ = ["ReadTexts"]
 
@@ -19,9 +21,11 @@ class ReadTexts(NamedTuple):
     groups: frozenset[str]
     """The names of its groups as the source gave them, in their canonical form."""
     words: frozenset[str] | None
-    """A hash of what the model wrote in each text; None where the run kept none."""
+    """The `text_key` of each text, by what the run read of it; None where the run kept none."""
     signatures: npt.NDArray[np.uint32]
     """The MinHash of each text, `[texts, 128]`."""
+    unit: UnitKind
+    """What the run read as one."""
 
     @classmethod
     def of(cls, result: Result, part: str) -> "ReadTexts":
@@ -31,20 +35,24 @@ class ReadTexts(NamedTuple):
         table = result.table("texts") if kept else result.positions
         read = table[table.part == part]
         groups = frozenset(map(canonical, read.group.unique()))
-        return cls(groups, frozenset(read.words) if kept else None, signatures_of(read.minhash if kept else ()))
+        words = frozenset(read.words) if kept else None
+        return cls(groups, words, signatures_of(read.minhash if kept else ()), result.unit)
 
     def answers_same_problem(self, document: TokenizedDocument) -> bool:
         """Return whether a document's group is among those that were read."""
         return canonical(document.group) in self.groups
 
     def holds(self, document: TokenizedDocument, near_duplicates: float | None) -> bool:
-        """Return whether a document is among those that were read, by its words, or else by its group.
+        """Return whether a document is among those that were read, by its `text_key`, or else by its group.
 
-        So is one that has nearly the words of one of them: whose Jaccard index with it, as MinHash estimates it, is at
-        least `near_duplicates`.
+        So is one in which the model wrote nearly the same as in one of them: whose Jaccard index with it, as MinHash
+        estimates it, is at least `near_duplicates`. Where the ends of prompts were read, what was written makes no
+        difference.
         """
         if self.words is None:
             return self.answers_same_problem(document)
-        if text_key(document) in self.words:
+        if text_key(document, self.unit) in self.words:
             return True
+        if self.unit == "prompt_end":
+            return False
         return near_duplicates is not None and most_alike(model_words(document), self.signatures) >= near_duplicates

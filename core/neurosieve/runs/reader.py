@@ -12,6 +12,8 @@ from neurosieve.errors import DataError, nearest
 from neurosieve.models.sites import KINDS, Kind
 from neurosieve.runs.cells import Cells, cells_of
 from neurosieve.runs.record_fields import FORMAT, Record
+from neurosieve.texts.positions import WHOLE_TEXTS, UnitKind
+from neurosieve.texts.unit import unit_names
 
 __all__ = ["BESIDE", "RECORD", "RunFolder"]
 
@@ -72,6 +74,21 @@ class RunFolder:
     def cells(self) -> Cells:
         """What was read of each neuron at each position, in words."""
         return cells_of(self.run)
+
+    @property
+    def unit(self) -> UnitKind:
+        """What each row of a ranking stands for; a token, where the run says nothing."""
+        return cast(UnitKind, (self.run.get("config", {}).get("selection") or {}).get("unit", "token"))
+
+    @property
+    def whole_texts(self) -> bool:
+        """Whether each row stands for a whole text."""
+        return self.unit in WHOLE_TEXTS
+
+    @property
+    def units(self) -> str:
+        """What the rows are called: positions, or the units that they stand for, such as completions."""
+        return unit_names(self.unit)[1]
 
     @property
     def tables(self) -> list[str]:

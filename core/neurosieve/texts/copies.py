@@ -12,11 +12,11 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from neurosieve.data import Scope, TokenizedDocument
 from neurosieve.texts.positions import WHOLE_TEXTS, UnitKind
-from neurosieve.texts.sameness import canonical
+from neurosieve.texts.sameness import canonical, hash_of, model_words, prompt_words
 from neurosieve.texts.tokens import LabelledDocument
 from neurosieve.wording import plural
 
-__all__ = ["repeated_readings", "repeated_readings_warning", "repeats_of", "with_text_sets"]
+__all__ = ["repeated_readings", "repeated_readings_warning", "repeats_of", "text_key", "with_text_sets"]
 
 
 def with_text_sets(
@@ -66,8 +66,26 @@ def repeats_of(behaviour: str, documents: Sequence[LabelledDocument], unit: Unit
     return repeats
 
 
+def text_key(document: TokenizedDocument, unit: UnitKind = "token") -> str:
+    """Return a hash that is the same for documents which are no new evidence beside each other, by what is read.
+
+    It is that of the model's words, or of a text that is all prompt, of that. Where whole completions are read, it is
+    that of prompt and completions, since short answers are often the same by chance; where the ends of prompts are
+    read, that of the prompt.
+    """
+    if unit == "prompt_end":
+        return hash_of(prompt_words(document))
+    words = model_words(document)
+    if unit == "completion" and words:
+        return hash_of(canonical(document.text[: document.stretches()[-1][1]]))
+    return hash_of(words or canonical(document.text))
+
+
 def repeated_readings(present: Iterable[tuple[TokenizedDocument, int]]) -> int:
-    """Return how many of some tokens stand behind the same tokens as another: a model computes the same at both."""
+    """Return how many of some tokens stand behind the same tokens as another: a model computes the same at both.
+
+    Of a unit of several tokens, it is the last.
+    """
     readings = [xxhash.xxh3_128_digest(document.token_ids[: token + 1].tobytes()) for document, token in present]
     return len(readings) - len(set(readings))
 
@@ -88,7 +106,7 @@ def repeated_readings_warning(repeated: int, what: str, consequence: str) -> lis
 def _read_first(document: TokenizedDocument, scope: Scope, unit: UnitKind) -> str | None:
     """Return the text up to the end of a scope, in its canonical form; None where the document does not have it."""
     if unit == "prompt_end":
-        return canonical(document.text[: document.prompt_end])
+        return prompt_words(document)
     stretches = document.stretches(scope)
     return canonical(document.text[: stretches[-1][1]]) if stretches else None
 

@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from neurosieve.texts.copies import with_text_sets
 from neurosieve.texts.duplicates import clusters_of
 from neurosieve.texts.positions import UnitKind
-from neurosieve.texts.sameness import canonical, model_words, shown_names
+from neurosieve.texts.sameness import model_words, prompt_words, shown_names
 from neurosieve.texts.tokens import LabelledDocument
 
 __all__ = ["join_groups"]
@@ -42,7 +42,7 @@ def _clusters(documents: Sequence[LabelledDocument], near_duplicates: float, uni
     if unit != "prompt_end":
         return clusters_of([model_words(document.tokens) for document in documents], near_duplicates)
     number_of: dict[str, int] = {}
-    prompts = (canonical(document.tokens.text[: document.tokens.prompt_end]) for document in documents)
+    prompts = (prompt_words(document.tokens) for document in documents)
     return [number_of.setdefault(prompt, len(number_of)) for prompt in prompts]
 
 

@@ -10,7 +10,7 @@ import regex
 
 from neurosieve.data import Document, TokenizedDocument
 
-__all__ = ["canonical", "count_copies", "join_spellings", "model_words", "shown_names", "text_key"]
+__all__ = ["canonical", "count_copies", "hash_of", "join_spellings", "model_words", "prompt_words", "shown_names"]
 
 _WITHOUT_WIDTH = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _RAISED = regex.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u207e]+")
@@ -48,7 +48,7 @@ def count_copies(texts: Iterable[str]) -> int:
     """
     copies, seen = 0, set[str]()
     for text in texts:
-        key = _key(canonical(text))
+        key = hash_of(canonical(text))
         copies += key in seen
         seen.add(key)
     return copies
@@ -74,13 +74,11 @@ def model_words(document: TokenizedDocument) -> str:
     return canonical(document.text_of())
 
 
-def text_key(document: TokenizedDocument) -> str:
-    """Return a hash of the model's words in a document: the same for documents in which they are the same.
-
-    Of a text that is all prompt, it is a hash of that.
-    """
-    return _key(model_words(document) or canonical(document.text))
+def prompt_words(document: TokenizedDocument) -> str:
+    """Return what stands before the first completion of a document, in its canonical form."""
+    return canonical(document.text[: document.prompt_end])
 
 
-def _key(text: str) -> str:
+def hash_of(text: str) -> str:
+    """Return a hash of a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -12,7 +12,16 @@ from neurosieve.texts.positions import WHOLE_TEXTS, UnitKind
 from neurosieve.texts.tokens import LabelledDocument
 from neurosieve.wording import plural
 
-__all__ = ["Tokens", "Unit", "left_out_units", "no_controls", "no_units", "reaches_beyond", "units_in_words"]
+__all__ = [
+    "Tokens",
+    "Unit",
+    "left_out_units",
+    "no_controls",
+    "no_units",
+    "reaches_beyond",
+    "unit_names",
+    "units_in_words",
+]
 
 Tokens = npt.NDArray[np.int32]
 """Tokens of one document, in the order of the text."""
@@ -40,6 +49,11 @@ class Unit(NamedTuple):
     def first(self) -> int:
         """The first token."""
         return int(self.tokens[0])
+
+
+def unit_names(unit: UnitKind) -> tuple[str, str]:
+    """Return what a row is called that stands for such a unit: one, and several."""
+    return _WORDS[unit]
 
 
 def units_in_words(unit: UnitKind, number: int, before: str = "") -> str:

@@ -18,8 +18,6 @@ _TITLES = {
     "part": "part",
     "documents_with": "texts that show it",
     "groups": "groups",
-    "present": "positions where it shows",
-    "control": "control positions",
 }
 
 __all__ = ["again", "listed", "named", "overrides_of", "question", "read", "request", "typed"]
@@ -137,7 +135,12 @@ def read(run: Run) -> Section | None:
     blocks: list[Block] = [Facts(tuple(lines)), *(Note(note) for note in record.get("notes", []))]
     by_behaviour = record.get("counts", {}).get("behaviours")
     if isinstance(by_behaviour, Mapping) and (frame := _by_part(by_behaviour)) is not None:
-        titles = _TITLES | {str(name): str(name).replace("_", " ") for name in frame if name not in _TITLES}
+        if run.whole_texts:
+            frame = frame.drop(columns="spans", errors="ignore")
+        rows = {"present": f"{run.units} where it shows", "control": f"control {run.units}"}
+        titles = (
+            _TITLES | rows | {str(name): str(name).replace("_", " ") for name in frame if name not in {*_TITLES, *rows}}
+        )
         caption = "What each behaviour gave"
         if "part" in frame:
             caption = "What each part of the groups gave; a group is in one part alone"

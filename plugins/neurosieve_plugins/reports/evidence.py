@@ -51,10 +51,11 @@ def how_many(run: Run, behaviour: str, neurons: pd.DataFrame, ranking: Ranked) -
         for key, what in (
             ("spans", f"spans of {behaviour}"),
             ("documents_with", "texts that show it"),
-            ("ranking_present", "positions in the ranking"),
-            ("heldout_present", "positions held out"),
+            ("ranking_present", f"{run.units} in the ranking"),
+            ("heldout_present", f"{run.units} held out"),
         )
-        if counts.get(key)
+        # The label of a whole text is one span, or as many as the model spoke times: it says nothing more.
+        if counts.get(key) and not (run.whole_texts and key == "spans")
     ]
     return Tiles(tuple(numbers))
 

@@ -132,7 +132,7 @@ def _distributions(run: Run, activations: pd.DataFrame, rankings: dict[str, Rank
         ranks = {(layer, neuron): rank for layer, neuron, rank in places}
         tables = [(ranks[key], key, table) for key, table in by_neuron(of_behaviour) if key in ranks]
         charts = tuple(
-            (f"{rank}. {neuron_name(*key)}", distribution(table, "", run.cells.title))
+            (f"{rank}. {neuron_name(*key)}", distribution(table, "", run.cells.title, rows=run.units))
             for rank, key, table in sorted(tables, key=itemgetter(0))
         )
         names = tuple(neuron_name(*key) for _, key, _ in sorted(tables, key=itemgetter(0)))
@@ -187,10 +187,15 @@ def _why_no_verdict(run: Run, behaviour: str) -> str:
 
 
 def phrases_found(run: Run) -> Section | None:
-    """Return which phrases the behaviour was found by, from the table `spans`."""
+    """Return which phrases, or labels of whole texts, behaviours were found by, from the table `spans`.
+
+    A label that all texts with a behaviour share says nothing of them, and is left out.
+    """
     if "spans" not in run.tables:
         return None
     spans = run.table("spans")
+    if run.whole_texts:
+        spans = spans[spans.groupby("behaviour").label.transform("nunique") > 1]
     if not len(spans):
         return None
     blocks: dict[str, tuple[Block, ...]] = {
@@ -198,4 +203,7 @@ def phrases_found(run: Run) -> Section | None:
         for place, (name, of_behaviour) in enumerate(spans.groupby("behaviour", sort=False))
     }
     lead = "What the behaviour was found by: where few phrases make up most of it, the result is about those."
+    if run.whole_texts:
+        lead = lead.replace("few phrases", "few phrases, or labels,")
+        return Section("What it was found by", lead, by_behaviour(blocks))
     return Section("The phrases behind it", lead, by_behaviour(blocks))

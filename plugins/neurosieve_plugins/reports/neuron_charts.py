@@ -88,7 +88,12 @@ def replication(ranking: Ranked, height: int = 320) -> Any:
 
 
 def distribution(
-    activations: pd.DataFrame, title: str, read: str = "activation", height: int = 130, bins: int = 28
+    activations: pd.DataFrame,
+    title: str,
+    read: str = "activation",
+    height: int = 130,
+    bins: int = 28,
+    rows: str = "positions",
 ) -> Any:
     """Draw what one neuron held where the behaviour shows, and at the controls.
 
@@ -98,6 +103,7 @@ def distribution(
         read: what the activations are called on their axis, for they may be attributions.
         height: of the chart.
         bins: how many stretches the activations are counted in.
+        rows: what each activation is of.
     """
     import altair as alt
 
@@ -122,7 +128,7 @@ def distribution(
         )
     table = rounded(pd.concat(tables, ignore_index=True), ["activation", "share"])
     x = alt.X("activation:Q").title(read).scale(nice=False, zero=False).axis(tickCount=4, grid=False)
-    y = alt.Y("share:Q").title("share of positions").stack(None).axis(format="%", tickCount=3)
+    y = alt.Y("share:Q").title(f"share of {rows}").stack(None).axis(format="%", tickCount=3)
     colour = alt.Color("where:N").scale(domain=["present", "control"])
     chart = alt.Chart(table)
     filled = (

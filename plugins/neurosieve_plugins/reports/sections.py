@@ -77,7 +77,7 @@ def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]
     """Yield what the runs below a run have to show; of several that show neurons on text, the last."""
     below = went_on_from(run)
     # What a run below this one was found by is what this one was: once is enough.
-    phrases = _phrases(run) is None
+    phrases = _phrases(run) is None and not run.whole_texts
     for name, part in called(run):
         if part in below and part.command not in ("show", "ablate"):
             for section in _own(part, best, most_points // 4, phrases):
@@ -94,7 +94,9 @@ def _of_parts(run: Run, best: int, most_points: int) -> Iterator[Section | None]
                 title = section.title if named else f"{section.title} · {by}"
                 yield Section(title, section.lead, section.blocks)
     if run.command == "find":
-        lacking = [name for name in _GOES_ON if not any(part.command == name for part in below)]
+        # An edit is at single tokens, and cannot be that of a unit of several.
+        possible = [name for name in _GOES_ON if name != "ablate" or run.unit == "token"]
+        lacking = [name for name in possible if not any(part.command == name for part in below)]
         if lacking:
             notes = tuple(
                 Note(f"This adds {_GOES_ON[name]}:", f"neurosieve {name} {typed('run', run.folder)}")

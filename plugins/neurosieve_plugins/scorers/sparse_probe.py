@@ -1,8 +1,9 @@
 """One sparse logistic regression on all neurons of a layer."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from neurosieve import ConfigError, Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.probing import (
     Examples,
     Floats,
+    Integers,
     Probe,
     examples_of,
     pairs_won,
@@ -19,6 +21,11 @@ from neurosieve_plugins.scorers.probing import (
 )
 
 __all__ = ["SparseProbe"]
+
+_ITERATIONS = 1000
+"""A fit that needs more is one that rounding keeps from meeting the solver's own test, as a rule."""
+_OFF = 1e-2
+"""So much may the conditions of the optimum be missed by, of the penalty on a coefficient."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,7 @@ class SparseProbe(Scorer[RowsState]):
 
     def _fit(self, data: Examples, *strengths: float) -> Iterator[Probe]:
         """Yield a fit for each strength; nothing but `data` has a say in it."""
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
         inputs, mean, deviation = standardised(data)
@@ -109,7 +117,7 @@ class SparseProbe(Scorer[RowsState]):
             chosen = np.sort(np.argsort(-correlation, kind="stable")[: self.screen])
             inputs = np.ascontiguousarray(inputs[:, chosen])
         for strength in strengths:
-            fit = LogisticRegression(
+            model = LogisticRegression(
                 l1_ratio=1.0,
                 C=strength,
                 solver="liblinear",
@@ -117,9 +125,19 @@ class SparseProbe(Scorer[RowsState]):
                 intercept_scaling=10_000.0,
                 # Ten times finer, and rounding keeps some fits from ever getting there.
                 tol=1e-7,
-                max_iter=10_000,
+                max_iter=_ITERATIONS,
                 random_state=self.seed,
-            ).fit(inputs, data.labels)
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # What it says is tested below.
+                fit = model.fit(inputs, data.labels)
+            if fit.n_iter_[0] >= _ITERATIONS and _missed_by(fit, inputs, data.labels, strength) > _OFF:
+                warnings.warn(
+                    "a fit of `sparse_probe` has not come to its optimum: its coefficients are approximate; give "
+                    "smaller `Cs`",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             coefficients = np.zeros(len(mean))
             coefficients[chosen] = fit.coef_[0]
             yield Probe(mean, deviation, coefficients, float(fit.intercept_[0]))
@@ -166,3 +184,15 @@ class SparseProbe(Scorer[RowsState]):
                 selected += probe.coefficients != 0
                 drawn += 1
         return selected / drawn if drawn else np.full_like(selected, np.nan)
+
+
+def _missed_by(fit: Any, inputs: Floats, labels: Integers, strength: float) -> float:
+    """Return by how much the conditions of the optimum are missed, where the penalty on a coefficient is 1.
+
+    There the gradient of the loss is -1 or 1, against the sign of the coefficient, and no larger where that is 0.
+    """
+    coefficients = fit.coef_[0]
+    odds = inputs @ coefficients + fit.intercept_[0]
+    gradient = strength * ((0.5 + 0.5 * np.tanh(odds / 2) - labels) @ inputs)
+    missed = np.where(coefficients != 0, np.abs(gradient + np.sign(coefficients)), np.abs(gradient) - 1)
+    return float(missed.max(initial=0.0))

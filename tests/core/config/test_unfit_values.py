@@ -55,12 +55,22 @@ def test_a_value_of_the_wrong_type_is_named_with_what_is_needed(capsys, empty_fo
     [
         ("seed: x", "the config file `experiment/own` holds `x`, where a whole number is needed"),
         ("layers: 3", "the config file `experiment/own` holds a single value where a list is needed"),
+        ("null: within_groups", "the config file `experiment/own` has a key `null` without quotes, which YAML takes"),
     ],
 )
 def test_a_value_of_the_wrong_type_in_a_config_file_is_named_with_the_file(capsys, empty_folder, line, message):
     (empty_folder / "configs" / "experiment").mkdir(parents=True)
     (empty_folder / "configs" / "experiment" / "own.yaml").write_text(f"# @package _global_\n{line}\n")
     assert message in message_of(capsys, "find", "--config-dir", "configs", "+experiment=own")
+
+
+def test_the_null_is_chosen_in_a_config_file_by_a_key_in_quotes(capsys, empty_folder):
+    (empty_folder / "configs" / "experiment").mkdir(parents=True)
+    own = "# @package _global_\n'null': within_groups\n"
+    (empty_folder / "configs" / "experiment" / "own.yaml").write_text(own)
+    message = message_of(capsys, "find", "--config-dir", "configs", "+experiment=own")
+    assert "null is within_groups, which exchanges labels of whole texts" in message
+    assert message == message_of(capsys, "find", "null=within_groups")
 
 
 COMMANDS = [module.COMMAND for module in (ablate, analyze, detect, find, generate, learn, plan, show)]

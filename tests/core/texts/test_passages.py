@@ -36,7 +36,7 @@ from neurosieve.models.tiny import tiny_model
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.streaming_pass import Pass
 from neurosieve.terminal.trace import highlighted
-from neurosieve.texts.sameness import text_key
+from neurosieve.texts.copies import text_key
 from neurosieve.texts.selection import Selection, choose_positions
 from neurosieve.texts.tokens import label_documents, tokenize
 from neurosieve_plugins.controls.distant import Distant

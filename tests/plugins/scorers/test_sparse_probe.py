@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -158,3 +160,18 @@ def test_without_bootstraps_there_is_no_selection_frequency(score, layer):
 def test_fields_that_make_no_sense_are_refused(fields, named):
     with pytest.raises(ConfigError, match=named):
         SparseProbe(**fields)
+
+
+@pytest.mark.parametrize(("iterations", "settled"), [(2, False), (17, True)])
+def test_a_fit_that_the_solver_gives_up_is_told_unless_it_is_at_its_optimum(
+    score, layer, iterations, settled, monkeypatch
+):
+    activations, labels, groups = layer
+    monkeypatch.setattr("neurosieve_plugins.scorers.sparse_probe._ITERATIONS", iterations)
+    said = [] if settled else ["a fit of `sparse_probe` has not come to its optimum"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scores = score(SparseProbe(Cs=(1.0,), bootstraps=0, folds=2), activations, labels, groups)
+    assert sorted({str(warning.message).partition(":")[0] for warning in caught}) == said
+    reference = saga(1.0).fit(activations.double().numpy(), labels.numpy())[-1].coef_[0]
+    assert (np.abs(scores.value[0].numpy() - reference).max() < 0.01) == settled
