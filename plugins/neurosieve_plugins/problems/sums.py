@@ -59,5 +59,4 @@ class Sums(Problems):
             answer=str(answer),
             level=f"Level {digits}",
             type="Addition" if adds else "Subtraction",
-            solution=f"{left} {sign} {right} = {answer}\n\\boxed{{{answer}}}",
         )
