@@ -85,7 +85,7 @@ def _closing(completion: str, thought_end: str) -> str:
     if ended:
         return after.strip()
     lines = [line for line in completion.splitlines() if line.strip()][-2:]
-    return "\n".join(lines if len(lines) == 2 and _HEADING.fullmatch(lines[0]) else lines[-1:])
+    return "\n".join(lines if len(lines) == 2 and _HEADING.fullmatch(lines[0]) else lines[-1:]).strip()
 
 
 def _value(text: str) -> str:

@@ -34,6 +34,7 @@ CASES = {
     "thousands of GSM8K": (r"\boxed{1080}", "It is 2 * 540.\n#### 1,080", True),
     "thousands of GSM8K as they stand": (r"\boxed{1,080}", "It is 2 * 540.\n#### 1,080", True),
     "four hashes that end nothing": (r"\boxed{2}", "#### 2 cases\nThe first gives 7.", False),
+    "a number behind a space, as base models begin": (" 53\n", "53", True),
     "words": ("**Answer:** Monday.", "monday", True),
     "cut off": (r"\boxed{\frac{3}{4}", r"\frac{3}{4}", False),
 }
