@@ -11,7 +11,8 @@ from neurosieve.pipeline.settings import Find
 from neurosieve.texts.absence import nowhere
 from neurosieve.texts.copies import repeated_readings_warning
 from neurosieve.texts.coverage import coverage_warnings
-from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions
+from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
+from neurosieve.texts.settings import Selection
 from neurosieve.texts.spans import Detectors
 from neurosieve.texts.unit import left_out_units, units_in_words
 from neurosieve.wording import plural
@@ -48,10 +49,10 @@ def cautions(
         if len(controls) < wanted * len(present) / 2:
             warnings.append(
                 f"`{behaviour}` has {units_in_words(unit, len(controls), 'control ')} for {len(present):,} present "
-                f"ones, where {wanted:g} for each were requested: the texts hold no more such "
-                f"{'tokens' if unit == 'token' else 'units'}"
+                f"ones, where {wanted:g} for each were requested: {_no_more(positions, behaviour, selection)}"
             )
         warnings += _other_kinds(behaviour, present, controls)
+    warnings += _no_distance(job, unit)
     warnings += left_out(counts, context)
     warnings += [f"{units}, left out" for units in left_out_units(unit, counts, context)]
     warnings += unreached(counts)
@@ -61,6 +62,31 @@ def cautions(
         f"control, at `{place}`: its columns are empty there"
         for place in positions.places[1:]
         if counts[f"{place}_unread"]
+    ]
+
+
+def _no_more(positions: Positions, behaviour: str, selection: Selection) -> str:
+    """Return why a behaviour has no more controls."""
+    if positions.unit == "token" or positions.unit in WHOLE_TEXTS:
+        return f"the texts hold no more such {'tokens' if positions.unit == 'token' else 'units'}"
+    table = positions.table[positions.table.behaviour == behaviour]
+    showing = table.document[table.label == 1].nunique()
+    return (
+        f"the control finds no more in the {plural(showing, 'document')} with it and in "
+        f"{table.document.nunique() - showing:,} without it (`control.same_kind=false` takes those that start with any "
+        f"kind of token; `selection.negatives_per_positive_document={selection.negatives_per_positive_document:g}` "
+        "says how many documents without it are read)"
+    )
+
+
+def _no_distance(job: Job, unit: UnitKind) -> list[str]:
+    """Return a warning where a distance was asked for that controls of several tokens do not keep."""
+    tokens = getattr(job.control, "tokens", None)
+    if unit not in ("span", "sentence") or tokens == getattr(type(job.control), "tokens", None):
+        return []
+    return [
+        f"`control.tokens={tokens}` has no effect on {unit}s: one with the behaviour may follow another, so "
+        "its controls may, too"
     ]
 
 

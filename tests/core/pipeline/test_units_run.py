@@ -7,6 +7,7 @@ import pytest
 from units import answer
 
 from neurosieve import ConfigError, DataError, ablate, find, plan, show
+from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.reports.any_sections import question
 from neurosieve_plugins.sources.traces import Traces
@@ -136,3 +137,15 @@ def test_a_file_of_prompts_is_read_at_their_ends(tmp_path):
     assert dict(zip(run.positions.document.astype(int) % 2, run.positions.label, strict=True)) == {0: 0, 1: 1}
     assert len(run.positions) == 12
     assert run.table("texts").words.is_unique
+
+
+def test_what_a_control_of_sentences_cannot_do_is_told_with_its_reason():
+    choices = {
+        "source": DOCUMENTS,
+        "detectors": DETECTORS,
+        "selection": {"unit": "sentence", "controls_per_position": 100.0},
+    }
+    warnings = "\n".join(plan("tiny", control=Distant(tokens=3), **choices).warnings)
+    assert "`control.tokens=3` has no effect on sentences: one with the behaviour may follow another" in warnings
+    assert "the control finds no more in the 8 documents with it and in 8 without it" in warnings
+    assert "no effect" not in "\n".join(plan("tiny", control=Distant(), **choices).warnings)
