@@ -17,10 +17,24 @@ from neurosieve.texts.spans import Detectors
 from neurosieve.texts.unit import left_out_units, units_in_words
 from neurosieve.wording import plural
 
-__all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined", "unreached"]
+__all__ = [
+    "alike",
+    "cautions",
+    "counted",
+    "left_out",
+    "not_shown",
+    "respelled",
+    "too_few",
+    "undefined",
+    "uneven_parts",
+    "unreached",
+]
 
 _OTHER_KINDS = 0.1
 """Where so large a share of controls would have to be of another kind to be like the present positions, it is told."""
+
+_UNEVEN = 0.5
+"""A part that has less than so large a share of the units that it should have is told."""
 
 
 def cautions(
@@ -52,6 +66,8 @@ def cautions(
                 f"ones, where {wanted:g} for each were requested: {_no_more(positions, behaviour, selection)}"
             )
         warnings += _other_kinds(behaviour, present, controls)
+        if unit != "token":
+            warnings += uneven_parts(behaviour, rows, selection)
     warnings += _no_distance(job, unit)
     warnings += left_out(counts, context)
     warnings += [f"{units}, left out" for units in left_out_units(unit, counts, context)]
@@ -77,6 +93,26 @@ def _no_more(positions: Positions, behaviour: str, selection: Selection) -> str:
         f"kind of token; `selection.negatives_per_positive_document={selection.negatives_per_positive_document:g}` "
         "says how many documents without it are read)"
     )
+
+
+def uneven_parts(behaviour: str, units: pd.DataFrame, selection: Selection) -> list[str]:
+    """Return a warning where a part has less than half of the units that its share of the groups leads to expect.
+
+    `units` is the table of a behaviour's positions.
+    """
+    warnings = []
+    for part, share in zip(PARTS, (1 - selection.held_out_fraction, selection.held_out_fraction), strict=True):
+        of_part = units[units.part == part]
+        if len(of_part) >= _UNEVEN * share * len(units):
+            continue
+        sizes = units.group.value_counts()
+        warnings.append(
+            f"`{behaviour}`: the {'ranking' if part == PARTS[0] else 'held-out'} part has {len(of_part):,} of "
+            f"{units_in_words(selection.unit, len(units))}, and {of_part.group.nunique():,} of "
+            f"{plural(len(sizes), 'group')}: whole groups are held out, and the largest has {sizes.iloc[0]:,}; another "
+            "`seed` splits them otherwise"
+        )
+    return warnings
 
 
 def _no_distance(job: Job, unit: UnitKind) -> list[str]:

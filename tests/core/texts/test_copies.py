@@ -73,7 +73,7 @@ def test_one_answer_to_all_prompts_is_told_with_what_counts_each():
     documents += [document_of(f"r{n}", text, shows=False, group=f"r{n}") for n, text in enumerate(STORIES[1:])]
     counts, selection = Counter(), Selection(unit="completion")
     joined = join_groups(documents, selection.near_duplicates, counts, "completion")
-    with pytest.raises(DataError, match=r"`b` shows in 1 group, .*also after different prompts: .*near_duplicates=null"):
+    with pytest.raises(DataError, match=r"shows in 1 group, .*also after different prompts: .*near_duplicates=null"):
         choose_positions(joined, ["b"], Last(), selection, 0, counts)
     each = join_groups(documents, None, Counter(), "completion")
     table = choose_positions(each, ["b"], Last(), selection, 0, Counter()).table
