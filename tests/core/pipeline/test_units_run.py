@@ -149,3 +149,15 @@ def test_what_a_control_of_sentences_cannot_do_is_told_with_its_reason():
     assert "`control.tokens=3` has no effect on sentences: one with the behaviour may follow another" in warnings
     assert "the control finds no more in the 8 documents with it and in 8 without it" in warnings
     assert "no effect" not in "\n".join(plan("tiny", control=Distant(), **choices).warnings)
+
+
+def test_every_text_is_listed_with_whether_it_is_read(tmp_path):
+    alone = [answer(f"alone-{n}", f"I see. It is {n}.", f"{n} alone?", f"alone{n}") for n in range(3)]
+    copies = [answer(f"copy-{each.id}", each.text[2:].strip(), each.text[:2], each.group) for each in DOCUMENTS[:4]]
+    run = found(tmp_path / "run", source=[*DOCUMENTS, *alone, *copies])
+    texts = run.table("texts").set_index("document")
+    assert sorted(texts.index) == sorted(each.id for each in [*DOCUMENTS, *alone, *copies])
+    assert set(texts.index[texts.read]) == set(run.positions.document)
+    assert not texts.read[[each.id for each in alone]].any()
+    assert (texts.part[[each.id for each in alone]] == "").all()
+    assert run.run["counts"]["texts_repeated"] == len(copies) == (~texts.read).sum() - len(alone)
