@@ -198,9 +198,10 @@ class Present(NamedTuple):
     """What a control knows of the behaviour that its positions are compared with."""
 
     here: Sequence[range]
-    """The spans in this document, in tokens."""
+    """The spans in this document, in tokens. None where a unit has several tokens: `usable` leaves them out then, and
+    controls far from them, or near to them, would tell what follows the behaviour from what does not."""
     onsets: Sequence[int]
-    """The first token of each span in this document."""
+    """The first token of each span in this document; none where a unit has several tokens."""
     anchor_token_ids: npt.NDArray[np.integer[Any]]
     """The token id at each anchor in any document: at the first token of each span, or at all that are read of it."""
     anchor_relative: npt.NDArray[np.floating[Any]]

@@ -12,14 +12,29 @@ from neurosieve.texts.absence import nowhere
 from neurosieve.texts.copies import repeated_readings_warning
 from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
+from neurosieve.texts.settings import Selection
 from neurosieve.texts.spans import Detectors
 from neurosieve.texts.unit import left_out_units, unit_names, units_in_words
 from neurosieve.wording import plural
 
-__all__ = ["alike", "cautions", "counted", "left_out", "not_shown", "respelled", "too_few", "undefined", "unreached"]
+__all__ = [
+    "alike",
+    "cautions",
+    "counted",
+    "left_out",
+    "not_shown",
+    "respelled",
+    "too_few",
+    "undefined",
+    "uneven_parts",
+    "unreached",
+]
 
 _OTHER_KINDS = 0.1
 """Where so large a share of controls would have to be of another kind to be like the present positions, it is told."""
+
+_UNEVEN = 0.5
+"""A part that has less than so large a share of the units that it should have is told."""
 
 
 def cautions(
@@ -48,10 +63,12 @@ def cautions(
         if len(controls) < wanted * len(present) / 2:
             warnings.append(
                 f"`{behaviour}` has {units_in_words(unit, len(controls), 'control ')} for {len(present):,} present "
-                f"ones, where {wanted:g} for each were requested: the texts hold no more such "
-                f"{'tokens' if unit == 'token' else unit_names(unit)[1]}"
+                f"ones, where {wanted:g} for each were requested: {_no_more(positions, behaviour, selection)}"
             )
         warnings += _other_kinds(behaviour, present, controls)
+        if unit != "token":
+            warnings += uneven_parts(behaviour, rows, selection)
+    warnings += _no_distance(job, unit)
     warnings += left_out(counts, context)
     warnings += [f"{units}, left out" for units in left_out_units(unit, counts, context)]
     warnings += unreached(counts)
@@ -61,6 +78,51 @@ def cautions(
         f"control, at `{place}`: its columns are empty there"
         for place in positions.places[1:]
         if counts[f"{place}_unread"]
+    ]
+
+
+def _no_more(positions: Positions, behaviour: str, selection: Selection) -> str:
+    """Return why a behaviour has no more controls."""
+    if positions.unit == "token" or positions.unit in WHOLE_TEXTS:
+        return f"the texts hold no more such {'tokens' if positions.unit == 'token' else unit_names(positions.unit)[1]}"
+    table = positions.table[positions.table.behaviour == behaviour]
+    showing = table.document[table.label == 1].nunique()
+    return (
+        f"the control finds no more in the {plural(showing, 'document')} with it and in "
+        f"{table.document.nunique() - showing:,} without it (`control.same_kind=false` takes those that start with any "
+        f"kind of token; `selection.negatives_per_positive_document={selection.negatives_per_positive_document:g}` "
+        "says how many documents without it are read)"
+    )
+
+
+def uneven_parts(behaviour: str, units: pd.DataFrame, selection: Selection) -> list[str]:
+    """Return a warning where a part has less than half of the units that its share of the groups leads to expect.
+
+    `units` is the table of a behaviour's positions.
+    """
+    warnings = []
+    for part, share in zip(PARTS, (1 - selection.held_out_fraction, selection.held_out_fraction), strict=True):
+        of_part = units[units.part == part]
+        if len(of_part) >= _UNEVEN * share * len(units):
+            continue
+        sizes = units.group.value_counts()
+        warnings.append(
+            f"`{behaviour}`: the {'ranking' if part == PARTS[0] else 'held-out'} part has {len(of_part):,} of "
+            f"{units_in_words(selection.unit, len(units))}, and {of_part.group.nunique():,} of "
+            f"{plural(len(sizes), 'group')}: whole groups are held out, and the largest has {sizes.iloc[0]:,}; another "
+            "`seed` splits them otherwise"
+        )
+    return warnings
+
+
+def _no_distance(job: Job, unit: UnitKind) -> list[str]:
+    """Return a warning where a distance was asked for that controls of several tokens do not keep."""
+    tokens = getattr(job.control, "tokens", None)
+    if unit not in ("span", "sentence") or tokens == getattr(type(job.control), "tokens", None):
+        return []
+    return [
+        f"`control.tokens={tokens}` has no effect on {unit}s: one with the behaviour may follow another, so "
+        "its controls may, too"
     ]
 
 

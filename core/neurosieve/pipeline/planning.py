@@ -29,6 +29,7 @@ from neurosieve.pipeline.passes import bytes_of_cell, passes_of
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.comparable import comparable
+from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_notes, intake_warnings
 from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
@@ -89,7 +90,9 @@ def plan_run(job: Job) -> Plan:
         raise no_text(counts, atlas.context)
     documents = join_groups(documents, job.selection.near_duplicates, counts, job.selection.unit)
     chosen = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
-    every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, counts)
+    null = null_of(settings, chosen.unit)
+    compared = comparable(chosen, null, settings.strata, counts)
+    every = drawn_controls(compared, job.selection, null, settings.strata, counts)
     positions = thinned(every, job.reading, settings.seed, counts)
     count_long_texts(lm, tokens_of_documents(positions), counts)
     neurons = len(sites) * atlas.neurons
@@ -130,7 +133,12 @@ def plan_run(job: Job) -> Plan:
             *near_misses(documents, job.detectors),
             *warnings,
         ),
-        (*null_notes(chosen, every, settings), *notes, *_not_counted(job)),
+        (
+            *null_notes(chosen, every, settings),
+            *drawn_controls_notes(compared, every, job.selection),
+            *notes,
+            *_not_counted(job),
+        ),
         positions.unit,
     )
 

@@ -40,6 +40,7 @@ from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.texts.comparable import comparable
+from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
 from neurosieve.texts.prevalence import token_prevalence_warnings
@@ -152,9 +153,12 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
     with run.stage("choosing positions"):
         settings = job.settings
         chosen = choose_positions(documents, behaviours, job.control, job.selection, settings.seed, counts)
-        every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, counts)
+        null = null_of(settings, chosen.unit)
+        compared = comparable(chosen, null, settings.strata, counts)
+        every = drawn_controls(compared, job.selection, null, settings.strata, counts)
         positions = thinned(every, job.reading, settings.seed, counts)
-        run.notes += null_notes(chosen, every, settings) + thinning_notes(every, positions, job.reading)
+        run.notes += null_notes(chosen, every, settings) + drawn_controls_notes(compared, every, job.selection)
+        run.notes += thinning_notes(every, positions, job.reading)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
     run.warnings += cautions(job, positions, counts, numbers, atlas.context)

@@ -21,6 +21,7 @@ from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.results import Result, load
 from neurosieve.texts.comparable import comparable
+from neurosieve.texts.drawn_controls import drawn_controls
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import Positions, UnitKind
 from neurosieve.texts.selection import choose_positions
@@ -161,7 +162,9 @@ def reopen(
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
     labelled = join_groups(labelled, selection.near_duplicates, Counter(), selection.unit)
     chosen = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
-    positions = comparable(chosen, null_of(settings, chosen.unit), settings.strata, Counter())
+    null = null_of(settings, chosen.unit)
+    compared = comparable(chosen, null, settings.strata, Counter())
+    positions = drawn_controls(compared, selection, null, settings.strata, Counter())
     reading = build(config["reading"], "reading", "reading") if "reading" in config else Activation()
     positions = thinned(positions, reading, settings.seed, Counter())
     if positions_hash(positions.table) != result.run["hashes"]["positions"]:

@@ -33,6 +33,7 @@ from neurosieve.runs.results import Result, Run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
 from neurosieve.texts.comparable import comparable
+from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import check_documents
 from neurosieve.texts.positions import PARTS, Positions, UnitKind
@@ -181,8 +182,10 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
             behaviours, settings = list(job.detectors), job.settings
             run.warnings += _misfits(labelled, job.detectors)
             chosen = choose_positions(labelled, behaviours, job.control, selection, settings.seed, run.counts)
-            every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, run.counts)
-            run.notes += null_notes(chosen, every, settings)
+            null = null_of(settings, chosen.unit)
+            compared = comparable(chosen, null, settings.strata, run.counts)
+            every = drawn_controls(compared, selection, null, settings.strata, run.counts)
+            run.notes += null_notes(chosen, every, settings) + drawn_controls_notes(compared, every, selection)
             return thinned(every, job.reading, settings.seed, run.counts)
         except DataError as error:
             if not excluded:

@@ -61,29 +61,24 @@ def spans_table(documents: Sequence[LabelledDocument], positions: Positions) -> 
 
 
 def texts_table(positions: Positions, documents: Sequence[LabelledDocument], groups: Mapping[str, str]) -> pd.DataFrame:
-    """Return a line per document that holds a position, or is like one that does.
+    """Return a line per document, whether it is read or not.
 
     The columns are `document, group, part, read, words, minhash`. `group` is the name that the source gave, from
-    `groups` by the document's id: those of `documents` may have been joined. `read`: it holds a position. `words` is a
+    `groups` by the document's id: those of `documents` may have been joined. `part` is empty unless the document holds
+    a position, or is like one of its group that does. `read`: it holds a position. `words` is a
     hash by which texts that are the same are known (`text_key`), and `minhash` the MinHash of what the model wrote, by
-    which those are that are nearly the same.
+    which those are that are nearly the same; it is empty where `part` is.
     """
     part, read = _part_of_group(positions), {document.id for document in positions.documents}
     sets = {of_scope for document in documents if document.tokens.id in read for of_scope in document.text_sets.items()}
-    lines = [
-        (
-            tokens.id,
-            groups[tokens.id],
-            part[tokens.group],
-            tokens.id in read,
-            text_key(tokens, positions.unit),
-            signature(words),
-        )
-        for document in sorted(documents, key=lambda document: document.tokens.id)
-        for tokens in [document.tokens]
-        if tokens.group in part and (tokens.id in read or not sets.isdisjoint(document.text_sets.items()))
-        for words in [model_words(tokens)]
-    ]
+    lines = []
+    for document in sorted(documents, key=lambda document: document.tokens.id):
+        tokens, is_read = document.tokens, document.tokens.id in read
+        # Where a run is replicated on other texts, only what has a part counts as known to it.
+        known = tokens.group in part and (is_read or not sets.isdisjoint(document.text_sets.items()))
+        minhash = signature(model_words(tokens)) if known else b""
+        of_part = part[tokens.group] if known else ""
+        lines.append((tokens.id, groups[tokens.id], of_part, is_read, text_key(tokens, positions.unit), minhash))
     return pd.DataFrame(lines, columns=["document", "group", "part", "read", "words", "minhash"])
 
 

@@ -44,7 +44,8 @@ def control_sentences(
 ) -> list[Tokens]:
     """Return at most `count` sentences that a control plugin chooses by their first tokens, in order.
 
-    No span touches them, nor what is nearly one.
+    No span touches them, nor what is nearly one. They may stand next to a sentence that shows the behaviour, before or
+    behind: such sentences stand next to each other, too.
     """
     touching = [(span.start, span.end) for span in document.spans[behaviour]]
     touching += [(near.start, near.end) for near in document.near_misses.get(behaviour, ())]

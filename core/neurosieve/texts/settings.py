@@ -35,7 +35,8 @@ class Selection:
     characters: Annotated[int, Ge(0)] = 50
     """How far the context reaches."""
     controls_per_position: Annotated[float, Gt(0), Lt(math.inf)] = 10.0
-    """Controls for each present position, in each document; for each present text, where the unit is a whole text."""
+    """Controls for each present position, in each document; for each present text of a group (`null=within_groups`) or
+    of a part, where the unit is a whole text."""
     negatives_per_positive_document: Annotated[float, Ge(0), Lt(math.inf)] = 1.0
     """Documents without the behaviour that give controls, for each document with it. Where the unit is a whole text,
     `controls_per_position` alone decides."""

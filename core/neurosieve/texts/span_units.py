@@ -37,17 +37,18 @@ def control_stretches(
     behaviour: str,
     control: Control,
     present: Present,
+    taken: Sequence[range],
     lengths: Sequence[int],
     rng: np.random.Generator,
 ) -> list[Tokens]:
     """Return stretches of at most the wanted `lengths` that start where a control plugin chooses, in order.
 
-    They share no token with each other, with a span, or with what is nearly one. A length that fits nowhere is left
-    out.
+    They share no token with each other, with those that are `taken`, or with what is nearly a span. A length that fits
+    nowhere is left out.
     """
     view = document.within(behaviour)
     free = view.usable.copy()
-    free[[token for covered in present.here for token in covered]] = False
+    free[[token for covered in taken for token in covered]] = False
     free[list(document.nearly(behaviour))] = False
     stretches: list[Tokens] = []
     # Longest first: where the short ones are in place, a long one may not fit any more.

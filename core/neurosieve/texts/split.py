@@ -45,14 +45,19 @@ def split_groups(
                 if not 0 < sum(part[group] for group in groups) < len(groups):
                     raise DataError(
                         f"`{behaviour}` {has} in {plural(len(groups), 'group')}, too few to hold out {100 * share:g}% "
-                        f"of them for the replication{_joined(counts)}: {_more_groups(documents)}, or "
+                        f"of them for the replication{_joined(counts)}: {_more_groups(documents, counts)}, or "
                         "`selection.held_out_fraction=0` to rank on all and replicate on none"
                     )
     return part
 
 
-def _more_groups(documents: Sequence[LabelledDocument]) -> str:
+def _more_groups(documents: Sequence[LabelledDocument], counts: Counter[str]) -> str:
     """Return what gives more groups: where all documents are in few of them, it is mostly the wrong field."""
+    if counts["groups_with_texts_alike"]:
+        return (
+            "copies are one piece of evidence, a long answer also after different prompts: give texts that differ, or "
+            "count each (`selection.near_duplicates=null`; noise then has a small p)"
+        )
     groups = {document.tokens.group for document in documents}
     if len(groups) > _FEW_GROUPS or 2 * len(groups) > len(documents):
         return "give more texts"

@@ -106,8 +106,8 @@ def no_controls(
         hint = "give texts of both kinds, such as right and wrong answers, or harmful and harmless requests"
     else:
         hint = (
-            "give texts in which it does not always show, or other controls: nearer (`control.tokens=2`), or that "
-            "start with any kind of token (`control.same_kind=false`)"
+            "give texts in which it does not always show, or controls that start with any kind of token "
+            "(`control.same_kind=false`)"
         )
     return DataError(
         f"`{behaviour}` shows in all {units_in_words(unit, present)} that can be read, and there is none to compare "

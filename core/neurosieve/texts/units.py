@@ -58,13 +58,15 @@ def units_of(
         document, own = documents[number], tokens_of[number]
         rng = np.random.default_rng(seed_of(selection.seed, document.tokens.id, behaviour))
         covered = [*document.ranges[behaviour], *(range(int(tokens[0]), int(tokens[-1]) + 1) for tokens in own)]
-        known = anchors._replace(here=covered, onsets=firsts[number], anchors=firsts[number])
+        # A present unit may follow another, so a control must be as free to: neither far from one nor near to one.
+        known = anchors._replace(here=(), onsets=(), anchors=firsts[number])
         count = round(selection.controls_per_position * len(own)) if document.ranges[behaviour] else typical
         if selection.unit == "sentence":
             chosen = control_sentences(document, behaviour, control, known, count, rng)
         else:
             lengths = [len(tokens) for tokens in own] or [len(unit.tokens) for unit in present]
-            chosen = control_stretches(document, behaviour, control, known, _spread(lengths, count, rng), rng)
+            wanted_lengths = _spread(lengths, count, rng)
+            chosen = control_stretches(document, behaviour, control, known, covered, wanted_lengths, rng)
         controls += [Unit(number, tokens, 0) for tokens in chosen]
     if not controls:
         raise no_controls(behaviour, selection.unit, len(present), left_out, documents)

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from neurosieve.data import Span
-from neurosieve.texts.seeds import seed_of
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.tokens import LabelledDocument, token_range
 from neurosieve.texts.unit import Unit, no_controls, no_units, reaches_beyond
@@ -22,11 +21,11 @@ def whole_texts(
     selection: Selection,
     counts: Counter[str],
 ) -> list[Unit]:
-    """Return a unit of each text that shows a behaviour, and of some that do not, drawn by the seed.
+    """Return a unit of each text that shows a behaviour, and of each that does not.
 
-    A text in which something is nearly the behaviour is neither, and so is one of which the scope cannot be read.
-    `repeats` are the numbers of the documents that are not to be read. How many units cannot be read is added to
-    `counts`.
+    How many of these are read is decided once it is known which are compared (`drawn_controls`). A text in which
+    something is nearly the behaviour is neither, and so is one of which the scope cannot be read. `repeats` are the
+    numbers of the documents that are not to be read. How many units cannot be read is added to `counts`.
 
     Raises:
         DataError: no text that shows the behaviour can be read, or there is none to compare with.
@@ -38,14 +37,12 @@ def whole_texts(
         if number not in repeats and (unit := _unit(number, document, behaviour, selection, left_out)) is not None
     ]
     counts.update(left_out)
-    present, controls = ([unit for unit in units if unit.label == label] for label in (1, 0))
+    present = sum(unit.label for unit in units)
     if not present:
         raise no_units(behaviour, selection.unit, left_out, documents)
-    if not controls:
-        raise no_controls(behaviour, selection.unit, len(present), left_out, documents)
-    drawn = sorted(controls, key=lambda unit: seed_of(selection.seed, documents[unit.number].tokens.id, behaviour))
-    wanted = max(1, round(selection.controls_per_position * len(present)))
-    return [*present, *sorted(drawn[:wanted], key=lambda unit: unit.number)]
+    if present == len(units):
+        raise no_controls(behaviour, selection.unit, present, left_out, documents)
+    return units
 
 
 def _unit(

@@ -31,6 +31,7 @@ class Distant(Control):
     """
 
     tokens: int = 10
+    """How many tokens each is away from a span at least. Units of several tokens keep no distance from each other."""
     same_kind: bool = True
     """Whether controls are of the onsets' own kinds of token; false for any tokens, each as likely as any other."""
 

@@ -32,6 +32,7 @@ class Matched(Control):
 
     tolerance: float = 0.1
     tokens: int = 10
+    """How many tokens each is away from a span at least. Units of several tokens keep no distance from each other."""
     same_kind: bool = True
     """Whether each is of the same kind of token as the onset that it matches, such as the start of a word."""
 

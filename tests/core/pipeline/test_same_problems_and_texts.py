@@ -141,7 +141,8 @@ def test_copies_of_every_text_change_no_score_and_no_p(run):
     assert twice.run["counts"]["texts_repeated"] == 40
     assert any("40 texts were left out, because copies are not new" in warning for warning in twice.run["warnings"])
     texts = twice.table("texts")
-    assert texts.read.sum() == len(once.table("texts")) == len(texts) / 2
+    assert texts.read.sum() == once.table("texts").read.sum() > 0
+    assert len(texts) == 2 * len(once.table("texts")) == 80
 
 
 def test_where_no_such_texts_are_looked_for_they_are_in_both_parts_and_intervals_resample_them_apart(run):

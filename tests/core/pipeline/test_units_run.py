@@ -11,6 +11,7 @@ from units import answer
 from neurosieve import ConfigError, DataError, Note, ablate, find, plan, show
 from neurosieve.commands.plan import main as plan_main
 from neurosieve.runs.ranking_summary import ranking_blocks
+from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.detectors.metadata import Metadata
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.reports.any_sections import question
@@ -235,3 +236,27 @@ def test_a_file_of_prompts_is_read_at_their_ends(tmp_path):
     assert dict(zip(run.positions.document.astype(int) % 2, run.positions.label, strict=True)) == {0: 0, 1: 1}
     assert len(run.positions) == 12
     assert run.table("texts").words.is_unique
+
+
+def test_what_a_control_of_sentences_cannot_do_is_told_with_its_reason():
+    choices = {
+        "source": DOCUMENTS,
+        "detectors": DETECTORS,
+        "selection": {"unit": "sentence", "controls_per_position": 100.0},
+    }
+    warnings = "\n".join(plan("tiny", control=Distant(tokens=3), **choices).warnings)
+    assert "`control.tokens=3` has no effect on sentences: one with the behaviour may follow another" in warnings
+    assert "the control finds no more in the 8 documents with it and in 8 without it" in warnings
+    assert "no effect" not in "\n".join(plan("tiny", control=Distant(), **choices).warnings)
+
+
+def test_every_text_is_listed_with_whether_it_is_read(tmp_path):
+    alone = [answer(f"alone-{n}", f"I see. It is {n}.", f"{n} alone?", f"alone{n}") for n in range(3)]
+    copies = [answer(f"copy-{each.id}", each.text[2:].strip(), each.text[:2], each.group) for each in DOCUMENTS[:4]]
+    run = found(tmp_path / "run", source=[*DOCUMENTS, *alone, *copies])
+    texts = run.table("texts").set_index("document")
+    assert sorted(texts.index) == sorted(each.id for each in [*DOCUMENTS, *alone, *copies])
+    assert set(texts.index[texts.read]) == set(run.positions.document)
+    assert not texts.read[[each.id for each in alone]].any()
+    assert (texts.part[[each.id for each in alone]] == "").all()
+    assert run.run["counts"]["texts_repeated"] == len(copies) == (~texts.read).sum() - len(alone)

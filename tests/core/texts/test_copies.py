@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve import Control, Passage, Span, TokenizedDocument
+from neurosieve import Control, DataError, Passage, Span, TokenizedDocument
 from neurosieve.texts.copies import repeated_readings, repeats_of
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.selection import Selection, choose_positions
@@ -66,6 +66,18 @@ def test_a_text_that_is_nearly_the_same_is_left_out(change):
 
 def test_where_none_are_looked_for_none_is_left_out():
     assert not left_out(document_of("a", STORIES[0]), document_of("b", STORIES[0]), near_duplicates=None)
+
+
+def test_one_answer_to_all_prompts_is_told_with_what_counts_each():
+    documents = [document_of(f"{n:02}", STORIES[0], prompt=f"Problem {n}? ", group=f"{n}") for n in range(9)]
+    documents += [document_of(f"r{n}", text, shows=False, group=f"r{n}") for n, text in enumerate(STORIES[1:])]
+    counts, selection = Counter(), Selection(unit="completion")
+    joined = join_groups(documents, selection.near_duplicates, counts, "completion")
+    with pytest.raises(DataError, match=r"shows in 1 group, .*also after different prompts: .*near_duplicates=null"):
+        choose_positions(joined, ["b"], Last(), selection, 0, counts)
+    each = join_groups(documents, None, Counter(), "completion")
+    table = choose_positions(each, ["b"], Last(), selection, 0, Counter()).table
+    assert table[table.label == 1].group.nunique() == 9
 
 
 def test_short_answers_are_copies_only_where_all_before_them_is_the_same():

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,8 @@ from units import Marked, answer, chosen, words_of
 
 from neurosieve import DataError
 from neurosieve_plugins.controls.distant import Distant
+from neurosieve_plugins.controls.lexical import Lexical
+from neurosieve_plugins.controls.matched import Matched
 
 OTHERS = [f"This sentence has the number {number}." for number in range(8)]
 
@@ -55,10 +58,25 @@ def test_long_sentences_are_controls_no_more_often_than_short_ones():
     assert 0.4 < share < 0.6
 
 
-def test_the_control_plugin_chooses_sentences_by_their_first_tokens():
+def test_the_sentences_on_both_sides_of_one_with_a_span_are_controls():
     text = " ".join([OTHERS[0], "It is all WRONG.", *OTHERS[1:]])
-    positions, _ = chosen([answer("1", text)], control=Distant(tokens=3), unit="sentence")
-    assert words_of(positions, 0) == [OTHERS[0], *OTHERS[2:]]  # That behind the WRONG one begins too near to it.
+    positions, _ = chosen([answer("1", text)], control=Distant(), unit="sentence")
+    assert words_of(positions, 0) == OTHERS
+
+
+@pytest.mark.parametrize("control", [Distant(), Distant(same_kind=False), Lexical(), Matched()])
+@pytest.mark.parametrize("step", [-1, 1])
+def test_where_each_sentence_doubts_on_its_own_the_one_before_or_behind_tells_nothing(control, step):
+    doubts = np.random.default_rng(0).random((400, 12)) < 0.3
+    texts = [" ".join(f"This is {'WRONG' if doubt else 'right'} I say." for doubt in text) for text in doubts]
+    documents = [answer(str(n), text, prompt=f"{n}?") for n, text in enumerate(texts)]
+    table = chosen(documents, control=control, unit="sentence", near_duplicates=None)[0].table
+    place = (table.token - 2) // 5 + step  # Two tokens stand before the first sentence, and each has five.
+    table, place = table[place.between(0, 11)], place[place.between(0, 11)]
+    beside = doubts[table.document.astype(int), place]
+    difference = beside[table.label == 1].mean() - beside[table.label == 0].mean()
+    by_chance = doubts[:, 1:][doubts[:, :-1]].mean() - doubts[:, 1:][~doubts[:, :-1]].mean()
+    assert abs(difference - by_chance) < 0.01
 
 
 @settings(max_examples=20)

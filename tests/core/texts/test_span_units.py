@@ -12,6 +12,7 @@ from neurosieve import DataError, Span, TokenizedDocument
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.tokens import LabelledDocument
+from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 
 FILLER = " ".join(f"w{n}" for n in range(40))
@@ -114,3 +115,37 @@ def test_a_word_that_is_too_rare_is_not_made_up_for_by_another():
     positions, _ = chosen([answer("1", text)], detectors, control=Lexical(), unit="span")
     assert words_of(positions, 1) == ["no", "yes"]
     assert Counter(words_of(positions, 0)) == {"no": 10, "yes": 2}
+
+
+def independent_spans(rng, tokens, length=3, share=0.03):
+    """Return spans of a text in which each token outside one may begin one, whatever stands before it."""
+    spans, token = [], 3
+    while token < tokens - length:
+        if rng.random() < share:
+            spans.append(range(token, token + length))
+            token += length
+        else:
+            token += 1
+    return spans
+
+
+@pytest.mark.parametrize("control", [Distant(same_kind=False), Anywhere()])
+def test_where_each_span_stands_on_its_own_the_tokens_before_or_behind_tell_nothing(control):
+    rng = np.random.default_rng(0)
+    spans = {str(n): independent_spans(rng, 200) for n in range(400)}
+    documents = [document_of(name, of_document, tokens=200) for name, of_document in spans.items()]
+    selection = Selection(unit="span", held_out_fraction=0.0, near_duplicates=None, controls_per_position=1.0)
+    table = choose_positions(documents, ["a"], control, selection, 0, Counter()).table
+    within = {name: {token for span in of_document for token in span} for name, of_document in spans.items()}
+    near = np.array(
+        [
+            [
+                not within[line.document].isdisjoint(tokens)
+                for tokens in (range(line.token - 5, line.token), range(line.last_token + 1, line.last_token + 6))
+            ]
+            for line in table.itertuples()
+        ]
+    )
+    present = table.label.to_numpy() == 1
+    assert (near[present].mean(axis=0) > 0.1).all()
+    assert (np.abs(near[present].mean(axis=0) - near[~present].mean(axis=0)) < 0.03).all()

@@ -180,18 +180,6 @@ def test_different_samples_of_one_problem_stay_and_copies_do_not():
     assert counts["texts_repeated"] == 1
 
 
-def test_controls_are_as_many_as_requested_for_each_text_that_shows_the_behaviour_drawn_by_the_seed():
-    documents = [answer(f"w{n}", f"WRONG {n}.") for n in range(2)] + [answer(f"r{n}", f"It is {n}.") for n in range(20)]
-    drawn = [
-        set(table.document[table.label == 0])
-        for seed in range(3)
-        for table in [chosen(documents, unit="completion", controls_per_position=2.0, seed=seed)[0].table]
-    ]
-    assert [len(names) for names in drawn] == [4, 4, 4]
-    assert drawn[0] != drawn[1]
-    assert len(chosen(documents, unit="completion")[0].table) == 22
-
-
 @given(
     st.lists(st.sampled_from(["WRONG", "wrong", "right", "right on", ""]), min_size=1, max_size=8),
     st.sampled_from(["completion", "prompt_end"]),
