@@ -1,7 +1,7 @@
 """What a ranking says: its best neurons, beside what chance and the text alone reach."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -150,28 +150,7 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
     null = run.run.get("null", {}).get(behaviour)
     neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
     neutral = None if neutral is None or math.isnan(neutral) else neutral
-    scored = neurons[neurons[rank_by].notna()]
-    baselines = _baselines(run, behaviour)
-    if len(scored) and (null or len(baselines)):
-        best = scored.iloc[0].to_dict()
-        name = f"{neuron_name(int(best['layer']), int(best['neuron']))}, the best neuron"
-        rows = [_compared(name, best, rank_by)]
-        if null:
-            # On the side of the best neuron, so that the two can be compared.
-            far = null["null_max_q95"]
-            level = (neutral or 0.0) + (-far if best.get(f"{rank_by}_minus_neutral", 0.0) < 0 else far)
-            cell = Cell(f"{number(far)} from chance level", far) if neutral is None else score_cell(level)
-            chance = f"chance: the best of all, in 5 % of {plural(null['permutations'], 'permutation')}"
-            rows.append({"name": chance, "score": cell})
-        rows += [
-            _compared(f"the text alone: {_baseline_words(row['baseline'])}", row, rank_by)
-            for row in baselines.to_dict("records")
-        ]
-        titles = {"name": "compared with", "score": rank_by, "held_out": "held out", "interval": interval_title(run)}
-        others = " and ".join(["chance"] * bool(null) + ["the text alone"] * bool(len(baselines)))
-        level_words = "" if neutral is None else f" (chance level: {number(neutral)})"
-        caption = f"{behaviour}: {rank_by} of the best neuron, beside {others}{level_words}"
-        yield as_table(pd.DataFrame(rows), titles, caption)
+    yield from _comparisons(run, behaviour, neutral)
     if null:
         within = ", corrected over the neurons of this behaviour, not over the behaviours"
         how = _PERMUTED.get(str(null.get("exchanged")), "permuted labels")
@@ -199,6 +178,48 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         yield Facts((*facts, *((doubt, words) for doubt, words in _DOUBTS.items() if doubt in doubts)))
 
 
+def _comparisons(run: RunFolder, behaviour: str, neutral: float | None) -> Iterator[Table]:
+    """Yield the best neuron beside chance and the text alone: in one table where one score serves for both."""
+    neurons, rank_by, by = _neurons(run, behaviour), run.run["rank_by"], _baselines_by(run)
+    null, baselines = run.run.get("null", {}).get(behaviour), _baselines(run, behaviour)
+    scored = neurons[neurons[rank_by].notna()]
+    if not len(scored):
+        return
+    best = scored.iloc[0].to_dict()
+    name = f"{neuron_name(int(best['layer']), int(best['neuron']))}, the best neuron"
+    rows, chance = [_compared(name, best, rank_by)], []
+    if null:
+        # On the side of the best neuron, so that the two can be compared.
+        far = null["null_max_q95"]
+        level = (neutral or 0.0) + (-far if best.get(f"{rank_by}_minus_neutral", 0.0) < 0 else far)
+        cell = Cell(f"{number(far)} from chance level", far) if neutral is None else score_cell(level)
+        what = f"chance: the best of all, in 5 % of {plural(null['permutations'], 'permutation')}"
+        chance.append({"name": what, "score": cell})
+    texts = [
+        _compared(f"the text alone: {_baseline_words(row['baseline'])}", row, by)
+        for row in baselines.to_dict("records")
+    ]
+    apart = by != rank_by
+    beside = [*chance, *([] if apart else texts)]
+    if beside:
+        others = " and ".join(["chance"] * bool(chance) + ["the text alone"] * (len(beside) > len(chance)))
+        yield _comparison(run, f"{behaviour}: {rank_by} of the best neuron, beside {others}", rows + beside, neutral)
+    if apart and texts:
+        caption = f"{behaviour}: {by} of the best neuron, beside the text alone; {rank_by} is in the neuron's own unit"
+        level_of_text = run.run.get("neutral", {}).get(by, {}).get(behaviour)
+        yield _comparison(run, caption, [_compared(name, best, by), *texts], level_of_text, by)
+
+
+def _comparison(
+    run: RunFolder, caption: str, rows: Sequence[Mapping[str, Any]], neutral: float | None, scorer: str = ""
+) -> Table:
+    """Return a table of what is compared by the scorer that ranks, or by another."""
+    title = scorer or run.run["rank_by"]
+    titles = {"name": "compared with", "score": title, "held_out": "held out", "interval": interval_title(run)}
+    level_words = "" if neutral is None else f" (chance level: {number(neutral)})"
+    return as_table(pd.DataFrame(rows), titles, caption + level_words)
+
+
 def _baseline_words(baseline: str) -> str:
     return BASELINES.get(baseline, f"the field `{baseline}` of its record")
 
@@ -214,9 +235,14 @@ def _baselines(run: RunFolder, behaviour: str) -> pd.DataFrame:
     """Return the baselines of the text alone that have a score."""
     if "baselines" not in run.tables:
         return pd.DataFrame()
-    table, rank_by = run.table("baselines"), run.run["rank_by"]
-    scored = table[[name for name in (rank_by, f"{rank_by}_heldout") if name in table]].notna().any(axis=1)
+    table, by = run.table("baselines"), _baselines_by(run)
+    scored = table[[name for name in (by, f"{by}_heldout") if name in table]].notna().any(axis=1)
     return table[(table.behaviour == behaviour) & scored]
+
+
+def _baselines_by(run: RunFolder) -> str:
+    """Return the scorer that neurons and the text alone are compared by."""
+    return str(run.run.get("baselines_by") or run.run["rank_by"])
 
 
 def _verdict_cell(row: Mapping[Any, Any]) -> Cell:
