@@ -74,7 +74,7 @@ def baseline_table(
     the log-odds of one fold with those of another. `by` is the scorer of the effects, whose intervals are those of the
     ranking's own place.
     """
-    features, lines = baseline_features(positions, settings.baseline_fields), []
+    features, lines = baseline_features(positions, settings), []
     unit_free = {name: scorer for name, scorer in scorers.items() if name == by or _unit_free(scorer)}
     for behaviour in positions.behaviours:
         compared = [_compared(positions, behaviour, place, settings.seed) for place in positions.places]

@@ -74,8 +74,10 @@ TEXT_BASELINES: Mapping[str, str] = {
     "length": "how many tokens the unit has",
     "length range": "which twentieth of all lengths the unit is in, an effect of any shape",
     "bag of tokens": "which tokens the unit has, in any order",
+    "prompt length": "which twentieth of all lengths its prompt is in",
+    "bag of prompt tokens": "which tokens its prompt has, in any order",
 }
-"""Each baseline of the text, and what it is computed from. At a prompt's end, the last two are of the whole prompt."""
+"""Each baseline of the text, and what it is computed from. At a prompt's end, the unit's are of the whole prompt."""
 
 BASELINES: Mapping[str, str] = {
     **TEXT_BASELINES,

@@ -181,6 +181,27 @@ def test_at_the_end_of_prompts_the_whole_prompt_is_the_text():
     assert told(positions).auc_heldout["bag of tokens"] > 0.95
 
 
+def test_where_the_question_gives_the_label_away_its_prompt_tells_it_and_the_answer_does_not():
+    rng = np.random.default_rng(0)
+    labels = {f"p{number:03}": [int(rng.random() < 0.5)] * 2 for number in range(200)}
+    positions = answers(labels, held_out=list(labels)[::2], words=8)
+    wrong = positions.labels.max(axis=1)
+    for row, document in enumerate(positions.documents):
+        document.token_ids[PROMPT:] = 3
+        document.token_ids[:PROMPT] = 3 + wrong[row]
+    between = told(positions, null="between_groups").auc_heldout
+    assert between["bag of prompt tokens"] == 1
+    assert (between.drop(["bag of prompt tokens"]) < 0.6).all()
+    # Within a group all prompts are the same.
+    assert "bag of prompt tokens" not in told(positions).index
+
+
+def test_within_groups_of_several_prompts_the_prompt_is_a_baseline_too():
+    positions = answers({"a": [0, 1], "b": [1, 0]}, held_out=["b"])
+    positions.documents[0].token_ids[0] += 1
+    assert {"prompt length", "bag of prompt tokens"} <= set(told(positions).index)
+
+
 def test_further_fields_are_baselines_and_those_that_no_record_has_are_left_out():
     positions = texts()
     assert list(told(positions, baseline_fields=("type", "level")).index)[-1] == "level"
