@@ -9,12 +9,13 @@ from scipy.sparse import csr_matrix
 
 from neurosieve.data import Scope
 from neurosieve.evidence.exchange import null_of
-from neurosieve.evidence.settings import Evidence
+from neurosieve.evidence.settings import DEFAULT_BASELINE_FIELDS, Evidence
 from neurosieve.texts.kept_positions import last_tokens
 from neurosieve.texts.positions import WHOLE_TEXTS, Positions
+from neurosieve.texts.record_fields import field_values, missing_field, same_value
 from neurosieve.texts.token_kinds import token_kinds
 
-__all__ = ["baseline_features"]
+__all__ = ["baseline_features", "check_baseline_fields"]
 
 _BEFORE = 20
 _RANGES = 20
@@ -45,6 +46,23 @@ def baseline_features(positions: Positions, settings: Evidence) -> dict[Scope, F
         return dict.fromkeys(scopes, of_units)
     of_units["previous tokens"] = _before(positions)
     return {scope: {**of_units, "position": _places(positions, scope)} for scope in scopes}
+
+
+def check_baseline_fields(positions: Positions, settings: Evidence) -> None:
+    """Raise where a field that was asked for is in no record; those of the default need not be.
+
+    Raises:
+        ConfigError: the message names the nearest field.
+    """
+    if positions.unit == "token":
+        return
+    for field in settings.baseline_fields:
+        if field not in DEFAULT_BASELINE_FIELDS and not _known(field_values(positions.documents, field)):
+            raise missing_field("baseline_fields", field, positions.documents)
+
+
+def _known(values: Sequence[Any]) -> bool:
+    return any(value is not None for value in values)
 
 
 def _words(positions: Positions) -> Features:
@@ -107,15 +125,15 @@ def _of_records(positions: Positions, fields: Sequence[str]) -> Features:
     """Return what the records say of each unit, for the fields that some record has."""
     features = {}
     for field in fields:
-        values = [document.metadata.get(field) for document in positions.documents]
-        if all(value is None for value in values):
+        values = field_values(positions.documents, field)
+        if not _known(values):
             continue
         of_rows = [values[number] for number in positions.document_of_row]
         numbers = [float(value) for value in of_rows if isinstance(value, int | float)]
         if len(numbers) == len(of_rows) and len(set(numbers)) > _RANGES:
             features[field] = _ranges(np.array(numbers))
         else:
-            codes = np.unique([repr(value) for value in of_rows], return_inverse=True)[1]
+            codes = np.unique([same_value(value) for value in of_rows], return_inverse=True)[1]
             features[field] = _ones(np.arange(len(codes) + 1), codes)
     return features
 

@@ -5,7 +5,7 @@ from typing import Any
 from neurosieve.contracts import Scorer
 from neurosieve.evidence.exchange import NullKind, exchange_of, fixed_blocks, null_of
 from neurosieve.evidence.settings import Evidence
-from neurosieve.texts.comparable import comparison_notes
+from neurosieve.texts.comparable import comparison_notes, lacking_notes
 from neurosieve.texts.positions import WHOLE_TEXTS, Positions
 from neurosieve.wording import plural
 
@@ -21,6 +21,7 @@ def null_notes(chosen: Positions, compared: Positions, settings: Evidence) -> li
         return []
     kind = null_of(settings, chosen.unit)
     notes = [_sentence(kind, chosen, settings), *comparison_notes(chosen, kind, settings.strata)]
+    notes += lacking_notes(chosen, settings.strata)
     for behaviour in compared.behaviours if kind == "between_groups" else ():
         exchange = exchange_of(compared, compared.column(behaviour), kind, settings)
         assert exchange.blocks is not None

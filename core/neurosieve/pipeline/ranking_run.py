@@ -13,6 +13,7 @@ from neurosieve.activations.capture import Capture, batches_at
 from neurosieve.activations.reading import read_complete
 from neurosieve.contracts import Scorer
 from neurosieve.data import Site
+from neurosieve.evidence.baseline_features import check_baseline_fields
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table, baselines_by
 from neurosieve.evidence.exchange import null_of
 from neurosieve.evidence.null_columns import NullNumbers, add_null
@@ -162,6 +163,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         chosen = choose_positions(documents, behaviours, job.control, job.selection, settings.seed, counts)
         every = comparable(chosen, null_of(settings, chosen.unit), settings.strata, counts)
         positions = thinned(every, job.reading, settings.seed, counts)
+        check_baseline_fields(chosen, settings)
         run.notes += null_notes(chosen, every, settings) + thinning_notes(every, positions, job.reading)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}

@@ -11,6 +11,7 @@ from neurosieve import Site
 from neurosieve.activations.capture import batches_at, keys_of
 from neurosieve.activations.store import Space
 from neurosieve.errors import ConfigError
+from neurosieve.evidence.baseline_features import check_baseline_fields
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
 from neurosieve.evidence.null_columns import add_null
 from neurosieve.evidence.ranked import Ranked
@@ -202,9 +203,18 @@ def test_within_groups_of_several_prompts_the_prompt_is_a_baseline_too():
     assert {"prompt length", "bag of prompt tokens"} <= set(told(positions).index)
 
 
-def test_further_fields_are_baselines_and_those_that_no_record_has_are_left_out():
+def test_further_fields_are_baselines_and_those_of_the_default_may_be_in_no_record():
     positions = texts()
     assert list(told(positions, baseline_fields=("type", "level")).index)[-1] == "level"
     assert "level" not in told(positions, baseline_fields=()).index
     with pytest.raises(ConfigError, match="baseline_fields has `length`, which is the name of a baseline"):
         Evidence(baseline_fields=("length",))
+    check_baseline_fields(positions, Evidence())
+    with pytest.raises(ConfigError, match=r"`baseline_fields` names the field `levle`.*: did you mean `level`\?"):
+        check_baseline_fields(positions, Evidence(baseline_fields=("levle",)))
+
+
+def test_the_level_and_type_of_problems_are_baselines_as_our_own_traces_call_them():
+    metadata = {"a": {"problem_level": "Level 1", "problem_type": "Algebra"}, "b": {"problem_level": "Level 2"}}
+    positions = answers({"a": [0, 1], "b": [1, 0]}, held_out=["b"], metadata=metadata)
+    assert {"level", "type"} <= set(told(positions).index)
