@@ -162,13 +162,7 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
             f"{null['q_fdr_05']:,} a q_fdr of at most 0.05"
             f"{within if len(run.run['behaviours']) > 1 else ''}"
         )
-    beats = neurons["beats_baselines"].dropna().tolist() if "beats_baselines" in neurons else []
-    if beats:
-        yield Note(
-            f"text alone: a regression on what its line names, without the model; {sum(beats):,} of "
-            f"{plural(len(beats), 'neuron')} beat the text alone: on the held-out part they are further from chance "
-            "level than every line of it. Report a neuron only if it does"
-        )
+    yield from _beats_text(neurons)
     verdicts = neurons[neurons["verdict"].notna()] if "verdict" in neurons else neurons.head(0)
     if len(verdicts):
         counts = verdicts["verdict"].value_counts()
@@ -176,6 +170,27 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         doubts = {_doubt(row) for row in verdicts.to_dict("records")}
         facts = [(f"{name} ({counts[name]:,})", VERDICTS.get(name, "")) for name in order]
         yield Facts((*facts, *((doubt, words) for doubt, words in _DOUBTS.items() if doubt in doubts)))
+
+
+def _beats_text(neurons: pd.DataFrame) -> Iterator[Note]:
+    """Yield how many of the neurons that are no chance beat the text alone; of all, where nothing tells which are."""
+    beats = neurons["beats_baselines"].dropna() if "beats_baselines" in neurons else neurons.head(0)
+    if not len(beats):
+        return
+    known, of = neurons.loc[beats.index], ""
+    if "p_fwer" in known and known["p_fwer"].notna().any():
+        beats, of = beats[known["p_fwer"] <= _LEVEL], f" with a p_fwer of at most {_LEVEL}"
+    elif "replicates" in known and known["replicates"].notna().any():
+        beats, of = beats[known["replicates"].fillna(False).astype(bool)], " that replicate"
+    counted = (
+        f"{int(beats.sum()):,} of {plural(len(beats), 'neuron')}{of} beat the text alone"
+        if len(beats)
+        else f"there are no neurons{of} to beat the text alone"
+    )
+    yield Note(
+        f"text alone: a regression on what its line names, without the model; {counted}. Those that do are, on the "
+        "held-out part, further from chance level than every line of it. Report a neuron only if it does"
+    )
 
 
 def _comparisons(run: RunFolder, behaviour: str, neutral: float | None) -> Iterator[Table]:

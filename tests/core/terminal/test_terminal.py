@@ -151,7 +151,16 @@ def test_what_the_text_alone_goes_by_is_said_with_how_many_neurons_beat_it(shown
     lines = shown(500, baselines=TEXT, beats_baselines=[True, False, None])
     assert sum(line.startswith("│ the text alone: ") for line in lines) == 2
     [said] = [line for line in lines if line.startswith("text alone:")]
-    assert "1 of 2 neurons beat the text alone: on the held-out part" in said
+    assert "1 of 2 neurons that replicate beat the text alone." in said
+
+
+def test_of_neurons_that_beat_the_text_those_are_counted_that_chance_does_not_explain(shown):
+    known = KNOWN | {"p_fwer": [0.02, 0.6, 1.0]}
+    [said] = [line for line in shown(500, baselines=TEXT, beats_baselines=True, **known) if line[:11] == "text alone:"]
+    assert "1 of 1 neuron with a p_fwer of at most 0.05 beat the text alone" in said
+    noise = KNOWN | {"p_fwer": [0.2, 0.6, 1.0]}
+    [said] = [line for line in shown(500, baselines=TEXT, beats_baselines=True, **noise) if line[:11] == "text alone:"]
+    assert "there are no neurons with a p_fwer of at most 0.05 to beat the text alone" in said
 
 
 def test_a_score_in_the_unit_of_activations_is_not_set_beside_the_text(shown):
