@@ -44,8 +44,8 @@ VERDICTS: Mapping[str, str] = {
     "of one group: it may tell groups apart, such as hard problems from easy ones",
     "reversed within groups": "the neuron separates the behaviour from controls, but with the opposite sign among "
     "whole texts of one group: it tells groups apart",
-    "replicated": "the neuron separates the behaviour from controls; too few positions share a token, or too few whole "
-    "texts a group, to test whether it detects more than that",
+    "replicated": "the neuron separates the behaviour from controls; whether it detects more than the token, or of "
+    "whole texts more than the group, could not be tested, or the test decides nothing",
     "not replicated": "on the held-out groups the neuron does not separate the behaviour from controls with the sign "
     "of the ranking",
 }
