@@ -130,7 +130,8 @@ def test_too_few_groups_alike_give_no_p_and_say_what_does(ranking):
     few = texts(problems=4)
     neurons, *_, warnings = ranking("auc", few, null="between_groups")
     assert neurons.p.isna().all()
-    assert "too few groups of as many units in one stratum" in warnings[0]
+    assert "`wrong` has 2 groups in the ranking part, of which 2 have another of their size" in warnings[0]
+    assert "2 arrangements of the labels, and a p takes 20: p is nan" in warnings[0]
     assert "`null=within_groups`" in warnings[0]
 
 
