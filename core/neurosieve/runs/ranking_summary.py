@@ -1,31 +1,29 @@
 """What a ranking says: its best neurons, beside what chance and the text alone reach."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import pandas as pd
-
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
-from neurosieve.runs.columns import BASELINES, VERDICTS
+from neurosieve.runs.columns import VERDICTS
+from neurosieve.runs.ranking_comparison import LEVEL, beats_text, comparisons, interval_cell, interval_title, neurons_of
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.real_effects import real_effects, with_real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS, about_edits, real_columns, real_effect_blocks
-from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
+from neurosieve.runs.tables import number, probability_cell, score_cell, word_cell
 from neurosieve.runs.two_rankings import two_rankings_blocks
 from neurosieve.texts.unit import units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]
 
-_LEVEL = 0.05
 _PERMUTED = {
     "within_groups": "labels permuted within groups",
     "between_groups": "the labels of whole groups exchanged",
 }
 """How a null that is not that of positions of one text came about."""
 _DOUBTS = {
-    "may be chance": f"its p_fwer is above {_LEVEL}: the best of all neurons often scores as high by chance",
+    "may be chance": f"its p_fwer is above {LEVEL}: the best of all neurons often scores as high by chance",
     "the text alone does as well": "on the held-out groups a line of the text alone separates the behaviour as "
     "well, at the position that the verdict is about",
 }
@@ -72,19 +70,9 @@ def _spans(of_behaviour: Mapping[str, int], counts: Mapping[str, Any]) -> str:
     return f"{plural(of_behaviour['spans'], 'span')} in {of_behaviour['documents_with']:,} of {documents}"
 
 
-def _neurons(run: RunFolder, behaviour: str) -> pd.DataFrame:
-    neurons = run.neurons
-    return neurons[neurons.behaviour == behaviour]
-
-
-def interval_title(run: RunFolder) -> str:
-    """Return the heading of a column of intervals."""
-    return f"{100 * run.run.get('config', {}).get('confidence', 0.95):g} % interval"
-
-
 def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     """Return the best `k` neurons with all that is known of them; what is known of no neuron has no column."""
-    neurons, rank_by, scorers = _neurons(run, behaviour), run.run["rank_by"], run.run["scorers"]
+    neurons, rank_by, scorers = neurons_of(run, behaviour), run.run["rank_by"], run.run["scorers"]
     known = {*scorers, *neurons.columns[neurons.notna().any()]}
     best = with_real_effects(neurons.head(k), real_effects(run))
     known |= {name for name, *_ in real_columns(best)}
@@ -95,7 +83,7 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     rows = [
         {
             **row,
-            low: _interval_cell(row, rank_by),
+            low: interval_cell(row, rank_by),
             "verdict": _verdict_cell(row),
             **{name: cell(row) for name, _, cell, _ in REAL_COLUMNS},
         }
@@ -136,21 +124,13 @@ def _name_cell(number: Any) -> Cell:
     return Cell(str(number), int(number))
 
 
-def _interval_cell(row: Mapping[Any, Any], scorer: str) -> Cell:
-    """Return the interval of a score on the held-out part."""
-    far = f"{scorer}_minus_neutral_heldout"
-    neutral = row.get(f"{scorer}_heldout", math.nan) - row.get(far, math.nan)
-    low, high = (neutral + row.get(f"{far}_{end}", math.nan) for end in ("low", "high"))
-    return Cell("–" if math.isnan(low) else f"{score(low)} to {score(high)}", float(low))
-
-
 def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
     """Yield the best neuron beside what chance and the text alone reach, where known, and what each verdict means."""
-    neurons, rank_by = _neurons(run, behaviour), run.run["rank_by"]
+    neurons, rank_by = neurons_of(run, behaviour), run.run["rank_by"]
     null = run.run.get("null", {}).get(behaviour)
     neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
     neutral = None if neutral is None or math.isnan(neutral) else neutral
-    yield from _comparisons(run, behaviour, neutral)
+    yield from comparisons(run, behaviour, neutral)
     if null:
         within = ", corrected over the neurons of this behaviour, not over the behaviours"
         how = _PERMUTED.get(str(null.get("exchanged")), "permuted labels")
@@ -162,7 +142,7 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
             f"{null['q_fdr_05']:,} a q_fdr of at most 0.05"
             f"{within if len(run.run['behaviours']) > 1 else ''}"
         )
-    yield from _beats_text(neurons)
+    yield from beats_text(neurons)
     verdicts = neurons[neurons["verdict"].notna()] if "verdict" in neurons else neurons.head(0)
     if len(verdicts):
         counts = verdicts["verdict"].value_counts()
@@ -170,94 +150,6 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         doubts = {_doubt(row) for row in verdicts.to_dict("records")}
         facts = [(f"{name} ({counts[name]:,})", VERDICTS.get(name, "")) for name in order]
         yield Facts((*facts, *((doubt, words) for doubt, words in _DOUBTS.items() if doubt in doubts)))
-
-
-def _beats_text(neurons: pd.DataFrame) -> Iterator[Note]:
-    """Yield how many of the neurons that are no chance beat the text alone; of all, where nothing tells which are."""
-    beats = neurons["beats_baselines"].dropna() if "beats_baselines" in neurons else neurons.head(0)
-    if not len(beats):
-        return
-    known, of = neurons.loc[beats.index], ""
-    if "p_fwer" in known and known["p_fwer"].notna().any():
-        beats, of = beats[known["p_fwer"] <= _LEVEL], f" with a p_fwer of at most {_LEVEL}"
-    elif "replicates" in known and known["replicates"].notna().any():
-        beats, of = beats[known["replicates"].fillna(False).astype(bool)], " that replicate"
-    counted = (
-        f"{int(beats.sum()):,} of {plural(len(beats), 'neuron')}{of} beat the text alone"
-        if len(beats)
-        else f"there are no neurons{of} to beat the text alone"
-    )
-    yield Note(
-        f"text alone: a regression on what its line names, without the model; {counted}. Those that do are, on the "
-        "held-out part, further from chance level than every line of it. Report a neuron only if it does"
-    )
-
-
-def _comparisons(run: RunFolder, behaviour: str, neutral: float | None) -> Iterator[Table]:
-    """Yield the best neuron beside chance and the text alone: in one table where one score serves for both."""
-    neurons, rank_by, by = _neurons(run, behaviour), run.run["rank_by"], _baselines_by(run)
-    null, baselines = run.run.get("null", {}).get(behaviour), _baselines(run, behaviour)
-    scored = neurons[neurons[rank_by].notna()]
-    if not len(scored):
-        return
-    best = scored.iloc[0].to_dict()
-    name = f"{neuron_name(int(best['layer']), int(best['neuron']))}, the best neuron"
-    rows, chance = [_compared(name, best, rank_by)], []
-    if null:
-        # On the side of the best neuron, so that the two can be compared.
-        far = null["null_max_q95"]
-        level = (neutral or 0.0) + (-far if best.get(f"{rank_by}_minus_neutral", 0.0) < 0 else far)
-        cell = Cell(f"{number(far)} from chance level", far) if neutral is None else score_cell(level)
-        what = f"chance: the best of all, in 5 % of {plural(null['permutations'], 'permutation')}"
-        chance.append({"name": what, "score": cell})
-    texts = [
-        _compared(f"the text alone: {_baseline_words(row['baseline'])}", row, by)
-        for row in baselines.to_dict("records")
-    ]
-    apart = by != rank_by
-    beside = [*chance, *([] if apart else texts)]
-    if beside:
-        others = " and ".join(["chance"] * bool(chance) + ["the text alone"] * (len(beside) > len(chance)))
-        yield _comparison(run, f"{behaviour}: {rank_by} of the best neuron, beside {others}", rows + beside, neutral)
-    if apart and texts:
-        caption = f"{behaviour}: {by} of the best neuron, beside the text alone; {rank_by} is in the neuron's own unit"
-        level_of_text = run.run.get("neutral", {}).get(by, {}).get(behaviour)
-        yield _comparison(run, caption, [_compared(name, best, by), *texts], level_of_text, by)
-
-
-def _comparison(
-    run: RunFolder, caption: str, rows: Sequence[Mapping[str, Any]], neutral: float | None, scorer: str = ""
-) -> Table:
-    """Return a table of what is compared by the scorer that ranks, or by another."""
-    title = scorer or run.run["rank_by"]
-    titles = {"name": "compared with", "score": title, "held_out": "held out", "interval": interval_title(run)}
-    level_words = "" if neutral is None else f" (chance level: {number(neutral)})"
-    return as_table(pd.DataFrame(rows), titles, caption + level_words)
-
-
-def _baseline_words(baseline: str) -> str:
-    return BASELINES.get(baseline, f"the field `{baseline}` of its record")
-
-
-def _compared(name: str, row: Mapping[Any, Any], scorer: str) -> dict[str, Any]:
-    """Return a row of the evidence; what is unknown is None, so that a column of it is left out."""
-    interval, held_out = _interval_cell(row, scorer), score_cell(row.get(f"{scorer}_heldout"))
-    cells = {"score": score_cell(row.get(scorer)), "held_out": held_out, "interval": interval}
-    return {"name": name, **{column: cell for column, cell in cells.items() if cell.text != "–"}}
-
-
-def _baselines(run: RunFolder, behaviour: str) -> pd.DataFrame:
-    """Return the baselines of the text alone that have a score."""
-    if "baselines" not in run.tables:
-        return pd.DataFrame()
-    table, by = run.table("baselines"), _baselines_by(run)
-    scored = table[[name for name in (by, f"{by}_heldout") if name in table]].notna().any(axis=1)
-    return table[(table.behaviour == behaviour) & scored]
-
-
-def _baselines_by(run: RunFolder) -> str:
-    """Return the scorer that neurons and the text alone are compared by."""
-    return str(run.run.get("baselines_by") or run.run["rank_by"])
 
 
 def _verdict_cell(row: Mapping[Any, Any]) -> Cell:
@@ -270,7 +162,7 @@ def _doubt(row: Mapping[Any, Any]) -> str:
     verdict, beats = row.get("verdict"), row.get("beats_baselines")
     if not isinstance(verdict, str):
         return ""
-    if verdict != "not replicated" and row.get("p_fwer", math.nan) > _LEVEL:
+    if verdict != "not replicated" and row.get("p_fwer", math.nan) > LEVEL:
         return "may be chance"
     if verdict == "anticipates":
         beats = row.get("beats_baselines_prediction", beats)
