@@ -260,6 +260,10 @@ class Scorer(ABC, Generic[S]):
     joint: ClassVar[bool] = False
     """Whether a neuron's score depends on the other neurons that are scored with it."""
 
+    unit_free: ClassVar[bool] = False
+    """Whether the score stays the same where all activations of a neuron are multiplied by one positive number, so
+    that scores of what has different units can be compared. An `area` is, without saying so."""
+
     @property
     @abstractmethod
     def statistic(self) -> Statistic[S]:

@@ -15,14 +15,16 @@ from neurosieve.data import Batch, Site
 from neurosieve.evidence.baseline_features import baseline_features
 from neurosieve.evidence.intervals import clustered_interval
 from neurosieve.evidence.settings import Evidence
-from neurosieve.runs.columns import minus_neutral_heldout
+from neurosieve.runs.columns import HELDOUT, minus_neutral_heldout
+from neurosieve.runs.columns import minus_neutral as minus_neutral_column
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import columns_of, minus_neutral
 from neurosieve.texts.positions import PARTS, Positions
 
-__all__ = ["add_beats_baselines", "baseline_table"]
+__all__ = ["add_beats_baselines", "baseline_table", "baselines_by"]
 
 _FOLDS = 5
+_CHANCE_AREA = 0.5
 
 
 class _Part(NamedTuple):
@@ -48,44 +50,67 @@ class _Compared(NamedTuple):
     """Of the ranking part."""
 
 
+def baselines_by(scorers: Mapping[str, Scorer[Any]], rank_by: str) -> str | None:
+    """Return the scorer that neurons and baselines are compared by, None where a run has none.
+
+    Log-odds have another unit than activations. So it is the scorer that ranks where this does not depend on the unit,
+    or rates neurons jointly; else the first that is an AUC.
+    """
+    if _unit_free(scorers[rank_by]) or scorers[rank_by].joint:
+        return rank_by
+    return next((name for name, scorer in scorers.items() if scorer.area and not scorer.joint), None)
+
+
 def baseline_table(
-    positions: Positions, scorers: Mapping[str, Scorer[Any]], rank_by: str, settings: Evidence
+    positions: Positions, scorers: Mapping[str, Scorer[Any]], by: str, settings: Evidence
 ) -> pd.DataFrame:
     """Return a line per behaviour and baseline: `behaviour, baseline`, then the scores, as of a neuron, at each place.
 
     A baseline is a logistic regression of presence on its features. Its log-odds are scored as if they were a neuron's
     activations: on the ranking part those of positions whose groups had no part in fitting it (in 5 folds), on the
-    held-out part those of the regression fitted on the ranking part. Scores of several neurons together, and scores
-    where there are too few groups to leave some out, are nan; so are, on the ranking part, scores that compare between
-    documents, which would compare the log-odds of one fold with those of another. Intervals are those of the ranking's
-    own place.
+    held-out part those of the regression fitted on the ranking part. Scores that depend on the unit of the activations
+    are left out: log-odds have another. Scores of several neurons together, and scores where there are too few groups
+    to leave some out, are nan; so are, on the ranking part, scores that compare between documents, which would compare
+    the log-odds of one fold with those of another. `by` is the scorer of the effects, whose intervals are those of the
+    ranking's own place.
     """
-    features, lines = baseline_features(positions, settings.baseline_fields), []
+    features, lines = baseline_features(positions, settings), []
+    unit_free = {name: scorer for name, scorer in scorers.items() if name == by or _unit_free(scorer)}
     for behaviour in positions.behaviours:
         compared = [_compared(positions, behaviour, place, settings.seed) for place in positions.places]
         for name, of_baseline in features[positions.scope(behaviour)].items():
-            scores = _baseline(positions, of_baseline, compared, scorers, rank_by, settings)
+            scores = _baseline(positions, of_baseline, compared, unit_free, by, settings)
             lines.append({"behaviour": behaviour, "baseline": name} | scores)
     return pd.DataFrame(lines)
 
 
-def add_beats_baselines(neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by: str) -> pd.DataFrame:
+def add_beats_baselines(
+    neurons: pd.DataFrame, baselines: pd.DataFrame, rank_by: str, by: str | None = None
+) -> pd.DataFrame:
     """Return the ranking with `beats_baselines`: whether, held out, a neuron has a larger effect than every baseline.
 
+    Both effects are those of the scorer `by`, an AUC, or else of `rank_by`; a neuron's has the sign of the ranking.
     Missing where a neuron or every baseline has no held-out score. Likewise of each additional place, in columns that
     end in its name.
     """
     columns = {}
-    first, last = f"{rank_by}_minus_neutral", "_heldout"
+    by = by or rank_by
+    first, last = minus_neutral_column(by), HELDOUT
     for held_out in (name for name in map(str, baselines) if name.startswith(first) and name.endswith(last)):
+        place = held_out.removeprefix(first).removesuffix(last)
         # A baseline of the wrong sign predicts nothing: it was fitted with a sign.
         best = baselines.groupby("behaviour")[held_out].max().clip(lower=0)
         bar = neurons.behaviour.map(best).to_numpy(dtype=np.float64)
-        effect = (np.sign(neurons[first]) * neurons[held_out]).to_numpy()
+        own = neurons[held_out] if by == rank_by else neurons[f"{by}{place}{last}"] - _CHANCE_AREA
+        effect = (np.sign(neurons[minus_neutral_column(rank_by)]) * own).to_numpy()
         beats = pd.array(effect > bar, dtype="boolean")
         beats[np.isnan(effect) | np.isnan(bar)] = pd.NA
-        columns[f"beats_baselines{held_out.removeprefix(first).removesuffix(last)}"] = beats
+        columns[f"beats_baselines{place}"] = beats
     return neurons.assign(**columns)
+
+
+def _unit_free(scorer: Scorer[Any]) -> bool:
+    return scorer.unit_free or scorer.area
 
 
 def _baseline(
@@ -93,7 +118,7 @@ def _baseline(
     features: csr_matrix,
     compared: Sequence[_Compared],
     scorers: Mapping[str, Scorer[Any]],
-    rank_by: str,
+    by: str,
     settings: Evidence,
 ) -> dict[str, float]:
     scores: dict[str, float] = {}
@@ -105,15 +130,15 @@ def _baseline(
         new_groups = _as_neuron(positions, held_out, fitted)
         suffix = f"{place and '_'}{place}"
         scores |= dict.fromkeys((f"{name}{suffix}" for name in scorers if not scorers[name].joint), np.nan)
-        scores |= _scores(across_folds, within_documents, rank_by, suffix)
-        scores |= _scores(new_groups, scorers, rank_by, f"{suffix}_heldout")
+        scores |= _scores(across_folds, within_documents, by, suffix)
+        scores |= _scores(new_groups, scorers, by, f"{suffix}_heldout")
         if not place:
-            low, high, scorer, draws = np.nan, np.nan, scorers[rank_by], settings.interval_bootstraps
+            low, high, scorer, draws = np.nan, np.nan, scorers[by], settings.interval_bootstraps
             enough = len(np.unique(held_out.groups[held_out.labels == 1])) >= settings.min_groups
             if new_groups is not None and enough and not scorer.joint:
                 ends = clustered_interval(new_groups, scorer, settings.seed, draws, settings.confidence)
                 low, high = (float(end[0]) for end in ends)
-            scores |= {f"{minus_neutral_heldout(rank_by)}_low": low, f"{minus_neutral_heldout(rank_by)}_high": high}
+            scores |= {f"{minus_neutral_heldout(by)}_low": low, f"{minus_neutral_heldout(by)}_high": high}
     return scores
 
 
@@ -172,7 +197,7 @@ def _as_neuron(positions: Positions, part: _Part, odds: npt.NDArray[np.float64])
 
 
 def _scores(
-    batch: Batch | None, scorers: Mapping[str, Scorer[Any]], rank_by: str, suffix: str
+    batch: Batch | None, scorers: Mapping[str, Scorer[Any]], by: str, suffix: str
 ) -> Iterator[tuple[str, float]]:
     single = {name: scorer for name, scorer in scorers.items() if not scorer.joint}
     yield from ((f"{name}{suffix}", np.nan) for name in single)
@@ -180,5 +205,5 @@ def _scores(
     for name, scores in scored.items():
         for column, value in columns_of(name, scores).items():
             yield f"{column}{suffix}", float(value[0, 0])
-    effect = float(minus_neutral(scored[rank_by])[0, 0]) if rank_by in scored else np.nan
-    yield f"{rank_by}_minus_neutral{suffix}", effect
+    effect = float(minus_neutral(scored[by])[0, 0]) if by in scored else np.nan
+    yield f"{by}_minus_neutral{suffix}", effect

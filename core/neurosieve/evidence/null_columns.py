@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.activations.reading import labelled_batch, labelled_batches
-from neurosieve.evidence.exchange import NullKind, exchange_of, null_of
+from neurosieve.evidence.exchange import Exchange, NullKind, exchange_of, fixed_blocks, null_of
 from neurosieve.evidence.permutation import FEWEST, Null, arrangements_of, permutation_null
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.runs.columns import KEYS
 from neurosieve.texts.selection import Selection
+from neurosieve.wording import plural
 
 __all__ = ["NullNumbers", "add_null"]
 
@@ -19,10 +20,6 @@ _TOO_FEW = {
     "signs_of_groups": ("groups to flip them", "give more texts"),
     "within_documents": ("documents to permute its labels", "give more texts"),
     "within_groups": ("groups to permute its labels within them", "give more groups, or more texts of each"),
-    "between_groups": (
-        "groups of as many units in one stratum, or groups that are all alike",
-        "give more groups of one size, fewer `strata`, or `null=within_groups`",
-    ),
 }
 """Where there are too few arrangements of labels, and what gives more."""
 
@@ -49,7 +46,7 @@ def add_null(
         first = labelled_batch(ranked.space, positions, column, ranked.space.sites[0])
         exchange = exchange_of(positions, column, kind, settings)
         ways = float(np.exp(min(700.0, arrangements_of(first, ranked.scorer, exchange))))
-        if refusal := _refusal(behaviour, ranked, selection, kind, ways):
+        if refusal := _refusal(behaviour, ranked, selection, kind, exchange, ways):
             warnings.append(refusal)
             continue
         layers = labelled_batches(ranked.space, positions, column, "permuting", ranked.announce)
@@ -68,7 +65,9 @@ def add_null(
     return neurons.join(pd.concat(tables), on=KEYS, validate="one_to_one"), nulls, warnings
 
 
-def _refusal(behaviour: str, ranked: Ranked, selection: Selection, kind: NullKind, ways: float) -> str | None:
+def _refusal(
+    behaviour: str, ranked: Ranked, selection: Selection, kind: NullKind, exchange: Exchange, ways: float
+) -> str | None:
     """Return why a behaviour has no null; None where it has one."""
     flips = ranked.scorer.between_documents
     if selection.neighbours and not flips:
@@ -76,6 +75,15 @@ def _refusal(behaviour: str, ranked: Ranked, selection: Selection, kind: NullKin
             f"the positions of `{behaviour}` are neighbouring tokens of its spans, which are alike: they are not "
             "exchangeable with scattered controls, and p is nan; read `selection=onset` for p, or rank by "
             "`auc_within_token`, whose null keeps whole problems together"
+        )
+    if ways < FEWEST and exchange.blocks is not None and not flips:
+        alone, total = fixed_blocks(exchange.blocks, exchange.strata)
+        same = "size and stratum" if ranked.settings.strata else "size"
+        return (
+            f"`{behaviour}` has {plural(total, 'group')} in the ranking part, of which {total - alone:,} have another "
+            f"of their {same} to exchange labels with (`null=between_groups`). That gives "
+            f"{plural(int(ways), 'arrangement')} of the labels, and a p takes {FEWEST}: p is nan; give more groups of "
+            f"one size{', fewer `strata`,' if ranked.settings.strata else ''} or take `null=within_groups`"
         )
     if ways < FEWEST:
         where, advice = _TOO_FEW["signs_of_groups" if flips else kind]

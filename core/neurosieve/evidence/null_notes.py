@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from neurosieve.contracts import Scorer
 from neurosieve.evidence.exchange import NullKind, exchange_of, fixed_blocks, null_of
 from neurosieve.evidence.settings import Evidence
-from neurosieve.texts.comparable import comparison_notes
+from neurosieve.texts.comparable import comparison_notes, lacking_notes
 from neurosieve.texts.positions import WHOLE_TEXTS, Positions
 from neurosieve.wording import plural
 
@@ -21,6 +23,7 @@ def null_notes(chosen: Positions, compared: Positions, settings: Evidence) -> li
         return []
     kind = null_of(settings, chosen.unit)
     notes = [_sentence(kind, chosen, settings), *comparison_notes(chosen, kind, settings.strata)]
+    notes += lacking_notes(chosen, settings.strata)
     for behaviour in compared.behaviours if kind == "between_groups" else ():
         exchange = exchange_of(compared, compared.column(behaviour), kind, settings)
         assert exchange.blocks is not None
@@ -45,7 +48,8 @@ def null_warnings(positions: Positions, scorer: Scorer[Any], rank_by: str, setti
             "score: what differs between groups, such as difficulty, can count as evidence"
         ]
     within = settings.within_group_scorer
-    if kind == "between_groups" or rank_by == within or positions.groups.max(initial=0) + 1 == len(positions.documents):
+    one_each = positions.groups.max(initial=0) + 1 == len(positions.documents)
+    if kind == "between_groups" or rank_by == within or one_each or not _compares_groups(positions):
         return []
     advice = f"rank by `{within}` for what it tells within groups" if within else "rank by `auc_within_group`"
     return [
@@ -53,6 +57,12 @@ def null_warnings(positions: Positions, scorer: Scorer[Any], rank_by: str, setti
         "neurons, their intervals and their replication are led by what differs between groups too, such as "
         f"difficulty; see the verdicts, or {advice}"
     ]
+
+
+def _compares_groups(positions: Positions) -> bool:
+    """Return whether some part of some behaviour has units of several groups."""
+    groups = positions.groups[positions.document_of_row]
+    return any(len(np.unique(groups[labels >= 0])) > 1 for labels in positions.labels.T)
 
 
 def _sentence(kind: NullKind, positions: Positions, settings: Evidence) -> str:

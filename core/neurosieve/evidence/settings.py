@@ -9,7 +9,9 @@ from neurosieve.errors import ConfigError
 from neurosieve.fields import check_fields
 from neurosieve.runs.columns import TEXT_BASELINES
 
-__all__ = ["Evidence"]
+__all__ = ["DEFAULT_BASELINE_FIELDS", "Evidence"]
+
+DEFAULT_BASELINE_FIELDS = ("level", "type")
 
 _FEWEST_PERMUTATIONS = 19
 
@@ -30,17 +32,18 @@ class Evidence:
     problem, which null takes where a unit is a whole text; groups of one kind are left out. `between_groups`: all
     labels of a group with all those of another; what differs between groups, such as difficulty, counts as evidence."""
     strata: tuple[str, ...] = ()
-    """Fields of the records that the null keeps apart, such as `[level,type]`: labels are exchanged only among whole
-    texts, or groups of them, that have the same values."""
+    """Fields of the records that the null keeps apart, such as `[level,type]`, named as in `baseline_fields`: labels
+    are exchanged only among whole texts, or groups of them, that have the same values."""
     within_token_scorer: str | None = None
     """The scorer that tells whether a neuron knows more than the word, for its verdict; null leaves the verdict out.
     It is for units of one token."""
     within_group_scorer: str | None = None
     """The scorer that tells whether a neuron knows more than the group, such as how hard a problem is, for its verdict;
     null leaves the verdict out. It is for units of whole texts."""
-    baseline_fields: tuple[str, ...] = ("level", "type")
-    """Fields of the records that are baselines of their own where a unit is more than a token; those that no record has
-    are left out."""
+    baseline_fields: tuple[str, ...] = DEFAULT_BASELINE_FIELDS
+    """Fields of the records that are baselines of their own where a unit is more than a token, or paths into nested
+    ones, such as `grade.label`. `level` and `type`, which traces call `problem_level` and `problem_type`, are left out
+    where no record has them; any other must be in some record."""
     test_top: Annotated[int, Ge(0)] = 100
     """How many of the best neurons of each behaviour get an interval on the held-out groups, and a verdict; and among
     how many a stable neuron is again and again."""

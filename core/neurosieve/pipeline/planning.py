@@ -14,6 +14,7 @@ from neurosieve.activations.capture import batch_of
 from neurosieve.contracts import Scorer
 from neurosieve.data import Batch, Site
 from neurosieve.errors import DataError
+from neurosieve.evidence.baseline_features import check_baseline_fields
 from neurosieve.evidence.exchange import Exchange, exchange_of, null_of
 from neurosieve.evidence.null_notes import null_notes
 from neurosieve.evidence.permutation import arrangements_of
@@ -94,6 +95,7 @@ def plan_run(job: Job) -> Plan:
     compared = comparable(chosen, null, settings.strata, counts)
     every = drawn_controls(compared, job.selection, null, settings.strata, counts)
     positions = thinned(every, job.reading, settings.seed, counts)
+    check_baseline_fields(chosen, settings)
     count_long_texts(lm, tokens_of_documents(positions), counts)
     neurons = len(sites) * atlas.neurons
     numbers = count_positions(documents, positions)

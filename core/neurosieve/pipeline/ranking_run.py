@@ -13,7 +13,8 @@ from neurosieve.activations.capture import Capture, batches_at
 from neurosieve.activations.reading import read_complete
 from neurosieve.contracts import Scorer
 from neurosieve.data import Site
-from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
+from neurosieve.evidence.baseline_features import check_baseline_fields
+from neurosieve.evidence.baselines import add_beats_baselines, baseline_table, baselines_by
 from neurosieve.evidence.exchange import null_of
 from neurosieve.evidence.null_columns import NullNumbers, add_null
 from neurosieve.evidence.null_notes import null_notes, null_warnings
@@ -77,6 +78,13 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
                 f"`{rank_by}` gives no verdict on replication, because it is biased on noise, or scores neurons "
                 "jointly; rank by another scorer (`rank_by=auc`) for one"
             )
+        by = baselines_by(job.scorers, rank_by)
+        if by is None and not job.reading.of_the_token:
+            run.warnings.append(
+                f"what the text alone tells is not compared: `{rank_by}` depends on the unit of the activations, and "
+                "text has none; add an AUC to the scorers "
+                f"(`scorers=[{','.join([*job.scorers, 'auc'])}] rank_by={rank_by}`) to compare by it"
+            )
         run.warnings += unsettled(settings, len(sites) * atlas.neurons)
         with run.stage("testing the model"):
             tests = check_model(lm, atlas, sites, job.executor)
@@ -109,6 +117,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             "behaviours": list(positions.behaviours),
             "scorers": list(job.scorers),
             "rank_by": rank_by,
+            "baselines_by": by,
             "neutral": {name: _merged(ranking.neutral[name] for ranking in rankings) for name in job.scorers},
             "null": _merged(ranking.null for ranking in rankings),
             "reading": vars(captured),
@@ -157,6 +166,7 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         compared = comparable(chosen, null, settings.strata, counts)
         every = drawn_controls(compared, job.selection, null, settings.strata, counts)
         positions = thinned(every, job.reading, settings.seed, counts)
+        check_baseline_fields(chosen, settings)
         run.notes += null_notes(chosen, every, settings) + drawn_controls_notes(compared, every, job.selection)
         run.notes += thinning_notes(every, positions, job.reading)
     numbers = count_positions(documents, positions)
@@ -200,9 +210,10 @@ def _rank(
         strata = _strata_of_verdicts(positions.unit)
         if strata is not None and strata in verdict_scorers:
             neurons = add_verdicts(neurons, ranked, verdict_scorers[strata], strata)
-        if not job.reading.of_the_token:  # What the text alone tells is no measure of what a neuron does.
-            tables["baselines"] = baseline_table(positions, job.scorers, rank_by, job.settings)
-            neurons = add_beats_baselines(neurons, tables["baselines"], rank_by)
+        by = baselines_by(job.scorers, rank_by)
+        if by and not job.reading.of_the_token:  # What the text alone tells is no measure of what a neuron does.
+            tables["baselines"] = baseline_table(positions, job.scorers, by, job.settings)
+            neurons = add_beats_baselines(neurons, tables["baselines"], rank_by, by)
         tables |= {"neurons": neurons, "activations": _cells_of_the_best(neurons, ranked, job)}
     return _Ranking(tables, neutral_values(scored[space.sites[0]], positions.behaviours), null, warnings)
 

@@ -45,8 +45,8 @@ VERDICTS: Mapping[str, str] = {
     "of one group: it may tell groups apart, such as hard problems from easy ones",
     "reversed within groups": "the neuron separates the behaviour from controls, but with the opposite sign among "
     "whole texts of one group: it tells groups apart",
-    "replicated": "the neuron separates the behaviour from controls; too few positions share a token to tell, for "
-    "as many neurons as were tested, whether it detects more than this word",
+    "replicated": "the neuron separates the behaviour from controls; whether it detects more than this word could not be "
+    "tested, or the test decides nothing",
     "not replicated": "on the held-out groups the neuron does not separate the behaviour from controls with the sign "
     "of the ranking",
 }
@@ -54,8 +54,8 @@ VERDICTS: Mapping[str, str] = {
 
 VERDICTS_ON_WHOLE_TEXTS: Mapping[str, str] = {
     **VERDICTS,
-    "replicated": "the neuron separates the behaviour from controls; too few whole texts share a group to tell, for as "
-    "many neurons as were tested, whether it detects more than the group",
+    "replicated": "the neuron separates the behaviour from controls; whether it detects more than the group could not be "
+    "tested, or the test decides nothing",
 }
 """The same, where each row stands for a whole text."""
 
@@ -82,8 +82,10 @@ TEXT_BASELINES: Mapping[str, str] = {
     "length": "how many tokens the unit has",
     "length range": "which twentieth of all lengths the unit is in, an effect of any shape",
     "bag of tokens": "which tokens the unit has, in any order",
+    "prompt length": "which twentieth of all lengths its prompt is in",
+    "bag of prompt tokens": "which tokens its prompt has, in any order",
 }
-"""Each baseline of the text, and what it is computed from. At a prompt's end, the last two are of the whole prompt."""
+"""Each baseline of the text, and what it is computed from. At a prompt's end, the unit's are of the whole prompt."""
 
 BASELINES: Mapping[str, str] = {
     **TEXT_BASELINES,

@@ -4,28 +4,26 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import pandas as pd
-
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
-from neurosieve.runs.columns import BASELINES, VERDICTS, VERDICTS_ON_WHOLE_TEXTS
+from neurosieve.runs.columns import VERDICTS, VERDICTS_ON_WHOLE_TEXTS
+from neurosieve.runs.ranking_comparison import LEVEL, beats_text, comparisons, interval_cell, interval_title, neurons_of
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.real_effects import real_effects, with_real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS, about_edits, real_columns, real_effect_blocks
-from neurosieve.runs.tables import as_table, neuron_name, number, probability_cell, score, score_cell, word_cell
+from neurosieve.runs.tables import number, probability_cell, score_cell, word_cell
 from neurosieve.runs.two_rankings import two_rankings_blocks
 from neurosieve.texts.unit import units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]
 
-_LEVEL = 0.05
 _PERMUTED = {
     "within_groups": "labels permuted within groups",
     "between_groups": "the labels of whole groups exchanged",
 }
 """How a null that is not that of positions of one text came about."""
 _DOUBTS = {
-    "may be chance": f"its p_fwer is above {_LEVEL}: the best of all neurons often scores as high by chance",
+    "may be chance": f"its p_fwer is above {LEVEL}: the best of all neurons often scores as high by chance",
     "the text alone does as well": "on the held-out groups a line of the text alone separates the behaviour as "
     "well, at the position that the verdict is about",
 }
@@ -77,19 +75,9 @@ def _shown(run: RunFolder, behaviour: str, counts: Mapping[str, Any]) -> str:
     return f"{plural(of_behaviour['spans'], 'span')} in {of_behaviour['documents_with']:,} of {documents}"
 
 
-def _neurons(run: RunFolder, behaviour: str) -> pd.DataFrame:
-    neurons = run.neurons
-    return neurons[neurons.behaviour == behaviour]
-
-
-def interval_title(run: RunFolder) -> str:
-    """Return the heading of a column of intervals."""
-    return f"{100 * run.run.get('config', {}).get('confidence', 0.95):g} % interval"
-
-
 def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     """Return the best `k` neurons with all that is known of them; what is known of no neuron has no column."""
-    neurons, rank_by, scorers = _neurons(run, behaviour), run.run["rank_by"], run.run["scorers"]
+    neurons, rank_by, scorers = neurons_of(run, behaviour), run.run["rank_by"], run.run["scorers"]
     known = {*scorers, *neurons.columns[neurons.notna().any()]}
     best = with_real_effects(neurons.head(k), real_effects(run))
     known |= {name for name, *_ in real_columns(best)}
@@ -100,7 +88,7 @@ def ranking_table(run: RunFolder, behaviour: str, k: int) -> Table:
     rows = [
         {
             **row,
-            low: _interval_cell(row, rank_by),
+            low: interval_cell(row, rank_by),
             "verdict": _verdict_cell(row),
             **{name: cell(row) for name, _, cell, _ in REAL_COLUMNS},
         }
@@ -141,42 +129,13 @@ def _name_cell(number: Any) -> Cell:
     return Cell(str(number), int(number))
 
 
-def _interval_cell(row: Mapping[Any, Any], scorer: str) -> Cell:
-    """Return the interval of a score on the held-out part."""
-    far = f"{scorer}_minus_neutral_heldout"
-    neutral = row.get(f"{scorer}_heldout", math.nan) - row.get(far, math.nan)
-    low, high = (neutral + row.get(f"{far}_{end}", math.nan) for end in ("low", "high"))
-    return Cell("–" if math.isnan(low) else f"{score(low)} to {score(high)}", float(low))
-
-
 def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
     """Yield the best neuron beside what chance and the text alone reach, where known, and what each verdict means."""
-    neurons, rank_by = _neurons(run, behaviour), run.run["rank_by"]
+    neurons, rank_by = neurons_of(run, behaviour), run.run["rank_by"]
     null = run.run.get("null", {}).get(behaviour)
     neutral = run.run.get("neutral", {}).get(rank_by, {}).get(behaviour)
     neutral = None if neutral is None or math.isnan(neutral) else neutral
-    scored = neurons[neurons[rank_by].notna()]
-    baselines = _baselines(run, behaviour)
-    if len(scored) and (null or len(baselines)):
-        best = scored.iloc[0].to_dict()
-        name = f"{neuron_name(int(best['layer']), int(best['neuron']))}, the best neuron"
-        rows = [_compared(name, best, rank_by)]
-        if null:
-            # On the side of the best neuron, so that the two can be compared.
-            far = null["null_max_q95"]
-            level = (neutral or 0.0) + (-far if best.get(f"{rank_by}_minus_neutral", 0.0) < 0 else far)
-            cell = Cell(f"{number(far)} from chance level", far) if neutral is None else score_cell(level)
-            chance = f"chance: the best of all, in 5 % of {plural(null['permutations'], 'permutation')}"
-            rows.append({"name": chance, "score": cell})
-        rows += [
-            _compared(f"the text alone: {_baseline_words(row['baseline'])}", row, rank_by)
-            for row in baselines.to_dict("records")
-        ]
-        titles = {"name": "compared with", "score": rank_by, "held_out": "held out", "interval": interval_title(run)}
-        others = " and ".join(["chance"] * bool(null) + ["the text alone"] * bool(len(baselines)))
-        level_words = "" if neutral is None else f" (chance level: {number(neutral)})"
-        caption = f"{behaviour}: {rank_by} of the best neuron, beside {others}{level_words}"
-        yield as_table(pd.DataFrame(rows), titles, caption)
+    yield from comparisons(run, behaviour, neutral)
     if null:
         within = ", corrected over the neurons of this behaviour, not over the behaviours"
         how = _PERMUTED.get(str(null.get("exchanged")), "permuted labels")
@@ -188,13 +147,7 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
             f"{null['q_fdr_05']:,} a q_fdr of at most 0.05"
             f"{within if len(run.run['behaviours']) > 1 else ''}"
         )
-    beats = neurons["beats_baselines"].dropna().tolist() if "beats_baselines" in neurons else []
-    if beats:
-        yield Note(
-            f"text alone: a regression on what its line names, without the model; {sum(beats):,} of "
-            f"{plural(len(beats), 'neuron')} beat the text alone: on the held-out part they are further from chance "
-            "level than every line of it. Report a neuron only if it does"
-        )
+    yield from beats_text(neurons)
     verdicts = neurons[neurons["verdict"].notna()] if "verdict" in neurons else neurons.head(0)
     if len(verdicts):
         counts = verdicts["verdict"].value_counts()
@@ -207,26 +160,6 @@ def evidence_blocks(run: RunFolder, behaviour: str) -> Iterator[Block]:
         yield Facts(tuple(facts))
 
 
-def _baseline_words(baseline: str) -> str:
-    return BASELINES.get(baseline, f"the field `{baseline}` of its record")
-
-
-def _compared(name: str, row: Mapping[Any, Any], scorer: str) -> dict[str, Any]:
-    """Return a row of the evidence; what is unknown is None, so that a column of it is left out."""
-    interval, held_out = _interval_cell(row, scorer), score_cell(row.get(f"{scorer}_heldout"))
-    cells = {"score": score_cell(row.get(scorer)), "held_out": held_out, "interval": interval}
-    return {"name": name, **{column: cell for column, cell in cells.items() if cell.text != "–"}}
-
-
-def _baselines(run: RunFolder, behaviour: str) -> pd.DataFrame:
-    """Return the baselines of the text alone that have a score."""
-    if "baselines" not in run.tables:
-        return pd.DataFrame()
-    table, rank_by = run.table("baselines"), run.run["rank_by"]
-    scored = table[[name for name in (rank_by, f"{rank_by}_heldout") if name in table]].notna().any(axis=1)
-    return table[(table.behaviour == behaviour) & scored]
-
-
 def _verdict_cell(row: Mapping[Any, Any]) -> Cell:
     doubt = _doubt(row)
     return Cell(f"{row['verdict']} ({doubt})") if doubt else word_cell(row.get("verdict"))
@@ -237,7 +170,7 @@ def _doubt(row: Mapping[Any, Any]) -> str:
     verdict, beats = row.get("verdict"), row.get("beats_baselines")
     if not isinstance(verdict, str):
         return ""
-    if verdict != "not replicated" and row.get("p_fwer", math.nan) > _LEVEL:
+    if verdict != "not replicated" and row.get("p_fwer", math.nan) > LEVEL:
         return "may be chance"
     if verdict == "anticipates":
         beats = row.get("beats_baselines_prediction", beats)

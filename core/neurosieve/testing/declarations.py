@@ -1,5 +1,6 @@
 """Whether the class of a scorer or a control says the truth about its instances."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from neurosieve.contracts import Control, Scorer
 from neurosieve.data import Batch, Present, Site, TokenizedDocument
 from neurosieve.scoring.engine import score_batch
+from neurosieve.testing.observations import random_batch, same
 from neurosieve.testing.plugins import Check, require, shown, trying
 
 __all__ = ["DECLARATION_CHECKS", "need_of_other_documents_is_declared"]
@@ -36,6 +38,19 @@ def an_area_is_declared(scorer: Scorer[Any]) -> None:
     _require_declared(scorer, "area", torch.allclose(value, _AREAS, atol=1e-3), evidence)
 
 
+def what_is_unit_free_does_not_depend_on_the_unit(scorer: Scorer[Any]) -> None:
+    """Assert that a scorer that is `unit_free` scores the same where activations are in another unit."""
+    if not scorer.unit_free:
+        return
+    batch = random_batch()
+    with trying(scorer, "as it scores the same activations in two units"):
+        value, other = (
+            score_batch(replace(batch, activations=batch.activations * unit), scorer).value for unit in (1.0, 8.0)
+        )
+    evidence = f"scores {other.tolist()} where activations are 8 times as large, and otherwise {value.tolist()}"
+    _require_declared(scorer, "unit_free", same(value, other), evidence)
+
+
 def the_bound_of_its_statistic_is_declared(scorer: Scorer[Any]) -> None:
     """Assert that `bounded` is true where, and only where, that of the statistic is."""
     with trying(scorer, "as its statistic is asked for"):
@@ -53,6 +68,7 @@ def contributions_are_declared(scorer: Scorer[Any]) -> None:
 
 DECLARATION_CHECKS: tuple[Check, ...] = (
     an_area_is_declared,
+    what_is_unit_free_does_not_depend_on_the_unit,
     the_bound_of_its_statistic_is_declared,
     contributions_are_declared,
 )

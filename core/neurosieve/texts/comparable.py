@@ -8,12 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 import xxhash
 
-from neurosieve.errors import ConfigError, DataError, nearest
+from neurosieve.errors import DataError
 from neurosieve.texts.kept_positions import kept_positions, last_tokens
 from neurosieve.texts.positions import PARTS, Positions
+from neurosieve.texts.record_fields import field_values, missing_field, same_value
 from neurosieve.wording import plural
 
-__all__ = ["comparable", "comparison_notes", "strata_of"]
+__all__ = ["comparable", "comparison_notes", "lacking_notes", "strata_of"]
 
 
 def comparable(positions: Positions, null: str, fields: Sequence[str], counts: Counter[str]) -> Positions:
@@ -65,19 +66,32 @@ def comparison_notes(positions: Positions, null: str, fields: Sequence[str]) -> 
 def strata_of(positions: Positions, fields: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return a number for each document: the same for those whose records have the same values in some fields.
 
-    A record that lacks a field is in a stratum with the others that do.
+    A record that lacks a field is in a stratum with the others that do; `lacking_notes` says so.
 
     Raises:
         ConfigError: no record has one of the fields.
     """
-    known = {str(name) for document in positions.documents for name in document.metadata}
+    of_fields = [field_values(positions.documents, field) for field in fields]
+    for field, values in zip(fields, of_fields, strict=True):
+        if all(value is None for value in values):
+            raise missing_field("strata", field, positions.documents)
+    alike = [[same_value(value) for value in values] for values in of_fields]
+    values_of = list(zip(*alike, strict=True)) or [()] * len(positions.documents)
+    number = {value: place for place, value in enumerate(sorted(set(values_of)))}
+    return np.array([number[value] for value in values_of], dtype=np.int64)
+
+
+def lacking_notes(positions: Positions, fields: Sequence[str]) -> list[str]:
+    """Return how many texts lack a field that keeps strata apart, if some do."""
+    notes, total = [], len(positions.documents)
     for field in fields:
-        if field not in known:
-            hint = nearest(field, sorted(known)) if known else "the records of these texts have no further field"
-            raise ConfigError(f"`strata` names the field `{field}`, which no record has: {hint}")
-    values = [tuple(repr(document.metadata.get(field)) for field in fields) for document in positions.documents]
-    number = {value: place for place, value in enumerate(sorted(set(values)))}
-    return np.array([number[value] for value in values], dtype=np.int64)
+        lacking = sum(value is None for value in field_values(positions.documents, field))
+        if lacking:
+            notes.append(
+                f"{lacking:,} of {plural(total, 'text')} {'has' if lacking == 1 else 'have'} no `{field}`: for "
+                "`strata` that counts as one more value of it"
+            )
+    return notes
 
 
 def _check_whole(positions: Positions, strata: npt.NDArray[np.int64], fields: Sequence[str]) -> None:

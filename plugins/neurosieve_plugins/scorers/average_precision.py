@@ -32,6 +32,8 @@ class AveragePrecision(Scorer[RowsState]):
     (0.8333, 0.5)
     """
 
+    unit_free: ClassVar[bool] = True
+
     centred: ClassVar[bool] = False
     """Noise has an average precision above the prevalence, the more so the fewer positions there are."""
 

@@ -34,6 +34,7 @@ class CohensD(Scorer[MomentsState]):
     """
 
     bounded: ClassVar[bool] = True
+    unit_free: ClassVar[bool] = True
 
     pooling: Literal["pooled", "average"] = "pooled"
     """`pooled` divides by the pooled standard deviation, each class weighted by its degrees of freedom. `average`

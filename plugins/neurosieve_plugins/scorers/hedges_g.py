@@ -34,6 +34,7 @@ class HedgesG(Scorer[MomentsState]):
     """
 
     bounded: ClassVar[bool] = True
+    unit_free: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Moments:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64
@@ -53,6 +53,8 @@ class LogisticProbe(Scorer[RowsState]):
     >>> round(scores.value.item(), 4), round(scores.details["log_loss_gain"].item(), 4)
     (0.4534, 0.076)
     """
+
+    unit_free: ClassVar[bool] = True
 
     C: float = 1.0
     """The inverse of the penalty's strength: what is minimised is C times the log losses' sum plus half the squared

@@ -38,6 +38,8 @@ class MutualInformation(Scorer[RowsState]):
     0.6931
     """
 
+    unit_free: ClassVar[bool] = True
+
     centred: ClassVar[bool] = False
     """Noise has about (bins - 1) / (2 positions) nats. This bias is not subtracted, so that the score is what its name
     says: the null has it too."""

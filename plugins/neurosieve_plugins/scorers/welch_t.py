@@ -32,6 +32,7 @@ class WelchT(Scorer[MomentsState]):
     """
 
     bounded: ClassVar[bool] = True
+    unit_free: ClassVar[bool] = True
 
     @property
     def statistic(self) -> Moments:

@@ -5,16 +5,21 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import OneHotEncoder
 
-from neurosieve import TokenizedDocument
-from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
+from neurosieve import Site, TokenizedDocument
+from neurosieve.activations.capture import batch_of
+from neurosieve.evidence.baselines import add_beats_baselines, baseline_table, baselines_by
 from neurosieve.pipeline.settings import Find
+from neurosieve.scoring.engine import score
+from neurosieve.scoring.ranking import rank_neurons
 from neurosieve.texts.positions import PARTS, Positions
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_within_token import AucWithinToken
+from neurosieve_plugins.scorers.cohens_d import CohensD
 from neurosieve_plugins.scorers.mean_difference import MeanDifference
 from neurosieve_plugins.scorers.sparse_probe import SparseProbe
 
@@ -104,13 +109,36 @@ def test_the_held_out_score_is_that_of_a_regression_fitted_on_the_ranking_part_a
     assert told(made).auc_heldout["token"] == pytest.approx(roc_auc_score(made.labels[held_out, 1], odds), abs=1e-6)
 
 
-def test_a_baseline_is_scored_by_every_scorer_of_single_neurons_and_by_no_joint_one():
-    scorers = {"auc": Auc(), "mean_difference": MeanDifference(), "sparse_probe": SparseProbe()}
+def test_a_baseline_is_scored_by_what_has_no_unit_and_rates_neurons_one_by_one():
+    scorers = {"auc": Auc(), "cohens_d": CohensD(), "mean_difference": MeanDifference(), "sparse_probe": SparseProbe()}
     table = told(positions(a_word), scorers)
-    assert table[["auc", "mean_difference_heldout"]].notna().all(axis=None)
-    assert not any(column.startswith("sparse_probe") for column in table)
+    assert table.auc.notna().all()
+    assert table.cohens_d_heldout["token"] > 1
+    assert not any(column.startswith(("sparse_probe", "mean_difference")) for column in table)
     joint = told(positions(a_word), scorers, "sparse_probe")
     assert joint.sparse_probe_minus_neutral_heldout.isna().all()
+
+
+def test_neurons_and_text_are_compared_by_the_score_that_ranks_or_by_an_auc_where_that_has_a_unit():
+    every = {"mean_difference": MeanDifference(), "cohens_d": CohensD(), "auc": Auc(), "sparse_probe": SparseProbe()}
+    compared = {name: baselines_by(every, name) for name in every}
+    assert compared == dict(zip(every, ["auc", "cohens_d", "auc", "sparse_probe"], strict=True))
+    assert baselines_by({"mean_difference": MeanDifference(), "cohens_d": CohensD()}, "mean_difference") is None
+
+
+@pytest.mark.parametrize("unit", [0.01, 1.0, 100.0])
+def test_whether_a_neuron_beats_the_text_does_not_depend_on_the_unit_of_its_activations(unit):
+    scorers, made = {"mean_difference": MeanDifference(), "auc": Auc()}, positions(a_word, documents=120)
+    rng, present = np.random.default_rng(0), made.labels.max(axis=1)
+    # Better than the word, as good as nothing, and silent at the behaviour.
+    knows = np.stack([present, 0 * present, -present], axis=1) + 0.1 * rng.standard_normal((len(present), 3))
+    rows = np.arange(len(present))
+    columns = [made.column("slip", part) for part in PARTS]
+    batch = batch_of(Site(0), torch.from_numpy(unit * knows).float(), made, rows, columns)
+    neurons = rank_neurons({Site(0): score([batch], scorers)}, made.behaviours, "mean_difference")
+    table = baseline_table(made, scorers, "auc", Find(min_groups=10))
+    beats = add_beats_baselines(neurons, table, "mean_difference", "auc").set_index("neuron").beats_baselines
+    assert beats[[0, 1, 2]].tolist() == [True, False, True]
 
 
 def test_too_few_groups_leave_baselines_undefined():

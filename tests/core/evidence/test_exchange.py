@@ -199,3 +199,5 @@ def test_a_score_that_looks_across_groups_is_warned_of():
     [warning] = null_warnings(positions, PairedDifference(), "paired_difference", settings)
     assert "whose null flips the signs of what whole groups add" in warning
     assert null_warnings(positions, Auc(), "auc", Evidence(null="between_groups")) == []
+    # One group ranks, and one is held out.
+    assert null_warnings(answers({"a": [0, 1, 1], "b": [1, 0]}, held_out=["b"]), Auc(), "auc", settings) == []

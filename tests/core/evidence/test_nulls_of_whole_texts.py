@@ -11,6 +11,7 @@ from neurosieve import Site
 from neurosieve.activations.capture import batches_at, keys_of
 from neurosieve.activations.store import Space
 from neurosieve.errors import ConfigError
+from neurosieve.evidence.baseline_features import check_baseline_fields
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table
 from neurosieve.evidence.null_columns import add_null
 from neurosieve.evidence.ranked import Ranked
@@ -129,7 +130,8 @@ def test_too_few_groups_alike_give_no_p_and_say_what_does(ranking):
     few = texts(problems=4)
     neurons, *_, warnings = ranking("auc", few, null="between_groups")
     assert neurons.p.isna().all()
-    assert "too few groups of as many units in one stratum" in warnings[0]
+    assert "`wrong` has 2 groups in the ranking part, of which 2 have another of their size" in warnings[0]
+    assert "2 arrangements of the labels, and a p takes 20: p is nan" in warnings[0]
     assert "`null=within_groups`" in warnings[0]
 
 
@@ -181,9 +183,39 @@ def test_at_the_end_of_prompts_the_whole_prompt_is_the_text():
     assert told(positions).auc_heldout["bag of tokens"] > 0.95
 
 
-def test_further_fields_are_baselines_and_those_that_no_record_has_are_left_out():
+def test_where_the_question_gives_the_label_away_its_prompt_tells_it_and_the_answer_does_not():
+    rng = np.random.default_rng(0)
+    labels = {f"p{number:03}": [int(rng.random() < 0.5)] * 2 for number in range(200)}
+    positions = answers(labels, held_out=list(labels)[::2], words=8)
+    wrong = positions.labels.max(axis=1)
+    for row, document in enumerate(positions.documents):
+        document.token_ids[PROMPT:] = 3
+        document.token_ids[:PROMPT] = 3 + wrong[row]
+    between = told(positions, null="between_groups").auc_heldout
+    assert between["bag of prompt tokens"] == 1
+    assert (between.drop(["bag of prompt tokens"]) < 0.6).all()
+    # Within a group all prompts are the same.
+    assert "bag of prompt tokens" not in told(positions).index
+
+
+def test_within_groups_of_several_prompts_the_prompt_is_a_baseline_too():
+    positions = answers({"a": [0, 1], "b": [1, 0]}, held_out=["b"])
+    positions.documents[0].token_ids[0] += 1
+    assert {"prompt length", "bag of prompt tokens"} <= set(told(positions).index)
+
+
+def test_further_fields_are_baselines_and_those_of_the_default_may_be_in_no_record():
     positions = texts()
     assert list(told(positions, baseline_fields=("type", "level")).index)[-1] == "level"
     assert "level" not in told(positions, baseline_fields=()).index
     with pytest.raises(ConfigError, match="baseline_fields has `length`, which is the name of a baseline"):
         Evidence(baseline_fields=("length",))
+    check_baseline_fields(positions, Evidence())
+    with pytest.raises(ConfigError, match=r"`baseline_fields` names the field `levle`.*: did you mean `level`\?"):
+        check_baseline_fields(positions, Evidence(baseline_fields=("levle",)))
+
+
+def test_the_level_and_type_of_problems_are_baselines_as_our_own_traces_call_them():
+    metadata = {"a": {"problem_level": "Level 1", "problem_type": "Algebra"}, "b": {"problem_level": "Level 2"}}
+    positions = answers({"a": [0, 1], "b": [1, 0]}, held_out=["b"], metadata=metadata)
+    assert {"level", "type"} <= set(told(positions).index)

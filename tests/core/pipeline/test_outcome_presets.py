@@ -179,6 +179,9 @@ def test_the_neuron_of_the_last_prompt_token_of_one_kind_is_found(run):
     assert best.p_fwer <= 0.05
     assert best.replicates
     assert OF_LAST_TOKEN in named(result)
+    assert result.run["baselines_by"] == "auc"
+    assert not [name for name in result.table("baselines") if name.startswith("mean_difference")]
+    assert result.neurons.beats_baselines.notna().any()
     positions = result.positions
     assert (positions.token == positions.last_token).all()
     end = {d.id: len(d.text) for d in two_kinds_of_prompts()}

@@ -26,7 +26,16 @@ VERDICTS = ["anticipates", "token detector", None]
 def shown(make_run, tmp_path):
     """Show a run of three neurons, as it is changed, on a console so wide; returns its lines."""
 
-    def shown(width=200, scores=(0.9, 0.2, 0.6), null=NULL, held_out=True, baselines=None, config=None, **columns):
+    def shown(
+        width=200,
+        scores=(0.9, 0.2, 0.6),
+        null=NULL,
+        held_out=True,
+        baselines=None,
+        baselines_by="auc",
+        config=None,
+        **columns,
+    ):
         made = make_run("made", {"a": {"auc": list(scores), "cohens_d": [1.0, -0.5, 0.1]}}, neutral=0.5)
         table = made.neurons.assign(auc_heldout=0.7, cohens_d_heldout=1.5, auc_minus_neutral_heldout=0.2)
         table = table.assign(auc_minus_neutral_heldout_low=0.1, auc_minus_neutral_heldout_high=0.3, replicates=True)
@@ -40,6 +49,7 @@ def shown(make_run, tmp_path):
             "model": {"name": "tiny", "dtype": "float32", "device": "cpu"},
             "null": {} if null is None else {"a": null},
             "config": config or {},
+            "baselines_by": baselines_by,
         }
         tables = {"neurons": table.assign(**columns), "positions": made.positions}
         if baselines is not None:
@@ -141,7 +151,26 @@ def test_what_the_text_alone_goes_by_is_said_with_how_many_neurons_beat_it(shown
     lines = shown(500, baselines=TEXT, beats_baselines=[True, False, None])
     assert sum(line.startswith("│ the text alone: ") for line in lines) == 2
     [said] = [line for line in lines if line.startswith("text alone:")]
-    assert "1 of 2 neurons beat the text alone: on the held-out part" in said
+    assert "1 of 2 neurons that replicate beat the text alone." in said
+
+
+def test_of_neurons_that_beat_the_text_those_are_counted_that_chance_does_not_explain(shown):
+    known = KNOWN | {"p_fwer": [0.02, 0.6, 1.0]}
+    [said] = [line for line in shown(500, baselines=TEXT, beats_baselines=True, **known) if line[:11] == "text alone:"]
+    assert "1 of 1 neuron with a p_fwer of at most 0.05 beat the text alone" in said
+    noise = KNOWN | {"p_fwer": [0.2, 0.6, 1.0]}
+    [said] = [line for line in shown(500, baselines=TEXT, beats_baselines=True, **noise) if line[:11] == "text alone:"]
+    assert "there are no neurons with a p_fwer of at most 0.05 to beat the text alone" in said
+
+
+def test_a_score_in_the_unit_of_activations_is_not_set_beside_the_text(shown):
+    lines = shown(baselines=TEXT, baselines_by="cohens_d", beats_baselines=[True, False, None], **KNOWN)
+    [by_rank, by_text] = [line for line in lines if line.startswith("│ L0N0, the best neuron")]
+    assert split(by_rank)[1] == "0.900"
+    assert split(by_text)[1:3] == ["1.000", "1.500"]
+    [token] = [line for line in lines if line.startswith("│") and "the id of the token that is read" in line]
+    assert split(token)[1:3] == ["1.500", "1.250"]
+    assert any("beside the text alone; auc is in the neuron's own unit" in line for line in lines)
 
 
 def test_an_interval_is_called_as_sure_as_it_is(shown):

@@ -36,6 +36,13 @@ class SaidAnArea(Difference):
 
 
 @dataclass(frozen=True)
+class SaidUnitFree(Difference):
+    """The difference, said not to depend on the unit of the activations."""
+
+    unit_free: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class SaidUnbounded(Difference):
     """The difference, said to need every row."""
 
@@ -87,6 +94,10 @@ class SaidBounded(Pairs):
 BROKEN: Mapping[Scorer[Any], tuple[str, str]] = {
     SaidAnArea(): ("an_area_is_declared", "`area = True`, and scores .1.0, -1.0, 0.0. where an AUC is"),
     Pairs(): ("an_area_is_declared", "`area = False`, and scores .1.0, 0.0, 0.5. where an AUC is"),
+    SaidUnitFree(): (
+        "what_is_unit_free_does_not_depend_on_the_unit",
+        "`unit_free = True`, and scores .* where activations are 8 times as large",
+    ),
     SaidUnbounded(): ("the_bound_of_its_statistic_is_declared", "`bounded = False`, and that of its statistic is True"),
     SaidBounded(): ("the_bound_of_its_statistic_is_declared", "`bounded = True`, and that of its statistic is False"),
     SaidBetweenDocuments(): ("contributions_are_declared", "`between_documents = True`, .* are None"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from whole_texts import answers
 
 from neurosieve import ConfigError, DataError
-from neurosieve.texts.comparable import comparable, comparison_notes, strata_of
+from neurosieve.texts.comparable import comparable, comparison_notes, lacking_notes, strata_of
 
 MIXED = {"a": [1, 0, 0], "b": [1, 1, 1], "c": [0, 0], "d": [0, 1], "e": [1]}
 
@@ -155,3 +155,24 @@ def test_a_record_without_the_field_is_in_a_stratum_of_its_own_and_a_field_of_no
         strata_of(positions, ["levl"])
     with pytest.raises(ConfigError, match="the records of these texts have no further field"):
         strata_of(answers({"a": [1]}), ["level"])
+
+
+def test_strata_take_paths_the_names_of_our_own_traces_and_values_that_read_the_same():
+    metadata = {
+        "a": {"problem_level": 1, "grade": {"label": "x"}},
+        "b": {"problem_level": "1", "grade": {"label": "y"}},
+        "c": {"level": 1.0, "grade": {"label": "x"}},
+        "d": {"level": 2, "grade": {"label": "x"}},
+    }
+    positions = answers({name: [1] for name in "abcd"}, metadata=metadata)
+    assert strata_of(positions, ["level"]).tolist() == [0, 0, 0, 1]
+    assert strata_of(positions, ["grade.label"]).tolist() == [0, 1, 0, 0]
+    with pytest.raises(ConfigError, match=r"the field `grade\.lable`, which no record has"):
+        strata_of(positions, ["grade.lable"])
+
+
+def test_texts_that_lack_a_field_of_the_strata_are_told():
+    positions = answers({"a": [1, 0], "b": [1]}, metadata={"a": {"level": 3}, "b": {"kind": 1}})
+    [note] = lacking_notes(positions, ["level"])
+    assert note == "1 of 3 texts has no `level`: for `strata` that counts as one more value of it"
+    assert lacking_notes(answers({"a": [1]}, metadata={"a": {"level": 3}}), ["level"]) == []

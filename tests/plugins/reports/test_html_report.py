@@ -380,7 +380,8 @@ def test_the_best_neuron_stands_beside_what_chance_and_the_text_alone_come_to(
     assert lines["the text alone: the id of the token that is read"] == ["0.700", "0.680", "0.650 to 0.710"]
     assert "the text alone: which tokens are among the 20 before it, in any order" not in lines, "it has no score"
     mine = neurons[neurons.behaviour == "backtracking"].beats_baselines.dropna()
-    assert f"{mine.sum()} of {len(mine)} neurons beat the text alone" in Outline(pages["find"]).said("main")
+    counted = f"{mine.sum()} of {len(mine)} neurons with a p_fwer of at most 0.05 beat the text alone"
+    assert counted in Outline(pages["find"]).said("main")
     assert "the text alone" not in Outline(pages["bare find"]).said("main")
 
 
