@@ -181,15 +181,25 @@ class Metadata(Detector):
         what = f"`{self.field}` is {counted(known)}" if known else f"none of {where} has a value in `{self.field}`"
         numbers = [number for value in known if (number := number_of_value(value)) is not None]
         fractions = len(numbers) == len(known) and any(not number.is_integer() for number in numbers)
-        bounds = "they are numbers: give `above` or `below`"
+        bounds = "they are numbers: give `detectors.<name>.above` or `below`"
         if not self.values and self.pattern is None and not self._bounded:
-            raise DataError(f"nothing says which values show it: {what}; {bounds if fractions else 'give `values`'}")
+            raise DataError(
+                f"nothing says which values show it: {what}; {bounds if fractions else _ways_to_name(known)}"
+            )
         names = {name_of_value(value) for value in known}
         for value in (*self.values, *self.against):
             if known and name_of_value(value) not in names:
-                hint = bounds if fractions else nearest(str(value), {str(name) for name in names})
-                near = f"; {hint}" if fractions or hint.startswith("did") else ""
-                raise DataError(f"none of {where} has `{value}` in `{self.field}`: {what}{near}")
+                hint = bounds if fractions else self._hint_at_values(value, known)
+                raise DataError(f"none of {where} has `{value}` in `{self.field}`: {what}; {hint}")
+
+    def _hint_at_values(self, value: str | float, known: Sequence[Any]) -> str:
+        """Return what to do about a value that is not among those of the records."""
+        names = {str(name_of_value(each)) for each in known}
+        if (hint := nearest(str(value), names)).startswith("did"):
+            return hint
+        if names <= {name_of_value(each) for each in (*self.values, *self.against)}:
+            return "give texts of both kinds"
+        return _ways_to_name(known)
 
     def _hint(self, metadata: Sequence[Mapping[str, Any]]) -> str:
         names = field_names(metadata)
@@ -198,6 +208,20 @@ class Metadata(Detector):
         hint = nearest(self.field, names)
         listed = ", ".join(f"`{name}`" for name in names)
         return f"it holds {listed}{f'; {hint}' if hint.startswith('did') else ''}"
+
+
+def _ways_to_name(known: Sequence[Any]) -> str:
+    """Return how to say which values show the behaviour, in the words of a config: of two values of truth, an example.
+
+    >>> _ways_to_name([0.0, 1.0])
+    'name those that show it and those that do not, as in `detectors.<name>.values=[1] detectors.<name>.against=[0]`'
+    """
+    names = sorted({str(name_of_value(value)) for value in known})
+    shows, other = (names[1], names[0]) if names in (["0", "1"], ["false", "true"]) else ("...", "...")
+    return (
+        "name those that show it and those that do not, as in "
+        f"`detectors.<name>.values=[{shows}] detectors.<name>.against=[{other}]`"
+    )
 
 
 def _reasons(judgements: Sequence[_Judgement]) -> str:
