@@ -152,7 +152,10 @@ class Authorship:
             model, guessed = self._model_passages(text, 0, len(text))
             if guessed:  # It starts inside a thought, so that the whole of it is the model's, unless a prompt leads.
                 if holds_prompt(text[: min(len(problem) + _LONGEST_LEAD, model[0].end)], problem):
-                    what = f"{guessed[0].what}, at the problem; set `source.completion_marker` to what stands before the thought"
+                    what = (
+                        f"{guessed[0].what}, at the problem; set `source.completion_marker` to what stands before the "
+                        "thought"
+                    )
                     guessed = [Assumption(what, doubtful=True)]
                 return Words(0, with_answers(model), tuple(guessed))
             return Words(0, (), (_whole_text(f"`{marks.start}`", text, problem),))
@@ -196,7 +199,13 @@ def _other_marks(text: str, doubtful: bool) -> str:
     if family := family_in(text):
         return f"; it holds `{FAMILIES[family].start}`: set `source.markers={family}`"
     if _HARMONY_WITHOUT_MARKS.match(text):
-        return "; it looks like harmony without its special tokens: keep them as you decode, and set `source.markers=harmony`"
+        return (
+            "; it looks like harmony without its special tokens: keep them as you decode, and set "
+            "`source.markers=harmony`"
+        )
     if doubtful:
-        return "; set `source.completion_marker` to what stands before the completion, or to null if the model wrote all of it"
+        return (
+            "; set `source.completion_marker` to what stands before the completion, or to null if the model wrote all "
+            "of it"
+        )
     return "; if it is, set `source.completion_marker=null`"

@@ -94,7 +94,7 @@ def test_each_answer_is_graded_once_for_all_detectors(monkeypatch: pytest.Monkey
         ([an_answer("Hmm")], r"none of 1 document has a verdict \(1: no answer was found\)"),
         (
             [an_answer(r"\boxed{2}"), an_answer(r"\boxed{2}"), an_answer("Hmm")],
-            r"no answer of 3 documents is wrong \(graded: 2 right, 0 wrong, 1 without a verdict\): give texts with right",
+            r"no answer of 3 documents is wrong \(graded: 2 right, 0 wrong, 1 without a verdict\): give texts",
         ),
         ([an_answer(r"\boxed{3}")], r"no answer of 1 document is right \(graded: 0 right, 1 wrong, 0 without"),
     ],
