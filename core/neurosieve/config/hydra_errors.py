@@ -111,8 +111,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
 def _quoting(override: str) -> str:
     """Return how to quote the value of an override: without quotes, Hydra reads no letters outside ASCII.
 
-    >>> _quoting("label=né")
-    'quote a value that holds letters or signs outside ASCII, such as `é`, twice, as in \'label="né"\''
+    >>> print(_quoting("label=né"))
+    quote a value that holds letters or signs outside ASCII, such as `é`, twice, as in 'label="né"'
     """
     key, _, value = override.partition("=")
     unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", value)

@@ -66,7 +66,8 @@ class Metadata(Detector):
     against: tuple[str | int | float | bool, ...] = ()
     """The values of texts that do not; all others, where none is given."""
     pattern: Annotated[str, MinLen(1)] | None = None
-    """A regular expression that is found in the values of texts that show the behaviour."""
+    """A regular expression that is found in the values of texts that show the behaviour. As with `values`, case is
+    ignored, but where `(?-i:...)` says so; `True` is `true`, and 1.0 is `1`."""
     above: float | None = None
     """Texts whose number is above this show the behaviour."""
     below: float | None = None
@@ -162,14 +163,14 @@ class Metadata(Detector):
             return _Judgement(inside, label)
         if not self.values and self.pattern is None:
             return _Judgement(None, "no value is looked for")
-        shows = name in given if self.pattern is None else self._matches(label)
+        shows = name in given if self.pattern is None else self._matches(label if isinstance(value, str) else name)
         if not shows and against and name not in against:
             return _Judgement(None, f"{shown} `{label}`")
         return _Judgement(shows, label)
 
     def _matches(self, value: str) -> bool:
         try:
-            return regex.search(self.pattern or "", value, timeout=_SECONDS) is not None
+            return regex.search(self.pattern or "", value, regex.IGNORECASE, timeout=_SECONDS) is not None
         except TimeoutError:
             raise DataError(
                 f"the pattern `{self.pattern}` of the detector `metadata` has not ended after {_SECONDS:g} seconds on "
