@@ -69,6 +69,11 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
                 atlas.check_editable()
             sites = sites_of(atlas, settings.layers, lm.name)
         positions = _positions(job, lm, atlas, run)
+        if _strata_of_verdicts(positions.unit) is None:
+            run.notes.append(
+                f"there is no `verdict`: it compares tokens with the same token, or whole texts of one group, and each "
+                f"row is a {positions.unit}; `replicates` and `beats_baselines` say what the held-out part shows"
+            )
         ranked_by = job.scorers[rank_by]
         run.warnings += null_warnings(positions, ranked_by, rank_by, settings)
         if ranked_by.joint or not ranked_by.centred:
