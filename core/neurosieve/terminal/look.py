@@ -56,7 +56,7 @@ def show_understood(
         if isinstance(item, Skipped):
             out.print(Text.assemble(("skipped ", "bold yellow"), visible(f"{item.where}: {item.why}")), soft_wrap=True)
         else:
-            for line in _lines(*item, labels_of):
+            for line in _lines(item.document, item.spans, labels_of):
                 out.print(line, soft_wrap=True)
         out.print()
 
@@ -76,9 +76,9 @@ def _lines(document: Document, spans: Mapping[str, Sequence[Span]], labels: Mapp
     for what, doubtful, known in document.assumptions:
         begin = ("  note: ", "") if known else ("  assumed: ", "yellow")
         yield Text.assemble(begin, visible(what), (" (doubtful)" * doubtful, "bold yellow"))
-    for behaviour, label in labels.items():
-        verdict = "not known" if label.shows is None else "shows" if label.shows else "does not show"
-        why = f" ({label.why:.{_LONGEST_REASON}})" if label.why else ""
+    for behaviour, judged in labels.items():
+        verdict = "not known" if judged.shows is None else "shows" if judged.shows else "does not show"
+        why = f" ({judged.why:.{_LONGEST_REASON}})" if judged.why else ""
         yield Text(visible(f"  {behaviour}: {verdict}{why}"))
     for behaviour, found in spans.items():
         if behaviour in labels:

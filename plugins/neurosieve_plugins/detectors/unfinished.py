@@ -93,7 +93,7 @@ class Unfinished(Detector):
             if name in ("true", "false"):
                 says_ended = field.rpartition(".")[2] in _ENDED
                 return (name == "true") is not says_ended, f"`{field}` is `{name}`"
-            if name in _ENDINGS:
+            if name is not None and name in _ENDINGS:
                 return _ENDINGS[name], f"`{field}` is `{name}`"
             if name:  # A field further on may say it in words that are known.
                 unread = unread or f"`{field}` is `{name}`"
