@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -52,7 +51,7 @@ def show_understood(
     `labels` says of each item how behaviours of whole texts label it. The text is data: what would move the cursor is
     shown and not obeyed.
     """
-    for item, labels_of in zip_longest(items, labels, fillvalue=_NO_LABELS):
+    for item, labels_of in zip(items, labels or [_NO_LABELS] * len(items), strict=True):
         if isinstance(item, Skipped):
             out.print(Text.assemble(("skipped ", "bold yellow"), visible(f"{item.where}: {item.why}")), soft_wrap=True)
         else:
