@@ -11,8 +11,9 @@ from neurosieve.wording import plural
 
 __all__ = ["TRUTH_FIELDS", "grade_documents", "truth_of", "verdict_on", "why_ungradable"]
 
-TRUTH_FIELDS = ("ground_truth_solution", "answer")
-"""Where a document's metadata holds the right answer: in the first of these that is there."""
+TRUTH_FIELDS = ("ground_truth_solution", "ground_truth", "gold", "gold_answer", "answer")
+"""Where a document's metadata holds the right answer: in the first of these that is there. `answer` comes last, as some
+records hold the answer of a model there."""
 
 
 def truth_of(document: Document | TokenizedDocument, fields: Sequence[str] = TRUTH_FIELDS) -> str:

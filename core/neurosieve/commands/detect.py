@@ -1,6 +1,6 @@
 """`detect`: detectors alone, without a model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,16 @@ from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document, Skipped
 from neurosieve.detection.pipeline import detect_spans
-from neurosieve.errors import ConfigError
+from neurosieve.detection.whole_text_labels import Label, label_totals, whole_text_labels
+from neurosieve.errors import ConfigError, DataError
 from neurosieve.runs.results import Run
-from neurosieve.texts.spans import Detect, DetectedDocument, check_detectors, detect_first
+from neurosieve.texts.spans import Detect, DetectedDocument, check_detectors, check_labels, detect_first
+from neurosieve.wording import plural
 
 __all__ = ["COMMAND", "detect", "look", "main"]
+
+_LABELLED = 1000
+"""So many documents are read for the totals of the behaviours of whole texts: enough for most files, and quick."""
 
 COMMAND = Command("detect", Detect, {"source": One("source"), "detectors": Many("detector"), "reports": Many("report")})
 
@@ -57,6 +62,8 @@ def look(
 ) -> list[DetectedDocument | Skipped]:
     """Print what is understood of the first texts, before anything costs time: whose words, what is assumed, spans.
 
+    For behaviours of whole texts, up to 1,000 texts are read, and it is printed how many are labelled in which way.
+
     Args:
         source: a preset, a `Source`, or documents.
         detectors: presets, or detectors by the name of the behaviour that each finds.
@@ -66,7 +73,8 @@ def look(
         These documents with their spans, and the skipped records among them.
 
     Raises:
-        NeurosieveError: it cannot be done; the message says what to do next.
+        NeurosieveError: it cannot be done, or the settings of a detector fit none of the texts; the message says what
+            to do next.
     """
     if documents < 1:
         raise ConfigError(f"documents is {documents}: give a whole number, at least 1")
@@ -81,9 +89,48 @@ def _look(
     from neurosieve.terminal.printing import console
 
     check_detectors(detectors)
-    understood = list(detect_first(source, detectors, number))
-    show_understood(understood, console())
+    of_whole_texts = any(detector.whole_texts for detector in detectors.values())
+    limit = max(number, _LABELLED) if of_whole_texts else number
+    items = detect_first(source, detectors, limit)
+    understood = list(_first(items, number))
+    show_understood(understood, console(), [_labels(item, detectors) for item in understood])
+    if of_whole_texts:
+        every = [*understood, *items]
+        documents = [item for item in every if isinstance(item, DetectedDocument)]
+        read_to_the_end = len(documents) < limit and len(every) - len(documents) < 10 * limit
+        for line in _totals(documents, detectors, read_to_the_end):
+            console().print(line, soft_wrap=True, markup=False, highlight=False)
     return understood
+
+
+def _labels(item: DetectedDocument | Skipped, detectors: Mapping[str, Detector]) -> dict[str, Label]:
+    return {} if isinstance(item, Skipped) else whole_text_labels(item, detectors)
+
+
+def _first(items: Iterator[DetectedDocument | Skipped], number: int) -> Iterator[DetectedDocument | Skipped]:
+    """Yield up to the document with a number, or until ten times as many records were skipped."""
+    documents = skipped = 0
+    for item in items:
+        documents, skipped = documents + (not isinstance(item, Skipped)), skipped + isinstance(item, Skipped)
+        yield item
+        if documents == number or skipped == 10 * number:
+            return
+
+
+def _totals(documents: Sequence[DetectedDocument], detectors: Mapping[str, Detector], every: bool) -> Iterator[str]:
+    """Yield how many documents have which label; `every` says that the source has no more of them.
+
+    Raises:
+        DataError: the settings of a detector fit none of a source's documents.
+    """
+    where = f"{'' if every else 'the first '}{plural(len(documents), 'document')}"
+    yield from label_totals((whole_text_labels(each, detectors) for each in documents), where)
+    try:
+        check_labels([each.document for each in documents], detectors)
+    except DataError as error:
+        if every:
+            raise
+        yield f"of {where} alone: {error}"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -46,10 +46,7 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         nearby = nearest(choice, error.options or options_of(command, group)) + installed().left_out()
         raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearby}") from error
     except OverrideParseException as error:
-        raise ConfigError(
-            f"`{error.override}` is not understood: quote a value that holds `=`, commas or brackets twice, as in "
-            "\"source.path='a=b.json'\""
-        ) from error
+        raise ConfigError(f"`{error.override}` is not understood: {_quoting(error.override)}") from error
     except (HydraException, OmegaConfBaseException) as error:
         message = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
         if "Incompatible key type 'NoneType'" in message:
@@ -122,6 +119,26 @@ def _file_behind(error: Exception) -> str:
     reading = [frame.f_locals.get("config_path") for frame, _ in walk_tb(error.__traceback__)]
     names = [name for name in reading if isinstance(name, str)]
     return f"the config file `{names[-1]}`" if names else "a config file"
+
+
+def _quoting(override: str) -> str:
+    """Return how to quote the value of an override: without quotes, Hydra reads no letters outside ASCII.
+
+    >>> print(_quoting("label=né"))
+    quote a value that holds letters or signs outside ASCII, such as `é`, twice, as in 'label="né"'
+    """
+    key, _, value = override.partition("=")
+    unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", value)
+    unread = re.search(r"[^\x00-\x7f]", unquoted)
+    if unread is None:
+        return "quote a value that holds `=`, commas or brackets twice, as in \"source.path='a=b.json'\""
+    words = re.findall(r"[^\[\]{},:\"']+", unquoted)  # What stands between commas and brackets.
+    word = next(word.strip() for word in words if unread[0] in word)
+    example = f'["{word}"]' if value.startswith("[") else f'"{word}"'
+    return (
+        f"quote a value that holds letters or signs outside ASCII, such as `{unread[0]}`, twice, as in "
+        f"'{key}={example}'"
+    )
 
 
 def _values(override: Override) -> list[Any]:

@@ -71,6 +71,11 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
                 atlas.check_editable()
             sites = sites_of(atlas, settings.layers, lm.name)
         positions = _positions(job, lm, atlas, run)
+        if _strata_of_verdicts(positions.unit) is None:
+            run.notes.append(
+                f"there is no `verdict`: it compares tokens with the same token, or whole texts of one group, and each "
+                f"row is a {positions.unit}; `replicates` and `beats_baselines` say what the held-out part shows"
+            )
         ranked_by = job.scorers[rank_by]
         run.warnings += null_warnings(positions, ranked_by, rank_by, settings)
         if ranked_by.joint or not ranked_by.centred:
@@ -224,12 +229,14 @@ def _strata_of_verdicts(unit: UnitKind) -> Strata | None:
 
 
 def _cells_of_the_best(neurons: pd.DataFrame, ranked: Ranked, job: Job) -> pd.DataFrame:
-    """Return the best neurons of each behaviour: `behaviour, layer, neuron, part, label, activation`.
+    """Return the best neurons of each behaviour: `behaviour, layer, neuron, part, document, token, label, activation`.
 
-    By another reading, `activation` holds what that reads, and a column `reading` says what, with its unit.
+    By `behaviour`, `document` and `token`, the first of a unit, they join the table of positions. By another reading,
+    `activation` holds what that reads, and a column `reading` says what, with its unit.
     """
     space, positions = ranked.space, ranked.positions
     best = neurons[neurons["rank"] <= _BEST]
+    names = np.array([document.id for document in positions.documents], dtype=object)[positions.document_of_row]
     tables = []
     for layer in sorted(best.layer.unique().tolist()):
         lines = best[best.layer == layer]
@@ -242,8 +249,10 @@ def _cells_of_the_best(neurons: pd.DataFrame, ranked: Ranked, job: Job) -> pd.Da
                 of_behaviour = labels[:, positions.column(behaviour, part)]
                 rows = np.flatnonzero(of_behaviour >= 0)
                 keys = {"behaviour": behaviour, "layer": layer, "neuron": neuron, "part": part}
+                # Names, many of them the same, are a column of objects: one of strings would copy each of them.
+                places = {"document": pd.Series(names[rows], dtype=object), "token": positions.token_of_row[rows]}
                 values = {"label": of_behaviour[rows], "activation": activations[rows, number]}
-                tables.append(pd.DataFrame({**keys, **values}))
+                tables.append(pd.DataFrame({**keys, **places, **values}))
     cells = pd.concat(tables, ignore_index=True)
     if isinstance(job.reading, Activation):
         return cells

@@ -2,12 +2,14 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
 from neurosieve.data import Document, Passage, Role, Skipped, Span
+from neurosieve.detection.whole_text_labels import Label
 from neurosieve.texts.spans import DetectedDocument
 from neurosieve.wording import plural, visible
 
@@ -27,6 +29,9 @@ _LONGEST_VALUE = 40
 """Of the value of a field so many characters are shown."""
 _PARTS = 12
 """Of more parts those in the middle are left out."""
+_LONGEST_REASON = 80
+"""Of what says how a text is labelled so many characters are shown."""
+_NO_LABELS: Mapping[str, Label] = MappingProxyType({})
 _SPANS = 10
 """At most so many spans of a behaviour are listed."""
 
@@ -38,21 +43,24 @@ class _Part(NamedTuple):
     """None where the text is nobody's."""
 
 
-def show_understood(items: Sequence[DetectedDocument | Skipped], out: Console) -> None:
+def show_understood(
+    items: Sequence[DetectedDocument | Skipped], out: Console, labels: Sequence[Mapping[str, Label]] = ()
+) -> None:
     """Print documents and skipped records, in the order of their source.
 
-    The text is data: what would move the cursor is shown and not obeyed.
+    `labels` says of each item how behaviours of whole texts label it. The text is data: what would move the cursor is
+    shown and not obeyed.
     """
-    for item in items:
+    for item, labels_of in zip(items, labels or [_NO_LABELS] * len(items), strict=True):
         if isinstance(item, Skipped):
             out.print(Text.assemble(("skipped ", "bold yellow"), visible(f"{item.where}: {item.why}")), soft_wrap=True)
         else:
-            for line in _lines(*item):
+            for line in _lines(item.document, item.spans, labels_of):
                 out.print(line, soft_wrap=True)
         out.print()
 
 
-def _lines(document: Document, spans: Mapping[str, Sequence[Span]]) -> Iterator[Text]:
+def _lines(document: Document, spans: Mapping[str, Sequence[Span]], labels: Mapping[str, Label]) -> Iterator[Text]:
     yield Text.assemble(("document ", "bold"), visible(document.id))
     yield Text(visible(f"  group: {document.group}"))
     written = document.stretches()
@@ -67,7 +75,13 @@ def _lines(document: Document, spans: Mapping[str, Sequence[Span]]) -> Iterator[
     for what, doubtful, known in document.assumptions:
         begin = ("  note: ", "") if known else ("  assumed: ", "yellow")
         yield Text.assemble(begin, visible(what), (" (doubtful)" * doubtful, "bold yellow"))
+    for behaviour, judged in labels.items():
+        verdict = "not known" if judged.shows is None else "shows" if judged.shows else "does not show"
+        why = f" ({judged.why:.{_LONGEST_REASON}})" if judged.why else ""
+        yield Text(visible(f"  {behaviour}: {verdict}{why}"))
     for behaviour, found in spans.items():
+        if behaviour in labels:
+            continue
         yield Text(visible(f"  {behaviour}: {plural(len(found), 'span')}"))
         for start, end, label in found[:_SPANS]:
             yield Text(visible(f"    {start:,} to {end:,}: {document.text[start:end]:.80} ({label:.80})"))

@@ -135,7 +135,8 @@ def _spans(*behaviours: str) -> pd.DataFrame:
 
 def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.Generator) -> pd.DataFrame:
     best = neurons[neurons["rank"] <= 3][["behaviour", "layer", "neuron"]]
-    table = grid(part=parts, label=(0, 1), _=range(20)).drop(columns="_").merge(best, how="cross")
+    places = grid(part=parts, label=(0, 1), token=range(20))
+    table = places.assign(document=MARKUP, token=np.arange(len(places))).merge(best, how="cross")
     table["activation"] = rng.standard_normal(len(table)) + table.label
     return table.astype({"label": "int8", "activation": "float32"})
 

@@ -79,10 +79,10 @@ class Graded(Detector):
             yield from (Span(start, end, verdict.reason) for start, end in document.stretches(self.scope))
 
     def check(self, documents: Sequence[Document | TokenizedDocument]) -> None:
-        """Raise where no document has a right answer, or none has a verdict.
+        """Raise where no document has a right answer, none has a verdict, or all have the same one.
 
         Raises:
-            DataError: the message names the fields that there are, or gives the reasons.
+            DataError: the message names the fields that there are, or counts the verdicts and their reasons.
         """
         if not documents:
             return
@@ -94,14 +94,20 @@ class Graded(Detector):
             near = next((f"; {hint}" for hint in hints if hint.startswith("did")), "")
             raise DataError(
                 f"there are no right answers to grade by: none of {where} has {wanted} in its metadata, which holds "
-                f"{listed}; name the field with `truth_fields=[...]`{near}"
+                f"{listed}; name the field with `detectors.<name>.truth_fields=[...]`{near}"
             )
         verdicts = [self._verdict(document) for document in documents]
         if all(verdict.right is None for verdict in verdicts):
             reasons = Counter(verdict.reason for verdict in verdicts).most_common(3)
             raise DataError(
                 f"none of {where} has a verdict ({'; '.join(f'{count:,}: {reason}' for reason, count in reasons)}): "
-                "look at how they end, and choose a `grader` that reads such answers"
+                "look at how they end, and choose a `detectors.<name>.grader` that reads such answers"
+            )
+        numbers = Counter(verdict.right for verdict in verdicts)
+        if lacking := next((name for name, right in (("right", True), ("wrong", False)) if not numbers[right]), ""):
+            raise DataError(
+                f"no answer of {where} is {lacking} (graded: {numbers[True]:,} right, {numbers[False]:,} wrong, "
+                f"{numbers[None]:,} without a verdict): give texts with right and with wrong answers"
             )
 
     def _verdict(self, document: Document | TokenizedDocument) -> Verdict:

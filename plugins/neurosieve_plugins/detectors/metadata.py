@@ -66,7 +66,8 @@ class Metadata(Detector):
     against: tuple[str | int | float | bool, ...] = ()
     """The values of texts that do not; all others, where none is given."""
     pattern: Annotated[str, MinLen(1)] | None = None
-    """A regular expression that is found in the values of texts that show the behaviour."""
+    """A regular expression that is found in the values of texts that show the behaviour. As with `values`, case is
+    ignored, but where `(?-i:...)` says so; `True` is `true`, and 1.0 is `1`."""
     above: float | None = None
     """Texts whose number is above this show the behaviour."""
     below: float | None = None
@@ -162,14 +163,14 @@ class Metadata(Detector):
             return _Judgement(inside, label)
         if not self.values and self.pattern is None:
             return _Judgement(None, "no value is looked for")
-        shows = name in given if self.pattern is None else self._matches(label)
+        shows = name in given if self.pattern is None else self._matches(label if isinstance(value, str) else name)
         if not shows and against and name not in against:
             return _Judgement(None, f"{shown} `{label}`")
         return _Judgement(shows, label)
 
     def _matches(self, value: str) -> bool:
         try:
-            return regex.search(self.pattern or "", value, timeout=_SECONDS) is not None
+            return regex.search(self.pattern or "", value, regex.IGNORECASE, timeout=_SECONDS) is not None
         except TimeoutError:
             raise DataError(
                 f"the pattern `{self.pattern}` of the detector `metadata` has not ended after {_SECONDS:g} seconds on "
@@ -181,15 +182,25 @@ class Metadata(Detector):
         what = f"`{self.field}` is {counted(known)}" if known else f"none of {where} has a value in `{self.field}`"
         numbers = [number for value in known if (number := number_of_value(value)) is not None]
         fractions = len(numbers) == len(known) and any(not number.is_integer() for number in numbers)
-        bounds = "they are numbers: give `above` or `below`"
+        bounds = "they are numbers: give `detectors.<name>.above` or `below`"
         if not self.values and self.pattern is None and not self._bounded:
-            raise DataError(f"nothing says which values show it: {what}; {bounds if fractions else 'give `values`'}")
+            raise DataError(
+                f"nothing says which values show it: {what}; {bounds if fractions else _ways_to_name(known)}"
+            )
         names = {name_of_value(value) for value in known}
         for value in (*self.values, *self.against):
             if known and name_of_value(value) not in names:
-                hint = bounds if fractions else nearest(str(value), {str(name) for name in names})
-                near = f"; {hint}" if fractions or hint.startswith("did") else ""
-                raise DataError(f"none of {where} has `{value}` in `{self.field}`: {what}{near}")
+                hint = bounds if fractions else self._hint_at_values(value, known)
+                raise DataError(f"none of {where} has `{value}` in `{self.field}`: {what}; {hint}")
+
+    def _hint_at_values(self, value: str | float, known: Sequence[Any]) -> str:
+        """Return what to do about a value that is not among those of the records."""
+        names = {str(name_of_value(each)) for each in known}
+        if (hint := nearest(str(value), names)).startswith("did"):
+            return hint
+        if names <= {name_of_value(each) for each in (*self.values, *self.against)}:
+            return "give texts of both kinds"
+        return _ways_to_name(known)
 
     def _hint(self, metadata: Sequence[Mapping[str, Any]]) -> str:
         names = field_names(metadata)
@@ -198,6 +209,20 @@ class Metadata(Detector):
         hint = nearest(self.field, names)
         listed = ", ".join(f"`{name}`" for name in names)
         return f"it holds {listed}{f'; {hint}' if hint.startswith('did') else ''}"
+
+
+def _ways_to_name(known: Sequence[Any]) -> str:
+    """Return how to say which values show the behaviour, in the words of a config: of two values of truth, an example.
+
+    >>> _ways_to_name([0.0, 1.0])
+    'name those that show it and those that do not, as in `detectors.<name>.values=[1] detectors.<name>.against=[0]`'
+    """
+    names = sorted({str(name_of_value(value)) for value in known})
+    shows, other = (names[1], names[0]) if names in (["0", "1"], ["false", "true"]) else ("...", "...")
+    return (
+        "name those that show it and those that do not, as in "
+        f"`detectors.<name>.values=[{shows}] detectors.<name>.against=[{other}]`"
+    )
 
 
 def _reasons(judgements: Sequence[_Judgement]) -> str:

@@ -86,15 +86,18 @@ class Unfinished(Detector):
 
     def _by_record(self, document: Document) -> tuple[bool | None, str]:
         """Return whether a document was cut off, by its record."""
+        unread = ""
         for field in self.fields:
             value = value_at(document.metadata, field)
             name = name_of_value(value)
             if name in ("true", "false"):
                 says_ended = field.rpartition(".")[2] in _ENDED
                 return (name == "true") is not says_ended, f"`{field}` is `{name}`"
-            if name:
-                return _ENDINGS.get(name), f"`{field}` is `{name}`"
-        return None, "its record does not say how it ended, and it has no thought"
+            if name is not None and name in _ENDINGS:
+                return _ENDINGS[name], f"`{field}` is `{name}`"
+            if name:  # A field further on may say it in words that are known.
+                unread = unread or f"`{field}` is `{name}`"
+        return None, unread or "its record does not say how it ended, and it has no thought"
 
     def _closes_its_thought(self, document: Document) -> bool | None:
         """Return whether the last thought is closed: by its mark, or as the model writes on; None without a thought."""

@@ -153,7 +153,8 @@ class Authorship:
             if guessed:  # It starts inside a thought, so that the whole of it is the model's, unless a prompt leads.
                 if holds_prompt(text[: min(len(problem) + _LONGEST_LEAD, model[0].end)], problem):
                     what = (
-                        f"{guessed[0].what}, at the problem; set `completion_marker` to what stands before the thought"
+                        f"{guessed[0].what}, at the problem; set `source.completion_marker` to what stands before the "
+                        "thought"
                     )
                     guessed = [Assumption(what, doubtful=True)]
                 return Words(0, with_answers(model), tuple(guessed))
@@ -196,9 +197,15 @@ def _whole_text(missing: str, text: str, problem: str) -> Assumption:
 def _other_marks(text: str, doubtful: bool) -> str:
     """Return which setting fits the marks that a text holds, as the end of a sentence."""
     if family := family_in(text):
-        return f"; it holds `{FAMILIES[family].start}`: set `markers={family}`"
+        return f"; it holds `{FAMILIES[family].start}`: set `source.markers={family}`"
     if _HARMONY_WITHOUT_MARKS.match(text):
-        return "; it looks like harmony without its special tokens: keep them as you decode, and set `markers=harmony`"
+        return (
+            "; it looks like harmony without its special tokens: keep them as you decode, and set "
+            "`source.markers=harmony`"
+        )
     if doubtful:
-        return "; set `completion_marker` to what stands before the completion, or to null if the model wrote all of it"
-    return "; if it is, set `completion_marker=null`"
+        return (
+            "; set `source.completion_marker` to what stands before the completion, or to null if the model wrote all "
+            "of it"
+        )
+    return "; if it is, set `source.completion_marker=null`"

@@ -74,6 +74,14 @@ def test_planted_neurons_lead_the_ranking_and_replicate(finished):
     assert result.neurons.auc_minus_neutral.iloc[len(PLANTED) :].abs().max() < 0.5
 
 
+def test_each_activation_of_the_best_neurons_joins_the_position_that_it_was_read_at(finished):
+    result = finished()
+    kept, keys = result.table("activations"), ["behaviour", "document", "token", "part", "label"]
+    joined = kept.merge(result.table("positions"), on=keys, validate="many_to_one")
+    assert len(joined) == len(kept)
+    assert (joined.groupby(["layer", "neuron"]).size() == len(result.table("positions"))).all()
+
+
 def scores(result):
     return result.neurons.sort_values(["behaviour", "layer", "neuron"]).reset_index(drop=True).drop(columns="rank")
 

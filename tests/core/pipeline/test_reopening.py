@@ -58,6 +58,11 @@ def test_a_run_opens_again_with_its_positions_and_their_activations(run):
     column = batch.activations[own, int(best.neuron)].numpy()
     kept = result.table("activations").query("layer == @best.layer and neuron == @best.neuron")
     np.testing.assert_array_equal(np.sort(column), np.sort(kept.activation.to_numpy()))
+    positions = opened.positions
+    ids = [positions.documents[number].id for number in positions.document_of_row[own.numpy()]]
+    of_place = dict(zip(zip(ids, positions.token_of_row[own.numpy()], strict=True), column, strict=True))
+    places = zip(kept.document, kept.token, strict=True)
+    assert [of_place[place] for place in places] == kept.activation.tolist(), "each is at its document and token"
 
 
 def test_texts_that_changed_since_are_refused(run, traces):

@@ -155,6 +155,8 @@ def test_other_units_are_read_planned_and_told_alike(unit, said, tmp_path):
     run = found(tmp_path / "run", selection=selection, null=null)
     assert set(run.positions.kind) == {unit}
     assert said in question(run)
+    notes = [note for note in run.run["notes"] if "no `verdict`: it compares" in note and f"is a {unit};" in note]
+    assert len(notes) == ("verdict" not in run.neurons) == (unit != "prompt_end")
     planned = plan("tiny", source=DOCUMENTS, detectors=DETECTORS, selection=selection, null=null)
     assert planned.positions == len(run.positions)
 

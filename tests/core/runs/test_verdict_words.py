@@ -22,8 +22,8 @@ def find_run(tmp_path_factory):
 @pytest.mark.parametrize(
     ("unit", "replicated", "doubt"),
     [
-        ("completion", "too few whole texts share a group to tell", "separates the behaviour as well"),
-        ("token", "too few positions share a token to tell", "at the position that the verdict is about"),
+        ("completion", "more than the group could not be tested", "separates the behaviour as well"),
+        ("token", "more than this word could not be tested", "at the position that the verdict is about"),
     ],
 )
 def test_what_replicated_means_speaks_of_the_unit_that_was_read(find_run, unit, replicated, doubt):

@@ -10,6 +10,7 @@ from neurosieve import Assumption, ConfigError, DataError, Document, Passage, Sk
 from neurosieve.cli import main
 from neurosieve.terminal.look import show_understood
 from neurosieve.texts.spans import detect_first
+from neurosieve_plugins.detectors.metadata import Metadata
 from neurosieve_plugins.detectors.regex import Regex
 
 TEXT = "What is 3 + 4?\x1b[31m<a>It is 8. Wait, it is 7.</a>Seven."
@@ -107,3 +108,46 @@ def test_in_python_it_prints_and_returns_what_was_understood(capsys, tmp_path):
         neurosieve.detect([CHAT], DETECTORS, look=3, folder=tmp_path / "run")
     with pytest.raises(ConfigError, match="documents is 0"):
         neurosieve.look([CHAT], DETECTORS, documents=0)
+
+
+BAD = {"bad": Metadata("label", values=("bad",), against=("good",))}
+
+
+def labelled(*labels):
+    for number, label in enumerate(labels):
+        yield Document(
+            f"d{number}", "Lyon.", str(number), metadata=label if isinstance(label, dict) else {"label": label}
+        )
+
+
+def test_of_whole_texts_it_is_told_how_each_is_labelled_and_how_many_are(capsys):
+    assert len(neurosieve.look(labelled("bad", "good", None, {}, "good", "good"), BAD, documents=4)) == 4
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "bad:" in line] == [
+        "  bad: shows (bad)",
+        "  bad: does not show",
+        "  bad: not known (`label` is null)",
+        "  bad: not known (it has no `label`)",
+        "bad: of 6 documents 1 shows it, 3 do not, of 2 it is not known (1: `label` is null; 1: it has no `label`)",
+    ]
+
+
+def test_settings_that_fit_no_text_are_an_error_once_the_texts_were_shown(capsys):
+    with pytest.raises(
+        DataError, match=r"`bad` cannot be looked for: none of 2 documents has the field `label`.*`lable`"
+    ):
+        neurosieve.look(labelled({"lable": "bad"}, {"lable": "good"}), BAD, documents=1)
+    assert "bad: not known (it has no `label`)" in capsys.readouterr().out
+
+
+def test_the_first_of_very_many_texts_are_labelled_and_one_kind_among_them_is_no_error(capsys):
+    def endless():
+        while True:
+            yield from labelled("good")
+
+    [_] = neurosieve.look(endless(), BAD, documents=1)
+    *_, totals, note = capsys.readouterr().out.splitlines()
+    assert totals == "bad: of the first 1,000 documents 0 show it, 1,000 do not"
+    assert note.startswith(
+        "of the first 1,000 documents alone: `bad` cannot be looked for: none of 1,000 documents has"
+    )

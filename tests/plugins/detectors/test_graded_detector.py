@@ -51,6 +51,10 @@ def test_an_answer_without_a_truth_is_not_taken_as_unanswered():
     assert verdict(detector, an_answer(r"\boxed{3}", level=1)).startswith("unknown")
 
 
+def test_gold_is_known_to_be_the_right_answer_also_beside_an_answer_of_the_model():
+    assert verdict(Graded("wrong", BOXED), an_answer(r"\boxed{3}", answer=r"\boxed{3}", gold="2")) == "shows"
+
+
 def test_the_right_answer_may_lie_within_a_field():
     document = an_answer(r"\boxed{3}", reward_model={"ground_truth": "2"})
     assert verdict(Graded("wrong", BOXED, ("reward_model.ground_truth",)), document) == "shows"
@@ -59,11 +63,11 @@ def test_the_right_answer_may_lie_within_a_field():
 
 @dataclass(frozen=True)
 class Counting(Grader):
-    """Wrong, and counts how often it is asked."""
+    """Finds `Three.` wrong, and all else right; keeps what it is asked."""
 
     def grade(self, completion: str, truth: str) -> Verdict:
         asked.append(completion)
-        return Verdict(False)
+        return Verdict(completion != "Three.")
 
 
 asked: list[str] = []
@@ -85,9 +89,14 @@ def test_each_answer_is_graded_once_for_all_detectors(monkeypatch: pytest.Monkey
     [
         (
             [an_answer(r"\boxed{3}", answers="2")],
-            "none of 1 document has .*`answer` .* holds `answers`; name .* did you",
+            "none of 1 document has .*`answer` .* holds `answers`; name .*`detectors.<name>.truth_fields=.* did you",
         ),
         ([an_answer("Hmm")], r"none of 1 document has a verdict \(1: no answer was found\)"),
+        (
+            [an_answer(r"\boxed{2}"), an_answer(r"\boxed{2}"), an_answer("Hmm")],
+            r"no answer of 3 documents is wrong \(graded: 2 right, 0 wrong, 1 without a verdict\): give texts",
+        ),
+        ([an_answer(r"\boxed{3}")], r"no answer of 1 document is right \(graded: 0 right, 1 wrong, 0 without"),
     ],
 )
 def test_texts_that_cannot_be_graded_are_refused(documents: list[Document], message: str):

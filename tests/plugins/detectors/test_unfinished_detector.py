@@ -42,6 +42,8 @@ OPEN, CLOSED, PLAIN = "1 + 1? <think> One and", "1 + 1? <think> Two. </think> 2"
         (a_text(PLAIN, stop_reason="end_turn"), "finished"),
         (a_text(PLAIN, stop_reason="max_tokens"), "unfinished"),
         (a_text(PLAIN, finish_reason="content_filter"), "unknown"),
+        (a_text(PLAIN, finish_reason="content_filter", stop_reason="max_tokens"), "unfinished"),
+        (a_text(PLAIN, finish_reason="tool_calls", stop_reason="end_turn"), "finished"),
         (a_text(PLAIN, finish_reason=None, stop_reason="max_tokens"), "unfinished"),
         (a_text(PLAIN, response={"body": {"incomplete_details": {"reason": "max_output_tokens"}}}), "unfinished"),
         (a_text(PLAIN, response={"body": {"incomplete_details": None, "status": "completed"}}), "finished"),

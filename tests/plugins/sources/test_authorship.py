@@ -146,11 +146,11 @@ def test_a_single_marker_that_only_the_prompt_speaks_of_is_doubtful():
 @pytest.mark.parametrize(
     ("text", "advice"),
     [
-        ("1 + 1? [THINK]Easy.[/THINK]Two.", "set `markers=magistral`"),
-        ("1 + 1? <reasoning>Easy.</reasoning><answer>2</answer>", "set `markers=reasoning`"),
-        ("1 + 1? <|begin_of_thought|>Easy.<|end_of_thought|>", "set `markers=open_thoughts`"),
-        ("analysisWe add.assistantfinalTwo.", "set `markers=harmony`"),
-        ("Two.", "the whole text was taken as the model's; if it is, set `completion_marker=null`"),
+        ("1 + 1? [THINK]Easy.[/THINK]Two.", "set `source.markers=magistral`"),
+        ("1 + 1? <reasoning>Easy.</reasoning><answer>2</answer>", "set `source.markers=reasoning`"),
+        ("1 + 1? <|begin_of_thought|>Easy.<|end_of_thought|>", "set `source.markers=open_thoughts`"),
+        ("analysisWe add.assistantfinalTwo.", "set `source.markers=harmony`"),
+        ("Two.", "the whole text was taken as the model's; if it is, set `source.completion_marker=null`"),
     ],
 )
 def test_a_text_without_the_marker_says_which_setting_fits(text, advice):
@@ -220,7 +220,7 @@ def test_a_text_without_the_marker_that_holds_its_problem_is_doubtful(before):
     text = f"{before}{PROBLEM}\nIt is 203."
     [assumption] = THINK.words_of(text, problem=PROBLEM.replace(" ", "  ")).assumptions
     assert assumption.doubtful
-    assert "set `completion_marker` to what stands before the completion, or to null" in assumption.what
+    assert "set `source.completion_marker` to what stands before the completion, or to null" in assumption.what
     assert not Authorship(None).words_of(text, problem=PROBLEM).assumptions
 
 
