@@ -45,8 +45,8 @@ VERDICTS: Mapping[str, str] = {
     "of one group: it may tell groups apart, such as hard problems from easy ones",
     "reversed within groups": "the neuron separates the behaviour from controls, but with the opposite sign among "
     "whole texts of one group: it tells groups apart",
-    "replicated": "the neuron separates the behaviour from controls; whether it detects more than this word could not be "
-    "tested, or the test decides nothing",
+    "replicated": "the neuron separates the behaviour from controls; whether it detects more than this word could not "
+    "be tested, or the test decides nothing",
     "not replicated": "on the held-out groups the neuron does not separate the behaviour from controls with the sign "
     "of the ranking",
 }
@@ -54,8 +54,8 @@ VERDICTS: Mapping[str, str] = {
 
 VERDICTS_ON_WHOLE_TEXTS: Mapping[str, str] = {
     **VERDICTS,
-    "replicated": "the neuron separates the behaviour from controls; whether it detects more than the group could not be "
-    "tested, or the test decides nothing",
+    "replicated": "the neuron separates the behaviour from controls; whether it detects more than the group could not "
+    "be tested, or the test decides nothing",
 }
 """The same, where each row stands for a whole text."""
 
