@@ -63,9 +63,8 @@ def _positions(texts: Sequence[npt.NDArray[np.int64]]) -> Positions:
 
 def batches_of(positions: Positions, budget: int) -> list[npt.NDArray[np.int64]]:
     """Return the token ids of the batches that `capture` forms, padded."""
-    bounds = np.searchsorted(positions.document_of_row, np.arange(len(positions.documents) + 1))
     batches = []
-    for batch in document_batches(positions, bounds, budget):
+    for batch in document_batches(positions, budget):
         texts = [positions.documents[number].token_ids for number in batch]
         ids = np.zeros((len(texts), max(map(len, texts))), dtype=np.int64)
         for line, text in zip(ids, texts, strict=True):

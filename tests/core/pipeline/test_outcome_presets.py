@@ -129,8 +129,11 @@ def test_the_neuron_of_wrong_answers_is_found_among_samples_of_one_problem(run):
     assert best.auc_within_group == 1
     assert best.p_fwer <= 0.05
     assert best.replicates
-    assert best.beats_baselines
     assert named(result) == {OF_WRONG}
+    # The cue that plants it stands in the prompt, and the words of the prompt tell as much.
+    baselines = result.table("baselines").set_index("baseline").auc_within_group_heldout
+    assert baselines["bag of prompt tokens"] == 1
+    assert baselines.drop("bag of prompt tokens").max() < 0.7
 
 
 @pytest.mark.slow
@@ -139,9 +142,8 @@ def test_the_neuron_of_length_is_unmasked_by_the_length(run):
     of_length, of_wrong = row(result, OF_LENGTH), row(result, OF_WRONG)
     assert of_length.p_fwer <= 0.05
     assert not of_length.beats_baselines
-    assert of_wrong.beats_baselines
-    lengths = result.table("baselines").set_index("baseline")
-    assert lengths.loc["length", "auc_within_group_minus_neutral_heldout"] > 0.3
+    of_text = result.table("baselines").set_index("baseline").auc_within_group_minus_neutral_heldout
+    assert 0.3 < of_text["length"] < of_wrong.auc_within_group_minus_neutral_heldout
 
 
 @pytest.mark.slow

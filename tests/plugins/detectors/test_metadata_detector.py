@@ -218,22 +218,4 @@ def test_a_run_with_a_field_that_no_record_has_ends_with_one_message(tmp_path: P
 
 def test_a_plan_is_refused_before_anything_is_read():
     with pytest.raises(DataError, match="`x` cannot be looked for: none of 6 documents has `good` in `label`"):
-        neurosieve.plan("tiny", some_answers(), {"x": Metadata("label", values=("good",))})
-
-
-def test_a_pass_without_a_store_says_of_how_many_texts_it_is_not_known(tmp_path: Path):
-    documents = [*some_answers(), *(Document(f"x{n}", "Where? Lyon.", f"x{n}", 6) for n in range(2))]
-    run = neurosieve.find(
-        "tiny",
-        documents,
-        {"x": Hallucinated},
-        scorers=["auc_binned"],
-        store="none",
-        reports=[],
-        folder=tmp_path / "run",
-        selection={"at": "span", "held_out_fraction": 0.0},
-    )
-    [warning] = [warning for warning in run.run["warnings"] if "not known" in warning]
-    assert warning.startswith(
-        "of 2 documents it is not known whether they show `x`: they count neither as the behaviour"
-    )
+        neurosieve.plan("tiny", some_answers(), {"x": Metadata("label", values=("good",))}, selection="completion")
