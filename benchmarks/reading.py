@@ -142,19 +142,11 @@ def _nnsight(preset: str, modules: tuple[str, ...], _: int) -> Callable[[Any], o
 
 def padding(texts: int) -> Row:
     """Count the padding in batches of texts as long as chains of thought are."""
-    import pandas as pd
-
-    from neurosieve.activations.capture import document_batches
-    from neurosieve.texts.positions import Positions
+    from neurosieve.models.batches import pack_by_length
 
     rng = np.random.default_rng(0)
     lengths = np.clip(np.exp(rng.normal(np.log(500), 0.6, texts)), 100, 1500).astype(np.int64)
-    number, none = np.arange(texts), pd.DataFrame()
-    labels = np.zeros((texts, 1), dtype=np.int8)
-    positions = Positions(none, none, (), number, number, lengths - 1, labels, ("last",))
-    read = sum(
-        len(batch) * int(lengths[batch].max()) for batch in document_batches(positions, np.arange(texts + 1), BUDGET)
-    )
+    read = sum(len(batch) * int(lengths[batch].max()) for batch in pack_by_length(lengths, BUDGET))
     return row(
         "padding",
         "all tokens that are read",
