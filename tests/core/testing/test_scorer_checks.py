@@ -200,7 +200,7 @@ class Blind(Sound):
 
 @dataclass(frozen=True)
 class Misplaced(Sound):
-    """The difference from ten, which is said to tell nothing where it is 0."""
+    """The difference from ten, which is said to be at chance level where it is 0."""
 
     def compute(self, state: Any) -> Scores:
         return Scores(10 - self.gap(state))
