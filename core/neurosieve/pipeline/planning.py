@@ -16,25 +16,22 @@ from neurosieve.data import Batch, Site
 from neurosieve.errors import DataError
 from neurosieve.evidence.baseline_features import check_baseline_fields
 from neurosieve.evidence.exchange import Exchange, exchange_of, null_of
-from neurosieve.evidence.null_notes import null_notes
 from neurosieve.evidence.permutation import arrangements_of
 from neurosieve.evidence.power import minimum_detectable_auc, noise_of_auc, noise_of_exchange, noise_of_flips
 from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import atlas_of, sites_of
 from neurosieve.models.batches import batch_budget
 from neurosieve.pipeline.cautions import cautions
+from neurosieve.pipeline.compared_positions import compared_positions
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.passes import bytes_of_cell, passes_of
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
-from neurosieve.texts.comparable import comparable
-from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_notes, intake_warnings
 from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
-from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned
 
 __all__ = ["Plan", "plan_run"]
@@ -90,12 +87,9 @@ def plan_run(job: Job) -> Plan:
     if not documents:
         raise no_text(counts, atlas.context)
     documents = join_groups(documents, job.selection.near_duplicates, counts, job.selection.unit)
-    chosen = choose_positions(documents, list(job.detectors), job.control, job.selection, settings.seed, counts)
-    null = null_of(settings, chosen.unit)
-    compared = comparable(chosen, null, settings.strata, counts)
-    every = drawn_controls(compared, job.selection, null, settings.strata, counts)
-    positions = thinned(every, job.reading, settings.seed, counts)
-    check_baseline_fields(chosen, settings)
+    compared = compared_positions(documents, list(job.detectors), job.control, job.selection, settings, counts)
+    positions = thinned(compared.drawn, job.reading, settings.seed, counts)
+    check_baseline_fields(compared.chosen, settings)
     count_long_texts(lm, tokens_of_documents(positions), counts)
     neurons = len(sites) * atlas.neurons
     numbers = count_positions(documents, positions)
@@ -108,7 +102,7 @@ def plan_run(job: Job) -> Plan:
     bytes_of_neuron = readings[0].rows * bytes_of_cell(job.reading, lm, positions)
     if job.beside is not None:
         try:
-            of_beside = thinned(every, job.beside, settings.seed, Counter())
+            of_beside = thinned(compared.drawn, job.beside, settings.seed, Counter())
         except DataError as error:  # The run goes on without it, and says so.
             warnings.append(f"`beside` could not be done: {error}. It is not in this plan")
         else:
@@ -136,8 +130,7 @@ def plan_run(job: Job) -> Plan:
             *warnings,
         ),
         (
-            *null_notes(chosen, every, settings),
-            *drawn_controls_notes(compared, every, job.selection),
+            *compared.notes(job.selection, settings),
             *notes,
             *_not_counted(job),
         ),

@@ -15,9 +15,8 @@ from neurosieve.contracts import Scorer
 from neurosieve.data import Site
 from neurosieve.evidence.baseline_features import check_baseline_fields
 from neurosieve.evidence.baselines import add_beats_baselines, baseline_table, baselines_by
-from neurosieve.evidence.exchange import null_of
 from neurosieve.evidence.null_columns import NullNumbers, add_null
-from neurosieve.evidence.null_notes import null_notes, null_warnings
+from neurosieve.evidence.null_notes import null_warnings
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.evidence.stability import add_stability, unsettled
@@ -29,6 +28,7 @@ from neurosieve.models.batches import Reader, batch_budget
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import cautions, undefined
 from neurosieve.pipeline.cells import open_cells, spaces_hash
+from neurosieve.pipeline.compared_positions import compared_positions
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
@@ -40,12 +40,9 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
-from neurosieve.texts.comparable import comparable
-from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
 from neurosieve.texts.prevalence import token_prevalence_warnings
-from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.thinning import thinned, thinning_notes
 from neurosieve.wording import plural
 
@@ -166,14 +163,11 @@ def _positions(job: Job, lm: LanguageModel, atlas: Atlas, run: Recording) -> Pos
         documents = join_groups(labelled, job.selection.near_duplicates, counts, job.selection.unit)
     with run.stage("choosing positions"):
         settings = job.settings
-        chosen = choose_positions(documents, behaviours, job.control, job.selection, settings.seed, counts)
-        null = null_of(settings, chosen.unit)
-        compared = comparable(chosen, null, settings.strata, counts)
-        every = drawn_controls(compared, job.selection, null, settings.strata, counts)
-        positions = thinned(every, job.reading, settings.seed, counts)
-        check_baseline_fields(chosen, settings)
-        run.notes += null_notes(chosen, every, settings) + drawn_controls_notes(compared, every, job.selection)
-        run.notes += thinning_notes(every, positions, job.reading)
+        compared = compared_positions(documents, behaviours, job.control, job.selection, settings, counts)
+        positions = thinned(compared.drawn, job.reading, settings.seed, counts)
+        check_baseline_fields(compared.chosen, settings)
+        run.notes += compared.notes(job.selection, settings)
+        run.notes += thinning_notes(compared.drawn, positions, job.reading)
     numbers = count_positions(documents, positions)
     run.record["counts"] = {"behaviours": numbers}
     run.warnings += cautions(job, positions, counts, numbers, atlas.context)

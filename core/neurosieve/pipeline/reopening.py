@@ -11,20 +11,17 @@ from neurosieve.config.configuration import as_object, build
 from neurosieve.contracts import Control, Detector, Source
 from neurosieve.data import Document, Neuron, Site, Skipped
 from neurosieve.errors import ConfigError, DataError, ModelError, nearest
-from neurosieve.evidence.exchange import null_of
 from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel, Model, hand_over, open_model
+from neurosieve.pipeline.compared_positions import compared_positions
 from neurosieve.pipeline.detecting import label_all
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.results import Result, load
-from neurosieve.texts.comparable import comparable
-from neurosieve.texts.drawn_controls import drawn_controls
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.positions import Positions, UnitKind
-from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument
@@ -161,10 +158,7 @@ def reopen(
     if not labelled:
         raise DataError(f"the texts of `{result.folder}` are gone: its source gives no document any more")
     labelled = join_groups(labelled, selection.near_duplicates, Counter(), selection.unit)
-    chosen = choose_positions(labelled, list(detectors), control, selection, settings.seed, Counter())
-    null = null_of(settings, chosen.unit)
-    compared = comparable(chosen, null, settings.strata, Counter())
-    positions = drawn_controls(compared, selection, null, settings.strata, Counter())
+    positions = compared_positions(labelled, list(detectors), control, selection, settings, Counter()).drawn
     reading = build(config["reading"], "reading", "reading") if "reading" in config else Activation()
     positions = thinned(positions, reading, settings.seed, Counter())
     if positions_hash(positions.table) != result.run["hashes"]["positions"]:

@@ -12,8 +12,6 @@ from neurosieve.activations.capture import Capture, batches_at
 from neurosieve.activations.reading import read_complete
 from neurosieve.data import Document, Site, Skipped
 from neurosieve.errors import ConfigError, DataError
-from neurosieve.evidence.exchange import null_of
-from neurosieve.evidence.null_notes import null_notes
 from neurosieve.evidence.ranked import Ranked
 from neurosieve.evidence.replication import add_replication
 from neurosieve.models.architectures import Atlas, atlas_of
@@ -21,6 +19,7 @@ from neurosieve.models.batches import Reader
 from neurosieve.models.loading import LanguageModel
 from neurosieve.pipeline.cautions import alike, counted, not_shown, unreached
 from neurosieve.pipeline.cells import open_cells, spaces_hash
+from neurosieve.pipeline.compared_positions import compared_positions
 from neurosieve.pipeline.detecting import near_misses
 from neurosieve.pipeline.job import Job
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
@@ -32,13 +31,10 @@ from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result, Run
 from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
-from neurosieve.texts.comparable import comparable
-from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import check_documents
 from neurosieve.texts.positions import PARTS, Positions, UnitKind
 from neurosieve.texts.sameness import canonical
-from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.spans import Detectors, check_labels
 from neurosieve.texts.thinning import thinned
 from neurosieve.texts.tokens import LabelledDocument, label_document
@@ -181,12 +177,9 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
         try:
             behaviours, settings = list(job.detectors), job.settings
             run.warnings += _misfits(labelled, job.detectors)
-            chosen = choose_positions(labelled, behaviours, job.control, selection, settings.seed, run.counts)
-            null = null_of(settings, chosen.unit)
-            compared = comparable(chosen, null, settings.strata, run.counts)
-            every = drawn_controls(compared, selection, null, settings.strata, run.counts)
-            run.notes += null_notes(chosen, every, settings) + drawn_controls_notes(compared, every, selection)
-            return thinned(every, job.reading, settings.seed, run.counts)
+            compared = compared_positions(labelled, behaviours, job.control, selection, settings, run.counts)
+            run.notes += compared.notes(selection, settings)
+            return thinned(compared.drawn, job.reading, settings.seed, run.counts)
         except DataError as error:
             if not excluded:
                 raise
