@@ -10,7 +10,7 @@ from torch import Tensor
 from neurosieve import Batch, Contrast, Interval, Rows, RowsState, Scorer, Scores
 from neurosieve_plugins.scorers.clusters import area_interval
 from neurosieve_plugins.scorers.ordering import midranks
-from neurosieve_plugins.scorers.strata import area_within, mixed_strata
+from neurosieve_plugins.scorers.strata import area_within, pairs_won
 
 __all__ = ["AucWithinGroup"]
 
@@ -85,18 +85,12 @@ class AucWithinGroup(Scorer[RowsState]):
 def _won_by_group(
     batch: Batch,
 ) -> tuple[Float64[Tensor, "groups neurons"], Float64[Tensor, "groups"], Int64[Tensor, "groups"]]:
-    """Return, of each group that has pairs, those won by the present position, all of them, and one of its positions.
-
-    A tie is half a win.
-    """
-    labels, values = batch.labels[:, 0], batch.activations.float()
+    """Return, of each group that has pairs, those that the present position wins, all, and one of its positions."""
+    values = batch.activations
     won, pairs, places = [torch.zeros(0, values.shape[1], dtype=torch.float64, device=values.device)], [], []
-    for rows in mixed_strata(labels, batch.groups):
-        present = labels[rows] == 1
-        m, n = int(present.sum()), int((~present).sum())
-        ranks = midranks(values[rows.to(values.device)])
-        won.append(ranks[present.to(values.device)].double().sum(dim=0, keepdim=True) - m * (m + 1) / 2)
-        pairs.append(m * n)
+    for rows, won_of_group, pairs_of_group in pairs_won(values, batch.labels[:, 0], batch.groups):
+        won.append(won_of_group[None])
+        pairs.append(pairs_of_group)
         places.append(int(rows[0]))
     sizes = torch.tensor(pairs, dtype=torch.float64, device=values.device)
     return torch.cat(won), sizes, torch.tensor(places, dtype=torch.int64, device=values.device)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from neurosieve_plugins.scorers.ordering import midranks
 
-__all__ = ["area_within", "mixed_strata"]
+__all__ = ["area_within", "mixed_strata", "pairs_won"]
 
 
 def area_within(
@@ -26,15 +26,26 @@ def area_within(
     for behaviour in range(behaviours):
         of_behaviour = labels[:, behaviour]
         won, pairs = torch.zeros(neurons, dtype=torch.float64, device=value.device), 0
-        for rows in mixed_strata(of_behaviour, strata):
-            present = of_behaviour[rows] == 1
-            m, n = int(present.sum()), int((~present).sum())
-            ranks = midranks(activations[rows].float())
-            won += ranks[present].double().sum(dim=0) - m * (m + 1) / 2
-            pairs += m * n
+        for _, won_of_stratum, pairs_of_stratum in pairs_won(activations, of_behaviour, strata):
+            won += won_of_stratum
+            pairs += pairs_of_stratum
         if pairs:
             value[behaviour] = won / pairs
     return value
+
+
+def pairs_won(
+    activations: Float[Tensor, "positions neurons"],
+    labels: Int8[Tensor, "positions"],
+    strata: Int[Tensor, "positions"],
+) -> Iterator[tuple[Int[Tensor, "some"], Float64[Tensor, "neurons"], int]]:
+    """Yield the positions of each stratum that has pairs, how many of these the present position wins, and how many
+    there are; a tie is half a win."""
+    for rows in mixed_strata(labels, strata):
+        present = labels[rows] == 1
+        m, n = int(present.sum()), int((~present).sum())
+        ranks = midranks(activations[rows.to(activations.device)].float())
+        yield rows, ranks[present.to(ranks.device)].double().sum(dim=0) - m * (m + 1) / 2, m * n
 
 
 def mixed_strata(labels: Int8[Tensor, "positions"], strata: Int[Tensor, "positions"]) -> Iterator[Int[Tensor, "some"]]:
