@@ -5,15 +5,7 @@ import shlex
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-
-from neurosieve.cli import main
-
-
-def message_of(capsys, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main(list(arguments))
-    assert stopped.value.code == 2
-    return capsys.readouterr().err
+from messages import message_of
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import re
 
 import pytest
+from messages import message_of
 
 from neurosieve import ConfigError, analyze, detect, find, generate
-from neurosieve.cli import main
 
 TRACES = "neurosieve_plugins.sources.traces"
 
@@ -14,15 +14,6 @@ TRACES = "neurosieve_plugins.sources.traces"
 def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def message_of(capsys, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main(list(arguments))
-    assert stopped.value.code == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1
-    return message
 
 
 @pytest.mark.parametrize("file", ["/data/traces.json", "traces.jsonl", "data/traces", "C:\\data\\traces.json"])

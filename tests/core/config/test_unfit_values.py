@@ -1,9 +1,9 @@
 """A value of the wrong type is answered with its key, the value, and what is needed."""
 
 import pytest
+from messages import message_of
 
 from neurosieve import ConfigError
-from neurosieve.cli import main
 from neurosieve.commands import ablate, analyze, detect, find, generate, learn, plan, show
 from neurosieve.config.command import Group, One
 from neurosieve.config.configuration import publish
@@ -14,13 +14,6 @@ from neurosieve.config.hydra_errors import explained
 def empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def message_of(capsys, *arguments):
-    with pytest.raises(SystemExit) as stopped:
-        main(list(arguments))
-    assert stopped.value.code == 2
-    return capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
