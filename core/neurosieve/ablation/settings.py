@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt
 
-from neurosieve.ablation.smallest_dose import dose_grid
+from neurosieve.ablation.circuits.smallest_dose import dose_grid
 from neurosieve.errors import ConfigError
 from neurosieve.fields import check_fields
 

@@ -11,6 +11,7 @@ from neurosieve.registry import failures_of
 from neurosieve.wording import plural
 
 __all__ = [
+    "add_remark",
     "admit",
     "check_documents",
     "check_item",
@@ -24,8 +25,9 @@ __all__ = [
     "scope_warnings",
 ]
 
-_ASSUMED, _KNOWN, _SKIPPED = "assumed: ", "known: ", "skipped: "
-"""What the counts of a run call a guess and an assumption that is none, by their words, and a skipped record."""
+_ASSUMED, _KNOWN, _SKIPPED, _REMARK = "assumed: ", "known: ", "skipped: ", "remark: "
+"""What the counts of a run call a guess and an assumption that is none, by their words, a skipped record, and what a
+detector remarks."""
 _EXAMPLES = 3
 """Of so many skipped records it is told which they are."""
 _FIRST_LOOK = 100
@@ -181,8 +183,13 @@ def intake_warnings(counts: Counter[str]) -> list[str]:
 
 
 def intake_notes(counts: Counter[str]) -> list[str]:
-    """Return what to know of how the documents were read, where nothing had to be guessed."""
-    return _counted(counts, _KNOWN)
+    """Return what to know of how the documents were read, where nothing had to be guessed, and what was remarked."""
+    return [*_counted(counts, _KNOWN), *_numbers(counts, _REMARK)]
+
+
+def add_remark(counts: Counter[str], remark: str) -> None:
+    """Add what a detector remarks of the documents to the counts of a run, whose notes then have it."""
+    counts[f"{_REMARK}{remark}"] = 1
 
 
 def scope_warnings(counts: Counter[str]) -> list[str]:
@@ -210,5 +217,5 @@ def _numbers(counts: Counter[str], kind: str) -> dict[str, int]:
 
 
 def is_intake(name: str) -> bool:
-    """Return whether a count is that of an assumption or a skipped record, whose words are part of its name."""
-    return name.startswith((_ASSUMED, _KNOWN, _SKIPPED))
+    """Return whether a count is of an assumption, a skipped record or a remark, whose words are part of its name."""
+    return name.startswith((_ASSUMED, _KNOWN, _SKIPPED, _REMARK))

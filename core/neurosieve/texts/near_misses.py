@@ -28,10 +28,12 @@ class NearMiss(NamedTuple):
     start: int
     end: int
     label: str
-    """What it nearly is; or, of a whole text, why it is not known whether it shows the behaviour."""
+    """What it nearly is; or, where the detector cannot tell, why it is not known whether it shows the behaviour."""
     text: str
     whole_text: bool = False
     """Whether the detector labels whole texts, and does not know what to make of this one."""
+    unknown: bool = False
+    """Whether the detector does not know of this stretch whether it shows the behaviour."""
 
 
 def near_misses_of(behaviour: str, detector: Detector, document: Document, spans: Sequence[Span]) -> list[NearMiss]:
@@ -47,9 +49,9 @@ def near_misses_of(behaviour: str, detector: Detector, document: Document, spans
     if not nearly:
         return []
     check_spans(behaviour, nearly, document)
-    stretches = document.stretches(detector.scope)
+    stretches, kind = document.stretches(detector.scope), (detector.whole_texts, detector.near_misses_are_unknown)
     return [
-        NearMiss(document.id, *near, document.text[near.start : near.end], detector.whole_texts)
+        NearMiss(document.id, *near, document.text[near.start : near.end], *kind)
         for near in nearly
         if any(start <= near.start and near.end <= end for start, end in stretches)
         and not any(near.start < span.end and span.start < near.end for span in spans)
@@ -86,12 +88,13 @@ def near_miss_warnings(nearly: Mapping[str, Sequence[NearMiss]]) -> list[str]:
     for behaviour, near_misses in nearly.items():
         if unknown := [near_miss for near_miss in near_misses if near_miss.whole_text]:
             warnings.append(_not_known(behaviour, unknown))
+        elif near_misses and near_misses[0].unknown:
+            warnings.append(_stretches_not_known(behaviour, near_misses))
         elif near_misses:
             documents = plural(len({near_miss.document for near_miss in near_misses}), "document")
             first = near_misses[0]
-            text = visible(first.text if len(first.text) <= _SHOWN else first.text[:_SHOWN] + "…")
             warnings.append(
-                f"in {documents} something is nearly `{behaviour}`, such as “{text}” in document `{first.document}`, "
+                f"in {documents} something is nearly `{behaviour}`, such as {_example(first)}, "
                 f"where “{first.label}” is looked for: it counts neither as the behaviour nor as a control; if it is "
                 "meant, add it to the detector"
             )
@@ -104,10 +107,30 @@ def _not_known(behaviour: str, texts: Sequence[NearMiss]) -> str:
     A detector yields such a text in as many stretches as its scope has.
     """
     reason_of = {text.document: text.label for text in texts}
-    reasons = Counter(reason_of.values()).most_common()
-    listed = "; ".join(f"{count:,}: {visible(reason):.{_SHOWN}}" for reason, count in reasons[:_REASONS])
-    more = f"; {plural(len(reasons) - _REASONS, 'further reason')}" if len(reasons) > _REASONS else ""
     return (
-        f"of {plural(len(reason_of), 'document')} it is not known whether they show `{behaviour}` ({listed}{more}): "
-        "they count neither as the behaviour nor as controls"
+        f"of {plural(len(reason_of), 'document')} it is not known whether they show `{behaviour}` "
+        f"({_reasons(reason_of.values())}): they count neither as the behaviour nor as controls"
     )
+
+
+def _stretches_not_known(behaviour: str, stretches: Sequence[NearMiss]) -> str:
+    """Return of how many stretches it is not known whether they show a behaviour, by reason, with an example."""
+    documents = plural(len({stretch.document for stretch in stretches}), "document")
+    return (
+        f"of {plural(len(stretches), 'stretch', 'stretches')} in {documents}, such as {_example(stretches[0])}, it is "
+        f"not known whether they show `{behaviour}` ({_reasons(stretch.label for stretch in stretches)}): they count "
+        "neither as the behaviour nor as controls"
+    )
+
+
+def _example(near_miss: NearMiss) -> str:
+    shown = near_miss.text if len(near_miss.text) <= _SHOWN else near_miss.text[:_SHOWN] + "…"
+    return f"“{visible(shown)}” in document `{near_miss.document}`"
+
+
+def _reasons(reasons: Iterable[str]) -> str:
+    """Return how often each reason holds, the most frequent first."""
+    counted = Counter(reasons).most_common()
+    listed = "; ".join(f"{count:,}: {visible(reason):.{_SHOWN}}" for reason, count in counted[:_REASONS])
+    more = f"; {plural(len(counted) - _REASONS, 'further reason')}" if len(counted) > _REASONS else ""
+    return f"{listed}{more}"

@@ -15,10 +15,10 @@ from neurosieve.texts.absence import looked_in
 from neurosieve.texts.copies import repeated_readings, repeats_of
 from neurosieve.texts.positions import WHOLE_TEXTS, Positions, assemble
 from neurosieve.texts.settings import Selection
-from neurosieve.texts.single_tokens import single_tokens
 from neurosieve.texts.split import split_groups
 from neurosieve.texts.tokens import LabelledDocument
-from neurosieve.texts.units import units_of
+from neurosieve.texts.units.pooled_units import units_of
+from neurosieve.texts.units.single_tokens import single_tokens
 from neurosieve.wording import plural
 
 __all__ = ["Selection", "choose_positions"]

@@ -14,6 +14,7 @@ from neurosieve.errors import ConfigError, DataError
 from neurosieve.fields import check_fields
 from neurosieve.registry import failures_of
 from neurosieve.texts.intake import admit, check_documents
+from neurosieve.texts.looking_ahead import look_ahead
 from neurosieve.texts.sameness import join_spellings
 from neurosieve.wording import plural
 
@@ -44,9 +45,11 @@ class Detect:
     """Settings of `detect`, besides its source and its detectors."""
 
     labels: tuple[str, ...] | None = None
-    """The annotated labels to compare the detectors with; all of them, by default."""
+    """The annotated labels to compare the detectors with; all of them, by default. With labels given, annotators are
+    also set beside the detectors as raters."""
     contexts: Annotated[int, Ge(0)] = 10
-    """How many spans of each behaviour are printed in their context; all of them are in `spans.parquet`."""
+    """How many spans of each behaviour, and sentences on which two detectors differ, are printed in their context; all
+    spans are in `spans.parquet`, and up to 200 sentences of each two detectors in `disagreements.parquet`."""
     around: Annotated[int, Ge(0)] = 60
     """How many characters of context on either side."""
     look: Annotated[int, Ge(0)] = 0
@@ -131,7 +134,8 @@ def detect_each(
         DataError: a document is not sound, or a detector found a span that is not in the text.
     """
     number, scopes = 0, scopes_of(detectors)
-    for number, document in enumerate(check_documents(documents, counts), 1):
+    sound = look_ahead(check_documents(documents, counts), detectors, counts, announce)
+    for number, document in enumerate(sound, 1):
         empty = {scope: not document.text_of(scope).strip() for scope in scopes}
         count_empty(empty, counts)
         spans = {

@@ -1,7 +1,7 @@
 """From characters to tokens: which tokens a document has, and which of them a span covers."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from neurosieve.data import Document, Scope, Skipped, Span, TokenizedDocument
 from neurosieve.texts.coverage import count_coverage
 from neurosieve.texts.intake import check_documents
+from neurosieve.texts.looking_ahead import look_ahead
 from neurosieve.texts.near_misses import NearMiss, near_misses_of
 from neurosieve.texts.spans import Detectors, count_empty, scopes_of, spans_in_scope
 
@@ -63,13 +64,16 @@ def label_documents(
     tokenizer: Any,
     context: int | None,
     counts: Counter[str],
+    announce: Callable[..., None] = lambda *_, **__: None,
 ) -> Iterator[LabelledDocument]:
     """Yield each document with its tokens and spans; what was seen and what was left out is added to `counts`.
+
+    `announce` hears how far detectors have come that look ahead.
 
     Raises:
         DataError: a document is not sound, or a detector found a span that is not in the text.
     """
-    for document in check_documents(documents, counts):
+    for document in look_ahead(check_documents(documents, counts), detectors, counts, announce):
         labelled = label_document(document, detectors, tokenizer, context, counts)
         if labelled is not None:
             yield labelled

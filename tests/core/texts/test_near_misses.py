@@ -65,6 +65,24 @@ def test_a_warning_counts_documents_and_shows_the_first_example():
     assert len(long) < 350
 
 
+def test_stretches_that_are_not_known_are_counted_by_their_reasons_with_an_example():
+    near = [NearMiss("7", 0, 9, "too long", "wait", unknown=True), NearMiss("8", 0, 1, "no answer", "z", unknown=True)]
+    near.append(NearMiss("8", 3, 4, "no answer", "u", unknown=True))
+    [warning] = near_miss_warnings({"none": [], "slip": near})
+    assert warning == (
+        "of 3 stretches in 2 documents, such as “wait” in document `7`, it is not known whether they show `slip` "
+        "(2: no answer; 1: too long): they count neither as the behaviour nor as controls"
+    )
+
+
+def test_a_detector_says_whether_its_near_misses_are_what_it_cannot_tell():
+    class Doubting(Near):
+        near_misses_are_unknown = True
+
+    [near] = near_misses_of("b", Doubting((Span(5, 7, "too long"),)), DOCUMENT, [])
+    assert near == NearMiss("a", 5, 7, "too long", "56", unknown=True)
+
+
 def test_whole_texts_that_are_not_known_are_counted_once_each_by_their_reasons():
     texts = [
         NearMiss("7", 0, 9, "it has no `label`", "a", whole_text=True),
@@ -82,3 +100,18 @@ def test_the_table_has_a_line_for_each():
     table = near_misses_table({"none": [], "slip": [NearMiss("7", 1, 3, "ab", "a-b")]})
     expected = {"behaviour": ["slip"], "document": ["7"], "start": [1], "end": [3], "label": ["ab"], "text": ["a-b"]}
     pd.testing.assert_frame_equal(table, pd.DataFrame(expected), check_dtype=False)
+
+
+class Asking(Near):
+    looks_ahead = True
+
+
+def test_what_a_detector_has_no_sound_answer_for_is_counted_by_reason():
+    detector = Asking(
+        (Span(5, 7, "the answer skips it"), Span(8, 9, "the judge refused"), Span(7, 8, "the judge refused"))
+    )
+    [warning] = near_miss_warnings({"doubt": near_misses_of("doubt", detector, DOCUMENT, [])})
+    assert warning == (
+        "of 3 spans in 1 document it is not known whether they show `doubt` (2: the judge refused; 1: the answer skips "
+        "it): they count neither as the behaviour nor as controls"
+    )

@@ -45,6 +45,7 @@ from neurosieve_plugins.controls.matched import Matched
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.learners.words import Words
 from neurosieve_plugins.scorers.auc import Auc
 
 CASE = "shared/cases/11-multi-turn/traces.jsonl"
@@ -216,7 +217,7 @@ def test_a_match_does_not_run_across_what_another_wrote():
 def test_learned_sentences_are_those_of_the_scope(tmp_path):
     text = "So it is 7. Wait, is it? Let me add again."
     spans = (Span(0, 11, "work"), Span(12, 24, "doubt"), Span(25, 42, "work"))
-    Learned.fit([Document(str(n), text, str(n), annotations=spans) for n in range(20)], ["doubt"]).save(
+    Words().fit([Document(str(n), text, str(n), annotations=spans) for n in range(20)], ["doubt"]).save(
         tmp_path / "doubt.safetensors", threshold=0.5, about={}
     )
     document = chat("d", ("user", text), ("thought", text), ("user", text), ("answer", text))

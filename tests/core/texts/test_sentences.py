@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,48 @@ def test_sentences_are_in_order_apart_and_leave_out_nothing_but_space_and_tags(t
     for begin, end in found:
         rest[begin:end] = " " * (end - begin)
     assert not "".join(rest[start:]).replace("<think>", "").replace("</think>", "").strip()
+
+
+# All that ends a piece, or holds what ends none, in one expression that is searched for from left to right.
+ENDS = regex.compile(
+    r"(?P<end>(?<=[.?!])(?<!\b(?:al|approx|cf|Dr|e\.g|Eqs?|Figs?|i\.e|Mrs?|Ms|Prof|resp|Sec|St|viz|vs)\.)"
+    r"(?<!(?:^|\n)[ \t]*\d{1,3}\.)(?=\s)|(?<=[。！？])|(?=\r?\n\r?\n)|(?=\n[ \t]*\d{1,3}\.[ \t]))"
+    r"|(?P<code>^```.{0,20000}?^```)"
+    r"|\\\[.{0,1000}?\\\]|\\\([^\n]{0,500}?\\\)|\$\$.{0,1000}?\$\$|`[^`\n]{1,500}`"
+    r"|(?<![\\$\w])\$(?=[^\s$])[^$\n]{1,500}(?<=[^\s$\\])\$(?![\d$])",
+    regex.DOTALL | regex.MULTILINE,
+)
+PIECES = (
+    "Wait",
+    ". ",
+    ".",
+    "? ",
+    "\n",
+    "\r\n",
+    "\n\n",
+    "$x$",
+    "$",
+    "`a.b`",
+    "`",
+    "\n```\n",
+    "\\[",
+    "\\]",
+    "\\(",
+    "\\)",
+    "$$",
+)
+PIECES += ("。", "！", "e.g. ", "1. ", "\n2. ", "\n 13. a", " ", "\t", "abc def", "3.5", "\\", "Dr. ", "\x1c", "\u3000")
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+def test_pieces_end_where_one_expression_says(text):
+    ends = set()
+    for match in ENDS.finditer(text):
+        ends |= {match.start()} if match["end"] is not None else set(match.span()) if match["code"] else set()
+    edges = sorted({0, *ends, len(text)})
+    long = [(left, right) for left, right in pairwise(edges) if len(text[left:right].strip()) >= 10]
+    # A long piece is a sentence, or ends one to whose start short pieces belong.
+    assert {text[:right].rstrip() for _, right in long[:-1]} <= {text[:end] for _, end in sentences(text)}
 
 
 @pytest.mark.parametrize(

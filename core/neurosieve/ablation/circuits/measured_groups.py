@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
+from neurosieve.ablation.circuits.group_effects import GroupEffects
 from neurosieve.ablation.conditions import with_control_activations
 from neurosieve.ablation.edit import Edit
 from neurosieve.ablation.editing_hooks import Edits, Proof
-from neurosieve.ablation.group_effects import GroupEffects
 from neurosieve.ablation.measured_tokens import MeasuredToken
 from neurosieve.ablation.preparation import Preparation
 from neurosieve.ablation.teacher_forcing import teacher_forced

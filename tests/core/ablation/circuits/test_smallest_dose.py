@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve.ablation.smallest_dose import dose_grid, smallest_dose
+from neurosieve.ablation.circuits.smallest_dose import dose_grid, smallest_dose
 
 
 @given(st.integers(1, 5000))

@@ -10,7 +10,7 @@ from neurosieve.contracts import Control
 from neurosieve.data import Present, Span
 from neurosieve.texts.sentences import sentences
 from neurosieve.texts.tokens import LabelledDocument, token_range
-from neurosieve.texts.unit import Tokens, reaches_beyond
+from neurosieve.texts.units.unit import Tokens, reaches_beyond
 
 __all__ = ["control_sentences", "sentence_units"]
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurosieve.texts.comparable import strata_of
 from neurosieve.texts.kept_positions import kept_positions
 from neurosieve.texts.positions import WHOLE_TEXTS, Positions
 from neurosieve.texts.seeds import seed_of
 from neurosieve.texts.settings import Selection
-from neurosieve.texts.unit import units_in_words
+from neurosieve.texts.units.comparable import strata_of
+from neurosieve.texts.units.unit import units_in_words
 
 __all__ = ["drawn_controls", "drawn_controls_notes"]
 

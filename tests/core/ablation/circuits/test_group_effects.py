@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurosieve.ablation.circuits.group_effects import GroupEffects, faithfulness, share_of
 from neurosieve.ablation.edited_passes import Forced
 from neurosieve.ablation.effects import Resamples, chance_among, verdict_of
-from neurosieve.ablation.group_effects import GroupEffects, faithfulness, share_of
 from neurosieve.ablation.measured_tokens import MeasuredToken
 from neurosieve.data import TokenizedDocument
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from neurosieve.data import Span
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.tokens import LabelledDocument, token_range
-from neurosieve.texts.unit import Unit, no_controls, no_units, reaches_beyond
+from neurosieve.texts.units.unit import Unit, no_controls, no_units, reaches_beyond
 
 __all__ = ["whole_texts"]
 

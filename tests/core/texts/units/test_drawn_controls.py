@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whole_texts import answers
 
-from neurosieve.texts.comparable import comparable
-from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.settings import Selection
+from neurosieve.texts.units.comparable import comparable
+from neurosieve.texts.units.drawn_controls import drawn_controls, drawn_controls_notes
 
 
 def drawn(positions, null="within_groups", fields=(), **settings):

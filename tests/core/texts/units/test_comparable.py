@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from whole_texts import answers
 
 from neurosieve import ConfigError, DataError
-from neurosieve.texts.comparable import comparable, comparison_notes, lacking_notes, strata_of
+from neurosieve.texts.units.comparable import comparable, comparison_notes, lacking_notes, strata_of
 
 MIXED = {"a": [1, 0, 0], "b": [1, 1, 1], "c": [0, 0], "d": [0, 1], "e": [1]}
 

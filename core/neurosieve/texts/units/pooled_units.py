@@ -8,13 +8,13 @@ import numpy as np
 from neurosieve.contracts import Control
 from neurosieve.texts.positions import WHOLE_TEXTS
 from neurosieve.texts.seeds import seed_of
-from neurosieve.texts.sentence_units import control_sentences, sentence_units
 from neurosieve.texts.settings import Selection
-from neurosieve.texts.single_tokens import matched_anchors, negatives_in_order
-from neurosieve.texts.span_units import control_stretches, span_units
 from neurosieve.texts.tokens import LabelledDocument
-from neurosieve.texts.unit import Tokens, Unit, no_controls, no_units
-from neurosieve.texts.whole_texts import whole_texts
+from neurosieve.texts.units.sentence_units import control_sentences, sentence_units
+from neurosieve.texts.units.single_tokens import matched_anchors, negatives_in_order
+from neurosieve.texts.units.span_units import control_stretches, span_units
+from neurosieve.texts.units.unit import Tokens, Unit, no_controls, no_units
+from neurosieve.texts.units.whole_texts import whole_texts
 
 __all__ = ["units_of"]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurosieve.ablation.chosen_neurons import chosen_neurons, listed_neurons, requested_behaviour
-from neurosieve.ablation.circuit_tables import circuit_table, doses_table, effect_record, sufficiency_table
-from neurosieve.ablation.halves import halves_of, halves_table
-from neurosieve.ablation.measured_groups import MeasuredGroups
+from neurosieve.ablation.circuits.halves import halves_of, halves_table
+from neurosieve.ablation.circuits.measured_groups import MeasuredGroups
+from neurosieve.ablation.circuits.smallest_dose import smallest_dose
+from neurosieve.ablation.circuits.tables import circuit_table, doses_table, effect_record, sufficiency_table
 from neurosieve.ablation.measured_tokens import MeasuredToken, measured_tokens
 from neurosieve.ablation.preparation import prepare
 from neurosieve.ablation.settings import ENOUGH_SETS, Ablate
-from neurosieve.ablation.smallest_dose import smallest_dose
 from neurosieve.contracts import Intervention, Report
 from neurosieve.pipeline.reopening import Reopened
 from neurosieve.runs.circuit_summary import CIRCUIT, DOSES, SUFFICIENCY

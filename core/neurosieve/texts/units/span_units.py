@@ -10,7 +10,7 @@ import numpy.typing as npt
 from neurosieve.contracts import Control
 from neurosieve.data import Present
 from neurosieve.texts.tokens import LabelledDocument
-from neurosieve.texts.unit import Tokens, reaches_beyond
+from neurosieve.texts.units.unit import Tokens, reaches_beyond
 
 __all__ = ["control_stretches", "span_units"]
 

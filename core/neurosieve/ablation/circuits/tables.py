@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from neurosieve.ablation.circuits.group_effects import GroupEffects
 from neurosieve.ablation.effects import Estimate
-from neurosieve.ablation.group_effects import GroupEffects
 from neurosieve.data import Neuron
 
 __all__ = ["circuit_table", "doses_table", "effect_record", "sufficiency_table"]
