@@ -1,31 +1,30 @@
-"""Detect sentences by a classifier that was trained on annotations."""
+"""Detect sentences by what was learned from annotations."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from neurosieve import ConfigError, Document, Learnable, Scope, Span, check_fields
-from neurosieve_plugins.detectors.sentence_model import SentenceModel, fit_sentences, load_sentences
+from neurosieve import ConfigError, Detector, Document, Fitted, Scope, Span, check_fields, open_trained
 
 __all__ = ["Learned"]
 
 
 @dataclass(frozen=True)
-class Learned(Learnable):
+class Learned(Detector):
     """Sentences that show the behaviour by the judgement of a classifier, trained by `neurosieve learn`.
 
-    Its features are words and pieces of words of the sentence, and words of the sentences before and after it. A span
-    is a whole sentence, with the annotators' label of the behaviour. The classifier's file holds numbers and texts
-    alone: opening one runs no code.
+    Any learner's file is read. A span is a whole sentence, with the annotators' label of the behaviour. The file holds
+    numbers and texts alone: opening one runs no code.
 
     >>> from tempfile import TemporaryDirectory
+    >>> from neurosieve_plugins.learners.words import Words
     >>> text = "So it is 7. Wait, is it? Let me add again."
     >>> spans = (Span(0, 11, "work"), Span(12, 24, "doubt"), Span(25, 42, "work"))
     >>> documents = [Document(id=str(n), group=str(n), text=text, annotations=spans) for n in range(20)]
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "doubt.safetensors")
-    ...     Learned.fit(documents, ["doubt"]).save(file, threshold=0.5, about={})
+    ...     Words().fit(documents, ["doubt"]).save(file, threshold=0.5, about={})
     ...     list(Learned(str(file)).detect(Document(id="a", group="a", text="So it is 9. Wait, is it? Let me add.")))
     [Span(start=12, end=24, label='doubt')]
     """
@@ -33,7 +32,7 @@ class Learned(Learnable):
     path: str
     """The file that `neurosieve learn` wrote."""
     threshold: float | None = None
-    """The least probability of a sentence that is marked, 0 to 1; null for the one that was chosen in training."""
+    """The least rating of a sentence that is marked, 0 to 1; null for the one that was chosen in training."""
     scope: Scope = "completion"
     """Where to look: `completion`, all that the model wrote; `thought` or `answer` alone; or `prompt`, what others
     wrote."""
@@ -45,23 +44,16 @@ class Learned(Learnable):
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise ConfigError(f"`threshold` of the detector `learned` is {self.threshold}: give a number from 0 to 1")
 
-    @classmethod
-    def fit(cls, documents: Sequence[Document], labels: Collection[str]) -> SentenceModel:
-        """Learn to tell the annotated sentences with one of the labels from those without.
-
-        Raises:
-            DataError: all of them, or none, have one of the labels, or no two of them share a word.
-        """
-        return fit_sentences(documents, labels)
-
-    @classmethod
-    def load(cls, path: Path) -> SentenceModel:
-        """Return the classifier of a file.
+    @property
+    def fitted(self) -> Fitted:
+        """What the file holds: its `about` says what it was learned from, and how good it was measured to be.
 
         Raises:
             DataError: the file does not exist, is broken, or holds something else.
         """
-        return load_sentences(path)
+        path = Path(self.path).expanduser()
+        state = path.stat() if path.is_file() else None
+        return _opened(path, (state.st_mtime_ns, state.st_size) if state else None)
 
     def detect(self, document: Document) -> Iterator[Span]:
         """Yield the sentences of the scope that are likely enough to show the behaviour.
@@ -69,15 +61,17 @@ class Learned(Learnable):
         Raises:
             DataError: the file does not exist, is broken, or holds something else.
         """
-        path = Path(self.path).expanduser()
-        state = path.stat() if path.is_file() else None
-        model = _opened(path, (state.st_mtime_ns, state.st_size) if state else None)
-        least = model.threshold if self.threshold is None else self.threshold
-        for span, probability in model.rate(document, self.scope):
-            if probability >= least:
+        fitted = self.fitted
+        least = fitted.threshold if self.threshold is None else self.threshold
+        for span, rating in fitted.rate(document, self.scope):
+            if rating >= least:
                 yield span
+
+    def near_misses(self, document: Document) -> Iterator[Span]:
+        """Yield the sentences that cannot be rated, each with the reason as its label."""
+        yield from self.fitted.unknown(document, self.scope)
 
 
 @lru_cache(maxsize=8)
-def _opened(path: Path, _version: tuple[int, int] | None) -> SentenceModel:
-    return load_sentences(path)
+def _opened(path: Path, _version: tuple[int, int] | None) -> Fitted:
+    return open_trained(path)

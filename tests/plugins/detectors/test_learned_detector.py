@@ -10,9 +10,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from neurosieve import ConfigError, DataError, Document, Span, sentences
+from neurosieve import ConfigError, DataError, Document, Span, open_trained, sentences
 from neurosieve.testing import check_detector
 from neurosieve_plugins.detectors.learned import Learned
+from neurosieve_plugins.learners.words import Words
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "thought_anchors" / "labelled_spans.jsonl"
 needs_shared = pytest.mark.skipif(not SHARED.is_file(), reason=f"there are no annotated traces beside it, in {SHARED}")
@@ -39,7 +40,7 @@ def documents(count=12, seed=0):
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "doubt.safetensors"
-    Learned.fit(documents(), ["doubt"]).save(path, threshold=0.4, about={"documents": 12})
+    Words().fit(documents(), ["doubt"]).save(path, threshold=0.4, about={"documents": 12})
     return path
 
 
@@ -91,7 +92,7 @@ def test_a_saved_classifier_gives_the_chances_of_the_scikit_learn_pipeline(file)
     ).fit(table, present)
     fresh = documents(seed=1)
     expected, found = [], []
-    loaded = Learned.load(file)
+    loaded = open_trained(file)
     for document in fresh:
         texts = [document.text[start:end] for start, end in sentences(document.text, document.completion_start)]
         rows = np.array(list(zip(texts, ["", *texts[:-1]], [*texts[1:], ""], strict=True)), dtype=object)
@@ -102,9 +103,9 @@ def test_a_saved_classifier_gives_the_chances_of_the_scikit_learn_pipeline(file)
 
 
 def test_a_saved_classifier_is_the_same_after_loading_to_the_last_digit(tmp_path):
-    fitted = Learned.fit(documents(), ["doubt"])
+    fitted = Words().fit(documents(), ["doubt"])
     fitted.save(tmp_path / "a", threshold=0.3, about={"by": "İ"})
-    loaded = Learned.load(tmp_path / "a")
+    loaded = open_trained(tmp_path / "a")
     for document in documents(seed=2):
         assert list(loaded.rate(document)) == list(fitted.rate(document))
     assert (loaded.threshold, loaded.about) == (0.3, {"by": "İ"})
@@ -112,12 +113,12 @@ def test_a_saved_classifier_is_the_same_after_loading_to_the_last_digit(tmp_path
 
 def test_the_same_training_gives_the_same_file(tmp_path):
     for name in "ab":
-        Learned.fit(documents(), ["doubt"]).save(tmp_path / name, threshold=0.3, about={"x": 1, "y": 2})
+        Words().fit(documents(), ["doubt"]).save(tmp_path / name, threshold=0.3, about={"x": 1, "y": 2})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_several_labels_are_one_behaviour(tmp_path):
-    Learned.fit(
+    Words().fit(
         [
             Document(
                 "a", "Hmm no. I doubt it. It is 7, so 8.", "a", 0, (Span(0, 7, "hm"), Span(8, 19, "no"), Span(20, 34))
@@ -138,8 +139,8 @@ def test_documents_of_one_sentence_have_no_neighbours_to_learn_from():
         Document(str(n), text, str(n), 0, (Span(0, len(text), label),))
         for n, (text, label) in enumerate([("Wait, is it right?", "doubt"), ("It is 12 apples.", "work")] * 5)
     ]
-    [(_, doubt)] = Learned.fit(made, ["doubt"]).rate(Document("a", "Wait, is it?", "a"))
-    [(_, work)] = Learned.fit(made, ["doubt"]).rate(Document("a", "It is 9 apples.", "a"))
+    [(_, doubt)] = Words().fit(made, ["doubt"]).rate(Document("a", "Wait, is it?", "a"))
+    [(_, work)] = Words().fit(made, ["doubt"]).rate(Document("a", "It is 9 apples.", "a"))
     assert doubt > 0.5 > work
 
 
@@ -157,7 +158,7 @@ def test_documents_of_one_sentence_have_no_neighbours_to_learn_from():
 )
 def test_too_little_to_learn_from_is_said(spans, message):
     with pytest.raises(DataError, match=message):
-        Learned.fit([Document("a", "abc xyz", "a", 0, spans)], ["doubt"])
+        Words().fit([Document("a", "abc xyz", "a", 0, spans)], ["doubt"])
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.2, float("nan")])
@@ -173,7 +174,7 @@ def test_an_empty_path_is_refused():
 
 def test_a_folder_in_place_of_the_file_is_said(tmp_path):
     check_refused(
-        tmp_path, rf"{tmp_path} is a folder, where .* wants the file that .* such as .*detector.safetensors: give"
+        tmp_path, rf"{tmp_path} is a folder, where the file is wanted that .* such as .*detector.safetensors: give"
     )
 
 
@@ -185,7 +186,7 @@ def check_refused(path, message):
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     check_refused(tmp_path / "nothing.safetensors", "there is no file .*neurosieve learn")
-    check_refused(tmp_path, "is a folder, where the detector `learned` wants the file")
+    check_refused(tmp_path, "is a folder, where the file is wanted that")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_a_file_of_a_later_format_is_refused(file):
 def test_a_file_that_is_trained_again_is_read_again(file):
     document = Document("a", "Wait, is that right? Then I add 3 to it.", "a")
     assert len(list(Learned(str(file)).detect(document))) == 1
-    Learned.fit(documents(20, seed=3), ["work", "doubt2"]).save(file, threshold=0.0, about={})
+    Words().fit(documents(20, seed=3), ["work", "doubt2"]).save(file, threshold=0.0, about={})
     assert [span.label for span in Learned(str(file)).detect(document)] == ["work, doubt2"] * 2
 
 

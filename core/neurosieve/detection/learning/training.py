@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from neurosieve.contracts import Detector, Report
+from neurosieve.contracts import Detector, Fitted, Learner, Report
 from neurosieve.data import Document, Skipped
-from neurosieve.detection.agreement import (
+from neurosieve.detection.agreement.annotated_sentences import (
     Annotations,
     agreement_table,
     agreement_warnings,
@@ -17,25 +18,29 @@ from neurosieve.detection.agreement import (
     choose_labels,
     mark_sentences,
 )
-from neurosieve.detection.cross_validation import CrossValidation, Learn, cross_validate, threshold_curve
-from neurosieve.detection.learner import Fitted, Learnable
+from neurosieve.detection.learning.cross_validation import CrossValidation, Learn, cross_validate, threshold_curve
+from neurosieve.detection.learning.trained_files import writer_of
 from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.pipeline.cautions import respelled
-from neurosieve.registry import installed
+from neurosieve.registry import describe, failures_of
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
+from neurosieve.texts.intake import add_remark
 from neurosieve.texts.spans import check_detectors, detect_all
 
-__all__ = ["train"]
+__all__ = ["LEARNED", "train"]
 
+LEARNED = "learned"
+"""What the trained detector is called in the tables of a run, as is the detector that reads its file."""
 _POINTS = 200
 """Of so many thresholds the precision and recall are kept, for a figure."""
 
 
 def train(
     source: Iterable[Document | Skipped],
+    learner: Learner,
     detectors: Mapping[str, Detector],
     reports: Mapping[str, Report],
     settings: Learn,
@@ -48,12 +53,11 @@ def train(
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
-    name, learner = settings.learner, _learner(settings.learner)
     output = Path(settings.output).expanduser() if settings.output else folder / "detector.safetensors"
-    _check_output(name, learner, output)
+    _check_output(output)
     check_detectors(detectors)
-    if name in detectors:
-        raise ConfigError(f"a detector to compare with is called `{name}`, as is the one that learns: rename it")
+    if LEARNED in detectors:
+        raise ConfigError(f"a detector to compare with is called `{LEARNED}`, as is the one that is trained: rename it")
     with recording("learn", folder, reports) as run:
         with run.stage("detecting"):
             detected = detect_all(source, detectors, run.counts, run.announce)
@@ -62,11 +66,14 @@ def train(
         _check_labels(truth, settings)
         annotated = set(truth.sentences["document"])
         documents = [result.document for result in detected if result.document.id in annotated]
+        with run.stage("preparing"), failures_of(learner):
+            for remark in learner.prepare(documents, partial(run.announce, "stage_progressed")):
+                add_remark(run.counts, remark)
         with run.stage("cross-validating"):
             measured = cross_validate(learner, documents, truth, settings, run.announce)
         sentences, compared = measured.sentences, {" or ".join(settings.labels): settings.labels}
         with run.stage("comparing"):
-            marks = {name: sentences["detected"].to_numpy()}
+            marks = {LEARNED: sentences["detected"].to_numpy()}
             for detector in detectors:
                 spans = {result.document.id: result.spans[detector] for result in detected}
                 marks[detector] = mark_sentences(truth.sentences, spans)
@@ -78,6 +85,7 @@ def train(
         with run.stage("training on all"):
             fitted = learner.fit(documents, settings.labels)
         training = _training(truth, measured, settings, run.tables["agreement"].iloc[0])
+        training["learner"] = describe(learner)
         points = threshold_curve(sentences["chance"].to_numpy(), sentences["present"].to_numpy())
         run.tables |= {
             "sentences": sentences,
@@ -85,7 +93,7 @@ def train(
             "thresholds": points.iloc[:: max(1, len(points) // _POINTS)].reset_index(drop=True),
         }
         run.counts["annotated_documents"] = len(documents)
-        choices = described({"source": source, "detectors": detectors, "reports": reports})
+        choices = described({"source": source, "learner": learner, "detectors": detectors, "reports": reports})
         run.record |= {
             "behaviours": list(compared),
             "output": str(output),
@@ -96,30 +104,17 @@ def train(
     return run.run
 
 
-def _learner(name: str) -> type[Learnable]:
-    """Return the class of a detector that learns.
-
-    Raises:
-        ConfigError: there is no such detector, or it cannot learn.
-    """
-    cls = installed().get("detector", name).cls
-    if not issubclass(cls, Learnable):
-        names = ", ".join(plugin.name for plugin in installed() if issubclass(plugin.cls, Learnable)) or "none"
-        raise ConfigError(f"the detector `{name}` cannot learn from annotations; these can: {names}")
-    return cls
-
-
-def _check_output(name: str, learner: type[Learnable], output: Path) -> None:
+def _check_output(output: Path) -> None:
     """Raise a ConfigError where the detector's file would take the place of something else."""
     if output.is_dir():
         raise ConfigError(f"output is `{output}`, a folder: name a file, such as `{output}/detector.safetensors`")
     if output.exists():
         try:
-            learner.load(output)
+            writer_of(output)
         except DataError as error:
             raise ConfigError(
-                f"output is `{output}`, which exists and is not a trained detector of `{name}`: it is not overwritten; "
-                "give another name"
+                f"output is `{output}`, which exists and is not a trained detector: it is not overwritten; give "
+                "another name"
             ) from error
 
 

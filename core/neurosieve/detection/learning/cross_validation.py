@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from annotated_types import Ge, Gt, Le
 
+from neurosieve.contracts import Learner
 from neurosieve.data import Document
-from neurosieve.detection.agreement import Annotations, rate_sentences
-from neurosieve.detection.learner import Learnable
+from neurosieve.detection.agreement.annotated_sentences import Annotations, rate_sentences
 from neurosieve.errors import DataError
 from neurosieve.fields import check_fields
 from neurosieve.wording import plural
@@ -27,8 +27,6 @@ _ENOUGH_MARKED = 10
 class Learn:
     """Settings of `learn`."""
 
-    learner: str
-    """The registered detector that learns."""
     label: str | tuple[str, ...] = ()
     """The annotated label that is the behaviour, or several that are together."""
     precision: Annotated[float, Gt(0), Le(1)] | None = 0.6
@@ -75,7 +73,7 @@ class CrossValidation(NamedTuple):
 
 
 def cross_validate(
-    detector: type[Learnable],
+    learner: Learner,
     documents: Sequence[Document],
     truth: Annotations,
     settings: Learn,
@@ -99,7 +97,7 @@ def cross_validate(
     for number, without in enumerate(left_out, 1):
         held_out = [document for document in documents if fold_of[document.group] in without]
         training = [document for document in documents if fold_of[document.group] not in without]
-        fitted = detector.fit(training, settings.labels)
+        fitted = learner.fit(training, settings.labels)
         rated = {document.id: list(fitted.rate(document)) for document in held_out}
         ratings[without] = rate_sentences(truth.sentences, rated)
         announce("stage_progressed", stage="cross-validating", done=number, total=len(left_out), unit="trainings")

@@ -1,0 +1,1 @@
+"""Embeddings of sentences: which model, and what it gives."""

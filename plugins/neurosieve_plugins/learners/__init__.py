@@ -1,0 +1,1 @@
+"""Learners: what makes a detector of annotated documents, one a file."""
