@@ -78,10 +78,12 @@ class Fields:
     """A dataclass whose fields presets fill in."""
 
     cls: type
+    optional: bool = False
+    """Whether there may be none."""
 
     def build(self, node: Any, where: str) -> Any:
         """Return the dataclass with the fields that a config node gives."""
-        return as_part(self.cls, node, where)
+        return None if node is None and self.optional else as_part(self.cls, node, where)
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,8 @@ class Command:
     def _part(self, key: str, choice: Any, config: Any) -> Any:
         part = self.parts[key]
         if isinstance(part, Fields) and isinstance(choice, Mapping):
-            return as_part(part.cls, {**config[key], **choice}, key)
-        none = choice is None and isinstance(part, One) and part.optional
+            return as_part(part.cls, {**(config[key] or {}), **choice}, key)
+        none = choice is None and isinstance(part, One | Fields) and part.optional
         if none or not (choice is None or choice is AS_CONFIG or _is_named(choice, part)):
             return choice
         return part.build(config[key], key)

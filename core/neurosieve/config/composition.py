@@ -1,7 +1,7 @@
 """Configs as Hydra composes them, with its own part, before it builds anything."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
@@ -16,11 +16,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from neurosieve.config.configuration import CONF
 from neurosieve.config.hydra_shortcuts import without_copies
+from neurosieve.registry import TARGET
 
-__all__ = ["VERSION_BASE", "composed", "options_of", "outside_the_job", "whole_config"]
+__all__ = ["CONF", "VERSION_BASE", "composed", "options_of", "outside_the_job", "preset", "whole_config"]
 
+CONF = "neurosieve_conf"
+"""The package of the configs that come with neurosieve."""
 VERSION_BASE = "1.3"
 """The version of Hydra whose ways configs are composed in."""
 _KEPT = 64
@@ -97,6 +99,21 @@ def composed(command: str, overrides: Sequence[str]) -> DictConfig:
                 _composed.clear()
             _composed[key] = sources, config
         return deepcopy(_composed[key][1])
+
+
+def preset(group: str, name: str) -> tuple[Any, list[str]]:
+    """Return what a choice of a config group holds, and all choices of the group; None and these where it is none.
+
+    Within a job of Hydra's it is looked for where that looks for its configs, else among those that are installed.
+    """
+    running = GlobalHydra.instance().is_initialized()
+    with nullcontext() if running else initialize_config_module(CONF, version_base=VERSION_BASE), without_copies():
+        options = list(GlobalHydra.instance().config_loader().get_group_options(group))
+        node: Any = compose(f"{group}/{name}") if name in options else None
+    # It says itself where in a config it stands.
+    while isinstance(node, DictConfig) and TARGET not in node and len(node) == 1:
+        node = node[next(iter(node))]
+    return node, options
 
 
 def _sources() -> _Sources | None:

@@ -2,14 +2,14 @@
 
 A config node names what it builds by `_target_: <kind>/<name>`, as in `detector/phrases`: no module path, so that
 a config file from a stranger cannot run code. A field of a plugin may be a plugin too: its type is the contract, and a
-config holds such a node for it, or the name of a plugin all of whose fields have defaults.
+config holds such a node for it, or the name of a preset, or of a plugin all of whose fields have defaults.
 """
 
 import dataclasses
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from contextvars import ContextVar
 from typing import Any, Literal, Union, get_args, get_origin
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -17,19 +17,19 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
+from neurosieve.config.composition import CONF, preset
+from neurosieve.config.references import wrong_reference
 from neurosieve.config.renamed_keys import new_name
+from neurosieve.config.schemas import KIND_OF, PLAIN, schema_of
 from neurosieve.errors import ConfigError, FieldError, PluginError, nearest
-from neurosieve.registry import KINDS, TARGET, Registry, as_node, installed
+from neurosieve.registry import KINDS, TARGET, Registry, installed
 
 __all__ = ["CONF", "as_object", "as_part", "build", "build_all", "publish", "refuse_foreign_targets", "targets"]
 
-CONF = "neurosieve_conf"
 PLURAL = {"detector": "detectors", "scorer": "scorers", "report": "reports"}
 """The kinds of which a run holds many, and the config group that holds them."""
-_PLAIN = (str, int, float, bool)
-_KIND_OF: Mapping[Any, str] = {contract: kind for kind, contract in KINDS.items()}
-"""The kind of plugin of each contract, which may be the type of another plugin's field."""
 
 
 def publish(schemas: Mapping[str, type], registry: Registry | None = None) -> None:
@@ -56,7 +56,7 @@ def _offer(group: str, name: str, cls: type, *, target: str = "", package: str |
     store = ConfigStore.instance()
     configs = store.repo.get(group, {})
     if _offered.get((group, name)) != (cls, origin, configs.get(f"{name}.yaml", MISSING)):
-        store.store(name, _schema(cls, {TARGET: target} if target else {}), group, package, origin or None)
+        store.store(name, schema_of(cls, {TARGET: target} if target else {}), group, package, origin or None)
         _offered[group, name] = cls, origin, store.repo[group][f"{name}.yaml"]
 
 
@@ -91,7 +91,11 @@ def build_all(nodes: Mapping[str, Any] | None, kind: str) -> dict[str, Any]:
     Raises:
         ConfigError: a node asks for anything but a registered plugin of this kind, or its fields do not fit.
     """
-    return {name: build(node, kind, f"{PLURAL[kind]}.{name}") for name, node in (nodes or {}).items()}
+    try:
+        items = list((nodes or {}).items())
+    except InterpolationResolutionError as error:
+        raise ConfigError(wrong_reference(error, nodes)) from error
+    return {name: build(node, kind, f"{PLURAL[kind]}.{name}") for name, node in items}
 
 
 def as_object(cls: type, node: Any, where: str) -> Any:
@@ -167,89 +171,96 @@ def targets(node: Any, where: str, keys: Sequence[str] = (TARGET,)) -> Iterator[
 
 
 def _plain(value: Any) -> Any:
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
-
-
-def _schema(cls: type, extra: Mapping[str, str]) -> Any:
-    """Return a dataclass with the fields of `cls` in types that OmegaConf knows, so that Hydra checks values."""
-    hints = typing.get_type_hints(cls)
-    fields: list[Any] = [(name, str, dataclasses.field(default=value)) for name, value in extra.items()]
-    for field in dataclasses.fields(cls):
-        if not field.init:
-            continue
-        default = MISSING if field.default is dataclasses.MISSING else field.default
-        if field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        default = as_node(default)
-        if isinstance(default, Mapping):
-            declared: Any = dataclasses.field(default_factory=partial(_open_mapping, default, hints[field.name]))
-        elif isinstance(default, tuple | list):
-            declared = dataclasses.field(default_factory=partial(list, default))
-        else:
-            declared = dataclasses.field(default=default)
-        fields.append((field.name, _known_to_omegaconf(hints[field.name]), declared))
-    return dataclasses.make_dataclass(cls.__name__, fields)
-
-
-def _open_mapping(default: Mapping[str, Any], hint: Any) -> DictConfig:
-    """Return a mapping as a config that takes keys of any name, unlike the configs around it."""
-    known = get_args(_known_to_omegaconf(hint)) or (str, Any)
-    return DictConfig(dict(default), key_type=known[0], element_type=known[1], flags={"struct": False})
-
-
-def _known_to_omegaconf(hint: Any) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return type(arguments[0])
-    if origin in (Union, types.UnionType):
-        known = [_known_to_omegaconf(argument) for argument in arguments if argument is not type(None)]
-        if len(known) == 1:
-            return known[0] | None
-        # OmegaConf has unions of plain values alone.
-        return Union[tuple(arguments)] if all(hint in _PLAIN for hint in known) else Any  # noqa: UP007
-    if origin in (tuple, list, Sequence):
-        return list[_known_to_omegaconf(arguments[0])] if arguments else list[Any]  # type: ignore[misc]
-    if origin in (dict, Mapping):
-        return dict[_known_to_omegaconf(arguments[0]), _known_to_omegaconf(arguments[1])]  # type: ignore[misc]
-    return hint if hint in _PLAIN else Any
+    try:
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    except InterpolationResolutionError as error:
+        raise ConfigError(wrong_reference(error, value)) from error
 
 
 def _fitting(value: Any, hint: Any, where: str) -> Any:
     """Return a value from a config as the field that it fills wants it: lists become tuples, choices are checked."""
-    if hint in _KIND_OF:
-        return _inner_plugin(value, _KIND_OF[hint], where)
+    if hint in KIND_OF:
+        return _inner_plugin(value, KIND_OF[hint], where)
     if hint is float and type(value) is int:  # OmegaConf knows no types within a plugin of a plugin.
         return float(value)
     origin, arguments, many = get_origin(hint), get_args(hint), isinstance(value, list | tuple)
     if origin is Literal and value not in arguments:
         raise ConfigError(f"`{where}` is `{value}`: {nearest(str(value), map(str, arguments))}")
     if origin in (Union, types.UnionType):
-        if contract := next((argument for argument in arguments if argument in _KIND_OF), None):
+        if contract := next((argument for argument in arguments if argument in KIND_OF), None):
             return value if value is None else _fitting(value, contract, where)
         lists = [argument for argument in arguments if get_origin(argument) is tuple]
-        plain = tuple(argument for argument in arguments if argument in _PLAIN)
+        plain = tuple(argument for argument in arguments if argument in PLAIN)
         if value is None or not lists:
             return value
         if plain:
             return tuple(_one_of(plain, item, where) for item in value) if many else _one_of(plain, value, where)
         return _fitting(value, lists[0], where) if many else value
+    if origin is tuple and arguments[0] in KIND_OF and isinstance(value, Mapping) and TARGET not in value:
+        # By name, so that a preset may fill in each from the defaults list, which has no lists.
+        return tuple(_fitting(item, arguments[0], f"{where}.{name}") for name, item in value.items())
     if origin is tuple and isinstance(value, str):
         raise ConfigError(f"`{where}` is `{value}`, where a list is wanted: write [{value}]")
-    return tuple(_fitting(item, arguments[0], where) for item in value) if origin is tuple and many else value
+    if origin is not tuple or not many:
+        return value
+    places = (f"{where}[{number}]" if arguments[0] in KIND_OF else where for number in range(len(value)))
+    return tuple(_fitting(item, arguments[0], place) for item, place in zip(value, places, strict=True))
 
 
 def _inner_plugin(value: Any, kind: str, where: str) -> Any:
     """Return the plugin that a field of another holds: by its name, by its node, or built already in Python."""
-    if not isinstance(value, str | Mapping):
+    if isinstance(value, KINDS[kind]):
         return value
     if isinstance(value, str):
-        return as_object(installed().get(kind, value).cls, {}, where)
-    if TARGET not in value:
-        raise ConfigError(f"`{where}` builds no {kind}: choose one by name, as in `{where}=...`")
+        return _named_plugin(value, kind, where)
+    group = PLURAL.get(kind, kind)
+    if not isinstance(value, Mapping) or TARGET not in value:
+        shown = "builds" if isinstance(value, Mapping) else f"is `{'null' if value is None else value}`, which builds"
+        raise ConfigError(
+            f"`{where}` {shown} no {kind}: choose one by name, as in `{where}=...`, or where its fields are set too, "
+            f"as in `+{group}@{where}=...`"
+        )
     try:
         return build(value, kind, where)
     except FieldError as error:  # Its key is whole: that of the outer plugin must not be put before it again.
         raise ConfigError(str(error)) from error
+
+
+_naming: ContextVar[tuple[str, ...]] = ContextVar("_naming", default=())
+"""The presets that are being built, each named by the one before it."""
+
+
+def _named_plugin(name: str, kind: str, where: str) -> Any:
+    """Return the plugin of a name with its defaults, or what a preset of that name builds.
+
+    Raises:
+        ConfigError: there is neither, or the preset holds itself.
+    """
+    if installed().refusal(kind, name) or any((plugin.kind, plugin.name) == (kind, name) for plugin in installed()):
+        cls = installed().get(kind, name).cls
+        needed = [field.name for field in dataclasses.fields(cls) if not _has_default(field)]
+        if needed:
+            raise ConfigError(
+                f"`{where}` is `{name}`, and `{needed[0]}` of it has no value: choose it with "
+                f"`+{PLURAL.get(kind, kind)}@{where}={name}`, and give `{where}.{needed[0]}=...`"
+            )
+        return as_object(cls, {}, where)
+    if name in _naming.get():
+        chain = " in ".join(f"`{each}`" for each in (name, *reversed(_naming.get()[_naming.get().index(name) :])))
+        raise ConfigError(f"`{where}` is `{name}`, a preset that holds itself, {chain}: name another {kind} there")
+    publish({})
+    node, options = preset(PLURAL.get(kind, kind), name)
+    if node is None:
+        raise ConfigError(f"`{where}` is `{name}`: there is no {kind} `{name}`: {nearest(name, options)}")
+    before = _naming.set((*_naming.get(), name))
+    try:
+        return build(node, kind, where)
+    finally:
+        _naming.reset(before)
+
+
+def _has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
 
 
 def _one_of(plain: tuple[type, ...], value: Any, where: str) -> Any:

@@ -12,11 +12,12 @@ from hydra.core.override_parser.types import Override, Transformer
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from neurosieve.config.composition import options_of, whole_config
 from neurosieve.config.configuration import PLURAL
 from neurosieve.config.misplaced import field_of_another, file_advice
+from neurosieve.config.references import wrong_reference
 from neurosieve.config.renamed_keys import new_name
 from neurosieve.config.unfit_values import unfit_value
 from neurosieve.errors import ConfigError, PluginError, StoreError, nearest, refusal
@@ -47,6 +48,8 @@ def explained(command: str, arguments: Sequence[str]) -> Iterator[None]:
         raise ConfigError(f"there is no `{choice}` to choose for `{group}`: {nearby}") from error
     except OverrideParseException as error:
         raise ConfigError(f"`{error.override}` is not understood: {_quoting(error.override)}") from error
+    except InterpolationResolutionError as error:
+        raise ConfigError(wrong_reference(error, error.parent_node)) from error
     except (HydraException, OmegaConfBaseException) as error:
         message = " ".join(str(part).strip().replace("\n", " ") for part in (error, error.__cause__) if part)
         if "Incompatible key type 'NoneType'" in message:

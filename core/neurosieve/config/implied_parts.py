@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from neurosieve.config.composition import outside_the_job
 from neurosieve.registry import TARGET, describe, installed
@@ -19,7 +20,9 @@ def with_implied_parts(config: Any, parts: Mapping[str, Any], compose: Callable[
     """
     if not HydraConfig.initialized():
         return config
-    overrides = [override.lstrip("+~") for override in HydraConfig.get().overrides.task]
+    # As typed: a reference in one of them is one from where its key stands.
+    typed: Any = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    overrides = [override.lstrip("+~") for override in typed]
     for key, part in parts.items():
         implies = getattr(part, "implies", "")
         if not implies or any(override.startswith((f"{implies}=", f"{implies}.")) for override in overrides):

@@ -84,7 +84,7 @@ def test_keys_that_stand_for_another_group_are_given_to_hydra_as_it_knows_them()
     ]
 
 
-@pytest.mark.parametrize("name", ["find", "detect", "learn", "generate", "analyze", "show", "ablate"])
+@pytest.mark.parametrize("name", ["find", "detect", "annotate", "learn", "generate", "analyze", "show", "ablate"])
 def test_no_default_of_a_preset_stands_in_a_signature(name):
     defaults = [parameter.default for parameter in inspect.signature(getattr(neurosieve, name)).parameters.values()]
     assert set(map(repr, defaults)) <= {repr(inspect.Parameter.empty), "None", "as the config says", "()"}

@@ -68,7 +68,7 @@ def everything(*overrides):
     return build(config.detectors.everything, "detector", "detectors.everything", REGISTRY)
 
 
-COMMANDS = {"problems": "generate", "grader": "analyze", "intervention": "ablate"}
+COMMANDS = {"learner": "learn", "problems": "generate", "grader": "analyze", "intervention": "ablate"}
 """Which command takes plugins of a kind, where `find` does not."""
 
 

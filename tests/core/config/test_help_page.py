@@ -15,9 +15,9 @@ from neurosieve.config.configuration import publish
 CHOSEN = {
     ablate: {"intervention", "problems", "prompt", "grader", "reports"},
     analyze: {"source", "detectors", "grader", "reports"},
-    detect: {"source", "detectors", "reports"},
+    detect: {"source", "detectors", "suggest", "reports"},
     generate: {"model", "problems", "prompt", "reports"},
-    learn: {"source", "detectors", "reports"},
+    learn: {"source", "learner", "detectors", "reports"},
     show: {"reports"},
     find: {
         *("model", "source", "detectors", "control", "selection", "reading", "scorers", "validate", "replicate_on"),

@@ -4,7 +4,7 @@ import pytest
 from messages import message_of
 
 from neurosieve import ConfigError
-from neurosieve.commands import ablate, analyze, detect, find, generate, learn, plan, show
+from neurosieve.commands import ablate, analyze, annotate, detect, find, generate, learn, plan, show
 from neurosieve.config.command import Group, One
 from neurosieve.config.configuration import publish
 from neurosieve.config.hydra_errors import explained
@@ -66,7 +66,7 @@ def test_the_null_is_chosen_in_a_config_file_by_a_key_in_quotes(capsys, empty_fo
     assert message == message_of(capsys, "find", "null=within_groups")
 
 
-COMMANDS = [module.COMMAND for module in (ablate, analyze, detect, find, generate, learn, plan, show)]
+COMMANDS = [module.COMMAND for module in (ablate, analyze, annotate, detect, find, generate, learn, plan, show)]
 PARTS = [(command, key, part) for command in COMMANDS for key, part in command.parts.items()]
 INNER = [
     (command, f"{key}.{inner}")
