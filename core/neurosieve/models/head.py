@@ -11,11 +11,14 @@ from torch import Tensor
 from neurosieve.errors import ModelError
 from neurosieve.models.loading import LanguageModel
 
-__all__ = ["before_head", "gradients_at_head", "head_of"]
+__all__ = ["before_head", "gradients_at_head", "head_of", "log_p_at_head"]
+
+_LOGITS = 2**26
+"""At most so many logits are held at once as a text is read: a quarter of a gibibyte."""
 
 
 def head_of(model: LanguageModel) -> Any:
-    """Return the LM head of a model, which gives the probabilities that an edit could change; its weights are loaded.
+    """Return the LM head of a model, which gives the probabilities of tokens; its weights are loaded.
 
     Raises:
         ModelError: it ends with its last layer.
@@ -23,8 +26,8 @@ def head_of(model: LanguageModel) -> Any:
     head = None if model.has_no_head else model.module.get_output_embeddings()
     if head is None:
         raise ModelError(
-            f"`{model.name}` has no LM head, and gives no probabilities of tokens that an edit could change: load it "
-            "with `AutoModelForCausalLM`"
+            f"`{model.name}` has no LM head, and gives no probabilities of tokens: take a model that was saved with "
+            "its head, or load it with `AutoModelForCausalLM`"
         )
     return head
 
@@ -51,8 +54,8 @@ def before_head(
         model.module(input_ids=ids, use_cache=False)
     if not entering:
         raise ModelError(
-            f"`{model.name}` gives probabilities of tokens without running its LM head as a module, which attribution "
-            "goes back from: take the model as `AutoModelForCausalLM` loads it"
+            f"`{model.name}` gives probabilities of tokens without running its LM head as a module, where they are "
+            "read and differentiated: take the model as `AutoModelForCausalLM` loads it"
         )
     return entering[0]
 
@@ -90,6 +93,32 @@ def gradients_at_head(
             )
             gradients[part] = gradient.view(places.shape)
     return gradients
+
+
+def log_p_at_head(
+    model: LanguageModel, hidden: Float[Tensor, "tokens width"], following: Int[Tensor, "tokens"]
+) -> Float[Tensor, "tokens"]:
+    """Return the log-probability of the token that follows each token, in nats, from what enters the head for it.
+
+    The head is run on some tokens at a time, so that the logits of a whole text are never held.
+    """
+    entering: list[Tensor] = []
+
+    def replace(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (entering[0], *arguments[1:])
+
+    log_p = torch.empty(len(hidden), dtype=torch.float32)
+    at_once = max(1, _LOGITS // int(model.config.get_text_config().vocab_size))
+    # The model's own code does what it does behind the head, such as capping logits; of the text it needs nothing.
+    any_token = torch.zeros(1, 1, dtype=torch.int64, device=model.device)
+    with _head_hook(model, replace):
+        for start in range(0, len(hidden), at_once):
+            part = slice(start, start + at_once)
+            entering[:] = [hidden[part][None]]
+            logits = model.module(input_ids=any_token, use_cache=False).logits[0].float()
+            expected = following[part, None].to(logits.device)
+            log_p[part] = logits.log_softmax(dim=-1).gather(1, expected)[:, 0].cpu()
+    return log_p
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 
-from neurosieve.errors import ConfigError, ModelError
+from neurosieve.errors import FieldError, ModelError
 from neurosieve.fields import check_fields
 from neurosieve.gc_pause import without_gc
 from neurosieve.models.fingerprints import folder_hash, folder_state, weights_hash
@@ -55,12 +55,11 @@ class Model:
         try:
             device = torch.device(name)
         except RuntimeError as error:
-            raise ConfigError(
-                f"model.device is `{name}`, which is not a device: take cpu, cuda, cuda:1, mps or auto"
-            ) from error
+            problem = f"is `{name}`, which is not a device: take cpu, cuda, cuda:1, mps or auto"
+            raise FieldError("device", problem, "model.") from error
         available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
         if not available.get(device.type, False) or (device.index or 0) >= max(1, torch.cuda.device_count()):
-            raise ConfigError(f"model.device is `{name}`, which this machine does not have: take `model.device=auto`")
+            raise FieldError("device", f"is `{name}`, which this machine does not have: take `auto`", "model.")
         default = "bfloat16" if device.type == "cuda" else "float32"
         return device, getattr(torch, default if self.dtype == "auto" else self.dtype)
 

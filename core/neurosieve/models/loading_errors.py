@@ -9,16 +9,16 @@ from typing import Any
 from neurosieve.errors import ModelError
 from neurosieve.wording import plural
 
-__all__ = ["check_folder", "check_handed_over", "check_weights", "explained"]
+__all__ = ["check_folder", "check_handed_over", "check_head", "check_weights", "explained"]
 
 _ADAPTER = "adapter_config.json"
 
 
 @contextmanager
-def explained(where: str, doing: str, config: Any = None) -> Iterator[None]:
+def explained(where: str, doing: str, config: Any = None, wanted: str = "that writes text") -> Iterator[None]:
     """Turn the errors of loading into a ModelError that says what failed, why, and what helps.
 
-    `config` is the model's, once that is known.
+    `config` is the model's, once that is known. `wanted` says what kind of model it should be.
     """
     from safetensors import SafetensorError
 
@@ -28,10 +28,10 @@ def explained(where: str, doing: str, config: Any = None) -> Iterator[None]:
     # message with its cause attached; anything else is a bug, and goes on as it is.
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, NotImplementedError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
-        raise ModelError(f"cannot {doing} `{where}` ({reason}); {_advice(where, error, config)}") from error
+        raise ModelError(f"cannot {doing} `{where}` ({reason}); {_advice(where, error, config, wanted)}") from error
 
 
-def _advice(where: str, error: Exception, config: Any) -> str:
+def _advice(where: str, error: Exception, config: Any, wanted: str) -> str:
     from safetensors import SafetensorError
 
     text = str(error)
@@ -43,12 +43,18 @@ def _advice(where: str, error: Exception, config: Any) -> str:
     if "trust_remote_code" in text or "custom code" in text:
         return (
             "it comes with Python code of its own, which is not run unasked: read that code, and give "
-            "`model.trust_remote_code=true` if you trust it"
+            "`model.trust_remote_code=true` if you trust it (a detector runs no such code)"
         )
     if "does not recognize this architecture" in text:
         return "install a transformers that knows it (`pip install -U transformers`), or take another model"
     if "Unrecognized configuration class" in text:
-        return "it is not a model that writes text: take a causal language model"
+        other = "take a causal language model" if wanted == "that writes text" else "take one that does"
+        return f"it is not a model {wanted}: {other}"
+    if "model.safetensors" in text and (file := _unsafe_weights(where, text)):
+        return (
+            f"its weights are a pickle (`{file}`), which may run code as it is read: save the model again as "
+            "safetensors (`save_pretrained`)"
+        )
     if isinstance(error, SafetensorError):
         return "a file of its weights is damaged or cut off: copy or download it again"
     if quantized and isinstance(error, RuntimeError | ValueError):
@@ -59,6 +65,13 @@ def _advice(where: str, error: Exception, config: Any) -> str:
     if Path(where).is_dir():
         return f"the folder `{where}` must hold what `save_pretrained` of a model and of its tokenizer write"
     return "it is not a folder here, and the Hugging Face hub did not have it or was not reached: check the name"
+
+
+def _unsafe_weights(where: str, text: str) -> str:
+    """Return the name of the file of weights that a model has in place of safetensors; empty where it has none."""
+    if Path(where).is_dir():
+        return next((file.name for file in sorted(Path(where).glob("pytorch_model*.bin"))), "")
+    return "pytorch_model.bin" if "pytorch_model.bin" in text else ""
 
 
 def _method(quantization: Any) -> str:
@@ -113,6 +126,27 @@ def check_weights(where: str, model: Any, info: Mapping[str, Any]) -> Any:
             "or give the config that belongs to its weights"
         )
     return model.base_model
+
+
+def check_head(where: str, model: Any, info: Mapping[str, Any]) -> None:
+    """Make sure that a model that classifies texts was trained to: what its files lack is filled with random numbers.
+
+    Raises:
+        ModelError: weights are missing.
+    """
+    missing = sorted(info["missing_keys"])
+    if not missing:
+        return
+    prefix = f"{model.base_model_prefix}."
+    head = [name for name in missing if not name.startswith(prefix)]
+    what = "has no trained head that classifies texts" if head else "has not all of its weights"
+    saved_as = next(iter(model.config.architectures or ()), "")
+    own = f"; its config says that it was saved as {saved_as}" if saved_as not in ("", type(model).__name__) else ""
+    raise ModelError(
+        f"`{where}` {what}: {plural(len(head or missing), 'tensor')} of {type(model).__name__} "
+        f"{'is' if len(head or missing) == 1 else 'are'} missing in its files, such as `{(head or missing)[0]}`, and "
+        f"would be random numbers{own}: give a model that was trained to classify texts, and saved whole"
+    )
 
 
 def check_handed_over(model: Any) -> None:

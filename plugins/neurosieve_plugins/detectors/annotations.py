@@ -1,16 +1,30 @@
 """Detect annotated spans."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from neurosieve import ConfigError, DataError, Detector, Document, Scope, Span, check_fields, nearest
+from neurosieve import (
+    ConfigError,
+    DataError,
+    Detector,
+    Document,
+    Scope,
+    Span,
+    TokenizedDocument,
+    check_fields,
+    nearest,
+    plural,
+)
 from neurosieve_plugins.record_files import check_file, read_records
 from neurosieve_plugins.records import name_of, spans_of
 
 __all__ = ["Annotations"]
+
+_UNLABELLED, _NOT_KNOWN = "unlabelled", "not known"
+"""The field of a record that says what text without a span is, and what it says where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -18,13 +32,18 @@ class Annotations(Detector):
     """Annotated spans, of the document's own source or of a file of labels.
 
     A file of labels has a record a document, in a JSON array or one a line, with the document's id and its spans, in
-    characters of the document's text. A document that is not in the file has no spans.
+    characters of the document's text. A document that is not in the file has no spans; how many there are is noted.
+    Where a record has the field `unlabelled` with the text `not known`, as in what `neurosieve annotate` writes, only
+    some sentences were labelled: text without a span, and a document without a record, is not known, and counts neither
+    as the behaviour nor as a control.
 
     >>> spans = (Span(0, 3, "doubt"), Span(4, 7, "plan"))
     >>> document = Document(id="a", group="a", text="Hmm now", annotations=spans)
     >>> list(Annotations(labels=("doubt",)).detect(document))
     [Span(start=0, end=3, label='doubt')]
     """
+
+    near_misses_are_unknown = True
 
     labels: tuple[str, ...] = ()
     """The labels to keep; all of them, by default."""
@@ -52,6 +71,11 @@ class Annotations(Detector):
             if isinstance(value, str) and not value.strip():
                 raise ConfigError(f"`{name}` of the detector `annotations` is empty: give the name that the file has")
 
+    @property
+    def looks_ahead(self) -> bool:  # type: ignore[override]
+        """Whether there is a file, of which it counts the documents that the run has too."""
+        return self.path is not None
+
     def detect(self, document: Document) -> Iterator[Span]:
         """Yield the annotated spans that have one of the labels.
 
@@ -71,7 +95,54 @@ class Annotations(Detector):
             if not self.labels or span.label in self.labels:
                 yield span
 
+    def check(self, documents: Sequence[Document | TokenizedDocument]) -> None:
+        """Raise where the file of labels holds none of the documents.
+
+        Raises:
+            DataError: the message names a document, and one of the file.
+        """
+        if self.path is None or not documents:
+            return
+        spans = self._file()
+        if any(document.id in spans for document in documents):
+            return
+        known = f"which has others, such as `{next(iter(spans))}`" if spans else "which has no document"
+        raise DataError(
+            f"none of {plural(len(documents), 'document')}, such as `{documents[0].id}`, is in {self.path}, {known}: "
+            "take labels of these documents, or name the fields with their ids (`id_field` of the detector, and of the "
+            "source)"
+        )
+
+    def prepare(self, documents: Sequence[Document], progress: Callable[..., None]) -> Iterator[str]:
+        """Yield how many documents are in the file of labels or in the run alone, where there are some."""
+        if self.path is None:
+            return
+        file = self._read_file()
+        ids, labelled = {document.id for document in documents}, file.spans.keys()
+        if unlabelled := len(ids - labelled):
+            known = "not known" if file.sampled else "without the behaviour"
+            yield (
+                f"{unlabelled:,} of {plural(len(ids), 'document')} {'is' if unlabelled == 1 else 'are'} not in "
+                f"{self.path}, and {'counts' if unlabelled == 1 else 'count'} as {known}"
+            )
+        if unread := len(labelled - ids):
+            whole = plural(len(labelled), "document")
+            yield f"{unread:,} of {whole} in {self.path} {'is' if unread == 1 else 'are'} not among those of the run"
+
+    def near_misses(self, document: Document) -> Iterator[Span]:
+        """Yield the text of which nobody has said what it shows, where only some sentences were labelled."""
+        if self.path is None:
+            sampled, spans = document.metadata.get(_UNLABELLED) == _NOT_KNOWN, document.annotations
+        else:
+            file = self._read_file()
+            sampled, spans = file.sampled, file.spans.get(document.id, ())
+        for start, end in document.stretches(self.scope) if sampled else ():
+            yield from _gaps(document.text, start, end, spans)
+
     def _file(self) -> Mapping[str, tuple[Span, ...]]:
+        return self._read_file().spans
+
+    def _read_file(self) -> "_Labels":
         path = Path(self.path or "").expanduser()
         check_file(path)
         state = path.stat()
@@ -87,7 +158,7 @@ class Annotations(Detector):
         for label in self.labels:
             if label not in file.labels:
                 raise ConfigError(f"no span of {path} has the label `{label}`: {nearest(label, file.labels)}")
-        return file.spans
+        return file
 
 
 class _Labels(NamedTuple):
@@ -97,6 +168,17 @@ class _Labels(NamedTuple):
     """The spans of each document."""
     labels: frozenset[str]
     """Every label that a span has."""
+    sampled: bool
+    """Whether only some sentences of the texts were labelled, so that nothing is known of the others."""
+
+
+def _gaps(text: str, start: int, end: int, spans: Sequence[Span]) -> Iterator[Span]:
+    """Yield the stretches of a text from `start` to `end` that no span covers, without the space around them."""
+    for span in [*sorted(span for span in spans if span.start < end and span.end > start), Span(end, end)]:
+        gap = text[start : span.start]
+        if gap.strip():
+            yield Span(start + len(gap) - len(gap.lstrip()), start + len(gap.rstrip()), "not labelled")
+        start = max(start, span.end)
 
 
 @lru_cache(maxsize=8)
@@ -104,9 +186,11 @@ def _read(
     path: Path, _version: tuple[int, int], id_field: str, spans_field: str, start: str, end: str, label: str
 ) -> _Labels:
     spans: dict[str, tuple[Span, ...]] = {}
+    sampled = False
     for record in read_records(path):
         document = name_of(record, "id_field", id_field)
         if document in spans:
             raise DataError(f"{record.where} is the second for document `{document}`: put its spans into one record")
         spans[document] = spans_of(record, spans_field, start=start, end=end, label=label)
-    return _Labels(spans, frozenset(span.label for listed in spans.values() for span in listed))
+        sampled |= record.fields.get(_UNLABELLED) == _NOT_KNOWN
+    return _Labels(spans, frozenset(span.label for listed in spans.values() for span in listed), sampled)

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 from neurosieve import (
     TRUTH_FIELDS,
@@ -45,7 +45,7 @@ class Graded(Detector):
     ([Span(start=0, end=17, label='wrong')], [])
     """
 
-    whole_texts: ClassVar[bool] = True
+    whole_texts = True
 
     verdict: Literal["wrong", "right"] = "wrong"
     """Which answers show the behaviour."""

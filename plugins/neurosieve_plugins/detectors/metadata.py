@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import regex
 from annotated_types import MinLen
@@ -57,7 +57,7 @@ class Metadata(Detector):
     [Span(start=0, end=11, label='0.9')]
     """
 
-    whole_texts: ClassVar[bool] = True
+    whole_texts = True
 
     field: str
     """The field of the record, or a path into nested ones, such as `grade.label`."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 from neurosieve import ConfigError, Detector, Document, Scope, Span, check_fields
 from neurosieve_plugins.detectors.field_values import name_of_value
@@ -33,7 +32,7 @@ class Unfinished(Detector):
     [Span(start=0, end=12, label='`finish_reason` is `length`')]
     """
 
-    whole_texts: ClassVar[bool] = True
+    whole_texts = True
 
     fields: tuple[str, ...] = (
         "ended",

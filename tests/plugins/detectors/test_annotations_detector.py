@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from neurosieve import ConfigError, DataError, Document, Span
+from neurosieve import ConfigError, DataError, Document, Span, detect
 from neurosieve.testing import check_detector
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.sources.traces import Traces
@@ -55,6 +55,33 @@ def test_a_file_of_labels_is_read_by_document(labels):
     assert found(DOCUMENT, path=str(labels), labels=("doubt",)) == [Span(1, 2, "doubt")]
     assert found(Document("7", "text", "g"), path=str(labels)) == []
     assert found(Document("not there", "text", "g"), path=str(labels)) == []
+
+
+def some_documents(*names: str) -> list[Document]:
+    return [Document(name, "Hmm, now", name) for name in names]
+
+
+def remarks(documents: list[Document], **fields: object) -> list[str]:
+    return list(Annotations(**fields).prepare(documents, lambda **event: None))
+
+
+def test_documents_that_the_file_or_the_source_alone_has_are_counted(labels):
+    assert remarks(some_documents("a", "b", "c"), path=str(labels)) == [
+        f"2 of 3 documents are not in {labels}, and count as without the behaviour",
+        f"1 of 2 documents in {labels} is not among those of the run",
+    ]
+    assert remarks(some_documents("a", "7"), path=str(labels)) == []
+    assert remarks(some_documents("a", "b", "c")) == []
+
+
+def test_a_file_that_has_none_of_the_documents_is_an_error(labels, tmp_path):
+    Annotations(path=str(labels)).check(some_documents("a", "b"))
+    Annotations().check(some_documents("b"))
+    with pytest.raises(DataError, match=r"none of 2 documents, such as `b`, is in .*, which has others, such as `a`"):
+        Annotations(path=str(labels)).check(some_documents("b", "c"))
+    with pytest.raises(DataError, match="`marked` cannot be looked for: none of 1 document, such as `b`"):
+        detect(some_documents("b"), {"marked": Annotations(path=str(labels))}, folder=tmp_path / "run", reports=())
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_fields_of_the_file_can_be_named(tmp_path):

@@ -10,6 +10,7 @@ from neurosieve.config.configuration import CONF, build, publish
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.graded import Graded
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.detectors.similar import Similar
 from neurosieve_plugins.graders.boxed import Boxed
 from neurosieve_plugins.graders.math_verify import MathVerify
 from neurosieve_plugins.sources.arithmetic import Arithmetic
@@ -62,6 +63,13 @@ def test_presets_can_stand_side_by_side_and_be_changed():
 def test_hedging_finds_hedges():
     assert finds(detector("hedging"), "Maybe it may be so.")
     assert not finds(detector("hedging"), "It is so.")
+
+
+def test_doubting_has_ten_examples_and_ten_of_work_in_our_own_words():
+    preset = detector("doubting")
+    assert isinstance(preset, Similar)
+    assert (len(preset.examples), len(preset.counter_examples)) == (10, 10)
+    assert preset.threshold is None
 
 
 def test_the_truth_of_the_arithmetic_is_what_its_source_says():

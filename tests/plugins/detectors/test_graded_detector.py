@@ -122,7 +122,7 @@ def test_the_grader_is_a_plugin_in_the_config():
         ({"thought_end": "x"}, r"`detectors\.x\.grader` builds no grader: choose one by name"),
         ({"_target_": "grader/math_verify", "second": 1.0}, r"`detectors\.x\.grader` has no field `second`"),
         # Where types are checked at every call, their checker says it.
-        (None, "grader is None: give a Grader|cannot be built"),
+        (None, "grader` is `null`, which builds no grader|cannot be built"),
         (3, "grader is 3: give a Grader|cannot be built"),
     ],
 )
