@@ -1,0 +1,1 @@
+"""Phrases that a detector misses, and what they are worth."""
