@@ -20,6 +20,7 @@ COMMANDS = {
     "generate": "let a model answer problems, and keep its traces",
     "analyze": "what is in traces: right, out of tokens, behaviours",
     "detect": "where do behaviours show in texts, and do annotators agree? (no model)",
+    "annotate": "sentences for people to label, and what their labels say of detectors",
     "learn": "a detector trained from annotations, and what it is worth",
     "show": "what do the neurons of a run do on text?",
     "ablate": "do the neurons of a run matter? edit them, beside control neurons",
@@ -29,7 +30,7 @@ COMMANDS = {
     "cache": "what is kept of activations, traces, models and interrupted runs; clear it",
 }
 
-_WITH_A_RUN = ("analyze", "detect", "learn", "show", "ablate")
+_WITH_A_RUN = ("analyze", "detect", "annotate", "learn", "show", "ablate")
 """The other commands that leave a run."""
 
 _HELP = """\

@@ -12,6 +12,7 @@ from neurosieve.contracts import (
     Executor,
     Grader,
     Intervention,
+    Learner,
     Problems,
     Reading,
     Report,
@@ -33,6 +34,11 @@ def register_sources() -> Mapping[str, type[Source]]:  # type: ignore[empty-body
 @hookspec
 def register_detectors() -> Mapping[str, type[Detector]]:  # type: ignore[empty-body]
     """Return the detectors of this package by name."""
+
+
+@hookspec
+def register_learners() -> Mapping[str, type[Learner]]:  # type: ignore[empty-body]
+    """Return the learners of this package by name."""
 
 
 @hookspec

@@ -19,13 +19,14 @@ from neurosieve.contracts import (
     Executor,
     Grader,
     Intervention,
+    Learner,
     Problems,
     Reading,
     Report,
     Scorer,
     Source,
-    _Shard,
 )
+from neurosieve.contracts.sources import _Shard
 from neurosieve.errors import BrokenOffError, ConfigError, DataError, NeurosieveError, PluginError, nearest, refusal
 from neurosieve.wording import visible
 
@@ -34,7 +35,7 @@ __all__ = ["KINDS", "TARGET", "Plugin", "Registry", "as_node", "describe", "fail
 TARGET = "_target_"
 """The key of a config node that says what it builds: `<kind>/<name>`."""
 
-_CONTRACTS = (Source, Detector, Control, Reading, Scorer, Problems, Grader, Intervention, Executor, Report)
+_CONTRACTS = (Source, Detector, Learner, Control, Reading, Scorer, Problems, Grader, Intervention, Executor, Report)
 KINDS: Mapping[str, type] = MappingProxyType({contract.__name__.lower(): contract for contract in _CONTRACTS})
 """Each kind of plugin, and the contract that it keeps. Its hook is `register_<kind>s`, or `register_problems`."""
 

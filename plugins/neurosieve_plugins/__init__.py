@@ -10,6 +10,7 @@ from neurosieve import (
     Executor,
     Grader,
     Intervention,
+    Learner,
     Problems,
     Reading,
     Report,
@@ -21,12 +22,23 @@ from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.controls.matched import Matched
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.classifier import Classifier
+from neurosieve_plugins.detectors.combined.after import After
+from neurosieve_plugins.detectors.combined.all_of import AllOf
+from neurosieve_plugins.detectors.combined.any_of import AnyOf
+from neurosieve_plugins.detectors.combined.first import First
+from neurosieve_plugins.detectors.combined.near import Near
+from neurosieve_plugins.detectors.combined.without import Without
 from neurosieve_plugins.detectors.graded import Graded
+from neurosieve_plugins.detectors.judge import Judge
+from neurosieve_plugins.detectors.judge_text import JudgeText
 from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.detectors.metadata import Metadata
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.regex import Regex
 from neurosieve_plugins.detectors.repeating import Repeating
+from neurosieve_plugins.detectors.similar import Similar
+from neurosieve_plugins.detectors.surprise import Surprise
 from neurosieve_plugins.detectors.unfinished import Unfinished
 from neurosieve_plugins.executors.local import Local
 from neurosieve_plugins.executors.ray import Ray
@@ -38,6 +50,9 @@ from neurosieve_plugins.interventions.mean import Mean
 from neurosieve_plugins.interventions.resample import Resample
 from neurosieve_plugins.interventions.scale import Scale
 from neurosieve_plugins.interventions.zero import Zero
+from neurosieve_plugins.learners.embeddings import Embeddings
+from neurosieve_plugins.learners.similar import Similar as SimilarLearner
+from neurosieve_plugins.learners.words import Words
 from neurosieve_plugins.problems.arithmetic import Arithmetic as ArithmeticProblems
 from neurosieve_plugins.problems.file import File
 from neurosieve_plugins.problems.huggingface import HuggingFace as HuggingFaceProblems
@@ -89,15 +104,32 @@ def register_sources() -> Mapping[str, type[Source]]:
 def register_detectors() -> Mapping[str, type[Detector]]:
     """Return what can say where a behaviour shows."""
     return {
+        "after": After,
+        "all_of": AllOf,
         "annotations": Annotations,
+        "any_of": AnyOf,
+        "first": First,
+        "classifier": Classifier,
         "graded": Graded,
+        "judge": Judge,
+        "judge_text": JudgeText,
         "learned": Learned,
         "metadata": Metadata,
+        "near": Near,
         "phrases": Phrases,
         "regex": Regex,
         "repeating": Repeating,
+        "surprise": Surprise,
+        "similar": Similar,
         "unfinished": Unfinished,
+        "without": Without,
     }
+
+
+@hookimpl
+def register_learners() -> Mapping[str, type[Learner]]:
+    """Return what can learn a behaviour from annotations."""
+    return {"embeddings": Embeddings, "similar": SimilarLearner, "words": Words}
 
 
 @hookimpl

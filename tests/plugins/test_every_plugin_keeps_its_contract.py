@@ -2,21 +2,31 @@ import dataclasses
 import functools
 import json
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from classifiers import save_classifier
+from judge_servers import JudgeServer
+from tiny_embeddings import static_model
 
 from neurosieve import Document, Span
 from neurosieve.registry import KINDS, Plugin, installed
 from neurosieve.testing import CHECKS, Check, check_statistic
-from neurosieve_plugins.detectors.learned import Learned
+from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.detectors.regex import Regex
+from neurosieve_plugins.learners.words import Words
 
 PLUGINS = list(installed())
 SLOW = ("ray", "figures")
 """Plugins that start processes, or draw many pictures."""
-SLOW_CHECKS = {("html", "nothing_else_is_touched"), ("html", "drawing_again_gives_the_same_files")}
-"""Checks that take seconds: they draw the page of a large run twice."""
+ASKING_CHECKS = ("spans_lie_in_the_text", "spans_end_where_their_author_does", "whole_texts_are_labelled_whole")
+ASKING_CHECKS += ("order_and_history_do_not_matter", "detecting_leaves_the_document_alone")
+SLOW_CHECKS = {*product(("judge", "judge_text"), ASKING_CHECKS)}
+SLOW_CHECKS |= {("html", "nothing_else_is_touched"), ("html", "drawing_again_gives_the_same_files")}
+"""Checks that take seconds: they draw the page of a large run twice, or ask a server for each text by itself."""
 
 
 def a_file(folder: Path, name: str, *records: Mapping[str, Any]) -> str:
@@ -95,12 +105,35 @@ def some_texts(folder: Path) -> dict[str, Any]:
     return {"path": str(folder)}
 
 
+def an_embedding_model(folder: Path) -> str:
+    pytest.importorskip("sentence_transformers", reason="the extra `embeddings` is not installed")
+    return static_model(folder / "static")
+
+
 def a_trained_detector(folder: Path) -> dict[str, Any]:
     text = "So it is 7. Wait, is it İ? Let me add again."
     spans = (Span(0, 11, "work"), Span(12, 26, "doubt"), Span(27, 44, "work"))
     documents = [Document(str(n), text, str(n), annotations=spans) for n in range(4)]
-    Learned.fit(documents, ["doubt"]).save(folder / "doubt.safetensors", threshold=0.2, about={})
+    Words().fit(documents, ["doubt"]).save(folder / "doubt.safetensors", threshold=0.2, about={})
     return {"path": str(folder / "doubt.safetensors")}
+
+
+WAIT = Phrases(("wait, that's not", "İt", "let me", "wait"))
+WORDS = Regex((r"\w+",), seconds=60.0)
+SENTENCE_ENDS = Regex((r"[.!?…]\s*\w?",), seconds=60.0)
+
+
+@functools.cache
+def a_judge() -> JudgeServer:
+    """Return a judge that is there until the process ends."""
+    server = JudgeServer(lambda text: "backtracking" if "wait" in text.lower() else "none", None, "judge-1")
+    Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def what_a_judge_labels(_: Path) -> dict[str, Any]:
+    pytest.importorskip("openai", reason="the extra `judge` is not installed")
+    return {"taxonomy": "backtracking", "model": "judge-1", "base_url": a_judge().base_url}
 
 
 EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
@@ -113,10 +146,27 @@ EXAMPLES: Mapping[str, Callable[[Path], dict[str, Any]]] = {
     "source/inspect_logs": some_logs,
     "source/text": some_texts,
     "source/traces": some_traces,
+    "detector/after": lambda _: {"of": WAIT, "start": SENTENCE_ENDS, "which": "last"},
+    "detector/all_of": lambda _: {"detectors": (WORDS, WAIT)},
+    "detector/any_of": lambda _: {"detectors": (WORDS, WAIT, SENTENCE_ENDS)},
+    "detector/first": lambda _: {"of": WAIT},
+    "detector/classifier": lambda folder: {"model": save_classifier(folder / "saved"), "labels": ("doubt", "plan")},
+    "detector/judge": what_a_judge_labels,
+    "detector/judge_text": what_a_judge_labels,
     "detector/learned": a_trained_detector,
+    "detector/similar": lambda folder: {
+        "examples": ("wait, that's not right", "there is a dog here"),
+        "counter_examples": ("a hammer is here",),
+        "model": an_embedding_model(folder),
+    },
+    "learner/embeddings": lambda folder: {"model": an_embedding_model(folder)},
+    "learner/similar": lambda folder: {"model": an_embedding_model(folder)},
     "detector/metadata": lambda _: {"field": "number", "above": 6.0},
+    "detector/near": lambda _: {"of": WAIT, "to": SENTENCE_ENDS, "within": 1, "side": "before"},
     "detector/phrases": lambda _: {"phrases": ("wait, that's not", "ﬁnally", "İt", "straße", "let me")},
     "detector/regex": lambda _: {"patterns": (r"\bwait\b", r"(?<=\s)\w+", "İ|$", r"\p{Lu}+"), "seconds": 60.0},
+    "detector/without": lambda _: {"of": WORDS, "excluded": WAIT},
+    "detector/surprise": lambda _: {"model": "tiny", "format": "tiny", "device": "cpu", "below": -7.0},
     "scorer/k_sparse": lambda _: {"ks": (1, 2, 4), "folds": 2},
     "scorer/sparse_probe": lambda _: {"Cs": (0.3, 1.0), "folds": 2, "bootstraps": 3},
     "report/figures": lambda _: {"formats": ("svg",)},
@@ -167,6 +217,8 @@ def test_every_plugin_keeps_its_contract(
     plugin: Plugin, check: Check, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("neurosieve.testing.scorers.check_statistic", check_statistic_once)
+    if plugin.name in ("judge", "judge_text"):
+        monkeypatch.setenv("NEUROSIEVE_CACHE", str(tmp_path / "cache"))
     if plugin.name == "ray":
         request.getfixturevalue("ray_alone")
     if plugin.kind == "report":

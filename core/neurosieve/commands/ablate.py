@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurosieve.ablation.circuit import ablate_for_circuit
+from neurosieve.ablation.circuits.measuring import ablate_for_circuit
 from neurosieve.ablation.completions import Writing
 from neurosieve.ablation.one_by_one import ablate_one_by_one
 from neurosieve.ablation.pipeline import ablate_neurons

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from neurosieve.config.command import Command, Many, One
+from neurosieve.config.command import Command, Fields, Many, One
 from neurosieve.config.hydra_app import run_hydra
 from neurosieve.contracts import Detector, Report, Source
 from neurosieve.data import Document, Skipped
 from neurosieve.detection.pipeline import detect_spans
+from neurosieve.detection.suggestion.proposed_phrases import Suggest
 from neurosieve.detection.whole_text_labels import Label, label_totals, whole_text_labels
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.runs.results import Run
@@ -20,13 +21,23 @@ __all__ = ["COMMAND", "detect", "look", "main"]
 _LABELLED = 1000
 """So many documents are read for the totals of the behaviours of whole texts: enough for most files, and quick."""
 
-COMMAND = Command("detect", Detect, {"source": One("source"), "detectors": Many("detector"), "reports": Many("report")})
+COMMAND = Command(
+    "detect",
+    Detect,
+    {
+        "source": One("source"),
+        "detectors": Many("detector"),
+        "suggest": Fields(Suggest, optional=True),
+        "reports": Many("report"),
+    },
+)
 
 
 def detect(
     source: str | Source | Iterable[Document | Skipped] | None = None,
     detectors: str | Sequence[str] | Mapping[str, Detector] | None = None,
     *,
+    suggest: str | Mapping[str, Any] | None = None,
     reports: str | Sequence[str] | Mapping[str, Report] | None = None,
     folder: str | Path | None = None,
     **settings: Any,
@@ -36,17 +47,21 @@ def detect(
     Args:
         source: a preset, a `Source`, or documents.
         detectors: presets, or detectors by the name of the behaviour that each finds.
+        suggest: `phrases`, for phrases that the detectors miss; or its fields, such as `{"detector": "phrases",
+            "against": "judge"}`.
         reports: presets, or what draws the run by name.
         folder: where the run is left; `runs/detect/<time>` by default.
         **settings: the fields of `Detect`, such as `labels`.
 
     Returns:
-        The run, with its tables `spans` and `phrases`, and `agreement` and `confusion` where there are annotations.
+        The run, with its tables `spans` and `phrases`; `agreement` and `confusion` where there are annotations;
+        `rater_pairs`, `reliability` and `disagreements` of two or more detectors, or of detectors and annotators; and
+        `suggestions` and `mended` where phrases are suggested.
 
     Raises:
         NeurosieveError: it cannot be done; the message says what to do next.
     """
-    choices = {"source": source, "detectors": detectors, "reports": reports}
+    choices = {"source": source, "detectors": detectors, "suggest": suggest, "reports": reports}
     if settings.get("look"):
         raise ConfigError(
             "`look` leaves no run: call `neurosieve.look(source, detectors, documents=...)`, which prints and returns "
@@ -62,7 +77,8 @@ def look(
 ) -> list[DetectedDocument | Skipped]:
     """Print what is understood of the first texts, before anything costs time: whose words, what is assumed, spans.
 
-    For behaviours of whole texts, up to 1,000 texts are read, and it is printed how many are labelled in which way.
+    For behaviours of whole texts, up to 1,000 texts are read, and it is printed how many are labelled in which way;
+    where a detector asks a server or a large model, only those that are shown.
 
     Args:
         source: a preset, a `Source`, or documents.
@@ -78,7 +94,8 @@ def look(
     """
     if documents < 1:
         raise ConfigError(f"documents is {documents}: give a whole number, at least 1")
-    parts = COMMAND.from_python({"source": source, "detectors": detectors, "reports": ()}, {"look": documents})
+    choices = {"source": source, "detectors": detectors, "suggest": None, "reports": ()}
+    parts = COMMAND.from_python(choices, {"look": documents})
     return _look(parts["source"], parts["detectors"], documents)
 
 
@@ -90,7 +107,9 @@ def _look(
 
     check_detectors(detectors)
     of_whole_texts = any(detector.whole_texts for detector in detectors.values())
-    limit = max(number, _LABELLED) if of_whole_texts else number
+    # To ask for a thousand texts is not a look.
+    asks = any(detector.looks_ahead for detector in detectors.values())
+    limit = max(number, _LABELLED) if of_whole_texts and not asks else number
     items = detect_first(source, detectors, limit)
     understood = list(_first(items, number))
     show_understood(understood, console(), [_labels(item, detectors) for item in understood])

@@ -13,7 +13,7 @@ from neurosieve.pipeline.planning import Plan, plan_run
 from neurosieve.pipeline.settings import NO_STORE
 from neurosieve.runs.blocks import Cell, Header, Note, Table
 from neurosieve.runs.tables import number
-from neurosieve.texts.unit import unit_names, units_in_words
+from neurosieve.texts.units.unit import unit_names, units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["COMMAND", "main", "plan"]

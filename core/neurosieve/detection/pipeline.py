@@ -6,23 +6,30 @@ from pathlib import Path
 import pandas as pd
 
 from neurosieve.contracts import Detector, Report
-from neurosieve.data import Document, Skipped
-from neurosieve.detection.agreement import (
+from neurosieve.data import Document, Scope, Skipped
+from neurosieve.detection.agreement.annotated_sentences import (
+    Annotations,
     agreement_table,
     agreement_warnings,
     annotations_of,
     choose_labels,
     confusion_table,
     count_outside,
+    mark_near_misses,
     mark_sentences,
 )
+from neurosieve.detection.agreement.disagreements import disagreements_table
+from neurosieve.detection.agreement.raters import ANNOTATED, raters_of
+from neurosieve.detection.agreement.reliability import pairs_table, reliability_table
+from neurosieve.detection.suggestion.proposed_phrases import Suggest
+from neurosieve.detection.suggestion.suggested_phrases import add_suggestions, check_suggest
 from neurosieve.errors import ConfigError
 from neurosieve.pipeline.cautions import respelled
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.absence import absence_warnings
-from neurosieve.texts.near_misses import near_miss_warnings, near_misses_in, near_misses_table
+from neurosieve.texts.near_misses import NearMiss, near_miss_warnings, near_misses_in, near_misses_table
 from neurosieve.texts.prevalence import prevalence_warnings
 from neurosieve.texts.sameness import count_copies
 from neurosieve.texts.spans import (
@@ -45,8 +52,11 @@ def detect_spans(
     reports: Mapping[str, Report],
     settings: Detect,
     folder: Path,
+    suggest: Suggest | None = None,
 ) -> Run:
     """Look for behaviours in texts, compare with annotations where there are some, and write the run to `folder`.
+
+    With `suggest`, phrases are proposed that the detectors miss.
 
     Raises:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
@@ -56,13 +66,15 @@ def detect_spans(
         raise ConfigError(
             "no detector is given: choose at least one, as in `detectors=[...]`; `neurosieve plugins` lists them"
         )
+    if suggest is not None:
+        check_suggest(suggest, detectors, settings.labels)
     with recording("detect", folder, reports) as run:
         with run.stage("detecting"):
             detected = detect_all(source, detectors, run.counts, run.announce)
             nearly = near_misses_in(detected, detectors)
         run.warnings += respelled(run.counts)
         with run.stage("comparing"):
-            _compare(run, detected, detectors, settings)
+            _compare(run, detected, detectors, nearly, settings)
         numbers = {}
         for name in detectors:
             spans = [len(result.spans[name]) for result in detected]
@@ -83,20 +95,28 @@ def detect_spans(
         run.record |= {
             "behaviours": list(detectors),
             "counts": {"behaviours": numbers},
-            "config": described({"source": source, "detectors": detectors, "reports": reports}) | vars(settings),
+            "config": described({"source": source, "detectors": detectors, "reports": reports, "suggest": suggest})
+            | vars(settings),
         }
+        if suggest is not None:
+            with run.stage("suggesting"):
+                add_suggestions(run, detected, nearly, detectors, suggest, settings)
     return run.run
 
 
 def _compare(
-    run: Recording, detected: Sequence[DetectedDocument], detectors: Mapping[str, Detector], settings: Detect
+    run: Recording,
+    detected: Sequence[DetectedDocument],
+    detectors: Mapping[str, Detector],
+    nearly: Mapping[str, Sequence[NearMiss]],
+    settings: Detect,
 ) -> None:
     """Add the tables of spans and, where documents are annotated, of agreement, with what to know of it."""
     run.tables["spans"] = spans_table(detected, settings.around)
     run.tables["phrases"] = phrases_table(run.tables["spans"])
-    agreement, confusion = [], []
+    agreement, confusion, truth_of = [], [], {}
     for scope in scopes_of(detectors):  # A detector is compared with the annotations where it looks.
-        truth = annotations_of((result.document for result in detected), scope)
+        truth = truth_of[scope] = annotations_of((result.document for result in detected), scope)
         labels = choose_labels(truth, settings.labels, "labels")
         _, documents, sentences = truth.size
         run.counts["annotated_documents"] = max(run.counts["annotated_documents"], documents)
@@ -106,17 +126,63 @@ def _compare(
         names = [name for name, detector in detectors.items() if detector.scope == scope]
         spans = {name: {result.document.id: result.spans[name] for result in detected} for name in names}
         marks = {name: mark_sentences(truth.sentences, spans[name]) for name in names}
+        not_known = {name: mark_near_misses(truth.sentences, nearly[name]) & ~marks[name] for name in names}
         compared = {label: (label,) for label in labels}
-        agreement.append(
-            agreement_table(truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups)
-        )
-        confusion.append(confusion_table(truth, marks))
+        draws, seed, min_groups = settings.interval_bootstraps, settings.seed, settings.min_groups
+        agreement.append(agreement_table(truth, compared, marks, draws, seed, min_groups, not_known))
+        confusion.append(confusion_table(truth, marks, not_known))
         run.warnings += agreement_warnings(truth, compared, settings.min_groups, run.counts["documents"])
         run.warnings += [
             f"{outside:,} spans of `{name}` overlap no annotated sentence: they count neither as right nor as wrong"
             for name in names
             if (outside := count_outside(truth, spans[name]))
         ]
+        run.warnings += [
+            f"`{name}` does not know of {plural(int(unknown.sum()), 'annotated sentence')} whether the behaviour shows "
+            "there: they are left out of precision and recall"
+            for name, unknown in not_known.items()
+            if unknown.any()
+        ]
     if agreement:
         run.tables["agreement"] = pd.concat(agreement, ignore_index=True)
         run.tables["confusion"] = pd.concat(confusion, ignore_index=True)
+    _set_beside(run, detected, detectors, nearly, truth_of, settings)
+
+
+def _set_beside(
+    run: Recording,
+    detected: Sequence[DetectedDocument],
+    detectors: Mapping[str, Detector],
+    nearly: Mapping[str, Sequence[NearMiss]],
+    truth_of: Mapping[Scope, Annotations],
+    settings: Detect,
+) -> None:
+    """Add the tables of detectors beside each other and beside annotators: pairs, all together, disagreements."""
+    # Of several labels a detector looks for one, and only the user knows which.
+    only = {label for truth in truth_of.values() for label in truth.labels}
+    labels = settings.labels or (tuple(only) if len(only) == 1 else ())
+    draws, seed, min_groups = settings.interval_bootstraps, settings.seed, settings.min_groups
+    documents = [result.document for result in detected]
+    tables: dict[str, list[pd.DataFrame]] = {"rater_pairs": [], "reliability": [], "disagreements": []}
+    for raters in raters_of(detected, detectors, nearly, truth_of, labels, seed):
+        tables["rater_pairs"].append(pairs_table(raters, draws, seed, min_groups))
+        tables["reliability"].append(reliability_table(raters, draws, seed, min_groups))
+        tables["disagreements"].append(disagreements_table(raters, documents, settings.around, seed))
+        names = ", ".join(f"`{name}`" for name in raters.marks)
+        rated, every = raters.sentences["document"].nunique(), plural(len(documents), "document")
+        which = every if rated == len(documents) else f"{rated:,} of {every}"
+        drawn = ", drawn at random" if raters.drawn else ""
+        run.notes.append(
+            f"{names} are compared with each other over {len(raters.sentences):,} {raters.over} of {which}{drawn}"
+        )
+        if (groups := raters.sentences["group"].nunique()) < min_groups and raters.over != ANNOTATED:
+            run.warnings.append(
+                f"the texts are of {plural(groups, 'group')}: with fewer than {min_groups} there is no interval of how "
+                "far detectors agree"
+            )
+    run.tables |= {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items() if parts}
+    if only and not labels and tables["rater_pairs"]:
+        run.notes.append(
+            "detectors are compared with each other only: name the label that they look for, as in "
+            f"`labels=[{truth_of[next(iter(truth_of))].labels[0]}]`, to compare them with annotators in the same way"
+        )

@@ -17,8 +17,8 @@ from scipy.special import gammaln
 
 from neurosieve.errors import ConfigError
 from neurosieve.evidence.settings import Evidence
-from neurosieve.texts.comparable import strata_of
 from neurosieve.texts.positions import WHOLE_TEXTS, Positions, UnitKind
+from neurosieve.texts.units.comparable import strata_of
 
 __all__ = [
     "Exchange",

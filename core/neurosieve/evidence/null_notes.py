@@ -7,8 +7,8 @@ import numpy as np
 from neurosieve.contracts import Scorer
 from neurosieve.evidence.exchange import NullKind, exchange_of, fixed_blocks, null_of
 from neurosieve.evidence.settings import Evidence
-from neurosieve.texts.comparable import comparison_notes, lacking_notes
 from neurosieve.texts.positions import WHOLE_TEXTS, Positions
+from neurosieve.texts.units.comparable import comparison_notes, lacking_notes
 from neurosieve.wording import plural
 
 __all__ = ["null_notes", "null_warnings"]

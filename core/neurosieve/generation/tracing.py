@@ -22,7 +22,8 @@ from neurosieve.generation.trace_store import TraceStore
 from neurosieve.models.architectures import atlas_of
 from neurosieve.models.assumptions import check_model
 from neurosieve.models.context import context_of
-from neurosieve.models.loading import LanguageModel, Model, open_model
+from neurosieve.models.loading import LanguageModel, Model
+from neurosieve.models.shared import shared_model
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
@@ -75,7 +76,7 @@ def generate_traces(
     """
     with recording("generate", folder, reports) as run:
         with run.stage("opening the model"):
-            lm = model if isinstance(model, LanguageModel) else open_model(model)
+            lm = model if isinstance(model, LanguageModel) else shared_model(model)
         with run.stage("testing the model"):
             tests = _test(lm, settings, run)
         with run.stage("generating"):

@@ -14,7 +14,7 @@ from neurosieve.texts.coverage import coverage_warnings
 from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.spans import Detectors
-from neurosieve.texts.unit import left_out_units, unit_names, units_in_words
+from neurosieve.texts.units.unit import left_out_units, unit_names, units_in_words
 from neurosieve.wording import plural
 
 __all__ = [

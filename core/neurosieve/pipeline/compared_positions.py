@@ -8,12 +8,12 @@ from neurosieve.contracts import Control
 from neurosieve.evidence.exchange import null_of
 from neurosieve.evidence.null_notes import null_notes
 from neurosieve.evidence.settings import Evidence
-from neurosieve.texts.comparable import comparable
-from neurosieve.texts.drawn_controls import drawn_controls, drawn_controls_notes
 from neurosieve.texts.positions import Positions
 from neurosieve.texts.selection import choose_positions
 from neurosieve.texts.settings import Selection
 from neurosieve.texts.tokens import LabelledDocument
+from neurosieve.texts.units.comparable import comparable
+from neurosieve.texts.units.drawn_controls import drawn_controls, drawn_controls_notes
 
 __all__ = ["ComparedPositions", "compared_positions"]
 

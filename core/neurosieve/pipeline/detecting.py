@@ -30,7 +30,8 @@ def label_all(
         DataError: a document is not sound, or the settings of a detector fit none of them.
     """
     labelled = []
-    for number, document in enumerate(label_documents(documents, detectors, lm.tokenizer, context, counts), 1):
+    each = label_documents(documents, detectors, lm.tokenizer, context, counts, announce)
+    for number, document in enumerate(each, 1):
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
         labelled.append(document)
     announce("stage_progressed", stage="detecting", done=len(labelled), total=len(labelled), unit="documents")

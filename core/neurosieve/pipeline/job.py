@@ -8,7 +8,8 @@ from neurosieve.contracts import Control, Detector, Executor, Reading, Report, S
 from neurosieve.data import Document, Skipped
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.evidence.exchange import null_of
-from neurosieve.models.loading import LanguageModel, Model, open_model
+from neurosieve.models.loading import LanguageModel, Model
+from neurosieve.models.shared import shared_model
 from neurosieve.pipeline.settings import NO_STORE, Find
 from neurosieve.pipeline.validation import Validation
 from neurosieve.registry import TARGET, describe, installed
@@ -39,7 +40,7 @@ class Job:
 
     def opened(self) -> LanguageModel:
         """Return the model, whose weights are loaded when they are first needed."""
-        return self.model if isinstance(self.model, LanguageModel) else open_model(self.model)
+        return self.model if isinstance(self.model, LanguageModel) else shared_model(self.model)
 
     def check(self) -> None:
         """Raise ConfigError unless there are detectors and scorers, each is such, and what is chosen fits together."""

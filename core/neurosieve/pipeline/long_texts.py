@@ -10,7 +10,7 @@ from neurosieve.activations.row_tokens import row_tokens
 from neurosieve.models.context import context_of
 from neurosieve.models.loading import LanguageModel
 from neurosieve.texts.positions import Positions, UnitKind
-from neurosieve.texts.unit import units_in_words
+from neurosieve.texts.units.unit import units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["beyond_context", "count_long_texts", "tokens_of_documents"]

@@ -25,12 +25,14 @@ from neurosieve.pipeline.cautions import cautions
 from neurosieve.pipeline.compared_positions import compared_positions
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.label_quality import label_quality
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.passes import bytes_of_cell, passes_of
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.tables import count_positions
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import intake_notes, intake_warnings
+from neurosieve.texts.looking_ahead import without_costs
 from neurosieve.texts.positions import PARTS, WHOLE_TEXTS, Positions, UnitKind
 from neurosieve.texts.thinning import thinned
 
@@ -79,11 +81,13 @@ def plan_run(job: Job) -> Plan:
         NeurosieveError: the run could not be made; the message is that of the run.
     """
     job.check()
+    label_quality(job)
     counts, settings, lm = Counter[str](), job.settings, job.opened()
     scorer = job.scorers[job.rank_by]
     atlas = atlas_of(lm, settings.site)
     sites = sites_of(atlas, settings.layers, lm.name)
-    documents = label_all(job.source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
+    source = without_costs(job.source, job.detectors)
+    documents = label_all(source, job.detectors, lm, atlas.context, counts, lambda *_, **__: None)
     if not documents:
         raise no_text(counts, atlas.context)
     documents = join_groups(documents, job.selection.near_duplicates, counts, job.selection.unit)

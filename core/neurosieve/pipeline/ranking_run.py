@@ -31,6 +31,7 @@ from neurosieve.pipeline.cells import open_cells, spaces_hash
 from neurosieve.pipeline.compared_positions import compared_positions
 from neurosieve.pipeline.detecting import label_all, near_misses, no_text
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.label_quality import label_quality, note_label_quality
 from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tokens_of_documents
 from neurosieve.pipeline.tables import count_positions, spans_table, texts_table
 from neurosieve.registry import installed
@@ -61,6 +62,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
     job.check()
     with recording("find", folder, job.reports) as run:
         rank_by, settings = job.rank_by, job.settings
+        quality = label_quality(job)
         verdict_scorers = _verdict_scorers(job)
         with run.stage("opening the model"):
             atlas = atlas_of(lm, settings.site)
@@ -73,6 +75,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
                 f"there is no `verdict`: it compares tokens with the same token, or whole texts of one group, and each "
                 f"row is a {positions.unit}; `replicates` and `beats_baselines` say what the held-out part shows"
             )
+        note_label_quality(run, quality, job)
         ranked_by = job.scorers[rank_by]
         run.warnings += null_warnings(positions, ranked_by, rank_by, settings)
         if ranked_by.joint or not ranked_by.centred:

@@ -14,7 +14,8 @@ from neurosieve.errors import ConfigError, DataError, ModelError, nearest
 from neurosieve.models.activation import Activation
 from neurosieve.models.architectures import Atlas, atlas_of
 from neurosieve.models.batches import Reader
-from neurosieve.models.loading import LanguageModel, Model, hand_over, open_model
+from neurosieve.models.loading import LanguageModel, Model, hand_over
+from neurosieve.models.shared import shared_model
 from neurosieve.pipeline.compared_positions import compared_positions
 from neurosieve.pipeline.detecting import label_all
 from neurosieve.pipeline.settings import NO_STORE, Find
@@ -182,7 +183,7 @@ def _model_of(result: Result, model: Any) -> LanguageModel:
             )
         model = as_object(Model, config, "model")
     if not isinstance(model, LanguageModel):
-        model = open_model(model) if isinstance(model, Model) else hand_over(model)
+        model = shared_model(model) if isinstance(model, Model) else hand_over(model)
     lm: LanguageModel = model
     if lm.fingerprint != result.run["model"]["weights"]:
         raise ModelError(

@@ -33,6 +33,7 @@ from neurosieve.scoring.engine import score
 from neurosieve.scoring.ranking import rank_neurons
 from neurosieve.texts.groups import join_groups
 from neurosieve.texts.intake import check_documents
+from neurosieve.texts.looking_ahead import look_ahead
 from neurosieve.texts.positions import PARTS, Positions, UnitKind
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.spans import Detectors, check_labels
@@ -130,7 +131,7 @@ def _new_documents(
         run.counts["documents_that_ranked"] = ranked
     with run.stage("detecting"):
         labelled = []
-        for document in other_groups:
+        for document in look_ahead(other_groups, job.detectors, run.counts, run.announce):
             new = label_document(document, job.detectors, lm.tokenizer, atlas.context, run.counts)
             if new is None:
                 continue

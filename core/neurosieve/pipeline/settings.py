@@ -1,6 +1,7 @@
 """Settings of `find`, besides its plugins and its model."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from annotated_types import Ge
@@ -30,6 +31,12 @@ class Find(Evidence):
     store: str | None = None
     """The folder that keeps captured activations; the user's cache, by default. `none` keeps none: every token of the
     texts is read, once, and summed up by scorers whose memory is bounded (`cohens_d`, `auc_binned`, ...)."""
+    measured: str | None = None
+    """The folder of a run of `detect`, `learn` or `annotate` that measured these detectors against annotations: the run
+    then says how good its labels are, and by how much their mistakes make every effect smaller."""
+    measured_labels: Mapping[str, str] = field(default_factory=dict)
+    """By behaviour, the annotated label that it is, where `measured` compared with several:
+    `measured_labels.backtracking=uncertainty_management`."""
     follow_up: tuple[str, ...] = ()
     """Commands that go on from the run when it has ended, in its folder: analyze, show, "ablate k=[1,10]".
     `ablate` goes on from the ranking `beside` too, where there is one."""

@@ -34,9 +34,9 @@ from neurosieve.texts.positions import PARTS
 from neurosieve.texts.resumable import ResumableSource
 from neurosieve.texts.sameness import canonical
 from neurosieve.texts.settings import Selection
-from neurosieve.texts.single_tokens import read_at
 from neurosieve.texts.split import split_by_hash
 from neurosieve.texts.tokens import LabelledDocument, label_document
+from neurosieve.texts.units.single_tokens import read_at
 
 __all__ = ["Pass"]
 

@@ -22,6 +22,7 @@ from neurosieve.pipeline.cautions import left_out, not_shown, too_few, undefined
 from neurosieve.pipeline.checkpoint import Checkpoint
 from neurosieve.pipeline.detecting import no_text
 from neurosieve.pipeline.job import Job
+from neurosieve.pipeline.label_quality import label_quality, note_label_quality
 from neurosieve.pipeline.long_texts import beyond_context
 from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.streaming_pass import Pass
@@ -62,7 +63,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         NeurosieveError: the run cannot be made; nothing is left in `folder`.
     """
     job.check()
-    rank_by = job.rank_by
+    rank_by, quality = job.rank_by, label_quality(job)
     _check_streamable(job)
     with recording("find", folder, job.reports) as run:
         with run.stage("opening the model"):
@@ -108,6 +109,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         run.tables |= {"neurons": neurons.assign(**empty), "positions": pd.DataFrame(columns=_POSITIONS)}
         run.warnings += _cautions(behaviours, job.detectors, counts, atlas.context, job.settings)
         run.warnings += [*beyond_context(lm, counts), *tests.warnings(lm.name), *undefined(neurons, rank_by)]
+        note_label_quality(run, quality, job)
         run.counts.update({name: count for name, count in counts.items() if " " not in name or is_intake(name)})
         run.record |= {
             "behaviours": behaviours,

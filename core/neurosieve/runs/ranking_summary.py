@@ -12,7 +12,7 @@ from neurosieve.runs.real_effects import real_effects, with_real_effects
 from neurosieve.runs.real_effects_summary import REAL_COLUMNS, about_edits, real_columns, real_effect_blocks
 from neurosieve.runs.tables import number, probability_cell, score_cell, word_cell
 from neurosieve.runs.two_rankings import two_rankings_blocks
-from neurosieve.texts.unit import units_in_words
+from neurosieve.texts.units.unit import units_in_words
 from neurosieve.wording import plural
 
 __all__ = ["evidence_blocks", "interval_title", "ranking_blocks", "ranking_table", "rescored_blocks"]

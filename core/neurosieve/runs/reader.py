@@ -13,7 +13,7 @@ from neurosieve.models.sites import KINDS, Kind
 from neurosieve.runs.cells import Cells, cells_of
 from neurosieve.runs.record_fields import FORMAT, Record
 from neurosieve.texts.positions import WHOLE_TEXTS, UnitKind
-from neurosieve.texts.unit import unit_names
+from neurosieve.texts.units.unit import unit_names
 
 __all__ = ["BESIDE", "RECORD", "RunFolder"]
 

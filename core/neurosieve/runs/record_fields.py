@@ -42,6 +42,8 @@ class Record(TypedDict, total=False):
     rank_by: str
     neutral: dict[str, dict[str, float | None]]
     """The score at chance level, by scorer and behaviour."""
+    label_quality: dict[str, dict[str, Any]]
+    """By behaviour: how good its detector was measured to be, and where."""
     null: dict[str, dict[str, Any]]
     """By behaviour: what permuted labels give."""
     neurons: list[dict[str, Any]]
@@ -68,8 +70,13 @@ class Record(TypedDict, total=False):
     proof: dict[str, float]
     training: dict[str, Any]
     """`learn`: what the detector was trained and measured on."""
+    suggestions: dict[str, dict[str, Any]]
+    """`detect suggest=phrases`: by detector, how many phrases were tried and proposed, on which texts, and `preset`,
+    the file with the mended list."""
     output: str
     """`learn`: the detector's file."""
+    annotation: dict[str, Any]
+    """`annotate`: the name of the sample and its labels; where labels were read, who labelled."""
     k: int
     """`compare`: of how many best neurons."""
 

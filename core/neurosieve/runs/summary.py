@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from neurosieve.runs.annotation_summary import annotation_blocks
 from neurosieve.runs.blocks import Block, Cell, Facts, Header, Note, Table
 from neurosieve.runs.circuit_summary import DOSES, circuit_blocks
 from neurosieve.runs.ranking_summary import ranking_blocks, rescored_blocks
@@ -41,6 +42,8 @@ def run_blocks(run: RunFolder, k: int = 10) -> Iterator[Block]:
             yield from rescored_blocks(run, k)
         case "detect":
             yield from detection_blocks(run)
+        case "annotate":
+            yield from annotation_blocks(run)
         case "learn":
             yield from learning_blocks(run)
         case "analyze":

@@ -18,8 +18,13 @@ __all__ = [
     "probability_cell",
     "score",
     "score_cell",
+    "share_cell",
+    "shortened",
     "word_cell",
 ]
+
+_LONGEST = 200
+"""Of a longer text, its beginning and its end are shown."""
 
 
 def number(value: Any, signed: bool = False) -> str:
@@ -65,6 +70,17 @@ def neuron_name(layer: int, neuron: int) -> str:
     return f"L{layer}N{neuron}"
 
 
+def share_cell(row: Mapping[Any, Any], measure: str) -> Cell:
+    """Return the cell of a measure such as precision, with its interval where the row has `<measure>_low` and `_high`.
+
+    >>> share_cell({"recall": 0.5, "recall_low": 0.41, "recall_high": 0.6}, "recall").text
+    '0.50 (0.41 to 0.60)'
+    """
+    value, low, high = (row.get(name, math.nan) for name in (measure, f"{measure}_low", f"{measure}_high"))
+    reach = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
+    return Cell("–" if math.isnan(value) else f"{value:.2f}{reach}".replace("-", "−"), value)
+
+
 def score_cell(value: Any) -> Cell:
     """Return the cell of a score."""
     return Cell(score(value), math.nan if value is None or pd.isna(value) else float(value))
@@ -73,6 +89,11 @@ def score_cell(value: Any) -> Cell:
 def probability_cell(value: Any) -> Cell:
     """Return the cell of a p; one that rounds to 0 is below 0.001."""
     return score_cell(value)._replace(text="<0.001") if value < 0.0005 else score_cell(value)
+
+
+def shortened(text: str) -> str:
+    """Return the beginning and the end of a long text, and a short one as it is."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
 
 
 def word_cell(value: Any) -> Cell:

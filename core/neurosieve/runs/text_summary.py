@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from neurosieve.registry import TARGET
 from neurosieve.runs.blocks import Block, Cell, Note, Table
+from neurosieve.runs.rater_summary import disagreement_tables, reliability_blocks
 from neurosieve.runs.reader import RunFolder
-from neurosieve.runs.tables import as_table, in_context
+from neurosieve.runs.suggestion_summary import suggestion_blocks
+from neurosieve.runs.tables import as_table, in_context, share_cell, shortened
 from neurosieve.wording import plural
 
 __all__ = ["analysis_blocks", "detection_blocks", "generation_blocks", "learning_blocks", "spans_table"]
 
-_LONGEST = 200
-"""Of a longer span, its beginning and its end are shown."""
 _LISTED = 20
 """So many phrases and traces of each behaviour are listed; the tables have them all."""
+_PAIRS = 6
+"""Of so many pairs of raters the disagreements are printed."""
 _MEASURES = {"right": "answer right", "thought_ended": "thought ended", "out_of_tokens": "out of tokens"}
 
 
@@ -32,7 +35,7 @@ def detection_blocks(run: RunFolder) -> Iterator[Block]:
             places = np.unique(np.linspace(0, len(marked) - 1, min(contexts, len(marked))).round().astype(int))
             some = f"{len(places):,} of {len(marked):,} spans, spread evenly"
             shown = marked.iloc[places]
-            shown = shown.assign(text=shown.text.map(_shortened))
+            shown = shown.assign(text=shown.text.map(shortened))
             yield spans_table(shown, f"{behaviour}: {some if len(places) < len(marked) else 'all spans'}")
         if len(marked):
             table = phrases[phrases.behaviour == behaviour]
@@ -52,10 +55,15 @@ def detection_blocks(run: RunFolder) -> Iterator[Block]:
                 f"agreement: {record['counts']['annotated_sentences']:,} annotated sentences of "
                 f"{record['counts']['annotated_documents']:,} documents"
             )
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    yield from reliability_blocks(run)
+    if contexts:
+        tables = list(disagreement_tables(run, contexts))
+        yield from tables[:_PAIRS]
+        if len(tables) > _PAIRS:
+            further = plural(len(tables) - _PAIRS, "further pair")
+            yield Note(f"disagreements of {further} of raters are in the table `disagreements`")
+    for detector in record.get("suggestions", {}):
+        yield from suggestion_blocks(run, detector)
 
 
 def spans_table(spans: pd.DataFrame, caption: str) -> Table:
@@ -69,21 +77,21 @@ def spans_table(spans: pd.DataFrame, caption: str) -> Table:
 def learning_blocks(run: RunFolder) -> Iterator[Block]:
     """Yield how good a trained detector is on documents that had no part in its training, and where it is."""
     record, training = run.run, run.run["training"]
-    name, output = record["config"]["learner"], record["output"]
+    output, learner = record["output"], training.get("learner", {}).get(TARGET, "learner/words")
     caption = (
         f"{record['behaviours'][0]}: {training['with_the_behaviour']:,} of {training['sentences']:,} annotated "
         f"sentences, {plural(training['documents'], 'document')} in {plural(training['groups'], 'group')}"
     )
     yield _agreement(run.table("agreement"), caption)
     yield Note(
-        f"`{name}` is cross-validated: trained {training['folds']} times without a part of the groups, its threshold "
-        "chosen without that part too, and measured on it"
+        f"`learned` is cross-validated: trained {training['folds']} times without a part of the groups, its threshold "
+        f"chosen without that part too, and measured on it; the learner is `{learner.partition('/')[2]}`"
     )
     wanted = training["wanted_precision"]
     aim = "for the best F1" if wanted is None else f"for a precision of {wanted:g}"
     yield Note(f"the detector itself is trained on all; its threshold {aim}: {training['threshold']:.3f}")
     yield Note("detector:", output)
-    yield Note("use it:", f"neurosieve find detectors=[{name}] detectors.{name}.path={output}")
+    yield Note("use it:", f"neurosieve find detectors=[learned] detectors.learned.path={output}")
 
 
 def _agreement(agreement: pd.DataFrame, caption: str) -> Table:
@@ -92,18 +100,12 @@ def _agreement(agreement: pd.DataFrame, caption: str) -> Table:
     rows = [
         {
             **row,
-            **{measure: _share_cell(row, measure) for measure in ("precision", "recall", "f1")},
+            **{measure: share_cell(row, measure) for measure in ("precision", "recall", "f1")},
             "positive": row["true_positive"] + row["false_negative"],
         }
         for row in agreement.to_dict("records")
     ]
     return as_table(pd.DataFrame(rows), titles | {"positive": "sentences with it"}, caption)
-
-
-def _share_cell(row: Mapping[Any, Any], measure: str) -> Cell:
-    value, low, high = (row.get(name, math.nan) for name in (measure, f"{measure}_low", f"{measure}_high"))
-    reach = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
-    return Cell("–" if math.isnan(value) else f"{value:.2f}{reach}", value)
 
 
 def _confusion(table: pd.DataFrame) -> Table:

@@ -16,6 +16,7 @@ from neurosieve.testing.detectors import DETECTOR_CHECKS, check_detector
 from neurosieve.testing.executors import EXECUTOR_CHECKS, check_executor
 from neurosieve.testing.graders import GRADER_CHECKS, check_grader
 from neurosieve.testing.interventions import INTERVENTION_CHECKS, check_intervention
+from neurosieve.testing.learners import LEARNER_CHECKS, check_learner
 from neurosieve.testing.plugins import PLUGIN_CHECKS, Check, check_plugin
 from neurosieve.testing.problems import PROBLEMS_CHECKS, check_problems
 from neurosieve.testing.readings import READING_CHECKS, check_reading
@@ -31,6 +32,7 @@ __all__ = [
     "EXECUTOR_CHECKS",
     "GRADER_CHECKS",
     "INTERVENTION_CHECKS",
+    "LEARNER_CHECKS",
     "PLUGIN_CHECKS",
     "PROBLEMS_CHECKS",
     "READING_CHECKS",
@@ -44,6 +46,7 @@ __all__ = [
     "check_executor",
     "check_grader",
     "check_intervention",
+    "check_learner",
     "check_plugin",
     "check_problems",
     "check_reading",
@@ -57,6 +60,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
     {
         "source": SOURCE_CHECKS,
         "detector": DETECTOR_CHECKS,
+        "learner": LEARNER_CHECKS,
         "control": CONTROL_CHECKS,
         "reading": READING_CHECKS,
         "scorer": SCORER_CHECKS,

@@ -167,6 +167,26 @@ def detecting_leaves_the_document_alone(detector: Detector) -> None:
         require(document == before, f"{shown(detector)} changes {shown(before)} to {shown(document)}")
 
 
+def looking_ahead_changes_nothing(detector: Detector) -> None:
+    """Assert that a document's spans are the same once the detector has looked at all of them, as a run lets it."""
+    if not detector.looks_ahead:
+        return
+    documents = _documents(detector)
+    alone = [_spans(copy.deepcopy(detector), document) for document in documents]
+    with trying(detector, "as it looks ahead"):
+        remarks = list(detector.prepare(documents, lambda **_: None))
+        estimate = detector.estimate(documents)
+    require(all(isinstance(each, str) for each in [*remarks, estimate]), f"{shown(detector)} remarks {shown(remarks)}")
+    require(estimate == "", f"{shown(detector)} has looked at all texts, and has still to do {shown(estimate)}")
+    for document, before in zip(documents, alone, strict=True):
+        after = _spans(detector, document)
+        require(
+            before == after,
+            f"{shown(detector)} finds {shown(after)} in the text {shown(document.text)} once it has looked ahead, and "
+            f"{shown(before)} before",
+        )
+
+
 def whole_texts_are_labelled_whole(detector: Detector) -> None:
     """Assert that a detector of whole texts marks every stretch of its scope, or none, and not what it does not know.
 
@@ -193,6 +213,7 @@ DETECTOR_CHECKS: tuple[Check, ...] = (
     spans_lie_in_the_text,
     spans_end_where_their_author_does,
     whole_texts_are_labelled_whole,
+    looking_ahead_changes_nothing,
     order_and_history_do_not_matter,
     detecting_leaves_the_document_alone,
 )

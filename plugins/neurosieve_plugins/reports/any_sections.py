@@ -68,6 +68,7 @@ def question(run: Run) -> str:
         "They were edited as it ran.",
         "analyze": f"What is in {texts} of the source {source}: right answers, cut-off thoughts, {behaviours}?",
         "detect": f"Where does {behaviours} show in {texts} of the source {source}, by its detectors alone?",
+        "annotate": f"How well do {behaviours} agree with what people say of sentences of the source {source}?",
         "learn": f"Can {behaviours} be found by what annotators marked in {texts} of the source {source}?",
         "compare": f"What do these runs find of {behaviours}, and what do they agree on?",
         "generate": f"What does {name} write when it is given problems to solve?",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["confusion", "logits", "phrases", "scores", "shares", "thresholds"]
+__all__ = ["logits", "phrases", "scores", "shares", "thresholds"]
 
 _BAR = 22
 """How much room a bar has, in pixels."""
@@ -66,29 +66,6 @@ def scores(table: pd.DataFrame, title: str = "") -> Any:
     whiskers = chart.mark_rule(strokeWidth=2, opacity=0.6).encode(alt.X("low:Q"), alt.X2("high:Q"), y, lanes, colour)
     dots = chart.mark_circle(size=70, opacity=1).encode(x, y, lanes, colour, tooltip=shown)
     return (whiskers + dots).properties(height=16 * table.detector.nunique() * (len(measures) + 1), title=title)
-
-
-def confusion(table: pd.DataFrame, title: str = "", most: float = 1.0) -> Any:
-    """Draw in what share of the sentences of each label one detector finds something.
-
-    Args:
-        table: label, sentences, detected, share.
-        title: what to write above.
-        most: the largest share of any detector, so that all are drawn on one scale.
-    """
-    import altair as alt
-
-    y = alt.Y("label:N", sort=table.label.tolist()).title(None)
-    x = alt.X("share:Q").title("share of its sentences").scale(domain=[0, most]).axis(format="%", tickCount=5)
-    shown = [
-        alt.Tooltip("label:N"),
-        alt.Tooltip("sentences:Q", format=",d"),
-        alt.Tooltip("detected:Q", format=",d"),
-        alt.Tooltip("share:Q", format=".1%"),
-    ]
-    chart = alt.Chart(table[["label", "sentences", "detected", "share"]])
-    bars = chart.mark_bar(style="beside", height={"band": 0.7}).encode(x, y, tooltip=shown)
-    return bars.properties(height=_BAR * max(len(table), 1), title=title)
 
 
 def thresholds(table: pd.DataFrame, height: int = 240) -> Any:

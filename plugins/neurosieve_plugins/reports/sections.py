@@ -5,18 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from neurosieve import Block, Note, Run
 from neurosieve_plugins.reports.ablate_sections import effect_sections
+from neurosieve_plugins.reports.agreement_sections import agreement_sections
+from neurosieve_plugins.reports.annotate_sections import annotate_sections
 from neurosieve_plugins.reports.any_sections import again, read, request, typed
 from neurosieve_plugins.reports.blocks import Figure, Fold, Grid, Heatmap, Section
 from neurosieve_plugins.reports.compare_sections import comparison_sections
 from neurosieve_plugins.reports.find_sections import phrases_found, ranking_sections, rescored_sections
 from neurosieve_plugins.reports.runs_below import called, parts, second_ranking, went_on_from
 from neurosieve_plugins.reports.show_sections import show_sections
-from neurosieve_plugins.reports.trace_sections import (
-    agreement_sections,
-    analysis_sections,
-    found_section,
-    written_sections,
-)
+from neurosieve_plugins.reports.suggestion_section import suggestion_section
+from neurosieve_plugins.reports.trace_sections import analysis_sections, found_section, written_sections
 from neurosieve_plugins.reports.two_rankings_section import two_rankings_section
 
 __all__ = ["cautions", "drawn", "sections"]
@@ -53,8 +51,11 @@ def _own(run: Run, best: int, most_points: int, phrases: bool = True) -> Iterato
         yield from rescored_sections(run, best)
     if run.command == "analyze" and "summary" in run.tables:
         yield from analysis_sections(run)
-    if run.command in ("detect", "learn"):
+    if run.command == "annotate":
+        yield from annotate_sections(run)
+    if run.command in ("detect", "learn", "annotate"):
         yield from agreement_sections(run)
+        yield suggestion_section(run)
     if run.command == "generate":
         yield from written_sections(run)
     if run.command == "compare":

@@ -1,4 +1,4 @@
-"""The sections of what is in texts: right answers, phrases, agreement with annotators, what a model wrote."""
+"""The sections of what is in texts: right answers, phrases, what a model wrote."""
 
 import json
 import re
@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from neurosieve import Block, Run, as_table, number, plural, spans_table
-from neurosieve_plugins.reports.bar_charts import confusion, phrases, scores, shares, thresholds
+from neurosieve_plugins.reports.bar_charts import phrases, shares
 from neurosieve_plugins.reports.blocks import Code, Figure, Fold, Grid, Section, Tiles
 from neurosieve_plugins.reports.text import plain
 
-__all__ = ["agreement_sections", "analysis_sections", "found_section", "phrase_figure", "written_sections"]
+__all__ = ["analysis_sections", "found_section", "phrase_figure", "written_sections"]
 
 _BARS = 20
 _LINES = 500
@@ -109,49 +109,6 @@ def _traces(traces: pd.DataFrame) -> Section:
         caption += f"; the first {_LINES:,} are shown, all are in traces.parquet"
     table = as_table(traces.head(_LINES), titles, caption)
     return Section("The traces, one by one", "What each trace came to; choose a heading to sort by it.", (table,))
-
-
-def agreement_sections(run: Run) -> Iterator[Section]:
-    """Yield how well detectors find what annotators found."""
-    if "agreement" in run.tables and len(table := run.table("agreement")):
-        measures = [name for name in ("precision", "recall", "f1") if name in table]
-        long = pd.concat(
-            pd.DataFrame(
-                {
-                    "detector": [plain(one) for one in table.detector],
-                    "label": [plain(one) for one in table.label],
-                    "measure": measure.replace("f1", "F1"),
-                    "value": table[measure],
-                    "low": table.get(f"{measure}_low", pd.Series(float("nan"), table.index)),
-                    "high": table.get(f"{measure}_high", pd.Series(float("nan"), table.index)),
-                }
-            )
-            for measure in measures
-        )
-        charts = tuple((str(label), scores(rows)) for label, rows in long.groupby("label", sort=False))
-        with_interval = " Lines: 95 % intervals from resampling whole groups." if long.low.notna().any() else ""
-        caption = (
-            "Precision: of the sentences that the detector marks, the share that annotators labelled so. Recall: of "
-            f"the labelled sentences, the share that it marks. F1: the harmonic mean of the two.{with_interval}"
-        )
-        titles = {str(name): str(name).replace("_", " ") for name in table}
-        blocks = (Grid("agreement", charts, caption), as_table(table, titles, "Detectors against annotators"))
-        yield Section("Do detectors and annotators agree?", "Sentence by sentence, any overlap counting.", blocks)
-    if "thresholds" in run.tables and len(table := run.table("thresholds")):
-        caption = (
-            "Precision and recall at each threshold of the trained detector, on documents that it was not trained on."
-        )
-        lead = "What a higher threshold buys in precision, and costs in recall."
-        yield Section("Which threshold?", lead, (Figure("thresholds", thresholds(table), caption),))
-    if "confusion" in run.tables and len(table := run.table("confusion")):
-        most = float(table.share.max()) or 1.0
-        charts = tuple(
-            (str(detector), confusion(_visible(of_detector.sort_values("share", ascending=False), "label"), most=most))
-            for detector, of_detector in table.groupby("detector", sort=False)
-        )
-        caption = "The share of the sentences of each label in which the detector marks something."
-        lead = "What annotators called the sentences that a detector marks, whatever it was meant to find."
-        yield Section("What else it finds", lead, (Grid("confusion", charts, caption),))
 
 
 def found_section(run: Run) -> Section | None:

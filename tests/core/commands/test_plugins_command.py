@@ -98,7 +98,7 @@ def test_a_plugin_that_breaks_its_contract_ends_with_code_1_and_what_broke(capsy
     out = capsys.readouterr().out
     assert "broken  spans lie in the text\n        Shouting(letters=2) yields Span(start=0, end=2, label='')" in out
     assert "kept    order and history do not matter" in out
-    assert out.splitlines()[-1] == "the detector Shouting(letters=2) breaks 1 of 9 promises"
+    assert out.splitlines()[-1] == "the detector Shouting(letters=2) breaks 1 of 10 promises"
 
 
 def test_whatever_a_plugin_raises_is_a_verdict(

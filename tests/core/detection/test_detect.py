@@ -1,5 +1,6 @@
 """Detectors alone: what is found, how it is shown, and how well it agrees with annotators."""
 
+import dataclasses
 import io
 import json
 import re
@@ -15,7 +16,13 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from neurosieve import ConfigError, DataError, Detector, Document, Run, Span, detect, load
 from neurosieve.cli import main
-from neurosieve.detection.agreement import agreement_table, annotations_of, mark_sentences, rate_sentences
+from neurosieve.detection.agreement.annotated_sentences import (
+    agreement_table,
+    annotations_of,
+    confusion_table,
+    mark_sentences,
+    rate_sentences,
+)
 from neurosieve.terminal.finished_run import show_run
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.detectors.phrases import Phrases
@@ -190,6 +197,63 @@ def test_precision_recall_and_f1_are_those_of_scikit_learn(rows, seed):
         expected = precision_recall_fscore_support(shows, marks, average="binary", zero_division=np.nan)[:3]
         if not shows.all():
             np.testing.assert_allclose([line["precision"], line["recall"], line["f1"]], expected)
+
+
+@given(rows_of_labels, st.integers(0, 9))
+def test_weighted_precision_and_recall_without_unknown_sentences_are_those_of_scikit_learn(rows, seed):
+    truth, rng = labelled(rows), np.random.default_rng(seed)
+    size = len(truth.sentences)
+    weight, marks, not_known = rng.choice([0.5, 1, 3.25], size), rng.random(size) < 0.4, rng.random(size) < 0.3
+    truth = dataclasses.replace(truth, sentences=truth.sentences.assign(weight=weight))
+    labels = {label: (label,) for label in truth.labels}
+    table = agreement_table(truth, labels, {"d": marks, "sure": marks}, 20, 0, 2, {"d": not_known})
+    for line in table.to_dict("records"):
+        kept = marks | ~not_known if line["detector"] == "d" else np.ones(size, dtype=bool)
+        shows = truth.any_of([line["label"]])[kept]
+        assert (line["sentences"], line["not_known"]) == (kept.sum(), size - kept.sum())
+        assert line["stands_for"] == pytest.approx(weight[kept].sum())
+        assert line["true_positive"] == (shows & marks[kept]).sum()
+        given_weights = {"sample_weight": weight[kept], "average": "binary", "zero_division": np.nan}
+        if shows.any() and not shows.all():
+            expected = precision_recall_fscore_support(shows, marks[kept], **given_weights)[:3]
+            np.testing.assert_allclose([line["precision"], line["recall"], line["f1"]], expected)
+
+
+def test_a_sentence_that_stands_for_three_counts_as_three():
+    rows, marked, weight = [["a", "b", "a"]] * 2, [True, True, False], [3.0, 1.0, 1.0]
+    truth = labelled(rows)
+    weighted = dataclasses.replace(truth, sentences=truth.sentences.assign(weight=weight * 2))
+    copied = labelled([["a", "a", "a", "b", "a"]] * 2)
+    [line], [expected] = (
+        agreement_table(each, {"a": ("a",)}, {"d": np.array(marks * 2)}, 100, 0, 1).to_dict("records")
+        for each, marks in ((weighted, marked), (copied, [True, True, True, True, False]))
+    )
+    shares = [name for name in line if name.startswith(("precision", "recall", "f1", "false_omission", "markedness"))]
+    assert len(shares) == 15
+    assert [line[name] for name in shares] == pytest.approx([expected[name] for name in shares])
+    assert (line["true_positive"], line["sentences"], line["stands_for"]) == (2, 6, 10)
+    [of_a, of_b] = confusion_table(weighted, {"d": np.array(marked * 2)}).to_dict("records")
+    assert (of_a["sentences"], of_a["detected"], of_a["share"], of_b["share"]) == (4, 2, 0.75, 1.0)
+
+
+class Unsure(Detector):
+    """Says `wait`, and does not know of sentences with `no`."""
+
+    def detect(self, document):
+        return WAIT.detect(document)
+
+    def near_misses(self, document):
+        return [Span(*match.span(), "no") for match in re.finditer("no", document.text)]
+
+
+def test_sentences_that_a_detector_does_not_know_are_left_out_and_counted(go):
+    run = go(detectors={"unsure": Unsure(), "wait": WAIT})
+    table = run.table("agreement").query("label == 'doubt'").set_index("detector")
+    assert table.loc["wait", ["recall", "sentences", "not_known"]].tolist() == [0.5, 6, 0]
+    # Of the two sentences with `no`, `Wait, no.` is marked, and so it is known; `Hmm, no.` is not.
+    assert table.loc["unsure", ["recall", "sentences", "not_known"]].tolist() == [1, 5, 1]
+    [warning] = [each for each in run.run["warnings"] if "are left out of precision and recall" in each]
+    assert warning.startswith("`unsure` does not know of 1 annotated sentence whether")
 
 
 def some_agreement(copies=1, groups=12, draws=400, enough=2):

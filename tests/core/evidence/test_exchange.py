@@ -24,7 +24,7 @@ from neurosieve.evidence.exchange import (
 from neurosieve.evidence.null_notes import null_notes, null_warnings
 from neurosieve.evidence.permutation import arrangements, arrangements_of, permutation_null
 from neurosieve.evidence.settings import Evidence
-from neurosieve.texts.comparable import comparable
+from neurosieve.texts.units.comparable import comparable
 from neurosieve_plugins.scorers.auc import Auc
 from neurosieve_plugins.scorers.auc_within_group import AucWithinGroup
 from neurosieve_plugins.scorers.cohens_d import CohensD

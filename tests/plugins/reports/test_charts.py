@@ -13,6 +13,7 @@ from neurosieve import TwoRankings
 from neurosieve.runs.cells import Cells
 from neurosieve.runs.two_rankings import Axis
 from neurosieve_plugins.reports.effect_charts import dose, effects, with_conditions
+from neurosieve_plugins.reports.matrix_charts import shares_matrix
 from neurosieve_plugins.reports.neuron_charts import distribution, points, replication
 from neurosieve_plugins.reports.rankings import Ranked, apart, placed, ranked, rounded, thinned
 from neurosieve_plugins.reports.two_axes_chart import drawn_of_both, two_axes
@@ -352,3 +353,19 @@ def test_rounding_for_the_screen_changes_nothing_that_a_screen_shows(values: lis
 def test_columns_hold_what_the_lines_held() -> None:
     made = {"datasets": {"one": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], "none": []}, "mark": "point"}
     assert columns(made) == {"datasets": {"one": {"a": [1, 2], "b": ["x", "y"]}, "none": {}}, "mark": "point"}
+
+
+@given(shares=st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=6, max_size=6), wide=st.booleans())
+def test_a_matrix_has_a_number_in_each_cell_that_has_a_share(shares: list[float], wide: bool) -> None:
+    places = [(f"row {n // 2}", f"column {n % 2}") if not wide else ("row", f"column {n}") for n in range(6)]
+    table = pd.DataFrame(places, columns=["row", "column"]).assign(share=shares, part=1234, whole=5678)
+    made = specification(shares_matrix(table, "label", "detector").properties(width=300))
+    expected = table[table.share.notna()]
+    drawn = pd.DataFrame(next(iter(made["datasets"].values()), []))
+    assert len(drawn) == len(expected)
+    if len(expected):
+        np.testing.assert_allclose(drawn.share, expected.share)
+        assert [float(text.rstrip("%")) / 100 for text in drawn.percent] == pytest.approx(expected.share, abs=6e-4)
+        assert set(drawn.counts) == {"1,234 of 5,678"}
+    # Where there are many columns, there is no room for counts.
+    assert len(made["layer"]) == (2 if wide else 3)

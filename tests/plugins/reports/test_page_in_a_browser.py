@@ -19,6 +19,8 @@ EVERY = [
     "find/ablate/2",
     "analyze",
     "detect",
+    "annotate",
+    "annotate read",
     "generate",
 ]
 EVERY += ["find/beside", "compare", "unheard of", "empty/analyze", "empty/detect", "empty/show"]

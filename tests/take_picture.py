@@ -1,6 +1,6 @@
 """Take the README's picture: the top of a run's page, by the tests' browser.
 
-python tests/plugins/reports/take_picture.py <run folder> docs/report.png
+python tests/take_picture.py <run folder> docs/report.png
 """
 
 import sys

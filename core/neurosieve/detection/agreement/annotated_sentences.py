@@ -10,8 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from neurosieve.data import Document, Scope, Span
+from neurosieve.detection.agreement.rates import group_sums, rates, weights_of
 from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.evidence.intervals import percentile_interval, resample_weights
+from neurosieve.texts.near_misses import NearMiss
 
 __all__ = [
     "Annotations",
@@ -21,11 +23,13 @@ __all__ = [
     "choose_labels",
     "confusion_table",
     "count_outside",
+    "mark_near_misses",
     "mark_sentences",
     "rate_sentences",
 ]
 
 Marks = npt.NDArray[np.bool_]
+_COUNTS = ("true_positive", "false_positive", "false_negative")
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,11 @@ class Annotations:
     """The annotated sentences of some documents: each stretch that bears a label or several, counted once."""
 
     sentences: pd.DataFrame
-    """A row per sentence: `document, group, start, end, label`; several labels are joined by commas."""
+    """A row per sentence: `document, group, start, end, label`; several labels are joined by commas.
+
+    A column `weight`, where there is one, is how many sentences of the texts each stands for: the inverse of the chance
+    that it was chosen for annotation. Without it each stands for itself.
+    """
     labels: tuple[str, ...]
     """Every label, the most frequent first."""
     shows: npt.NDArray[np.bool_]
@@ -44,6 +52,11 @@ class Annotations:
         """How many groups, documents and sentences are annotated."""
         return self.sentences["group"].nunique(), self.sentences["document"].nunique(), len(self.sentences)
 
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """How many sentences of the texts each sentence stands for."""
+        return weights_of(self.sentences)
+
     def any_of(self, labels: Iterable[str]) -> Marks:
         """Return which sentences bear at least one of some labels."""
         columns = [self.labels.index(label) for label in labels]
@@ -51,7 +64,7 @@ class Annotations:
 
 
 def annotations_of(documents: Iterable[Document], scope: Scope = "completion") -> Annotations:
-    """Return the annotated sentences in what the model wrote, or in another scope, of some documents."""
+    """Return the annotated sentences in what the model wrote, or in another scope, of some documents: each weighs 1."""
     rows, label_sets = [], []
     for document in documents:
         spans = sorted(document.in_scope(document.annotations, scope))
@@ -62,7 +75,7 @@ def annotations_of(documents: Iterable[Document], scope: Scope = "completion") -
     counts = pd.Series([label for labels in label_sets for label in sorted(labels)], dtype=object).value_counts()
     known = tuple(counts.index)
     shows = np.array([[label in labels for label in known] for labels in label_sets], dtype=bool)
-    sentences = pd.DataFrame(rows, columns=["document", "group", "start", "end", "label"])
+    sentences = pd.DataFrame(rows, columns=["document", "group", "start", "end", "label"]).assign(weight=1.0)
     return Annotations(sentences, known, shows.reshape(len(rows), len(known)))
 
 
@@ -96,6 +109,14 @@ def mark_sentences(sentences: pd.DataFrame, spans: Mapping[str, Sequence[Span]])
     return marks
 
 
+def mark_near_misses(sentences: pd.DataFrame, near_misses: Iterable[NearMiss]) -> Marks:
+    """Return which sentences overlap a stretch of which a detector does not know whether it shows the behaviour."""
+    spans: dict[str, list[Span]] = {}
+    for near_miss in near_misses:
+        spans.setdefault(near_miss.document, []).append(Span(near_miss.start, near_miss.end))
+    return mark_sentences(sentences, spans)
+
+
 def rate_sentences(
     sentences: pd.DataFrame, ratings: Mapping[str, Sequence[tuple[Span, float]]]
 ) -> npt.NDArray[np.float64]:
@@ -118,6 +139,7 @@ def agreement_table(
     draws: int,
     seed: int,
     min_groups: int,
+    not_known: Mapping[str, Marks] | None = None,
 ) -> pd.DataFrame:
     """Return a row per detector and label: how well the sentences that it marks are those that bear the label.
 
@@ -125,42 +147,53 @@ def agreement_table(
         labels: what to compare with, by name: the sentences that bear one of some labels.
         marks: which sentences each detector marks.
         min_groups: with fewer groups there is no interval.
+        not_known: of which sentences a detector does not know whether the behaviour shows there. They are left out of
+            its row, and counted; none where the detector has no entry.
 
     Returns:
-        `detector, label, precision, recall, f1, true_positive, false_positive, false_negative, sentences`, with
-        `sentences` all that are annotated, and `<measure>_low` and `<measure>_high`: 95 % percentile intervals from
-        resampling whole groups. Precision and F1 are nan where every annotated sentence bears the label: no mark
-        could be wrong.
+        `detector, label, precision, recall, f1, false_omission, markedness`, the measures of `rates`; then
+        `true_positive, false_positive, false_negative, sentences, not_known, stands_for`, with `sentences` all that are
+        compared, and `stands_for` how many sentences of the texts these stand for; then `<measure>_low` and
+        `<measure>_high`, 95 % percentile intervals from resampling whole groups. The counts are of sentences as they
+        are. The measures are of sums of weights (Horvitz and Thompson): a sentence that stands for three counts as
+        three. Precision is nan where every annotated sentence bears the label: no mark could be wrong.
     """
     codes, groups = pd.factorize(truth.sentences["group"])
-    weights = resample_weights(len(groups), draws, seed)
+    draw_weights = resample_weights(len(groups), draws, seed)
     rows = []
     for detector, marked in marks.items():
+        known = _known(detector, marked, not_known)
         for name, label_set in labels.items():
             shows = truth.any_of(label_set)
-            cells = (marked & shows, marked & ~shows, ~marked & shows, ~marked & ~shows)
-            counts = np.stack([np.bincount(codes, weights=cell, minlength=len(groups)) for cell in cells])
-            totals = counts.sum(axis=1)
+            cells = np.stack([marked & shows, marked & ~shows, ~marked & shows, ~marked & ~shows]) & known
+            sums = group_sums(cells * truth.weights, codes, len(groups))
             row: dict[str, Any] = {"detector": detector, "label": name}
-            row |= {measure: float(value) for measure, value in _measures(totals).items()}
-            row |= dict(zip(("true_positive", "false_positive", "false_negative"), map(int, totals), strict=False))
-            row["sentences"] = len(truth.sentences)
-            for measure, resampled in _measures(counts @ weights.T).items():
+            row |= {measure: float(value) for measure, value in rates(sums.sum(axis=1)).items()}
+            row |= dict(zip(_COUNTS, cells.sum(axis=1).tolist(), strict=False))
+            row |= {"sentences": int(known.sum()), "not_known": int((~known).sum()), "stands_for": float(sums.sum())}
+            for measure, resampled in rates(sums @ draw_weights.T).items():
                 ends = percentile_interval(resampled) if len(groups) >= min_groups else (np.nan, np.nan)
                 row[f"{measure}_low"], row[f"{measure}_high"] = map(float, ends)
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def confusion_table(truth: Annotations, marks: Mapping[str, Marks]) -> pd.DataFrame:
-    """Return, per detector and label, how many of its sentences are marked: `detected`, and their `share`."""
-    rows = [
-        (detector, label, int(shows.sum()), int((marked & shows).sum()))
-        for detector, marked in marks.items()
-        for label, shows in zip(truth.labels, truth.shows.T, strict=True)
-    ]
-    table = pd.DataFrame(rows, columns=["detector", "label", "sentences", "detected"])
-    return table.assign(share=table.detected / table.sentences)
+def confusion_table(
+    truth: Annotations, marks: Mapping[str, Marks], not_known: Mapping[str, Marks] | None = None
+) -> pd.DataFrame:
+    """Return, per detector and label, how many of its sentences are marked: `detected`, and their `share`, by weight.
+
+    Sentences that are not known to the detector are left out.
+    """
+    rows = []
+    for detector, marked in marks.items():
+        known = _known(detector, marked, not_known)
+        for label, shows in zip(truth.labels, truth.shows.T, strict=True):
+            compared, detected = shows & known, marked & shows & known
+            weight = truth.weights[compared].sum()
+            share = truth.weights[detected].sum() / weight if weight else np.nan
+            rows.append((detector, label, int(compared.sum()), int(detected.sum()), share))
+    return pd.DataFrame(rows, columns=["detector", "label", "sentences", "detected", "share"])
 
 
 def agreement_warnings(
@@ -196,15 +229,6 @@ def count_outside(truth: Annotations, spans: Mapping[str, Sequence[Span]]) -> in
     return int((~mark_sentences(places, sentences)).sum())
 
 
-def _measures(counts: npt.NDArray[Any]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return precision, recall and F1 from true and false positives, false and true negatives; nan where undefined."""
-    true_positive, false_positive, false_negative, true_negative = counts
-    could_be_wrong = false_positive + true_negative > 0
-    shown = true_positive + false_negative
-    with np.errstate(invalid="ignore", divide="ignore"):
-        f1 = 2 * true_positive / (2 * true_positive + false_positive + false_negative)
-        return {
-            "precision": np.where(could_be_wrong, true_positive / (true_positive + false_positive), np.nan),
-            "recall": true_positive / shown,
-            "f1": np.where(could_be_wrong & (shown > 0), f1, np.nan),
-        }
+def _known(detector: str, marked: Marks, not_known: Mapping[str, Marks] | None) -> Marks:
+    """Return of which sentences a detector says whether they show the behaviour: what it marks, it knows."""
+    return np.asarray(marked | ~(not_known or {}).get(detector, np.zeros_like(marked)))

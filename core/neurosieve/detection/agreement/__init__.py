@@ -1,0 +1,1 @@
+"""How far detectors, and annotators, agree on the same sentences."""
