@@ -52,6 +52,10 @@ class Detector(ABC):
             DataError: the message says what the documents hold instead.
         """
 
+    def remark(self) -> str:
+        """Return what every run with it is to note, such as how good it was measured to be; empty for nothing."""
+        return ""
+
     def prepare(self, documents: Sequence[Document], progress: Callable[..., None]) -> Iterable[str]:
         """Do at once what takes long for each of some documents, and return what a run is to note of it.
 

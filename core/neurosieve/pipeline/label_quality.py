@@ -79,6 +79,7 @@ def label_quality(job: Job) -> dict[str, dict[str, Any]]:
     for behaviour, node in json.loads(json.dumps(described({"detectors": job.detectors})["detectors"])).items():
         if (name := _name_in(run, behaviour, node, agreement)) is not None:
             rows = agreement[agreement.detector == name]
+            _check_one_person(behaviour, rows, run)
             quality[behaviour] = _numbers(run, rows, _label(behaviour, rows, settings.measured_labels))
     if not quality:
         raise ConfigError(
@@ -142,6 +143,16 @@ def _check_same(behaviour: str, node: Any, measured: Any, run: RunFolder) -> Non
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _check_one_person(behaviour: str, rows: pd.DataFrame, run: RunFolder) -> None:
+    if "annotator" in rows and rows["annotator"].nunique() > 1:
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(rows["annotator"]))
+        raise ConfigError(
+            f"in {run.folder}, `{behaviour}` was compared with the labels of {rows['annotator'].nunique()} people "
+            f"({names}), each by itself: read back the labels of one of them, with `neurosieve annotate read=<file>`, "
+            "and give that run as `measured`"
+        )
 
 
 def _label(behaviour: str, rows: pd.DataFrame, chosen: Mapping[str, str]) -> str:

@@ -19,10 +19,13 @@ def look_ahead(
     counts: Counter[str],
     announce: Callable[..., None],
 ) -> Iterable[Document]:
-    """Return the documents, once every detector that looks ahead has seen all of them; its remarks go to `counts`.
+    """Return the documents, once every detector that looks ahead has seen all of them; remarks go to `counts`.
 
     Where no detector does, they are returned as they come, and none is held.
     """
+    for name, detector in detectors.items():
+        if remark := detector.remark():
+            add_remark(counts, f"`{name}`: {remark}")
     ahead = {name: detector for name, detector in detectors.items() if detector.looks_ahead}
     if not ahead:
         return documents

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from neurosieve import ConfigError, Detector, Document, Fitted, Scope, Span, check_fields, open_trained
+from neurosieve import ConfigError, Detector, Document, Fitted, Scope, Span, check_fields, open_trained, plural
 
 __all__ = ["Learned"]
 
@@ -54,6 +54,19 @@ class Learned(Detector):
         path = Path(self.path).expanduser()
         state = path.stat() if path.is_file() else None
         return _opened(path, (state.st_mtime_ns, state.st_size) if state else None)
+
+    def remark(self) -> str:
+        """Return how good it was measured to be as it was trained, unless another threshold is set."""
+        about = self.fitted.about
+        measured = {name: about.get(name) for name in ("precision", "recall")}
+        if self.threshold is not None or None in measured.values():
+            return ""
+        return (
+            f"on held-out groups of the {plural(about['documents'], 'document')} that it was trained on, it found "
+            f"{' or '.join(f'`{label}`' for label in about['labels'])} with a precision of {measured['precision']:.2f} "
+            f"and a recall of {measured['recall']:.2f}; `measured=<the run of neurosieve learn>` says what that does to "
+            "a ranking"
+        )
 
     def detect(self, document: Document) -> Iterator[Span]:
         """Yield the sentences of the scope that are likely enough to show the behaviour.

@@ -170,8 +170,19 @@ def test_a_folder_that_holds_no_such_run_is_refused(go, tmp_path, measured):
         go(measured="", measured_labels={"half": "slip"})
 
 
+def test_labels_of_two_people_are_not_mixed(go, measured, tmp_path):
+    folder = shutil.copytree(measured.folder, tmp_path / "two")
+    table = pd.read_parquet(folder / "agreement.parquet")
+    both = pd.concat([table.assign(annotator=name) for name in ("Ada", "Ben")])
+    both.to_parquet(folder / "agreement.parquet")
+    with pytest.raises(ConfigError, match=r"`half` was compared with the labels of 2 people \(`Ada`, `Ben`\)"):
+        go(measured=folder)
+    both[both.annotator == "Ada"].to_parquet(folder / "agreement.parquet")
+    assert go(measured=folder).run["label_quality"]["half"]["label"] == "slip"
+
+
 def test_a_trained_detector_was_measured_in_its_training(go, tmp_path):
-    run = learn(list(annotated()), label="slip", learner="learned", folder=tmp_path / "learnt", reports=())
+    run = learn(list(annotated()), label="slip", folder=tmp_path / "learnt", reports=())
     moved = shutil.move(run.folder, tmp_path / "moved")
     detector = Learned(str(moved / "detector.safetensors"))
     # Texts of words alone hold no sentence that it would mark: the other behaviour is ranked.

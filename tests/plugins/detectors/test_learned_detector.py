@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+import neurosieve
 from neurosieve import ConfigError, DataError, Document, Span, open_trained, sentences
 from neurosieve.testing import check_detector
 from neurosieve_plugins.detectors.learned import Learned
@@ -109,6 +110,18 @@ def test_a_saved_classifier_is_the_same_after_loading_to_the_last_digit(tmp_path
     for document in documents(seed=2):
         assert list(loaded.rate(document)) == list(fitted.rate(document))
     assert (loaded.threshold, loaded.about) == (0.3, {"by": "İ"})
+
+
+def test_a_run_notes_how_good_it_was_measured_to_be_with_the_threshold_of_its_training(tmp_path):
+    about = {"precision": 0.61, "recall": 0.814, "documents": 40, "labels": ["doubt", "no"]}
+    Words().fit(documents(), ["doubt"]).save(tmp_path / "a", threshold=0.3, about=about)
+    run = neurosieve.detect(documents(seed=2), {"d": Learned(str(tmp_path / "a"))}, reports=(), folder=tmp_path / "run")
+    [note] = [note for note in run.run["notes"] if note.startswith("`d`: ")]
+    assert "of the 40 documents" in note
+    assert "found `doubt` or `no` with a precision of 0.61 and a recall of 0.81" in note
+    assert Learned(str(tmp_path / "a"), threshold=0.4).remark() == ""
+    Words().fit(documents(), ["doubt"]).save(tmp_path / "b", threshold=0.3, about={**about, "precision": None})
+    assert Learned(str(tmp_path / "b")).remark() == ""
 
 
 def test_the_same_training_gives_the_same_file(tmp_path):
