@@ -64,8 +64,8 @@ class Learned(Detector):
         return (
             f"on held-out groups of the {plural(about['documents'], 'document')} that it was trained on, it found "
             f"{' or '.join(f'`{label}`' for label in about['labels'])} with a precision of {measured['precision']:.2f} "
-            f"and a recall of {measured['recall']:.2f}; `measured=<the run of neurosieve learn>` says what that does to "
-            "a ranking"
+            f"and a recall of {measured['recall']:.2f}; `measured=<the run of neurosieve learn>` says what that does "
+            "to a ranking"
         )
 
     def detect(self, document: Document) -> Iterator[Span]:
