@@ -100,18 +100,3 @@ def test_the_table_has_a_line_for_each():
     table = near_misses_table({"none": [], "slip": [NearMiss("7", 1, 3, "ab", "a-b")]})
     expected = {"behaviour": ["slip"], "document": ["7"], "start": [1], "end": [3], "label": ["ab"], "text": ["a-b"]}
     pd.testing.assert_frame_equal(table, pd.DataFrame(expected), check_dtype=False)
-
-
-class Asking(Near):
-    looks_ahead = True
-
-
-def test_what_a_detector_has_no_sound_answer_for_is_counted_by_reason():
-    detector = Asking(
-        (Span(5, 7, "the answer skips it"), Span(8, 9, "the judge refused"), Span(7, 8, "the judge refused"))
-    )
-    [warning] = near_miss_warnings({"doubt": near_misses_of("doubt", detector, DOCUMENT, [])})
-    assert warning == (
-        "of 3 spans in 1 document it is not known whether they show `doubt` (2: the judge refused; 1: the answer skips "
-        "it): they count neither as the behaviour nor as controls"
-    )

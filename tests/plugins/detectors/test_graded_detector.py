@@ -123,7 +123,7 @@ def test_the_grader_is_a_plugin_in_the_config():
         ({"_target_": "grader/math_verify", "second": 1.0}, r"`detectors\.x\.grader` has no field `second`"),
         # Where types are checked at every call, their checker says it.
         (None, "grader` is `null`, which builds no grader|cannot be built"),
-        (3, "grader is 3: give a Grader|cannot be built"),
+        (3, "grader` is `3`, which builds no grader|cannot be built"),
     ],
 )
 def test_what_is_no_grader_is_refused_under_its_key(grader: object, message: str):
