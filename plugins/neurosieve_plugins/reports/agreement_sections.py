@@ -27,7 +27,7 @@ def agreement_sections(run: Run) -> Iterator[Section]:
         lead = "What a higher threshold buys in precision, and costs in recall."
         yield Section("Which threshold?", lead, (Figure("thresholds", thresholds(table), caption),))
     if "confusion" in run.tables and len(table := run.table("confusion")):
-        lead = "What annotators called the sentences that a detector marks, whatever it was meant to find."
+        lead = "How many of the sentences of each label a detector marks, whatever it was meant to find."
         yield Section("What else it finds", lead, (_confusion(_by_annotator(table)),))
     if "rater_pairs" in run.tables and len(table := run.table("rater_pairs")):
         lead = "The same sentences, rated by each detector, and by annotators where one of their labels was named."
