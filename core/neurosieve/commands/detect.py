@@ -1,5 +1,6 @@
 """`detect`: detectors alone, without a model."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from neurosieve.detection.suggestion.proposed_phrases import Suggest
 from neurosieve.detection.whole_text_labels import Label, label_totals, whole_text_labels
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.runs.results import Run
+from neurosieve.texts.intake import intake_warnings
 from neurosieve.texts.spans import Detect, DetectedDocument, check_detectors, check_labels, detect_first
 from neurosieve.wording import plural
 
@@ -144,12 +146,14 @@ def _totals(documents: Sequence[DetectedDocument], detectors: Mapping[str, Detec
     """
     where = f"{'' if every else 'the first '}{plural(len(documents), 'document')}"
     yield from label_totals((whole_text_labels(each, detectors) for each in documents), where)
+    counts = Counter[str]()
     try:
-        check_labels([each.document for each in documents], detectors)
+        check_labels([each.document for each in documents], detectors, counts)
     except DataError as error:
         if every:
             raise
         yield f"of {where} alone: {error}"
+    yield from intake_warnings(counts)
 
 
 def main(arguments: Sequence[str]) -> None:

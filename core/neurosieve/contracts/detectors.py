@@ -52,6 +52,13 @@ class Detector(ABC):
             DataError: the message says what the documents hold instead.
         """
 
+    def doubts(self, documents: Sequence[Document | TokenizedDocument]) -> Iterable[str]:
+        """Yield what makes its labels of the documents of a run doubtful, such as that it was trained on them.
+
+        A run warns of it. It is called where `check` is.
+        """
+        return ()
+
     def remark(self) -> str:
         """Return what every run with it is to note, such as how good it was measured to be; empty for nothing."""
         return ""

@@ -35,7 +35,7 @@ def label_all(
         announce("stage_progressed", stage="detecting", done=number, total=None, unit="documents")
         labelled.append(document)
     announce("stage_progressed", stage="detecting", done=len(labelled), total=len(labelled), unit="documents")
-    check_labels([document.tokens for document in labelled], detectors)
+    check_labels([document.tokens for document in labelled], detectors, counts)
     return labelled
 
 

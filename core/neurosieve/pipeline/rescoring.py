@@ -1,6 +1,7 @@
 """A finished ranking, scored again on texts that had no part in it."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -177,7 +178,7 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
     with run.stage("choosing positions"):
         try:
             behaviours, settings = list(job.detectors), job.settings
-            run.warnings += _misfits(labelled, job.detectors)
+            run.warnings += _misfits(labelled, job.detectors, run.counts)
             compared = compared_positions(labelled, behaviours, job.control, selection, settings, run.counts)
             run.notes += compared.notes(selection, settings)
             return thinned(compared.drawn, job.reading, settings.seed, run.counts)
@@ -187,7 +188,7 @@ def _positions(labelled: Sequence[LabelledDocument], excluded: Sequence[str], jo
             raise DataError(f"{error}; besides them, {' and '.join(excluded)}, and were left out") from error
 
 
-def _misfits(labelled: Sequence[LabelledDocument], detectors: Detectors) -> list[str]:
+def _misfits(labelled: Sequence[LabelledDocument], detectors: Detectors, counts: Counter[str]) -> list[str]:
     """Return why the settings of some detectors do not fit these documents, such as a field that none has.
 
     Raises:
@@ -196,7 +197,7 @@ def _misfits(labelled: Sequence[LabelledDocument], detectors: Detectors) -> list
     misfits, documents = list[str](), [document.tokens for document in labelled]
     for name, detector in detectors.items():
         try:
-            check_labels(documents, {name: detector})
+            check_labels(documents, {name: detector}, counts)
         except DataError as error:
             misfits.append(str(error))
     if misfits and not any(any(document.spans.values()) for document in labelled):

@@ -11,6 +11,7 @@ from neurosieve.registry import failures_of
 from neurosieve.wording import plural
 
 __all__ = [
+    "add_doubt",
     "add_remark",
     "admit",
     "check_documents",
@@ -25,9 +26,9 @@ __all__ = [
     "scope_warnings",
 ]
 
-_ASSUMED, _KNOWN, _SKIPPED, _REMARK = "assumed: ", "known: ", "skipped: ", "remark: "
+_ASSUMED, _KNOWN, _SKIPPED, _REMARK, _DOUBT = "assumed: ", "known: ", "skipped: ", "remark: ", "doubt: "
 """What the counts of a run call a guess and an assumption that is none, by their words, a skipped record, and what a
-detector remarks."""
+detector remarks or doubts."""
 _EXAMPLES = 3
 """Of so many skipped records it is told which they are."""
 _FIRST_LOOK = 100
@@ -173,13 +174,13 @@ def intake_record(counts: Counter[str]) -> dict[str, object]:
 
 
 def intake_warnings(counts: Counter[str]) -> list[str]:
-    """Return warnings about skipped records, about each guess, and about documents without what is looked in."""
+    """Return warnings about skipped records, each guess, documents without what is looked in, and doubtful labels."""
     skipped, read = plural(counts["documents_skipped"], "record"), plural(counts["documents"], "document")
     # A record may make several documents, so that the two do not add up to a number of records.
     were = "was" if counts["documents"] == 1 else "were"
     said = f"skipped {skipped}; {read} {were} read: {_examples(counts)}"
     warnings = [said] if counts["documents_skipped"] else []
-    return warnings + _counted(counts, _ASSUMED) + scope_warnings(counts)
+    return warnings + _counted(counts, _ASSUMED) + scope_warnings(counts) + list(_numbers(counts, _DOUBT))
 
 
 def intake_notes(counts: Counter[str]) -> list[str]:
@@ -190,6 +191,11 @@ def intake_notes(counts: Counter[str]) -> list[str]:
 def add_remark(counts: Counter[str], remark: str) -> None:
     """Add what a detector remarks of the documents to the counts of a run, whose notes then have it."""
     counts[f"{_REMARK}{remark}"] = 1
+
+
+def add_doubt(counts: Counter[str], doubt: str) -> None:
+    """Add what makes a detector's labels doubtful to the counts of a run, whose warnings then have it."""
+    counts[f"{_DOUBT}{doubt}"] = 1
 
 
 def scope_warnings(counts: Counter[str]) -> list[str]:
@@ -217,5 +223,5 @@ def _numbers(counts: Counter[str], kind: str) -> dict[str, int]:
 
 
 def is_intake(name: str) -> bool:
-    """Return whether a count is of an assumption, a skipped record or a remark, whose words are part of its name."""
-    return name.startswith((_ASSUMED, _KNOWN, _SKIPPED, _REMARK))
+    """Return whether a count is of what is said in words, which are part of its name: an assumption, a remark, ..."""
+    return name.startswith((_ASSUMED, _KNOWN, _SKIPPED, _REMARK, _DOUBT))

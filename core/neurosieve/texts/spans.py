@@ -13,7 +13,7 @@ from neurosieve.data import Document, Scope, Skipped, Span, TokenizedDocument
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.fields import check_fields
 from neurosieve.registry import failures_of
-from neurosieve.texts.intake import admit, check_documents
+from neurosieve.texts.intake import add_doubt, admit, check_documents
 from neurosieve.texts.looking_ahead import look_ahead
 from neurosieve.texts.sameness import join_spellings
 from neurosieve.wording import plural
@@ -82,13 +82,19 @@ def check_detectors(detectors: Detectors) -> None:
             )
 
 
-def check_labels(documents: Sequence[Document | TokenizedDocument], detectors: Detectors) -> None:
-    """Raise DataError where the settings of a detector fit none of some documents, as when no record has its field."""
+def check_labels(documents: Sequence[Document | TokenizedDocument], detectors: Detectors, counts: Counter[str]) -> None:
+    """Check that detectors fit the documents of a run; what makes their labels doubtful is added to `counts`.
+
+    Raises:
+        DataError: the settings of a detector fit none of them, as when no record has its field.
+    """
     for behaviour, detector in detectors.items():
         try:
             detector.check(documents)
         except DataError as error:
             raise DataError(f"`{behaviour}` cannot be looked for: {error}") from error
+        for doubt in detector.doubts(documents):
+            add_doubt(counts, f"`{behaviour}`: {doubt}")
 
 
 def spans_of(behaviour: str, detector: Detector, document: Document) -> list[Span]:
@@ -198,7 +204,7 @@ def detect_all(
     detected = list(detect_each(documents, detectors, counts, announce))
     if not detected:
         raise DataError("the source gave no document: check its path and the fields that it reads")
-    check_labels([result.document for result in detected], detectors)
+    check_labels([result.document for result in detected], detectors, counts)
     documents = join_spellings((result.document for result in detected), counts)
     return [result._replace(document=document) for result, document in zip(detected, documents, strict=True)]
 
