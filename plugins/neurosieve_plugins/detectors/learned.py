@@ -1,11 +1,23 @@
 """Detect sentences by what was learned from annotations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from neurosieve import ConfigError, Detector, Document, Fitted, Scope, Span, check_fields, open_trained, plural
+from neurosieve import (
+    ConfigError,
+    Detector,
+    Document,
+    Fitted,
+    Scope,
+    Span,
+    TokenizedDocument,
+    check_fields,
+    content_address,
+    open_trained,
+    plural,
+)
 
 __all__ = ["Learned"]
 
@@ -54,6 +66,16 @@ class Learned(Detector):
         path = Path(self.path).expanduser()
         state = path.stat() if path.is_file() else None
         return _opened(path, (state.st_mtime_ns, state.st_size) if state else None)
+
+    def doubts(self, documents: Sequence[Document | TokenizedDocument]) -> Iterator[str]:
+        """Yield how many of the documents it was trained on, where there are some."""
+        trained_on = set(self.fitted.about.get("texts", ()))
+        if seen := sum(content_address(document.text) in trained_on for document in documents):
+            yield (
+                f"it was trained on {seen:,} of {plural(len(documents), 'document')}: there its labels agree better "
+                "with the annotators' than on new texts, and precision and recall that are measured there are too "
+                "high; those of `neurosieve learn` are from documents that it was not trained on"
+            )
 
     def remark(self) -> str:
         """Return how good it was measured to be as it was trained, unless another threshold is set."""

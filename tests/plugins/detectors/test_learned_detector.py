@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,17 @@ def test_a_run_notes_how_good_it_was_measured_to_be_with_the_threshold_of_its_tr
     assert Learned(str(tmp_path / "a"), threshold=0.4).remark() == ""
     Words().fit(documents(), ["doubt"]).save(tmp_path / "b", threshold=0.3, about={**about, "precision": None})
     assert Learned(str(tmp_path / "b")).remark() == ""
+
+
+def test_texts_that_it_was_trained_on_are_warned_of(tmp_path):
+    learned = neurosieve.learn(documents(), "doubt", folder=tmp_path / "learned", reports=(), detectors=())
+    detector = Learned(str(learned.run["output"]))
+    mixed = [*documents()[:3], *(replace(each, id=f"new {each.id}") for each in documents(seed=2))]
+    run = neurosieve.detect(mixed, {"d": detector}, reports=(), folder=tmp_path / "run")
+    [warning] = [warning for warning in run.run["warnings"] if "was trained on" in warning]
+    assert warning.startswith(f"`d`: it was trained on 3 of {len(mixed)} documents: ")
+    new = neurosieve.detect(documents(seed=2), {"d": detector}, reports=(), folder=tmp_path / "new")
+    assert not any("was trained on" in warning for warning in new.run["warnings"])
 
 
 def test_the_same_training_gives_the_same_file(tmp_path):

@@ -20,7 +20,7 @@ from neurosieve.detection.agreement.annotated_sentences import (
 )
 from neurosieve.detection.learning.cross_validation import CrossValidation, Learn, cross_validate, threshold_curve
 from neurosieve.detection.learning.trained_files import writer_of
-from neurosieve.disk import atomic_write
+from neurosieve.disk import atomic_write, content_address
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.pipeline.cautions import respelled
 from neurosieve.registry import describe, failures_of
@@ -100,7 +100,8 @@ def train(
             "training": training,
             "config": {**choices, **vars(settings)},
         }
-        _save(fitted, output, measured.threshold.value, training)
+        texts = [content_address(document.text) for document in documents]
+        _save(fitted, output, measured.threshold.value, {**training, "texts": texts})
     return run.run
 
 
