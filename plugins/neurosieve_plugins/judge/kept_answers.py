@@ -102,7 +102,7 @@ class KeptAnswers:
         self._database, self._inode, self._made = None, 0, False
 
     def _make(self) -> None:
-        """Write the file and its table, where there are none: not before, as a shared cache may be for reading alone."""
+        """Write the file and its table, where there are none. To read must not: a shared cache may be read-only."""
         self.folder.mkdir(parents=True, exist_ok=True)
         about = json.dumps(self._about, indent=1) + "\n"
         atomic_write(self.folder / "answers.json", lambda path: path.write_text(about, encoding="utf-8"))
