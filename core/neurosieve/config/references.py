@@ -20,7 +20,7 @@ def wrong_reference(error: InterpolationResolutionError, config: Any) -> str:
     message = str(error).partition("\n")[0]
     if isinstance(error, InterpolationKeyError):
         place = message.partition("'")[2].rpartition("'")[0]
-        return f"{holds}, and the config has no `{place}`: {_hint(place, config)}"
+        return f"{holds}, and the config has no `{place}`: {_hint(place, key, config)}"
     if isinstance(error, InterpolationToMissingValueError):
         place = message.rpartition(": ")[2]
         return f"{holds}, and `{place}` has no value: give one with `{place}=...`"
@@ -45,12 +45,24 @@ def _broken(config: Any) -> tuple[str, str] | None:
     return None
 
 
-def _hint(place: str, config: Any) -> str:
-    """Return which keys there are beside one that there is not."""
+def _hint(place: str, key: str, config: Any) -> str:
+    """Return what to do where a key refers to a place that there is not: which keys there are beside it."""
     group, _, name = place.rpartition(".")
     root = config._get_root() if OmegaConf.is_config(config) else None
     beside = OmegaConf.select(root, group) if root is not None and group else None
+    if group == "model" and root is not None and "model" not in root:
+        return f"this command reads no model of its own; {_named_model(key, root)}"
     known = [str(other) for other in beside if other != TARGET] if isinstance(beside, DictConfig) else []
     if (hint := nearest(name, known)).startswith("did") or group != "detectors":
         return hint
     return f"choose it too, as in `detectors=[{name},...]`, or write a name in place of the reference"
+
+
+def _named_model(key: str, root: Any) -> str:
+    """Return how to name a model where a preset, which holds `key`, refers to that of the run."""
+    chosen, _, field = key.rpartition(".")
+    group, _, preset = chosen.rpartition(".")
+    plugin = str(OmegaConf.select(root, f"{chosen}.{TARGET}") or "").rpartition("/")[2]
+    if not group or not plugin or plugin == preset:
+        return f"write a value in place of the reference: `{key}=<value>`"
+    return f"name one, and take `{plugin}` in place of `{preset}`: `{group}=[{plugin}] {group}.{plugin}.{field}=<name>`"

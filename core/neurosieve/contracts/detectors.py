@@ -27,6 +27,10 @@ class Detector(ABC):
     model: the run then calls `prepare`, and holds the documents in memory. What it yields as near-misses are spans of
     which it is not known whether they show the behaviour, and the label of such a near-miss says why."""
 
+    asks_server: bool = False
+    """Whether it asks a server for each text, which takes time and may cost money: it is refused where it cannot look
+    ahead, as in a pass without a store."""
+
     scope: Scope = "completion"
     """Where it looks, and where its controls are taken from: spans elsewhere are counted and left out."""
 

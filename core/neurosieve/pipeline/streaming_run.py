@@ -1,9 +1,10 @@
 """From texts of any length to a table of neurons in one pass that keeps no activation: `find store=none`."""
 
 import dataclasses
+import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ from neurosieve.runs.results import Result
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
 from neurosieve.scoring.states import States, statistics_of
 from neurosieve.texts.absence import looked_in
-from neurosieve.texts.intake import check_majority, check_skipped, is_intake
+from neurosieve.texts.intake import add_remark, check_majority, check_skipped, is_intake
+from neurosieve.texts.looking_ahead import add_remarks
 from neurosieve.texts.positions import PARTS
 from neurosieve.texts.selection import Selection
 from neurosieve.texts.spans import Detectors
@@ -94,6 +96,13 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
         check_majority(total.counts)
         check_skipped(total.counts)
         counts, requested = total.counts, list(job.detectors)
+        add_remarks(job.detectors, counts)
+        for name in (name for name, detector in job.detectors.items() if detector.looks_ahead):
+            add_remark(
+                counts,
+                f"`{name}` saw one text at a time (`store=none`): what it would note of all of them together, such as "
+                "texts that it does not know, is not here",
+            )
         behaviours = [name for name in requested if counts[f"ranking_present {name}"]]
         if counts["prompts_fill_context"] == counts["documents"] > 0:
             raise no_text(counts, atlas.context)
@@ -149,6 +158,13 @@ def _check_streamable(job: Job) -> None:
             f"`store=none` reads every token in one pass, which cannot read `{describe(job.reading)[TARGET]}`: "
             "leave out `store=none`, or take `reading=activation`"
         )
+    asking = [name for name, detector in job.detectors.items() if detector.asks_server]
+    if asking:
+        raise ConfigError(
+            f"{' and '.join(f'`{name}`' for name in asking)} would ask a server, and `store=none` labels one text at a "
+            "time: each request would wait for the one before, and nobody would know beforehand what it costs, nor "
+            "what of it is unknown: leave out `store=none`"
+        )
     if job.control.needs_other_documents:
         raise ConfigError(
             f"{job.control} compares with the behaviour in other documents, which `store=none` does not know: take "
@@ -163,12 +179,15 @@ def _check_streamable(job: Job) -> None:
 
 def _address(one_pass: Pass) -> str:
     """Return a hash of all that the sums of a pass depend on."""
+    detectors = {name: describe(detector) for name, detector in one_pass.detectors.items()}
     inputs = {
         "format": _FORMAT,
         "weights": one_pass.model.fingerprint,
         "dtype": str(one_pass.model.dtype),
         "source": describe(one_pass.source),
-        "detectors": {name: describe(detector) for name, detector in one_pass.detectors.items()},
+        "detectors": detectors,
+        # What a pass goes on from was labelled by what these files held.
+        **({"files": files} if (files := _files_in(detectors)) else {}),
         "control": describe(one_pass.control),
         "selection": vars(one_pass.selection),
         # Sums of activations were addressed so before there were other readings.
@@ -177,6 +196,20 @@ def _address(one_pass: Pass) -> str:
         **{name: getattr(one_pass, name) for name in ("sites", "seed", "tokens_per_batch", "shards")},
     }
     return content_address(inputs, default=repr)
+
+
+def _files_in(settings: object) -> dict[str, str]:
+    """Return a hash of the content of each file that some settings name."""
+    if isinstance(settings, Mapping | tuple | list):
+        values = settings.values() if isinstance(settings, Mapping) else settings
+        return {path: digest for value in values for path, digest in _files_in(value).items()}
+    if not isinstance(settings, str) or not settings:
+        return {}
+    try:
+        with Path(settings).expanduser().open("rb") as file:
+            return {settings: hashlib.file_digest(file, "sha256").hexdigest()}
+    except (OSError, ValueError, RuntimeError):  # Most texts name no file.
+        return {}
 
 
 def _read(one_pass: Pass, executor: Executor, announce: Callable[..., None]) -> Checkpoint:

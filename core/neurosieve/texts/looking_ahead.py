@@ -10,7 +10,7 @@ from neurosieve.errors import ConfigError
 from neurosieve.registry import failures_of
 from neurosieve.texts.intake import add_remark, check_documents
 
-__all__ = ["look_ahead", "without_costs"]
+__all__ = ["add_remarks", "look_ahead", "without_costs"]
 
 
 def look_ahead(
@@ -23,9 +23,7 @@ def look_ahead(
 
     Where no detector does, they are returned as they come, and none is held.
     """
-    for name, detector in detectors.items():
-        if remark := detector.remark():
-            add_remark(counts, f"`{name}`: {remark}")
+    add_remarks(detectors, counts)
     ahead = {name: detector for name, detector in detectors.items() if detector.looks_ahead}
     if not ahead:
         return documents
@@ -35,6 +33,13 @@ def look_ahead(
             for remark in detector.prepare(held, partial(announce, "stage_progressed")):
                 add_remark(counts, f"`{name}`: {remark}")
     return held
+
+
+def add_remarks(detectors: Mapping[str, Detector], counts: Counter[str]) -> None:
+    """Add to `counts` what every run with these detectors is to note."""
+    for name, detector in detectors.items():
+        if remark := detector.remark():
+            add_remark(counts, f"`{name}`: {remark}")
 
 
 def without_costs(
@@ -54,7 +59,9 @@ def without_costs(
     for name, detector in detectors.items():
         if detector.looks_ahead and (cost := detector.estimate(sound)):
             raise ConfigError(
-                f"`{name}` cannot be planned before it has looked at the texts: {cost}; let `neurosieve detect` do "
-                "that with the same source and detectors, which keeps what it gets, and plan again"
+                f"`{name}` cannot be planned before it has looked at the texts: {cost}; `neurosieve find` does that "
+                "itself, before it reads the model; or let `neurosieve detect` do it with the same source and "
+                "detectors, which keeps what it gets, and plan again (a detector that reads the model of the run, "
+                f"`${{model.name}}`, needs its name there: `detectors.{name}.model=<name>`)"
             )
     return items

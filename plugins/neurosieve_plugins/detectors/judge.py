@@ -32,6 +32,7 @@ class Judge(JudgeSettings, Detector):
     """
 
     looks_ahead = True
+    asks_server = True
     near_misses_are_unknown = True
 
     spans: Detector | None = None

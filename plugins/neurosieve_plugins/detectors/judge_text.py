@@ -27,6 +27,7 @@ class JudgeText(JudgeSettings, Detector):
 
     whole_texts = True
     looks_ahead = True
+    asks_server = True
     near_misses_are_unknown = True
 
     scope: Scope = "completion"

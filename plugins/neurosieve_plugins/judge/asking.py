@@ -11,11 +11,12 @@ from neurosieve import NeurosieveError, StoreError, plural
 from neurosieve_plugins.judge.account import account_of
 from neurosieve_plugins.judge.answers import Answer
 from neurosieve_plugins.judge.endpoint import Endpoint, check_can_ask
+from neurosieve_plugins.judge.failures import EndedError
 from neurosieve_plugins.judge.kept_answers import KeptAnswers, kept_answers
 from neurosieve_plugins.judge.prompt import Kind, Request
 from neurosieve_plugins.judge.rounds import Labels, label_window
 from neurosieve_plugins.judge.settings import JudgeSettings
-from neurosieve_plugins.judge.windows import Window
+from neurosieve_plugins.judge.windows import Window, different
 
 __all__ = ["ask_for", "kept_labels", "labels_of", "next_requests"]
 
@@ -86,15 +87,14 @@ def ask_for(
         NeurosieveError: the judge cannot be asked, or the budget is used up; all answers that came are kept.
         KeyboardInterrupt: Ctrl-C; the message says how far it came.
     """
-    # Windows of the same texts have the same answers, wherever they stand.
-    different = {window._replace(bounds=()): window for window in windows}
     account = account_of(settings.address, settings.model)
     with account.asking:
         kept = kept_answers(settings.address, settings.model)
-        missing = [window for window in different.values() if kept_labels(settings, kind, window) is None]
+        missing = [window for window in different(windows) if kept_labels(settings, kind, window) is None]
         if not missing:
             return
         check_can_ask(settings)
+        kept.check_can_keep()
         progress(0, len(missing))
         heard = 0
 
@@ -145,6 +145,8 @@ async def _ask_for(
                 return
             try:
                 await _label(settings, kind, window, answer)
+            except EndedError:
+                return
             except Exception as error:
                 # Whatever it is: the answers that are under way are paid for, and are still kept.
                 failures.append(error)

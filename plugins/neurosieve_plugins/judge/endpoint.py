@@ -10,10 +10,18 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from neurosieve import ConfigError, ModelError, NeurosieveError, nearest
 from neurosieve_plugins.judge.account import Account, account_of
 from neurosieve_plugins.judge.answers import REFUSED_BY_SERVER, Answer
-from neurosieve_plugins.judge.failures import PassingError, first_line, retry_after, seconds_to_wait, words_of
+from neurosieve_plugins.judge.failures import (
+    EndedError,
+    PassingError,
+    first_line,
+    retry_after,
+    seconds_to_wait,
+    words_of,
+)
 from neurosieve_plugins.judge.prompt import Request
 from neurosieve_plugins.judge.request_form import (
     arguments_for,
+    is_filtered,
     is_too_long,
     names_a_form,
     option_to_leave_out,
@@ -56,7 +64,7 @@ class Endpoint:
         await self._client.close()
 
     def end(self) -> None:
-        """Let what is under way come to its end, and send nothing again."""
+        """Let what is under way come to its end, and send nothing more."""
         self._ended.set()
 
     async def ask(self, request: Request) -> Answer:
@@ -65,6 +73,7 @@ class Endpoint:
         Raises:
             NeurosieveError: there is none: the budget is used up, something has to be set right, or the server was
                 tried for too long.
+            EndedError: the run ends for another reason; it is not sent, or not again.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(PassingError),
@@ -91,8 +100,11 @@ class Endpoint:
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), seconds)
+        self._check_not_ended()
+
+    def _check_not_ended(self) -> None:
         if self._ended.is_set():
-            raise ModelError("the run ends for another reason")
+            raise EndedError
 
     def _count_failure(self, state: RetryCallState) -> None:
         if state.outcome is not None:
@@ -101,6 +113,7 @@ class Endpoint:
     async def _ask_once(self, request: Request) -> Answer:
         """Send a request, again at once where the server does not take how it is put."""
         while True:
+            self._check_not_ended()
             options = options_in_use(self._settings, self._account.refused_options)
             tokens = self._account.open(request, self._settings)
             answer = None
@@ -111,7 +124,7 @@ class Endpoint:
                 of_form = error.status_code in (400, 422) or names_a_form(words_of(error.body))
                 if of_form and self._leaves_out_more(error, options):
                     continue
-                return await self._refusal(error)
+                return await self._refusal(error, request)
             finally:
                 self._account.close(tokens, request, answer)
             self._account.accepted_options |= options
@@ -154,8 +167,8 @@ class Endpoint:
             self._account.refused_options.add(refused)
         return refused is not None
 
-    async def _refusal(self, error: "APIStatusError") -> Answer:
-        """Return a request's refusal as its answer, where it is about this request alone.
+    async def _refusal(self, error: "APIStatusError", request: Request) -> Answer:
+        """Return a request's refusal as its answer, where the server says that it is for the request's text.
 
         Raises:
             NeurosieveError: it is not.
@@ -175,15 +188,20 @@ class Endpoint:
                 )
             ) from error
         if status == 404:
+            self.end()  # Nobody else is to ask while the names of the models come.
             raise await self._not_there(said) from error
         if status == 429 and error.code == "insufficient_quota":
             raise ModelError(f"{settings.address} has no credit left for this key: {said}") from error
         if status in (408, 409, 425, 429) or status >= 500:
             wait = retry_after(error.response.headers.get("retry-after", ""))
             raise PassingError(f"status {status}: {line}" if line else f"status {status}", wait) from error
-        if status in (400, 413, 422) and (self._answered or is_too_long(said)):
+        # Any other refusal may be for the account or the server: kept, it would pass for this text's for ever.
+        if status in (400, 413, 422) and (is_too_long(said) or is_filtered(error.body)):
             return Answer("", REFUSED_BY_SERVER, f"status {status}: {said}")
-        raise ModelError(f"{settings.address} refuses the request (status {status}): {said}") from error
+        reason = f"{said}; set right what it names" if said else "it gives no reason"
+        text = first_line(request.first_text)[:80]
+        of_text = f"; if that is the text, leave out the document: the request is of “{text}”" if self._answered else ""
+        raise ModelError(f"{settings.address} refuses the request (status {status}): {reason}{of_text}") from error
 
     async def _not_there(self, said: str) -> NeurosieveError:
         """Return what is wrong where the server answers that something does not exist: the model, or the path."""

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 from tenacity import RetryCallState, wait_random_exponential
 
-__all__ = ["PassingError", "first_line", "retry_after", "seconds_to_wait", "words_of"]
+__all__ = ["EndedError", "PassingError", "first_line", "retry_after", "seconds_to_wait", "words_of"]
 
 _BACKOFF = wait_random_exponential(multiplier=0.5, max=60)
 """Seconds before a request is sent again, at random up to 0.5, 1, 2, 4, ...; more where the server wants more."""
@@ -20,6 +20,10 @@ class PassingError(Exception):
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
         self.wait = wait
+
+
+class EndedError(Exception):
+    """A request was not sent, because the run ends for another reason."""
 
 
 def seconds_to_wait(state: RetryCallState) -> float:

@@ -22,6 +22,9 @@ _FORMAT = 1
 _WAIT = 60.0
 """Seconds in which another process that writes is waited for."""
 
+_HAS_TABLE = "SELECT 1 FROM sqlite_master WHERE name = 'answers'"
+"""Another process may have made the file, and not yet what it holds."""
+
 
 class KeptAnswers:
     """The answers of one model at one address.
@@ -36,6 +39,7 @@ class KeptAnswers:
         self._lock = Lock()
         self._database: sqlite3.Connection | None = None
         self._inode = 0
+        self._made = False
 
     def __del__(self) -> None:
         if self._database is not None:
@@ -62,6 +66,15 @@ class KeptAnswers:
         kept = self.find(request)
         return answer if kept is None else kept
 
+    def check_can_keep(self) -> None:
+        """Raise where no answer could be kept, before one is paid for.
+
+        Raises:
+            StoreError: the folder or the file cannot be written.
+        """
+        self._run("BEGIN IMMEDIATE", writes=True)
+        self._run("ROLLBACK", writes=True)
+
     def __len__(self) -> int:
         rows = self._run("SELECT count(*) FROM answers")
         return int(rows[0][0]) if rows else 0
@@ -72,21 +85,45 @@ class KeptAnswers:
             inode = self._file.stat().st_ino if self._file.exists() else 0
             if not inode and not writes:
                 return []
-            if self._database is None or inode != self._inode:  # It may have been cleared meanwhile.
-                if self._database is not None:
-                    self._database.close()
+            if inode != self._inode:  # It may have been cleared meanwhile.
+                self._close()
+            if writes and not self._made:
+                self._make()
+            if self._database is None:
                 self._database = self._opened()
                 self._inode = self._file.stat().st_ino
+            if not self._made and not self._database.execute(_HAS_TABLE).fetchall():
+                return []
             return self._database.execute(statement, values).fetchall()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+        self._database, self._inode, self._made = None, 0, False
+
+    def _make(self) -> None:
+        """Write the file and its table, where there are none. To read must not: a shared cache may be read-only."""
         self.folder.mkdir(parents=True, exist_ok=True)
         about = json.dumps(self._about, indent=1) + "\n"
         atomic_write(self.folder / "answers.json", lambda path: path.write_text(about, encoding="utf-8"))
+        self._file.touch()
+        if self._database is None:
+            self._database = self._opened()
+            self._inode = self._file.stat().st_ino
+        self._database.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)")
+        self._made = True
+
+    def _opened(self) -> sqlite3.Connection:
+        # Neither made, nor written where it is write-protected: SQLite then opens it for reading.
         # Without a level of isolation each statement is a transaction of its own, on disk when it returns.
-        database = sqlite3.connect(self._file, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        database = sqlite3.connect(
+            f"{self._file.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=_WAIT,
+            isolation_level=None,
+            check_same_thread=False,
+        )
         database.execute("PRAGMA synchronous = FULL")
-        database.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)")
         return database
 
     @contextmanager

@@ -59,6 +59,11 @@ class Request(NamedTuple):
         return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
     @property
+    def first_text(self) -> str:
+        """The text of the first item that is to be labelled."""
+        return next(str(entry["text"]) for entry in json.loads(self.user)["passage"] if "number" in entry)
+
+    @property
     def schema(self) -> dict[str, Any]:
         """The JSON schema of an answer: each number once, and no other number and no other label than asked for."""
         label = {"type": "string", "enum": [*self.labels, *([NONE] if self.none and not self.several else [])]}

@@ -1,6 +1,6 @@
 """How a request is put to a server: with what it takes, as servers differ in what that is."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import regex
@@ -8,7 +8,7 @@ import regex
 from neurosieve_plugins.judge.prompt import Request
 from neurosieve_plugins.judge.settings import JudgeSettings
 
-__all__ = ["arguments_for", "is_too_long", "names_a_form", "option_to_leave_out", "options_in_use"]
+__all__ = ["arguments_for", "is_filtered", "is_too_long", "names_a_form", "option_to_leave_out", "options_in_use"]
 
 _FORMATS = ("json_schema", "json_object", "no response_format")
 """The forms of `response_format`, the strictest first."""
@@ -22,6 +22,15 @@ _NAMED = {
 """What a server says where it does not take an option."""
 _TOO_LONG = regex.compile(r"context.{0,20}(?:length|window|size)|too long|too many tokens|maximum.{0,30}tokens|n_ctx")
 """What a server says where a request is longer than the model reads: that is no matter of how it is put."""
+
+_OF_THE_ACCOUNT = regex.compile(
+    r"quota|billing|credit|balance|your plan|rate limit|\bper[ -](?:minute|hour|day|month)|\btp[md]\b"
+)
+"""What a server says where a limit is that of the account, though it speaks of tokens."""
+_FILTERS = regex.compile(
+    r"content_?filter|content_?policy|responsibleaipolicy|moderation|data_?inspection|^invalid_prompt$"
+)
+"""Codes of servers that would not read a text for what it says."""
 
 
 def options_in_use(settings: JudgeSettings, refused: Collection[str]) -> frozenset[str]:
@@ -53,8 +62,30 @@ def arguments_for(request: Request, settings: JudgeSettings, options: Collection
 
 
 def is_too_long(said: str) -> bool:
-    """Return whether a server says that a request is longer than the model reads."""
-    return _TOO_LONG.search(said.lower()) is not None
+    """Return whether a server says that a request is longer than the model reads.
+
+    >>> is_too_long("maximum context length is 512 tokens"), is_too_long("monthly maximum of your plan: 9 tokens")
+    (True, False)
+    """
+    return _TOO_LONG.search(said.lower()) is not None and _OF_THE_ACCOUNT.search(said.lower()) is None
+
+
+def is_filtered(body: object) -> bool:
+    """Return whether the codes in an error's body say that a filter refused the text.
+
+    >>> is_filtered({"code": "content_filter", "message": "no"}), is_filtered({"code": "billing_hard_limit_reached"})
+    (True, False)
+    """
+    return any(_FILTERS.search(code.lower()) for code in _codes(body))
+
+
+def _codes(body: object) -> Iterator[str]:
+    if isinstance(body, Mapping):
+        for key, value in body.items():
+            if key in ("code", "type") and isinstance(value, str):
+                yield value
+            else:
+                yield from _codes(value)
 
 
 def names_a_form(said: str) -> bool:

@@ -10,7 +10,7 @@ from neurosieve_plugins.judge.asking import ask_for, labels_of, next_requests
 from neurosieve_plugins.judge.kept_answers import kept_answers
 from neurosieve_plugins.judge.prompt import Kind, task_address
 from neurosieve_plugins.judge.settings import JudgeSettings
-from neurosieve_plugins.judge.windows import Window
+from neurosieve_plugins.judge.windows import Window, different
 
 __all__ = ["estimated", "prepared"]
 
@@ -41,9 +41,8 @@ class _Expected(NamedTuple):
 
 
 def _expected(settings: JudgeSettings, kind: Kind, windows: Sequence[Window]) -> _Expected:
-    different = {window._replace(bounds=()): window for window in windows}
     tokens = [
-        expected_tokens(request) for window in different.values() for request in next_requests(settings, kind, window)
+        expected_tokens(request) for window in different(windows) for request in next_requests(settings, kind, window)
     ]
     return _Expected(len(tokens), sum(into for into, _ in tokens), sum(out for _, out in tokens))
 

@@ -122,6 +122,11 @@ QUOTED = f"{EXCLUDED}=quotation"
         (["+detectors.x=${detectors.y}"], "`detectors.x` is `${detectors.y}`, and the config has no `detectors.y`"),
         ([f"{OF}=${{nothing:3}}"], f"`{OF}` is `${{nothing:3}}`, which cannot be resolved"),
         (
+            ["detectors=[surprising]"],
+            "this command reads no model of its own; name one, and take `surprise` in place of `surprising`: "
+            "`detectors=[surprise] detectors.surprise.model=<name>`",
+        ),
+        (
             ["detectors=[any_of]", "detectors.any_of.detectors=[hedging,3]"],
             "`detectors.any_of.detectors[1]` is `3`, which builds no detector",
         ),

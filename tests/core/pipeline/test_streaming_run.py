@@ -11,15 +11,16 @@ from planted import plant, texts
 from sklearn.metrics import roc_auc_score
 from tenacity import wait_none
 
-from neurosieve import ConfigError, DataError, Document, Source, find, hookimpl
+from neurosieve import ConfigError, DataError, Detector, Document, Source, find, hookimpl
 from neurosieve.models.loading import Model
 from neurosieve.models.tiny import tiny_model
-from neurosieve.registry import installed
+from neurosieve.registry import describe, installed
 from neurosieve.texts.spans import spans_of
 from neurosieve.texts.tokens import token_range, tokenize
 from neurosieve_plugins.controls.distant import Distant
 from neurosieve_plugins.controls.lexical import Lexical
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.combined.any_of import AnyOf
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.executors.ray import Ray
 from neurosieve_plugins.scorers.auc import Auc
@@ -31,6 +32,21 @@ TEXTS = Arithmetic(documents=60)
 SCORERS = {"cohens_d": CohensD(), "auc_binned": AucBinned()}
 DETECTORS = {"slip": Phrases(("wait", "hmm"))}
 PLANTED = {(0, 3), (1, 17)}
+
+
+@dataclass(frozen=True)
+class Remarking(Detector):
+    """Every "wait" and "hmm", and what it has to say of itself."""
+
+    looks_ahead = True
+
+    asks_server: bool = False
+
+    def detect(self, document):
+        return DETECTORS["slip"].detect(document)
+
+    def remark(self):
+        return "right in nine of ten"
 
 
 @pytest.fixture(autouse=True)
@@ -246,6 +262,32 @@ def test_what_needs_single_positions_is_refused(tmp_path, asked, said):
     with pytest.raises(ConfigError, match=said):
         streamed(tmp_path / "run", **asked)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_detector_that_asks_a_server_is_refused_before_it_asks(tmp_path):
+    asking = Remarking(asks_server=True)
+    for detector in (asking, AnyOf((Phrases(("wait",)), asking))):
+        with pytest.raises(ConfigError, match="`slip` would ask a server, and `store=none` labels one text at a time"):
+            streamed(tmp_path / "run", detectors={"slip": detector})
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_what_a_detector_remarks_is_noted_and_that_it_saw_one_text_at_a_time(tmp_path):
+    notes = streamed(tmp_path / "run", detectors={"slip": Remarking()}).run["notes"]
+    assert "`slip`: right in nine of ten" in notes
+    assert any("`slip` saw one text at a time (`store=none`)" in note for note in notes)
+
+
+def test_a_label_file_of_other_content_shares_no_checkpoint(tmp_path):
+    from neurosieve.pipeline.streaming_run import _files_in
+
+    file = tmp_path / "labels.jsonl"
+    contents = []
+    for text in ("a", "b", "a"):
+        file.write_text(text)
+        contents.append(_files_in({"slip": describe(Annotations(path=str(file)))}))
+    assert contents[0] == contents[2] != contents[1]
+    assert not _files_in({"slip": describe(Phrases(("wait",)))})
 
 
 def test_documents_that_are_handed_over_cannot_be_divided(tmp_path):

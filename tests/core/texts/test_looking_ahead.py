@@ -61,3 +61,11 @@ def test_a_plan_says_what_looking_would_cost_and_does_not_look() -> None:
     with pytest.raises(ConfigError, match="`first` cannot be planned before it has looked at the texts: 30 requests"):
         neurosieve.plan("tiny", texts(), {"first": detector})
     assert not detector.given
+
+
+def test_a_plan_says_which_commands_do_what_it_does_not() -> None:
+    """`detect` has no model: a detector that reads the one of the run has to be given its name there."""
+    with pytest.raises(ConfigError) as error:
+        neurosieve.plan("tiny", texts(), {"first": Looking()})
+    assert "30 requests; `neurosieve find` does that itself, before it reads the model; or let" in str(error.value)
+    assert "`${model.name}`, needs its name there: `detectors.first.model=<name>`" in str(error.value)

@@ -1,6 +1,7 @@
 """A judge at a real server, one that works and one that fails in every way."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from threading import Lock, Thread
 import pytest
 from judge_servers import Reply, answer_with, entries_of, judge_server
 
-from neurosieve import ConfigError, Document, ModelError
+from neurosieve import ConfigError, Document, ModelError, StoreError
 from neurosieve_plugins.detectors.judge import Judge
 from neurosieve_plugins.judge.account import account_of
 
@@ -379,8 +380,8 @@ def test_the_length_of_an_answer_is_limited_in_the_words_of_the_server():
 
 
 def test_what_a_server_took_before_is_not_left_out_for_one_request_that_it_refuses():
-    strange = Reply(400, body='{"error": {"message": "bad request: temperature response_format"}}')
-    with judge_server(rule, once(3, strange)) as server:
+    filtered = {"message": "bad request: temperature response_format", "code": "content_filter"}
+    with judge_server(rule, once(3, Reply(400, body=json.dumps({"error": filtered})))) as server:
         said, _ = prepare(judge(server, concurrency=1))
         assert "does not take" not in said
         assert "10: the server refused" in said
@@ -430,16 +431,92 @@ def test_a_text_that_is_too_long_stops_no_run_though_it_comes_first():
         assert len(spans(detector)) == 9
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "Billing hard limit has been reached", "code": "billing_hard_limit_reached"},
+        {"message": "You have used the maximum of 1000 tokens of your plan"},
+        {},
+    ],
+    ids=["a billing limit", "a limit in tokens", "no reason"],
+)
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_refusal_that_is_not_of_the_text_ends_the_run_and_is_not_kept(said, status):
+    refused = Reply(status, body=json.dumps({"error": said}) if said else "")
+    with judge_server(rule, lambda number, body: refused if number >= 2 else None) as server:
+        with pytest.raises(ModelError) as error:
+            prepare(judge(server, concurrency=1))
+        assert f"refuses the request (status {status}): {said.get('message', 'it gives no reason')}" in str(error.value)
+        assert "if that is the text, leave out the document: the request is of “So part 5 is nine.”" in str(error.value)
+        assert "2 answers of `judge-1` are kept, and the same command goes on from here" in str(error.value)
+        assert len(server.bodies) == 3
+        server.script = lambda number, body: None
+        assert spans(judge(server)) == truth()
+        assert not unknown(judge(server))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"message": "no", "code": "content_filter"},
+        {"message": "no", "code": "x", "innererror": {"code": "ResponsibleAIPolicyViolation"}},
+        {"message": "no", "type": "content_policy_violation"},
+    ],
+    ids=str,
+)
+def test_a_refusal_by_a_filter_is_of_the_text_and_kept(said):
+    refused = Reply(400, body=json.dumps({"error": said}))
+    with judge_server(rule, lambda n, body: refused if "part 7" in body["messages"][1]["content"] else None) as server:
+        detector = judge(server, context=0, concurrency=1)
+        prepare(detector)
+        sent = len(server.bodies)
+        assert set(unknown(detector)) == {"the server refused"}
+        assert len(server.bodies) == sent
+
+
 def test_a_run_that_goes_on_knows_that_the_judge_has_answered_before():
-    strange = Reply(400, body='{"error": {"message": "this cannot be served"}}')
     with judge_server(rule, once(1, Reply(401))) as server:
         with pytest.raises(ConfigError):
             prepare(judge(server, concurrency=1))
         account_of.cache_clear()  # As in another process.
-        server.script = lambda number, body: strange if "part 7" in body["messages"][1]["content"] else None
-        detector = judge(server, concurrency=1)
-        prepare(detector)
-        assert set(unknown(detector)) == {"the server refused"}
+        server.script = lambda number, body: Reply(500)
+        with pytest.raises(ModelError) as error:
+            prepare(judge(server, concurrency=1, retry_seconds=0.2))
+        assert "it has never answered" not in str(error.value)
+
+
+def test_nothing_is_sent_behind_what_ends_the_run():
+    def script(number, body):
+        # What comes from the others is not sound: it would be asked for again, in smaller requests.
+        return Reply(401) if number == 0 else Reply(content="They are all fine.", sleep=0.3)
+
+    with judge_server(rule, script) as server:
+        with pytest.raises(ConfigError, match="does not take the key"):
+            prepare(judge(server, concurrency=4), DOCUMENTS)
+        assert len(server.bodies) <= 4
+
+
+def test_nothing_more_is_sent_where_no_answer_can_be_kept(cache):
+    def script(number, body):
+        if number == 4:
+            [folder] = (cache / "answers").iterdir()
+            shutil.rmtree(folder)
+            folder.write_text("in the way")
+        return None
+
+    with judge_server(rule, script) as server:
+        with pytest.raises(StoreError, match="cannot keep or read a judge's answers"):
+            prepare(judge(server, concurrency=2), DOCUMENTS)
+        assert len(server.bodies) <= 7
+
+
+def test_nothing_is_sent_where_no_answer_could_be_kept(cache):
+    cache.mkdir()
+    (cache / "answers").write_text("in the way")
+    with judge_server(rule) as server:
+        with pytest.raises(StoreError, match="cannot keep or read a judge's answers"):
+            prepare(judge(server))
+        assert not server.bodies
 
 
 def test_the_answer_of_another_model_is_refused():

@@ -17,6 +17,28 @@ def test_an_answer_is_there_for_everybody_once_it_is_kept(tmp_path):
     assert len(KeptAnswers(tmp_path, "http://a", "m")) == 1
 
 
+def test_reading_answers_writes_nothing(tmp_path):
+    kept = KeptAnswers(tmp_path, "http://a", "m")
+    kept.keep(REQUEST, Answer("one"))
+    (kept.folder / "answers.json").unlink()  # Whoever writes would write it again.
+    before = {file: file.stat().st_mtime_ns for file in (kept.folder, *kept.folder.iterdir())}
+    reader = KeptAnswers(tmp_path, "http://a", "m")
+    assert reader.find(REQUEST) == Answer("one")
+    assert len(reader) == 1
+    assert {file: file.stat().st_mtime_ns for file in (kept.folder, *kept.folder.iterdir())} == before
+    reader.check_can_keep()
+    assert (kept.folder / "answers.json").exists()
+
+
+def test_a_file_that_another_process_has_just_made_holds_no_answer_yet(tmp_path):
+    reader, writer = KeptAnswers(tmp_path, "http://a", "m"), KeptAnswers(tmp_path, "http://a", "m")
+    reader.folder.mkdir()
+    (reader.folder / "answers.sqlite").touch()
+    assert reader.find(REQUEST) is None
+    writer.keep(REQUEST, Answer("one"))
+    assert reader.find(REQUEST) == Answer("one")
+
+
 def test_the_first_answer_stays(tmp_path):
     first, second = KeptAnswers(tmp_path, "http://a", "m"), KeptAnswers(tmp_path, "http://a", "m")
     assert first.keep(REQUEST, Answer("one")).text == "one"

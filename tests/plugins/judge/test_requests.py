@@ -1,10 +1,11 @@
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurosieve import Document, Passage, Span
+from neurosieve import Document, Passage, Span, sentences
 from neurosieve_plugins.judge.prompt import request_for
 from neurosieve_plugins.judge.taxonomy import open_taxonomy
 from neurosieve_plugins.judge.windows import sentence_windows, span_windows, text_window
@@ -134,6 +135,28 @@ def test_spans_are_asked_for_at_their_place():
         {"number": 1, "before": "Hmm, ", "text": "wait", "after": ", wait a moment."},
         {"number": 2, "before": "Hmm, wait, ", "text": "wait", "after": " a moment."},
     ]
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(1, 30)), max_size=8), st.integers(0, 3))
+def test_the_text_around_a_span_is_that_of_its_sentences_and_their_neighbours(places, context):
+    text = "It is nine or so. Wait, is it? No!\n\nNow I add seven to it. So it is ten. Let me see. " * 3
+    document = Document("a", text, "a")
+    bounds = sentences(text)
+    given_spans = [Span(start, min(len(text), start + length)) for start, length in places]
+    for window in span_windows(document, given_spans, "completion", 100, context):
+        for (start, end), around in zip(window.bounds, window.around, strict=True):
+            touched = [place for place, (begin, behind) in enumerate(bounds) if begin < end and start < behind]
+            first = bounds[max(0, touched[0] - context)][0] if touched else 0
+            last = bounds[min(len(bounds) - 1, touched[-1] + context)][1] if touched else len(text)
+            assert around == (text[min(first, start) : start], text[end : max(last, end)])
+
+
+def test_sentences_are_cut_once_however_many_spans_there_are():
+    document = Document("a", "Wait, is it nine? So it is ten, or so. " * 2000, "a")
+    found = [Span(start, start + 4) for start in range(0, len(document.text), 39)]
+    started = time.perf_counter()
+    list(span_windows(document, found, "completion", 20, 3))
+    assert time.perf_counter() - started < 1.5
 
 
 def test_spans_out_of_scope_are_not_asked_for():

@@ -46,11 +46,13 @@ class AnyOf(Combination):
     def findings(self, document: Document) -> Findings:
         """Return what any part finds; unknown is what a part cannot tell where no other finds anything."""
         parts = [self._findings_of(detector, document) for detector in self.detectors]
-        return settled(
+        findings = settled(
             _joined(span for part in parts for span in part.spans),
-            _joined(span for part in parts for span in part.unknown),
+            [span for part in parts for span in part.unknown],
             list(_joined(span for part in parts for span in part.out_of_scope)),
         )
+        # Only now: joined to one that overlaps what is found, an unknown stretch would be left out with it.
+        return findings._replace(unknown=list(_joined(findings.unknown)))
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -70,6 +71,11 @@ class Combination(Detector):
         """Whether a part does."""
         return any(part.looks_ahead for part in self.parts.values())
 
+    @property
+    def asks_server(self) -> bool:  # type: ignore[override]
+        """Whether a part does."""
+        return any(part.asks_server for part in self.parts.values())
+
     def prepare(self, documents: Sequence[Document], progress: Callable[..., None]) -> Iterator[str]:
         """Let every part that looks ahead do so, equal parts once, and yield what they remark."""
         for part in self._looking_ahead():
@@ -103,10 +109,14 @@ class Combination(Detector):
     def detect(self, document: Document) -> Iterable[Span]:
         """Yield where it shows, from left to right."""
         findings = self.findings(document)
+        _recent.append((self, document, findings))
         return [*findings.spans, *findings.out_of_scope]
 
     def near_misses(self, document: Document) -> Iterable[Span]:
         """Yield where it depends on what a part cannot tell whether it shows, from left to right."""
+        for detector, seen, findings in reversed(tuple(_recent)):
+            if detector is self and seen is document:
+                return findings.unknown
         return self.findings(document).unknown
 
     @abstractmethod
@@ -148,3 +158,8 @@ class Combination(Detector):
                     f"`{first}` of the detector `{self._name}` looks in the {giving.scope} and `{key}` in the "
                     f"{part.scope}, so that their spans never meet: give both the same `scope`"
                 )
+
+
+_recent: deque[tuple[Combination, Document, Findings]] = deque(maxlen=64)
+"""What was found last: what is nearly found is asked for behind it, and parts may take long. Only this very detector's
+findings in this very document are taken, so that both answers are of one moment."""

@@ -1,7 +1,8 @@
 """Detectors made of detectors: what they find, where they look, and what they pass on to their parts."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -23,6 +24,21 @@ from neurosieve_plugins.detectors.repeating import Repeating
 from neurosieve_plugins.graders.boxed import Boxed
 
 WAIT, QUOTED, SUM = Phrases(("wait",)), Regex(('"[^"]*"',)), Regex((r"\w+ = \w+",))
+
+
+@dataclass(frozen=True)
+class Counting(Detector):
+    """The first word, and the last is not known; it keeps what it was asked."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def detect(self, document: Document) -> Iterator[Span]:
+        self.asked.append("detect")
+        yield Span(0, document.text.index("."), "first")
+
+    def near_misses(self, document: Document) -> Iterator[Span]:
+        self.asked.append("near_misses")
+        yield Span(document.text.index(".") + 2, len(document.text), "unsure")
 
 
 def written(text: str, **metadata: object) -> Document:
@@ -156,6 +172,26 @@ def test_a_condition_on_the_prompt_holds_for_what_the_model_wrote():
     document = Document("a", "Tell me! Wait.", "a", completion_start=9, metadata={"kind": "harmful"})
     assert found(AllOf((WAIT, harmful)), document) == ["Wait"]
     assert found(Without(WAIT, harmful), document) == []
+
+
+def test_each_part_is_asked_once_for_what_is_found_and_what_is_nearly():
+    first, second = Counting(), Counting()
+    detectors, document = (Without(first, QUOTED), AnyOf((second, WAIT))), written("Wait. Seven!")
+    for detector in detectors:  # As in a run: the spans of all behaviours, and then what is nearly each of them.
+        assert [span.start for span in detector.detect(document)] == [0]
+    for detector in detectors:
+        assert [span.label for span in detector.near_misses(document)] == ["unsure"]
+    assert first.asked == second.asked == ["detect", "near_misses"]
+
+
+def test_what_was_found_before_stands_for_no_other_document_and_no_other_time():
+    part = Counting()
+    detector, document = Without(part, QUOTED), written("Wait. Seven!")
+    list(detector.detect(document))
+    assert [tuple(span)[:2] for span in detector.near_misses(written("No. It is seven!"))] == [(4, 16)]
+    assert part.asked == ["detect", "near_misses"] * 2
+    list(detector.detect(document))
+    assert part.asked == ["detect", "near_misses"] * 3
 
 
 def test_equal_parts_look_ahead_once():

@@ -135,7 +135,13 @@ def test_any_of_covers_the_characters_that_a_part_covers(first: Told, second: To
     lonely = {each for part in parts for each in part.unknown if not any(overlap(each, span) for span in spans)}
     covered = {character for start, end in unknown for character in range(start, end)}
     assert not covered & known
-    assert covered <= {character for start, end in lonely for character in range(start, end)}
+    assert covered == {character for start, end in lonely for character in range(start, end)}
+
+
+def test_what_may_show_beside_what_shows_stays_unknown():
+    """(0, 10) overlaps what is found; (8, 20) does not, and is free for no control."""
+    parts = Told(((0, 5),)), Told(unknown=((0, 10),)), Told(unknown=((8, 20),))
+    assert answers(AnyOf(parts)) == ({(0, 5)}, {(8, 20)})
 
 
 @given(told(), told(), told())
