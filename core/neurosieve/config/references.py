@@ -20,7 +20,7 @@ def wrong_reference(error: InterpolationResolutionError, config: Any) -> str:
     message = str(error).partition("\n")[0]
     if isinstance(error, InterpolationKeyError):
         place = message.partition("'")[2].rpartition("'")[0]
-        return f"{holds}, and the config has no `{place}`: {_hint(place, key, config)}"
+        return f"{holds}, and the config has no `{place}`: {_hint(place, key or "", config)}"
     if isinstance(error, InterpolationToMissingValueError):
         place = message.rpartition(": ")[2]
         return f"{holds}, and `{place}` has no value: give one with `{place}=...`"
