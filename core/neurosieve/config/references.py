@@ -13,14 +13,14 @@ __all__ = ["wrong_reference"]
 
 def wrong_reference(error: InterpolationResolutionError, config: Any) -> str:
     """Return a message about a reference, somewhere in a config, that leads nowhere, or back to itself."""
-    key, reference = _broken(config) or (error.full_key, None)
+    key, reference = _broken(config) or (error.full_key or "", None)
     holds = (
         f"`{key}` is `{reference}`" if reference else f"`{key}` holds a reference" if key else "a reference is wrong"
     )
     message = str(error).partition("\n")[0]
     if isinstance(error, InterpolationKeyError):
         place = message.partition("'")[2].rpartition("'")[0]
-        return f"{holds}, and the config has no `{place}`: {_hint(place, key or "", config)}"
+        return f"{holds}, and the config has no `{place}`: {_hint(place, key, config)}"
     if isinstance(error, InterpolationToMissingValueError):
         place = message.rpartition(": ")[2]
         return f"{holds}, and `{place}` has no value: give one with `{place}=...`"
