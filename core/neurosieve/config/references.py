@@ -13,7 +13,7 @@ __all__ = ["wrong_reference"]
 
 def wrong_reference(error: InterpolationResolutionError, config: Any) -> str:
     """Return a message about a reference, somewhere in a config, that leads nowhere, or back to itself."""
-    key, reference = _broken(config) or (error.full_key, None)
+    key, reference = _broken(config) or (error.full_key or "", None)
     holds = (
         f"`{key}` is `{reference}`" if reference else f"`{key}` holds a reference" if key else "a reference is wrong"
     )
