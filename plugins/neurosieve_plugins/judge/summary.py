@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from neurosieve import plural
+from neurosieve import ModelError, plural
 from neurosieve_plugins.judge.account import account_of, cost, expected_tokens
 from neurosieve_plugins.judge.asking import ask_for, labels_of, next_requests
 from neurosieve_plugins.judge.kept_answers import kept_answers
@@ -16,6 +16,8 @@ __all__ = ["estimated", "prepared"]
 
 _SHOWN = 200
 """So many characters of a refusal are shown."""
+_NO_ACCIDENT = 20
+"""A judge that has no sound answer for any of so many is of no use."""
 _REASONS = 6
 """Of so many reasons it is told how often they hold."""
 
@@ -121,6 +123,12 @@ def _label_remarks(settings: JudgeSettings, kind: Kind, windows: Sequence[Window
         yield f"{plural(extra, 'entry', 'entries')} of the answers were for what was not asked for, and left out"
     if unknown:
         address = kept_answers(settings.address, settings.model).folder.name
+        if unknown.total() == sum(len(window.bounds) for window in windows) >= _NO_ACCIDENT:
+            raise ModelError(
+                f"the judge `{settings.model}` gave no sound answer for any of {items} ({_reasons(unknown)}): it may "
+                "be too small for the task, or answer in another form; take another model, or a smaller `window`; "
+                f"`neurosieve cache --clear {address}` forgets these answers, so that they are asked for again"
+            )
         yield (
             f"{unknown.total():,} of {items} {'has' if unknown.total() == 1 else 'have'} no sound answer after "
             f"{plural(settings.attempts, 'attempt')} "

@@ -717,3 +717,11 @@ def test_a_server_that_says_zero_seconds_again_and_again_is_not_flooded():
         with pytest.raises(ModelError, match="gave no answer in 1 s"):
             prepare(judge(server, concurrency=1, retry_seconds=1.0))
         assert len(server.bodies) < 15
+
+
+def test_a_judge_without_any_sound_answer_ends_the_run():
+    with (
+        judge_server(rule, lambda number, body: Reply(content=answer_with([]))) as server,
+        pytest.raises(ModelError, match=r"gave no sound answer for any of .* the answer skips it"),
+    ):
+        prepare(judge(server, attempts=1))
