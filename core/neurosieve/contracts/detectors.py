@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
 
 from neurosieve.data import Document, Scope, Span, TokenizedDocument
 
@@ -26,6 +27,9 @@ class Detector(ABC):
     """Whether it is to have all documents of a run before it labels the first one, as where it asks a server or a large
     model: the run then calls `prepare`, and holds the documents in memory. What it yields as near-misses are spans of
     which it is not known whether they show the behaviour, and the label of such a near-miss says why."""
+
+    cost_fields: ClassVar[tuple[str, ...]] = ()
+    """Which of its fields decide what a label costs, and not what it is."""
 
     scope: Scope = "completion"
     """Where it looks, and where its controls are taken from: spans elsewhere are counted and left out."""

@@ -24,6 +24,7 @@ from neurosieve.disk import atomic_write
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.pipeline.cautions import respelled
 from neurosieve.registry import describe, failures_of
+from neurosieve.runs.label_settings import detector_files, file_hash
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
@@ -98,9 +99,11 @@ def train(
             "behaviours": list(compared),
             "output": str(output),
             "training": training,
+            "detector_files": detector_files(detectors),
             "config": {**choices, **vars(settings)},
         }
         _save(fitted, output, measured.threshold.value, training)
+        run.record["output_hash"] = file_hash(output)
     return run.run
 
 
