@@ -269,4 +269,4 @@ def test_the_files_of_nested_detectors_are_hashed_by_key(tmp_path):
     long = Phrases(("x" * 5000,))
     nested = AllOf((long, Annotations(path=str(path))))
     hashed = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert detector_files({"a": nested, "b": long}) == {"a": {"parts.1.path": hashed}, "b": {}}
+    assert detector_files({"a": nested, "b": long}) == {"a": {"detectors.1.path": hashed}, "b": {}}
