@@ -242,13 +242,13 @@ class Gaps(Detector):
     near_misses_are_unknown = True
     looks_ahead = True
 
-    all_texts: bool = False
+    problems: tuple[str, ...] = ("p00", "p01", "p02", "p03")
 
     def detect(self, document):
         return detectors()["slip"].detect(document)
 
     def near_misses(self, document):
-        if self.all_texts or document.group in ("p00", "p01", "p02", "p03"):
+        if document.group in self.problems:
             start = document.completion_start
             yield Span(start, start + 1, "the server was busy")
 
@@ -274,7 +274,7 @@ def test_traces_of_which_the_detector_cannot_tell_are_not_without_the_behaviour(
 
 def test_where_the_detector_can_tell_of_no_trace_the_run_ends(written):
     with pytest.raises(DataError, match=r"knows of no prompt whether the behaviour shows.*the server was busy"):
-        written(detectors={"slip": Gaps(all_texts=True)}, neurons=[list(CAUSE)], controls=1)
+        written(detectors={"slip": Gaps(tuple(problem.id for problem in cues()))}, neurons=[list(CAUSE)], controls=1)
 
 
 def test_a_planted_readout_changes_no_generated_token(written):
