@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +60,8 @@ class Observed:
     """A change of a measure up to this counts as none."""
     counts: dict[str, Any]
     warnings: list[str]
+    notes: list[str] = field(default_factory=list)
+    """What detectors remarked."""
 
     def joined(self, other: "Observed") -> "Observed":
         """Return this with what was measured under further conditions, of the same units."""
@@ -71,6 +73,7 @@ class Observed:
             self.negligible,
             self.counts | {name: self.counts[name] + other.counts[name] for name in _COSTS},
             list(dict.fromkeys([*self.warnings, *other.warnings])),
+            list(dict.fromkeys([*self.notes, *other.notes])),
         )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import replace
 from itertools import compress
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,15 @@ from neurosieve.ablation.settings import Ablate
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.analysis.grading import grade_documents, truth_of
 from neurosieve.contracts import Grader
-from neurosieve.data import Verdict
-from neurosieve.errors import ConfigError
+from neurosieve.data import Document, Verdict
+from neurosieve.errors import ConfigError, DataError
 from neurosieve.generation.requests import Completion, Request, request_seed
 from neurosieve.generation.sampling import Sampling
 from neurosieve.pipeline.reopening import Reopened
-from neurosieve.texts.intake import check_documents
+from neurosieve.texts.intake import check_documents, intake_notes
+from neurosieve.texts.near_misses import near_misses_of
 from neurosieve.texts.spans import detect_each
+from neurosieve.wording import plural, visible
 
 __all__ = ["observe_generated"]
 
@@ -55,13 +57,17 @@ def observe_generated(
     ]
     written, proof, from_the_store = complete_each(opened, requests, sampling, conditions, settings, announce)
     likelihood = likelihoods(opened.lm, [task.prompt for task in tasks], settings.samples, written, announce)
+    read = _read(opened, behaviour, pairs, written, announce)
     traces = [
-        _traces(opened, behaviour, condition, pairs, completions, log_p, writing.grader, announce)
-        for condition, completions, log_p in zip((None, *conditions), written, likelihood, strict=True)
+        _traces(behaviour, condition, pairs, completions, log_p, documents, writing.grader, announce)
+        for condition, completions, log_p, documents in zip(
+            (None, *conditions), written, likelihood, read.documents, strict=True
+        )
     ]
     if not any((trace.right.notna() & ~trace.unanswered).any() for trace in traces):
         traces = [trace.assign(right=pd.array([pd.NA] * len(trace), dtype="boolean")) for trace in traces]
     table = pd.concat(traces, ignore_index=True)
+    warnings += _unknown_warning(table, behaviour, read.unknown)
     warnings += _warnings(traces, behaviour, sampling, settings, writing.grader)
     counts = {
         "prompts": len(tasks),
@@ -69,9 +75,10 @@ def observe_generated(
         "tokens": int(table.tokens.sum()),
         "from_the_store": from_the_store,
         "without_verdict": int(table.right.isna().sum()),
+        "not_known": int(table.spans.isna().sum()),
     }
     measures = list(_measures(traces, [task.group for task, _ in pairs]))
-    return Observed(measures, 1, {"traces": table}, proof, 0.0, counts, warnings)
+    return Observed(measures, 1, {"traces": table}, proof, 0.0, counts, warnings, read.remarks)
 
 
 def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing, warnings: list[str]) -> list[Task]:
@@ -99,22 +106,69 @@ def _tasks(opened: Reopened, behaviour: str, settings: Ablate, writing: Writing,
     return tasks_of_documents(documents, groups, at_most, settings.seed)
 
 
-def _traces(
+class _Read(NamedTuple):
+    """Completions as documents, by condition, as a detector reads them."""
+
+    documents: list[list[tuple[Document, int | None]]]
+    """Each with its number of spans, None where the detector does not know of a part of it what it shows."""
+    unknown: Counter[str]
+    """Why it does not know, and of how many completions."""
+    remarks: list[str]
+
+
+def _read(
     opened: Reopened,
+    behaviour: str,
+    pairs: Sequence[tuple[Task, int]],
+    written: Sequence[Sequence[Completion]],
+    announce: Callable[..., None],
+) -> _Read:
+    """Let the detector of a behaviour read all completions at once, those of the same pairs under each condition.
+
+    Raises:
+        DataError: it knows of no prompt and draw whether the behaviour shows under each condition.
+    """
+    detector, counts, unknown = opened.detectors[behaviour], Counter[str](), Counter[str]()
+    samples = 1 + max(sample for _, sample in pairs)
+    documents = [
+        task.completed(completion.text, place * samples + sample)
+        for place, completions in enumerate(written)
+        for (task, sample), completion in zip(pairs, completions, strict=True)
+    ]
+    numbers: list[tuple[Document, int | None]] = []
+    for document, spans in detect_each(documents, {behaviour: detector}, counts, announce):
+        nearly = near_misses_of(behaviour, detector, document, spans[behaviour])
+        # What `phrases` nearly finds is not the behaviour, and is no gap in what is known.
+        gaps = [near.label for near in nearly if near.unknown or near.whole_text]
+        unknown.update(gaps[:1])
+        # With a gap the number is not known, also where there are spans: to keep these traces and leave out those
+        # without a span would make the behaviour too frequent.
+        numbers.append((document, None if gaps else len(spans[behaviour])))
+    by_condition = [numbers[start : start + len(pairs)] for start in range(0, len(numbers), len(pairs))]
+    if not any(all(number is not None for _, number in same) for same in zip(*by_condition, strict=True)):
+        raise DataError(
+            f"the detector of `{behaviour}` knows of no prompt whether the behaviour shows under all conditions "
+            f"({_reasons(unknown)}): generate more or shorter texts, or take a detector that reads them all"
+        )
+    return _Read(by_condition, unknown, intake_notes(counts))
+
+
+def _reasons(counted: Counter[str]) -> str:
+    return "; ".join(f"{count:,}: {visible(reason):.80}" for reason, count in counted.most_common(3))
+
+
+def _traces(
     behaviour: str,
     condition: Condition | None,
     pairs: Sequence[tuple[Task, int]],
     completions: Sequence[Completion],
     log_p: Sequence[float],
+    read: Sequence[tuple[Document, int | None]],
     grader: Grader | None,
     announce: Callable[..., None],
 ) -> pd.DataFrame:
     """Return a row for each completion under one condition: its spans of the behaviour, and whether it is right."""
-    documents = [
-        task.completed(completion.text, sample) for (task, sample), completion in zip(pairs, completions, strict=True)
-    ]
-    results = detect_each(documents, {behaviour: opened.detectors[behaviour]}, Counter(), announce)
-    spans = [len(result.spans[behaviour]) for result in results]
+    documents = [document for document, _ in read]
     verdicts = [Verdict(None)] * len(documents)
     if grader is not None and any(map(truth_of, documents)):
         verdicts = grade_documents(documents, grader, announce=announce)
@@ -126,7 +180,7 @@ def _traces(
             "group": [task.group for task, _ in pairs],
             "sample": [sample for _, sample in pairs],
             "tokens": [len(completion.token_ids) for completion in completions],
-            "spans": spans,
+            "spans": pd.array([spans for _, spans in read], dtype="Int64"),
             "right": pd.array(right, dtype="boolean"),
             "unanswered": [verdict.unanswered for verdict in verdicts],
             "truncated": [not completion.ended for completion in completions],
@@ -149,11 +203,19 @@ def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator
         return Measure(name, words, more.pop("groups", groups), over[1:], under[1:], (over[0], under[0]), **more)
 
     spans, tokens = column("spans"), column("tokens")
+    known = np.asarray(np.isfinite(spans).all(axis=0))  # What is not known once has no pair.
+    known_groups, spans = list(compress(groups, known.tolist())), spans[:, known]
     shown = (spans > 0).astype(np.float64)
-    yield measure("spans_per_1000_tokens", "the number of spans per 1,000 tokens", 1000 * spans, tokens)
-    yield measure("spans_per_trace", "the number of spans per trace", spans)
-    p = [sign_test(edited - shown[0], groups) for edited in shown[1:]]
-    yield measure("any", "the share of traces with the behaviour", shown, p=p)
+    yield measure(
+        "spans_per_1000_tokens",
+        "the number of spans per 1,000 tokens",
+        1000 * spans,
+        tokens[:, known],
+        groups=known_groups,
+    )
+    yield measure("spans_per_trace", "the number of spans per trace", spans, groups=known_groups)
+    p = [sign_test(edited - shown[0], known_groups) for edited in shown[1:]]
+    yield measure("any", "the share of traces with the behaviour", shown, groups=known_groups, p=p)
     right = column("right")
     known = np.asarray(np.isfinite(right).all(axis=0))  # What could not be graded once has no pair.
     if known.any():
@@ -167,14 +229,26 @@ def _measures(traces: Sequence[pd.DataFrame], groups: Sequence[str]) -> Iterator
     )
 
 
+def _unknown_warning(traces: pd.DataFrame, behaviour: str, reasons: Counter[str]) -> list[str]:
+    if not reasons:
+        return []
+    pairs = traces.spans.isna().groupby([traces.problem, traces["sample"]]).any()
+    return [
+        f"of {reasons.total():,} of {plural(len(traces), 'trace')} it is not known whether they show `{behaviour}` "
+        f"({_reasons(reasons)}): {int(pairs.sum()):,} of {plural(len(pairs), 'pair')} of a prompt and a draw are left "
+        "out of its rates, under every condition"
+    ]
+
+
 def _warnings(
     traces: Sequence[pd.DataFrame], behaviour: str, sampling: Sampling, settings: Ablate, grader: Grader | None
 ) -> list[str]:
     """Return what a reader of the effects must know first."""
     warnings, unedited = [], traces[0]
     if not unedited.spans.any():
+        known = int(unedited.spans.notna().sum())
         warnings.append(
-            f"`{behaviour}` shows in none of {len(unedited):,} unedited traces, so no edit can make it rarer: "
+            f"`{behaviour}` shows in none of {known:,} unedited traces, so no edit can make it rarer: "
             "give prompts that bring it about, as `problems=arithmetic prompt=corrections` does"
         )
     if unedited.truncated.mean() > 0.5:

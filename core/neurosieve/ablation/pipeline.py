@@ -65,6 +65,7 @@ def ablate_neurons(
             choices |= {key: getattr(writing, key) for key in ("problems", "prompt", "sampling", "grader")}
         prepared.record(run, sets, choices, config)
         run.warnings += few_groups_warning(comparisons[0].resamples.groups, settings.min_groups) + observed.warnings
+        run.notes += observed.notes
         run.record |= {
             "measures": {measure.name: measure.words for measure in observed.measures},
             "verdicts": verdicts,

@@ -26,10 +26,15 @@ class Task(NamedTuple):
     known: Mapping[str, Any]
     """Where a grader finds the right answer."""
 
-    def completed(self, completion: str, sample: int) -> Document:
-        """Return the document that a completion makes of the prompt."""
-        name = f"{self.id}#{sample}" if sample else self.id
-        return Document(name, self.prompt + completion, self.group, len(self.prompt), metadata=self.known)
+    def completed(self, completion: str, number: int) -> Document:
+        """Return the document that a completion makes of the prompt.
+
+        `number` tells it from other completions. None has the id of the document that the prompt is from: a file of
+        labels is about that text.
+        """
+        return Document(
+            f"{self.id}#{number}", self.prompt + completion, self.group, len(self.prompt), metadata=self.known
+        )
 
 
 def tasks_of_problems(
@@ -78,7 +83,8 @@ def tasks_of_documents(documents: Iterable[Document], groups: Set[str], at_most:
 def refuse_blind(detector: Detector, behaviour: str, documents: Iterable[Document]) -> None:
     """Raise unless a detector finds in the bare text of documents some of what it finds in the documents.
 
-    A detector that relies on annotations or metadata cannot label generated text.
+    A detector that relies on annotations, on metadata or on a file about documents of known ids cannot label generated
+    text.
 
     Raises:
         DataError: it finds nothing.
@@ -87,7 +93,8 @@ def refuse_blind(detector: Detector, behaviour: str, documents: Iterable[Documen
     for document in documents:
         if any(True for _ in detector.detect(document)):
             shown += 1
-            if any(True for _ in detector.detect(replace(document, annotations=(), metadata={}))):
+            bare = replace(document, id=f"{document.id}#0", annotations=(), metadata={})
+            if any(True for _ in detector.detect(bare)):
                 return
         if shown == _TRIED:
             break

@@ -36,7 +36,12 @@ def analyze_traces(
         with run.stage("detecting"):
             traces = detect_all(source, detectors, run.counts, run.announce)
         run.warnings += respelled(run.counts)
-        run.warnings += near_miss_warnings(near_misses_in(traces, detectors))
+        nearly = near_misses_in(traces, detectors)
+        run.warnings += near_miss_warnings(nearly)
+        unknown = {
+            name: {near.document for near in near_misses if near.unknown or near.whole_text}
+            for name, near_misses in nearly.items()
+        }
         documents, verdicts = [trace.document for trace in traces], None
         # A field that the user names must be there; by the default fields there may be nothing to grade.
         if grader is not None and settings.truth_fields == TRUTH_FIELDS and (reason := why_ungradable(documents)):
@@ -45,7 +50,7 @@ def analyze_traces(
             with run.stage("grading"):
                 verdicts = grade_documents(documents, grader, settings.truth_fields, run.announce)
         with run.stage("counting"):
-            summarize_traces(run, traces, verdicts, settings)
+            summarize_traces(run, traces, verdicts, settings, unknown)
             run.warnings += absence_warnings(traces, detectors) + prevalence_warnings(traces)
         write_summary(run.tables["summary"], folder / "summary.json")
         choices = {"source": source, "detectors": detectors, "grader": grader, "reports": reports}

@@ -3,9 +3,10 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -61,7 +62,11 @@ def wilson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def summarize_traces(
-    run: Recording, detected: Sequence[DetectedDocument], verdicts: Sequence[Verdict] | None, settings: Analyze
+    run: Recording,
+    detected: Sequence[DetectedDocument],
+    verdicts: Sequence[Verdict] | None,
+    settings: Analyze,
+    unknown: Mapping[str, Set[str]] = MappingProxyType({}),
 ) -> None:
     """Add to a run what is in some documents, given their spans and, unless nothing was graded, the verdict on each.
 
@@ -71,6 +76,9 @@ def summarize_traces(
     Where the metadata of a document says whether it `ended`, that counts. Any other was cut off if it begins no boxed
     answer, where its prompt or its solution has one: that is the founding notebook's rule. Where neither has one, it is
     not known.
+
+    `unknown` holds, by behaviour, the documents of which its detector does not know all: such a trace shows the
+    behaviour if there is a span all the same, and is otherwise not known.
 
     A share of nothing is undefined: where no trace has an answer, or the mark that ends a thought, n is 0. A trace that
     ran out of tokens without an answer is not right, as in the founding notebook; `mark_unknown` tells of any other.
@@ -104,6 +112,9 @@ def summarize_traces(
         )
     kinds = dict.fromkeys(("right", "thought_ended", "out_of_tokens"), "boolean") | {"tokens": "Int64"}
     traces = pd.DataFrame(rows).astype(kinds)
+    for behaviour in behaviours:
+        shows = (traces[f"{behaviour}_spans"] > 0).astype("boolean")
+        traces[f"shows_{behaviour}"] = shows.mask(~shows & traces.id.isin(unknown.get(behaviour, ())))
     run.warnings += mark_unknown(traces, [document.text for document, _ in detected], settings.thought_end)
     span_rows = [
         (behaviour, document.id, *span, document.text[span.start : span.end], right)
@@ -116,6 +127,12 @@ def summarize_traces(
     run.tables |= {"traces": traces, "spans": spans_table, "summary": _summary(traces, behaviours, graded)}
     run.record["counts"] = _counts(traces, behaviours, graded)
     run.warnings += _warnings(traces, graded)
+    run.warnings += [
+        f"of {count:,} of {plural(len(traces), 'trace')} it is not known whether they show `{behaviour}`: they are "
+        "left out of its shares"
+        for behaviour in behaviours
+        if (count := int(traces[f"shows_{behaviour}"].isna().sum()))
+    ]
 
 
 def write_summary(summary: pd.DataFrame, path: Path) -> None:
@@ -146,7 +163,7 @@ def _thought_ended(document: Document, thought_end: str) -> bool:
 
 def _summary(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> pd.DataFrame:
     measures = {name: traces[name] for name in ("right", "thought_ended", "out_of_tokens")}
-    measures |= {f"shows_{behaviour}": traces[f"{behaviour}_spans"] > 0 for behaviour in behaviours}
+    measures |= {f"shows_{behaviour}": traces[f"shows_{behaviour}"] for behaviour in behaviours}
     rows = []
     for by, value, chosen in _parts(traces):
         for measure, values in measures.items():
@@ -195,7 +212,11 @@ def _counts(traces: pd.DataFrame, behaviours: Sequence[str], graded: bool) -> di
         "ended_by_answer": int(known_by.get("answer", 0)),
         "ended_unknown": int(known_by.get("", 0)),
         "behaviours": {
-            behaviour: {"documents_with": int((spans > 0).sum()), "spans": int(spans.sum())}
+            behaviour: {
+                "documents_with": int((spans > 0).sum()),
+                "documents_not_known": int(traces[f"shows_{behaviour}"].isna().sum()),
+                "spans": int(spans.sum()),
+            }
             for behaviour, spans in ((name, traces[f"{name}_spans"]) for name in behaviours)
         },
     }

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
 
 from neurosieve.data import Document, Scope, Span, TokenizedDocument
 
@@ -30,6 +31,9 @@ class Detector(ABC):
     asks_server: bool = False
     """Whether it asks a server for each text, which takes time and may cost money: it is refused where it cannot look
     ahead, as in a pass without a store."""
+
+    cost_fields: ClassVar[tuple[str, ...]] = ()
+    """Which of its fields decide what a label costs, and not what it is."""
 
     scope: Scope = "completion"
     """Where it looks, and where its controls are taken from: spans elsewhere are counted and left out."""

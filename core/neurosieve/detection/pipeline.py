@@ -25,6 +25,7 @@ from neurosieve.detection.suggestion.proposed_phrases import Suggest
 from neurosieve.detection.suggestion.suggested_phrases import add_suggestions, check_suggest
 from neurosieve.errors import ConfigError
 from neurosieve.pipeline.cautions import respelled
+from neurosieve.runs.label_settings import detector_files
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Run
@@ -95,6 +96,7 @@ def detect_spans(
         run.record |= {
             "behaviours": list(detectors),
             "counts": {"behaviours": numbers},
+            "detector_files": detector_files(detectors),
             "config": described({"source": source, "detectors": detectors, "reports": reports, "suggest": suggest})
             | vars(settings),
         }

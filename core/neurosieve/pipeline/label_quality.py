@@ -12,6 +12,7 @@ from neurosieve.errors import ConfigError, nearest
 from neurosieve.evidence.mislabelled import seen_auc
 from neurosieve.pipeline.job import Job
 from neurosieve.registry import TARGET
+from neurosieve.runs.label_settings import detector_files, label_settings
 from neurosieve.runs.reader import RunFolder
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import Recording
@@ -75,9 +76,9 @@ def label_quality(job: Job) -> dict[str, dict[str, Any]]:
     agreement = run.table("agreement")
     if not {*_MEASURES, "not_known"} <= set(agreement):
         raise ConfigError(f"measured is `{settings.measured}`, which an earlier version wrote: run it again")
-    quality = {}
+    quality, files = {}, detector_files(job.detectors)
     for behaviour, node in json.loads(json.dumps(described({"detectors": job.detectors})["detectors"])).items():
-        if (name := _name_in(run, behaviour, node, agreement)) is not None:
+        if (name := _name_in(run, behaviour, node, files[behaviour], agreement)) is not None:
             rows = agreement[agreement.detector == name]
             _check_one_person(behaviour, rows, run)
             quality[behaviour] = _numbers(run, rows, _label(behaviour, rows, settings.measured_labels))
@@ -89,15 +90,21 @@ def label_quality(job: Job) -> dict[str, dict[str, Any]]:
     return quality
 
 
-def _name_in(run: RunFolder, behaviour: str, node: Any, agreement: pd.DataFrame) -> str | None:
+def _name_in(
+    run: RunFolder, behaviour: str, node: Any, files: Mapping[str, str], agreement: pd.DataFrame
+) -> str | None:
     """Return the name of a detector in the run that measured it; None where it was not measured.
 
     Raises:
-        ConfigError: the detector of that name has another config.
+        ConfigError: the detector of that name has another config, or its files another content.
     """
     nodes = run.run["config"].get("detectors") or {}
-    if run.command == "learn" and isinstance(node, Mapping) and _is_output(run, node.get("path")):
-        changed = {key for key, value in node.items() if key not in (TARGET, "path") and value != _AS_TRAINED.get(key)}
+    if run.command == "learn" and isinstance(node, Mapping) and _is_output(run, node.get("path"), files.get("path")):
+        changed = {
+            key
+            for key, value in label_settings(node).items()
+            if key not in (TARGET, "path") and value != _AS_TRAINED.get(key)
+        }
         if changed:
             raise ConfigError(
                 f"`{behaviour}` has other settings than the detector that {run.folder} trained and measured: leave out "
@@ -106,38 +113,71 @@ def _name_in(run: RunFolder, behaviour: str, node: Any, agreement: pd.DataFrame)
             )
         return str(next(name for name in agreement.detector if name not in nodes))
     if behaviour in nodes and behaviour in set(agreement.detector):
-        _check_same(behaviour, node, nodes[behaviour], run)
+        if differing := _differing(behaviour, node, files, run):
+            raise ConfigError(
+                f"`{behaviour}` is not the detector that {run.folder} measured: {'; '.join(differing)}: measure it "
+                "again with `neurosieve detect`, or leave out `measured`"
+            )
         return behaviour
-    return next((name for name, other in nodes.items() if other == node and name in set(agreement.detector)), None)
+    if not isinstance(node, Mapping):
+        return None
+    others = (name for name, other in nodes.items() if name in set(agreement.detector) and isinstance(other, Mapping))
+    return next((name for name in others if not _differing(name, node, files, run)), None)
 
 
 _AS_TRAINED = {"threshold": None, "scope": "completion"}
 """With these settings a trained detector marks what was measured in its training."""
 
 
-def _is_output(run: RunFolder, path: object) -> bool:
-    """Return whether a path is that of the detector that a run of `learn` trained, also where the run was moved."""
+def _is_output(run: RunFolder, path: object, content: str | None) -> bool:
+    """Return whether a file is the detector that a run of `learn` trained, wherever it lies now.
+
+    Raises:
+        ConfigError: it lies where the run wrote it, and nothing says that it is what the run wrote.
+    """
+    if not isinstance(path, str):
+        return False
+    if content is not None and content == run.run.get("output_hash"):
+        return True
     output = Path(run.run["output"])
-    places = {output.resolve(), (run.folder / output.name).resolve()}
-    return isinstance(path, str) and Path(path).expanduser().resolve() in places
+    if Path(path).expanduser().resolve() not in (output.resolve(), (run.folder / output.name).resolve()):
+        return False
+    reason = (
+        "there is no such file"
+        if content is None
+        else "the file has changed since"
+        if "output_hash" in run.run
+        else "an earlier version made the run, and did not record which file it wrote"
+    )
+    raise ConfigError(
+        f"{path} is not the detector that {run.folder} trained and measured: {reason}; train it again with `neurosieve "
+        "learn` and give that run as `measured`, or leave out `measured`"
+    )
 
 
-def _check_same(behaviour: str, node: Any, measured: Any, run: RunFolder) -> None:
+def _differing(behaviour: str, node: Any, files: Mapping[str, str], run: RunFolder) -> list[str]:
+    """Return in what that decides labels a detector differs from the one of some name in a run.
+
+    Raises:
+        ConfigError: one of them was handed over in Python, so that nothing says what it is.
+    """
+    measured = run.run["config"]["detectors"][behaviour]
     if not all(isinstance(each, Mapping) and TARGET in each for each in (node, measured)):
         raise ConfigError(
             f"`{behaviour}` is no registered plugin, so that nothing says whether it is the detector that "
             f"{run.folder} measured: register it as a plugin, or leave out `measured`"
         )
-    differing = [
-        f"{key.replace(TARGET, 'the kind')} is {_short(measured.get(key))} there and {_short(node.get(key))} here"
-        for key in dict.fromkeys((*measured, *node))
-        if measured.get(key) != node.get(key)
-    ]
-    if differing:
-        raise ConfigError(
-            f"`{behaviour}` is not the detector that {run.folder} measured: {'; '.join(differing)}: measure it again "
-            "with `neurosieve detect`, or leave out `measured`"
-        )
+    measured_files = run.run.get("detector_files", {}).get(behaviour, {})
+    settings, before = label_settings(node), label_settings(measured)
+    differing = []
+    for key in dict.fromkeys((*before, *settings)):
+        if key in files and key in measured_files:  # The same content under another path gives the same labels.
+            if files[key] != measured_files[key]:
+                differing.append(f"the content of the file that `{key}` names is not the same")
+        elif before.get(key) != settings.get(key):
+            name = key.replace(TARGET, "the kind")
+            differing.append(f"{name} is {_short(before.get(key))} there and {_short(settings.get(key))} here")
+    return differing
 
 
 def _short(value: Any) -> str:

@@ -36,6 +36,7 @@ from neurosieve.pipeline.long_texts import beyond_context, count_long_texts, tok
 from neurosieve.pipeline.tables import count_positions, spans_table, texts_table
 from neurosieve.registry import installed
 from neurosieve.runs.cells import cells_of
+from neurosieve.runs.label_settings import detector_files
 from neurosieve.runs.record_fields import positions_hash
 from neurosieve.runs.recording import Recording, recording
 from neurosieve.runs.results import Result
@@ -128,6 +129,7 @@ def run_ranking(job: Job, lm: LanguageModel, folder: Path) -> Result:
             "reading": vars(captured),
             "model": model_record(lm, atlas, sites, atlas.neurons) | {"tests": tests.record()},
             "config": job.record(),
+            "detector_files": detector_files(job.detectors),
             "hashes": {"positions": positions_hash(positions.table), "space": spaces_hash(all_cells)},
         }
     return Result(folder)

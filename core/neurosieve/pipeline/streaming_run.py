@@ -29,6 +29,7 @@ from neurosieve.pipeline.settings import Find
 from neurosieve.pipeline.streaming_pass import Pass
 from neurosieve.registry import TARGET, describe, installed
 from neurosieve.runs.columns import minus_neutral_heldout
+from neurosieve.runs.label_settings import detector_files
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Result
 from neurosieve.scoring.ranking import neutral_values, rank_neurons
@@ -131,6 +132,7 @@ def run_streaming(job: Job, lm: LanguageModel, folder: Path) -> Result:
             | {"tokens": counts["tokens_read"]},
             "model": model_record(lm, atlas, one_pass.sites, atlas.neurons) | {"tests": tests.record()},
             "config": job.record(),
+            "detector_files": detector_files(job.detectors),
             "hashes": {"pass": address},
         }
     if one_pass.folder is not None:  # The run is finished: nothing is left to resume.

@@ -75,6 +75,10 @@ class Record(TypedDict, total=False):
     the file with the mended list."""
     output: str
     """`learn`: the detector's file."""
+    output_hash: str
+    """`learn`: the SHA-256 of that file."""
+    detector_files: dict[str, dict[str, str]]
+    """By behaviour and key: the SHA-256 of each file that a field of its detector names."""
     annotation: dict[str, Any]
     """`annotate`: the name of the sample and its labels; where labels were read, who labelled."""
     k: int

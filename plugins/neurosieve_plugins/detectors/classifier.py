@@ -60,6 +60,7 @@ class Classifier(Detector):
     """Where to look: `completion`, all that the model wrote; `thought` or `answer` alone; or `prompt`, what others
     wrote."""
 
+    cost_fields = ("device", "tokens_per_batch")
     looks_ahead = True
     near_misses_are_unknown = True
 

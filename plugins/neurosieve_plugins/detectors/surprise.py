@@ -63,6 +63,7 @@ class Surprise(Detector):
     """Where to look: `completion`, all that the model wrote; `thought` or `answer` alone; or `prompt`, what others
     wrote."""
 
+    cost_fields = ("device",)
     looks_ahead = True
     near_misses_are_unknown = True
 

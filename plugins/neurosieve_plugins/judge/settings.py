@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, MinLen
@@ -19,6 +19,16 @@ OPENAI = "https://api.openai.com/v1"
 @dataclass(frozen=True)
 class JudgeSettings:
     """A language model as a judge, and what it is asked for."""
+
+    cost_fields: ClassVar[tuple[str, ...]] = (
+        "key_variable",
+        "concurrency",
+        "timeout_seconds",
+        "retry_seconds",
+        "budget_requests",
+        "budget_tokens",
+        "prices",
+    )
 
     taxonomy: Annotated[str, MinLen(1)]
     """The labels and their definitions: `thought_anchors`, `reasoning_steps`, `backtracking`, `refusal`, or the path of

@@ -204,7 +204,8 @@ def _written(traces: pd.DataFrame) -> Fold:
         for how, table in pairs.items():
             part = table[table.problem == problem].head(1)
             for text, spans, tokens in part[["text", "spans", "tokens"]].itertuples(index=False, name=None):
-                caption = f"{plain(problem)}, {how}: {plural(int(spans), 'span')} in {plural(int(tokens), 'token')}"
+                shown = "spans not known" if pd.isna(spans) else plural(int(spans), "span")
+                caption = f"{plain(problem)}, {how}: {shown} in {plural(int(tokens), 'token')}"
                 blocks += [Note(caption), Code(str(text), caption, wraps=True)]
     return Fold("What the model wrote, unedited and edited", tuple(blocks))
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from neurosieve import ConfigError, DataError, Document, ModelError, Problem, Prompt, Span, ablate, find, load
+from neurosieve import ConfigError, DataError, Detector, Document, ModelError, Problem, Prompt, Span, ablate, find, load
 from neurosieve.cli import main
 from neurosieve.models.tiny import tiny_model
 from neurosieve_plugins.detectors.annotations import Annotations
@@ -233,6 +233,48 @@ def test_a_planted_cause_is_found_in_generated_text_and_its_cost_stands_beside_i
         "tokens",
         "perplexity",
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class Gaps(Detector):
+    """The slip, of which nothing is known in the texts of some problems."""
+
+    near_misses_are_unknown = True
+    looks_ahead = True
+
+    problems: tuple[str, ...] = ("p00", "p01", "p02", "p03")
+
+    def detect(self, document):
+        return detectors()["slip"].detect(document)
+
+    def near_misses(self, document):
+        if document.group in self.problems:
+            start = document.completion_start
+            yield Span(start, start + 1, "the server was busy")
+
+    def prepare(self, documents, progress):
+        yield f"read {len(documents)} texts"
+
+
+def test_traces_of_which_the_detector_cannot_tell_are_not_without_the_behaviour(written):
+    run = written(detectors={"slip": Gaps()}, neurons=[list(CAUSE)], controls=1)
+    traces = run.table("traces")
+    unknown = traces.spans.isna()
+    assert 0 < unknown.sum() == run.run["counts"]["not_known"]
+    assert set(traces.problem[unknown]) <= {"p00", "p01", "p02", "p03"}
+    levels = effect(run, "any").set_index(["set", "control_set"]).value
+    known = traces[~traces.problem.isin(traces.problem[unknown])]
+    shares = (known.spans > 0).groupby([known.set, known.control_set]).mean()
+    for condition in (("unedited", -1), ("target", -1), ("control", 0)):
+        assert levels[condition] == pytest.approx(float(shares[condition]))
+    warning = f"of {unknown.sum()} of {len(traces)} traces it is not known whether they show `slip`"
+    assert any(each.startswith(warning) and "the server was busy" in each for each in run.run["warnings"])
+    assert f"`slip`: read {len(traces)} texts" in run.run["notes"]
+
+
+def test_where_the_detector_can_tell_of_no_trace_the_run_ends(written):
+    with pytest.raises(DataError, match=r"knows of no prompt whether the behaviour shows.*the server was busy"):
+        written(detectors={"slip": Gaps(tuple(problem.id for problem in cues()))}, neurons=[list(CAUSE)], controls=1)
 
 
 def test_a_planted_readout_changes_no_generated_token(written):

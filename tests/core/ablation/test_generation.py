@@ -1,5 +1,6 @@
 """What generated text costs is reckoned as plain passes of the unedited model give it, on held-out prompts."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from neurosieve.ablation.completion_likelihood import log_probabilities
 from neurosieve.ablation.tasks import Task, refuse_blind, tasks_of_documents, tasks_of_problems
 from neurosieve.models.loading import hand_over
 from neurosieve.models.tiny import tiny_model
+from neurosieve_plugins.detectors.annotations import Annotations
 
 SIZE = {"vocab_size": 461, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
 GATED = SIZE | {"intermediate_size": 48, "num_key_value_heads": 2, "pad_token_id": 0}
@@ -121,7 +123,7 @@ def test_tasks_of_problems_are_in_the_words_of_the_prompt_with_what_is_known_of_
         ("Q: 1 + 1?\nA:", {"answer": "2"}),
         ("Q: 2 + 2?\nA:", {"ground_truth_solution": r"\boxed{4}"}),
     ]
-    document = tasks[0].completed(" 2.", sample=1)
+    document = tasks[0].completed(" 2.", number=1)
     assert document == Document("a#1", "Q: 1 + 1?\nA: 2.", "a", 12, metadata={"answer": "2"})
     assert len(tasks_of_problems((problem for problem in problems), Prompt(), None, 1, 0)) == 1
 
@@ -157,5 +159,14 @@ def test_a_detector_that_does_not_read_is_refused_and_one_that_finds_nothing_at_
     refuse_blind(Reading(), "slip", [])
 
 
-def test_a_task_names_its_first_sample_by_its_own_name():
-    assert Task("a", "g", "1 + 1 =", {}).completed(" 2", 0).id == "a"
+def test_labels_of_the_old_text_are_not_laid_on_what_the_model_writes_on_its_prompt(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    spans = [{"start": 0, "end": 4, "label": "slip"}]
+    path.write_text("\n".join(json.dumps({"trace_id": each.id, "spans": spans}) for each in documents()))
+    of_file = Annotations(path=str(path))
+    with pytest.raises(DataError, match="so it cannot label generated text"):
+        refuse_blind(of_file, "slip", documents())
+    old = documents()[0]
+    task = Task(old.id, "g", "Problem", {})
+    assert list(of_file.detect(old))
+    assert not any(list(of_file.detect(task.completed(" so", number))) for number in range(3))

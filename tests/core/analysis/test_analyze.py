@@ -223,6 +223,22 @@ def test_behaviours_are_counted_by_whether_the_answer_is_right(run):
     assert set(spans.label) == {"wait"}
 
 
+def test_a_trace_of_which_the_detector_does_not_know_is_not_without_the_behaviour(run):
+    """Labels of some sentences alone leave the others open; a label that is there counts all the same."""
+    shown, told = "Wait. So it is 7. Good.", "So it is 7."
+    spans = ((Span(0, 5, "doubt"),), (), (Span(0, len(told), "work"),))
+    made = [
+        Document(f"d{n}", text, f"g{n}", annotations=annotations, metadata={"unlabelled": "not known"})
+        for n, (text, annotations) in enumerate(zip((shown, told, told), spans, strict=True))
+    ]
+    counted = run(made, detectors={"doubt": Annotations(("doubt",))}, grader=None)
+    assert counted.table("traces").shows_doubt.tolist() == [True, pd.NA, False]
+    row = measure(counted, "shows_doubt")
+    assert (row["n"], row["count"], row["share"]) == (2, 1, 0.5)
+    assert counted.run["counts"]["behaviours"]["doubt"]["documents_not_known"] == 1
+    assert any("of 1 of 3 traces it is not known whether they show `doubt`" in each for each in counted.run["warnings"])
+
+
 def test_several_traces_of_a_problem_are_warned_of(run):
     several = [Document(f"d{number}", "wait", f"g{number // 2}", metadata={"answer": "7"}) for number in range(5)]
     assert any("several traces of 2 of 3 problems" in one for one in run(several).run["warnings"])

@@ -1,6 +1,8 @@
 """A run says how good its detectors were measured to be, by the run that measured them."""
 
 import dataclasses
+import hashlib
+import json
 import shutil
 
 import pandas as pd
@@ -9,9 +11,14 @@ from planted import plant, texts, words
 
 from neurosieve import ConfigError, DataError, Span, detect, find, learn, plan
 from neurosieve.models.tiny import tiny_model
+from neurosieve.registry import describe
+from neurosieve.runs.label_settings import detector_files, label_settings
 from neurosieve_plugins.detectors.annotations import Annotations
+from neurosieve_plugins.detectors.combined.all_of import AllOf
+from neurosieve_plugins.detectors.judge import Judge
 from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.detectors.phrases import Phrases
+from neurosieve_plugins.detectors.surprise import Surprise
 from neurosieve_plugins.scorers.auc_binned import AucBinned
 
 SLIPS = words(tiny_model()[1])[:6]
@@ -201,3 +208,65 @@ def test_a_detector_that_no_config_can_name_is_refused(go, tmp_path):
     run = detect(list(annotated()), {"own": own}, labels=("slip",), folder=tmp_path / "own", reports=())
     with pytest.raises(ConfigError, match="`own` is no registered plugin"):
         go({"own": own}, measured=run.folder)
+
+
+def test_the_file_of_another_training_at_the_same_place_is_refused(go, tmp_path):
+    run = learn(list(annotated()), label="slip", folder=tmp_path / "learnt", reports=())
+    detector = tmp_path / "learnt" / "detector.safetensors"
+    elsewhere = shutil.copy(detector, tmp_path / "copy.safetensors")
+    learn(list(annotated()), label="work", output=str(detector), folder=tmp_path / "again", reports=())
+    with pytest.raises(ConfigError, match=r"is not the detector that .* trained and measured: the file has changed"):
+        go({"slips": Learned(str(detector))}, measured=run.folder)
+    record = go({"slips": Learned(str(elsewhere)), "half": HALF}, measured=run.folder).run
+    assert record["label_quality"]["slips"]["label"] == "slip"
+
+
+def labels_file(path, number):
+    """A file of the first labels of each text."""
+    spans = {text.id: [span._asdict() for span in text.annotations[:number]] for text in texts(24)}
+    path.write_text("\n".join(json.dumps({"trace_id": name, "spans": listed}) for name, listed in spans.items()))
+    return path
+
+
+def test_a_file_of_labels_is_known_by_its_content_and_not_by_its_path(go, tmp_path):
+    path = labels_file(tmp_path / "labels.jsonl", 1)
+    moved = shutil.copy(path, tmp_path / "moved.jsonl")
+    run = detect(
+        list(annotated()), {"some": Annotations(path=str(path))}, labels=("slip",), folder=tmp_path / "of_file"
+    )
+    assert list(go({"some": Annotations(path=str(moved))}, measured=run.folder).run["label_quality"]) == ["some"]
+    labels_file(path, 0)
+    changed = {"some": Annotations(path=str(path))}
+    with pytest.raises(ConfigError, match="the content of the file that `path` names is not the same"):
+        go(changed, measured=run.folder, folder=tmp_path / "changed")
+    with pytest.raises(ConfigError, match="measured some, and none of other"):
+        go({"other": changed["some"]}, measured=run.folder, folder=tmp_path / "changed")
+
+
+def test_a_setting_of_cost_makes_no_other_detector():
+    def settings(**changed):
+        judge = Judge("refusal", "m", base_url="http://localhost/v1", **changed)
+        described = {"_target_": "detector/any_of", "parts": [describe(HALF), describe(judge)]}
+        return label_settings(described)
+
+    assert settings(concurrency=2, budget_tokens=9, prices=(1.0, 2.0), key_variable="KEY") == settings()
+    assert settings(window=3) != settings()
+    assert settings()["parts.0.phrases"] == tuple(SLIPS)
+    surprise = Surprise("tiny", format="tiny")
+    assert label_settings(describe(surprise)) == label_settings(describe(dataclasses.replace(surprise, device="cpu")))
+    assert label_settings(describe(surprise)) != label_settings(describe(dataclasses.replace(surprise, below=-4.0)))
+
+
+def test_a_detector_on_another_device_is_the_one_that_was_measured(go, tmp_path):
+    surprise = Surprise("tiny", below=-8.1, format="tiny", device="cpu")
+    run = detect(list(annotated()), {"odd": surprise}, labels=("slip",), folder=tmp_path / "odd", reports=())
+    same = {"odd": dataclasses.replace(surprise, device="auto"), "half": HALF}
+    assert list(go(same, measured=run.folder).run["label_quality"]) == ["odd"]
+
+
+def test_the_files_of_nested_detectors_are_hashed_by_key(tmp_path):
+    path = labels_file(tmp_path / "labels.jsonl", 1)
+    long = Phrases(("x" * 5000,))
+    nested = AllOf((long, Annotations(path=str(path))))
+    hashed = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert detector_files({"a": nested, "b": long}) == {"a": {"detectors.1.path": hashed}, "b": {}}

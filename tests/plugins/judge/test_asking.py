@@ -335,7 +335,7 @@ def test_a_server_that_never_answered_is_given_up_sooner(monkeypatch):
         started = time.monotonic()
         with pytest.raises(ModelError, match=r"in 1 s of trying: status 500: .*no weights.*; 1 of 4 requests are done"):
             prepare(judge(server, concurrency=1, retry_seconds=1.0))
-        assert time.monotonic() - started > 0.5, "it had answered before"
+        assert time.monotonic() - started > 0.3, "it had answered before"
     account_of.cache_clear()
     said = r"in 0\.3 s of trying: status 500: .*no weights.*; it has never answered"
     with judge_server(rule, lambda number, body: trouble) as server, pytest.raises(ModelError, match=said):

@@ -72,6 +72,7 @@ def read_back(reports: Mapping[str, Report], settings: Annotate, folder: Path) -
         run.record |= {
             "behaviours": list(sample.detectors),
             "annotation": dict(sample.run.run["annotation"]) | {"annotators": list(persons)},
+            "detector_files": sample.run.run.get("detector_files", {}),
             "config": {key: sample.run.run["config"].get(key) for key in ("source", "detectors")}
             | {"sample": str(sample.run.folder), "read": list(settings.files), **described({"reports": reports})}
             | {name: getattr(settings, name) for name in ("seed", "interval_bootstraps", "min_groups")},

@@ -15,6 +15,7 @@ from neurosieve.detection.annotation.settings import Annotate
 from neurosieve.disk import content_address
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.pipeline.cautions import respelled
+from neurosieve.runs.label_settings import detector_files
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
@@ -73,6 +74,7 @@ def sample_sentences(
             "behaviours": list(detectors),
             "annotation": sample_record(label_set, name),
             "counts": {"sentences_found": found},
+            "detector_files": detector_files(detectors),
             "config": described({"source": source, "detectors": detectors, "reports": reports}) | vars(settings),
         }
         hand_out(folder, sample, documents, label_set, name, settings.context)

@@ -24,6 +24,7 @@ from neurosieve.disk import atomic_write, content_address
 from neurosieve.errors import ConfigError, DataError, StoreError
 from neurosieve.pipeline.cautions import respelled
 from neurosieve.registry import describe, failures_of
+from neurosieve.runs.label_settings import detector_files, file_hash
 from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
@@ -98,10 +99,12 @@ def train(
             "behaviours": list(compared),
             "output": str(output),
             "training": training,
+            "detector_files": detector_files(detectors),
             "config": {**choices, **vars(settings)},
         }
         texts = [content_address(document.text) for document in documents]
         _save(fitted, output, measured.threshold.value, {**training, "texts": texts})
+        run.record["output_hash"] = file_hash(output)
     return run.run
 
 
