@@ -79,6 +79,7 @@ def reliability_table(raters: Raters, draws: int, seed: int, min_groups: int) ->
     Returns:
         `raters, number, alpha, sentences, stands_for, over, alpha_low, alpha_high`, where `sentences` is how many at
         least two of the raters know of, which alone count. A sentence that a rater does not know of is a missing value.
+        There is no interval with fewer than `min_groups` groups of which a sentence counts.
     """
     codes, groups = pd.factorize(raters.sentences["group"])
     draw_weights, rows = resample_weights(len(groups), draws, seed), []
@@ -93,6 +94,7 @@ def reliability_table(raters: Raters, draws: int, seed: int, min_groups: int) ->
         row: dict[str, Any] = {"raters": ", ".join(names), "number": len(names)}
         row |= {"alpha": float(krippendorffs_alpha(sums.sum(axis=1))), "sentences": int(counts.sum())}
         row |= {"stands_for": float(weights_of(raters.sentences)[counts].sum()), "over": raters.over}
+        enough = len(np.unique(codes[counts])) >= min_groups
         rows.append(row | _interval("alpha", krippendorffs_alpha(sums @ draw_weights.T), enough))
     return pd.DataFrame(rows)
 
