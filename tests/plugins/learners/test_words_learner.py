@@ -40,7 +40,7 @@ def test_a_file_of_the_first_version_is_read(tmp_path):
     assert not list(Learned(str(tmp_path / "file")).near_misses(document))
 
 
-TEXT = "So it is 7 now. Wait, is it 8? I add up again. That gives 15. It is so."
+TEXT = "So it is 7 now. Wait, is it 8? I add up again. That gives 15. It is so now."
 
 
 def test_the_neighbours_of_a_sentence_are_those_of_the_text_where_a_sample_is_annotated():
@@ -63,7 +63,7 @@ def test_a_sentence_is_trained_on_beside_the_neighbours_that_it_is_rated_beside(
         assert [texts[place] for place in stretch.places] == [rated[of][place] for place in chosen]
 
 
-@pytest.mark.parametrize("cut", [None, [(0, 5), (6, 15), (16, 46), (47, 61), (62, 71)], [(0, 30), (16, 46), (47, 71)]])
+@pytest.mark.parametrize("cut", [None, [(0, 5), (6, 15), (16, 46), (47, 61), (62, 75)], [(0, 30), (16, 46), (47, 75)]])
 def test_where_all_text_is_annotated_the_neighbours_are_the_annotated_ones(cut):
     cut = cut or sentences(TEXT)
     [stretch] = annotated_stretches([Document("a", TEXT, "a", 0, tuple(Span(*each) for each in cut))], ["doubt"])

@@ -235,8 +235,8 @@ def test_sentences_that_the_list_does_not_know_of_are_not_missed(go):
 
 
 def test_the_progress_ends_at_its_total():
-    sentences = pd.DataFrame({"text": DOUBT * 5 + PLAIN * 5, "group": [f"g{n}" for n in range(35)]})
-    shows = np.arange(35) < 15
+    sentences = pd.DataFrame({"text": DOUBT * 50 + PLAIN * 50, "group": [f"g{n}" for n in range(350)]})
+    shows = np.arange(350) < 150
     find = lambda phrase: sentences.text.str.lower().str.contains(phrase, regex=False).to_numpy()  # noqa: E731
     heard = []
     choose_phrases(sentences, shows, shows & False, find, Suggest("phrases", first=1), lambda *each: heard.append(each))
