@@ -129,6 +129,9 @@ class Document(_Authored):
     turns, or thought and answer apart. Text in no passage is nobody's, such as the marks of a chat template."""
     assumptions: tuple[Assumption, ...] = ()
     """What the source took for granted of it."""
+    annotation_weights: tuple[float, ...] = ()
+    """How many sentences of the texts each annotation stands for, where only a sample of them was annotated; empty
+    where each stands for itself."""
 
     def in_scope(self, spans: Iterable[Span], scope: Scope = "completion") -> list[Span]:
         """Return those of some spans that lie in one stretch of a scope."""

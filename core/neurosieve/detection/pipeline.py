@@ -7,14 +7,18 @@ import pandas as pd
 
 from neurosieve.contracts import Detector, Report
 from neurosieve.data import Document, Scope, Skipped
+from neurosieve.detection.agreement.agreement_warnings import (
+    agreement_warnings,
+    count_outside,
+    not_known_warnings,
+    sample_remarks,
+)
 from neurosieve.detection.agreement.annotated_sentences import (
     Annotations,
     agreement_table,
-    agreement_warnings,
     annotations_of,
     choose_labels,
     confusion_table,
-    count_outside,
     mark_near_misses,
     mark_sentences,
 )
@@ -139,12 +143,10 @@ def _compare(
             for name in names
             if (outside := count_outside(truth, spans[name]))
         ]
-        run.warnings += [
-            f"`{name}` does not know of {plural(int(unknown.sum()), 'annotated sentence')} whether the behaviour shows "
-            "there: they are left out of precision and recall"
-            for name, unknown in not_known.items()
-            if unknown.any()
-        ]
+        run.warnings += not_known_warnings(truth, not_known, settings.min_groups)
+        notes, warnings = sample_remarks(truth, (result.document for result in detected))
+        run.notes += [note for note in notes if note not in run.notes]
+        run.warnings += [warning for warning in warnings if warning not in run.warnings]
     if agreement:
         run.tables["agreement"] = pd.concat(agreement, ignore_index=True)
         run.tables["confusion"] = pd.concat(confusion, ignore_index=True)

@@ -25,6 +25,8 @@ __all__ = ["Annotations"]
 
 _UNLABELLED, _NOT_KNOWN = "unlabelled", "not known"
 """The field of a record that says what text without a span is, and what it says where that is not known."""
+_UNSURE = "unsure"
+"""The label of a sentence of a sample of which a person could not tell what it shows."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Annotations(Detector):
     A file of labels has a record a document, in a JSON array or one a line, with the document's id and its spans, in
     characters of the document's text. A document that is not in the file has no spans; how many there are is noted.
     Where a record has the field `unlabelled` with the text `not known`, as in what `neurosieve annotate` writes, only
-    some sentences were labelled: text without a span, and a document without a record, is not known, and counts neither
-    as the behaviour nor as a control.
+    some sentences were labelled: text without a span, text labelled `unsure`, and a document without a record, is not
+    known, and counts neither as the behaviour nor as a control.
 
     >>> spans = (Span(0, 3, "doubt"), Span(4, 7, "plan"))
     >>> document = Document(id="a", group="a", text="Hmm now", annotations=spans)
@@ -83,7 +85,7 @@ class Annotations(Detector):
             DataError: a span does not lie in the text, or the file of labels cannot be read.
             ConfigError: no span of the file has one of the labels.
         """
-        spans = document.annotations if self.path is None else self._file().get(document.id, ())
+        spans, sampled = self._labelled(document)
         for span in spans:
             if not 0 <= span.start < span.end <= len(document.text):
                 origin = "its source" if self.path is None else self.path
@@ -92,7 +94,7 @@ class Annotations(Detector):
                     f"`{document.id}` does not lie in its text, of {len(document.text)} characters: "
                     "take the labels and the texts from the same place"
                 )
-            if not self.labels or span.label in self.labels:
+            if span.label in self.labels or (not self.labels and not (sampled and span.label == _UNSURE)):
                 yield span
 
     def check(self, documents: Sequence[Document | TokenizedDocument]) -> None:
@@ -130,14 +132,24 @@ class Annotations(Detector):
             yield f"{unread:,} of {whole} in {self.path} {'is' if unread == 1 else 'are'} not among those of the run"
 
     def near_misses(self, document: Document) -> Iterator[Span]:
-        """Yield the text of which nobody has said what it shows, where only some sentences were labelled."""
-        if self.path is None:
-            sampled, spans = document.metadata.get(_UNLABELLED) == _NOT_KNOWN, document.annotations
-        else:
-            file = self._read_file()
-            sampled, spans = file.sampled, file.spans.get(document.id, ())
-        for start, end in document.stretches(self.scope) if sampled else ():
+        """Yield the text of which nobody has said what it shows, where only some sentences were labelled.
+
+        Sentences that are labelled `unsure` are among it.
+        """
+        spans, sampled = self._labelled(document)
+        if not sampled:
+            return
+        for start, end in document.stretches(self.scope):
             yield from _gaps(document.text, start, end, spans)
+        if _UNSURE not in self.labels:
+            yield from (span for span in spans if span.label == _UNSURE)
+
+    def _labelled(self, document: Document) -> tuple[Sequence[Span], bool]:
+        """Return the spans of a document, and whether only some sentences of the texts were labelled."""
+        if self.path is None:
+            return document.annotations, document.metadata.get(_UNLABELLED) == _NOT_KNOWN
+        file = self._read_file()
+        return file.spans.get(document.id, ()), file.sampled
 
     def _file(self) -> Mapping[str, tuple[Span, ...]]:
         return self._read_file().spans

@@ -41,6 +41,8 @@ class Learned(Detector):
     [Span(start=12, end=24, label='doubt')]
     """
 
+    near_misses_are_unknown = True
+
     path: str
     """The file that `neurosieve learn` wrote."""
     threshold: float | None = None

@@ -27,6 +27,8 @@ class Similar(Detector):
     [Span(start=16, end=43, label='Hmm, that does not look right.')]
     """
 
+    near_misses_are_unknown = True
+
     examples: tuple[str, ...]
     """Sentences that show the behaviour, in your own words."""
     counter_examples: tuple[str, ...] = ()

@@ -80,11 +80,13 @@ def fit_embeddings(documents: Sequence[Document], labels: Collection[str], embed
     for stretch in annotated_stretches(documents, labels):
         if not stretch.texts:
             continue
-        embedded = embedded_spans(stretch.document, (stretch.start, stretch.end), stretch.bounds, embedder)
-        vectors.append(_with_neighbours(embedded.vectors)[embedded.whole])
-        present += [shows for shows, whole in zip(stretch.present, embedded.whole, strict=True) if whole]
-        for of, texts in with_neighbours(stretch.texts).items():
-            columns[of] += [text for text, whole in zip(texts, embedded.whole, strict=True) if whole]
+        embedded = embedded_spans(stretch.document, (stretch.start, stretch.end), stretch.context, embedder)
+        read = [place for place in stretch.places if embedded.whole[place]]
+        vectors.append(_with_neighbours(embedded.vectors)[read])
+        whole = embedded.whole[stretch.places]
+        present += [shows for shows, is_read in zip(stretch.present, whole, strict=True) if is_read]
+        for of, texts in with_neighbours(stretch.context_texts).items():
+            columns[of] += [texts[place] for place in read]
     check_both_kinds(present, labels)
     counted = count_ngrams(columns)
     features = hstack([counted.matrix, csr_array(np.concatenate(vectors))]).tocsr()

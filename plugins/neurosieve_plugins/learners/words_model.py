@@ -58,8 +58,8 @@ def fit_words(documents: Sequence[Document], labels: Collection[str]) -> WordsMo
     stretches = list(annotated_stretches(documents, labels))
     present = [shows for stretch in stretches for shows in stretch.present]
     check_both_kinds(present, labels)
-    by_stretch = [with_neighbours(stretch.texts) for stretch in stretches]
-    columns = {of: [text for texts in by_stretch for text in texts[of]] for of in with_neighbours(())}
+    by_stretch = [(with_neighbours(stretch.context_texts), stretch.places) for stretch in stretches]
+    columns = {of: [texts[of][place] for texts, places in by_stretch for place in places] for of in with_neighbours(())}
     counted = count_ngrams(columns)
     fitted = LogisticRegression(max_iter=1000).fit(counted.matrix, present)
     return WordsModel(tuple(labels), counted.weighted(fitted.coef_[0]), float(fitted.intercept_[0]))

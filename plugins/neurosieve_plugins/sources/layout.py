@@ -1,5 +1,6 @@
 """How a record makes a document."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -91,9 +92,11 @@ class DocumentLayout(Layout[Document]):
         whole = prompt + text
         words = self._authorship.words_of(whole, known_start, declared is not None, group or "")
         annotations: tuple[Span, ...] = ()
+        weights: tuple[float, ...] = ()
         if self.spans_field is not None:
             spans = spans_of(record, self.spans_field, len(text), setting="source.spans_field")
             annotations = tuple(Span(begin + len(prompt), end + len(prompt), label) for begin, end, label in spans)
+            weights = _weights_of(record, self.spans_field)
         document = Document(
             identity,
             whole,
@@ -103,6 +106,7 @@ class DocumentLayout(Layout[Document]):
             self.other_fields(record),
             words.passages,
             words.assumptions,
+            weights,
         )
         return (document,)
 
@@ -157,6 +161,27 @@ class DocumentLayout(Layout[Document]):
                 "correct the record, or set `source.start_field=null`",
             )
         return len(prompt) + start
+
+
+def _weights_of(record: Record, field: str) -> tuple[float, ...]:
+    """Return the weights of spans, as `neurosieve annotate` writes them where only a sample of sentences was labelled.
+
+    Elsewhere a `weight` of a span may be anything, and is left alone.
+
+    Raises:
+        RecordError: some spans have a weight and others have none, or one is no number above 0.
+    """
+    weights = [span.get("weight") for span in value_at(record.fields, field)]
+    if record.fields.get("unlabelled") != "not known" or all(weight is None for weight in weights):
+        return ()
+    for number, weight in enumerate(weights, start=1):
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < math.inf:
+            raise RecordError(
+                record.where,
+                f"lists span {number} without a number above 0 in `weight`, where other spans have one",
+                "take the file as `neurosieve annotate` wrote it",
+            )
+    return tuple(map(float, weights))
 
 
 def _holds_answer(record: Record) -> bool:

@@ -16,6 +16,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from neurosieve import ConfigError, DataError, Detector, Document, Run, Span, detect, load
 from neurosieve.cli import main
+from neurosieve.detection.agreement.agreement_warnings import not_known_warnings
 from neurosieve.detection.agreement.annotated_sentences import (
     agreement_table,
     annotations_of,
@@ -283,6 +284,30 @@ def test_few_groups_give_no_interval_and_that_is_said(go):
     run = go()
     assert np.isnan(run.table("agreement").recall_low).all()
     assert any("with fewer than 10 there is no interval" in warning for warning in run.run["warnings"])
+
+
+def test_groups_that_a_detector_does_not_know_give_no_interval():
+    truth = labelled([["a", "b"]] * 24)
+    groups = truth.sentences["group"]
+    marks, few = np.asarray(groups.index % 3 == 0), np.asarray(groups > "g2")
+    table = agreement_table(truth, {"a": ("a",)}, {"d": marks & ~few, "sure": marks}, 20, 0, 10, {"d": few})
+    known = groups[~few].nunique()
+    assert known < 10 <= groups.nunique()
+    assert table.set_index("detector").recall_low.isna().to_dict() == {"d": True, "sure": False}
+    [warning] = not_known_warnings(truth, {"d": few, "sure": ~marks & False}, 10)
+    assert f"sentences of {known} groups are left, and with fewer than 10 there is no interval" in warning
+
+
+def test_weights_of_annotations_are_one_for_each_and_one_for_a_sentence():
+    spans = (Span(0, 5, "a"), Span(0, 5, "b"), Span(6, 9, "a"))
+    ours = Document("d", "Wait. No.", "g", 0, spans, annotation_weights=(3.0, 3.0, 2.0))
+    assert annotations_of([ours]).sentences.weight.tolist() == [3, 2]
+    for weights, message in (
+        ((3.0, 3.0), "2 weights for 3 annotations"),
+        ((3.0, 2.0, 2.0), "annotated twice, with the weights"),
+    ):
+        with pytest.raises(DataError, match=message):
+            annotations_of([dataclasses.replace(ours, annotation_weights=weights)])
 
 
 def test_without_annotations_there_is_no_agreement(go):

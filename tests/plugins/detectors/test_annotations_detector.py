@@ -7,6 +7,7 @@ import pytest
 
 from neurosieve import ConfigError, DataError, Document, Span, detect
 from neurosieve.testing import check_detector
+from neurosieve.texts.near_misses import near_misses_of
 from neurosieve_plugins.detectors.annotations import Annotations
 from neurosieve_plugins.sources.traces import Traces
 
@@ -82,6 +83,26 @@ def test_a_file_that_has_none_of_the_documents_is_an_error(labels, tmp_path):
     with pytest.raises(DataError, match="`marked` cannot be looked for: none of 1 document, such as `b`"):
         detect(some_documents("b"), {"marked": Annotations(path=str(labels))}, folder=tmp_path / "run", reports=())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sentence_of_a_sample_that_a_person_was_unsure_of_is_not_known(tmp_path):
+    text = "Wait, no. Is it 7? It is so."
+    spans = [{"start": 0, "end": 9, "label": "doubt"}, {"start": 10, "end": 18, "label": "unsure"}]
+    file = tmp_path / "labels.jsonl"
+    file.write_text(json.dumps({"trace_id": "a", "unlabelled": "not known", "spans": spans}))
+    document = Document("a", text, "a")
+    of_source = Document("a", text, "a", 0, tuple(Span(**span) for span in spans), {"unlabelled": "not known"})
+    for ours, settings in ((document, {"path": str(file)}), (of_source, {})):
+        for labels in (("doubt",), ()):
+            detector = Annotations(labels, **settings)
+            assert list(detector.detect(ours)) == [Span(0, 9, "doubt")]
+            nearly = near_misses_of("doubt", detector, ours, list(detector.detect(ours)))
+            assert [(near.text, near.unknown) for near in nearly] == [("Is it 7?", True), ("It is so.", True)]
+        asked_for = Annotations(("unsure",), **settings)
+        assert list(asked_for.detect(ours)) == [Span(10, 18, "unsure")]
+        assert [span.start for span in asked_for.near_misses(ours)] == [19]
+    whole = Document("a", text, "a", 0, of_source.annotations)
+    assert [span.label for span in Annotations().detect(whole)] == ["doubt", "unsure"]
 
 
 def test_the_fields_of_the_file_can_be_named(tmp_path):

@@ -7,6 +7,7 @@ pytest.importorskip("sentence_transformers", reason="the extra `embeddings` is n
 
 from neurosieve import ConfigError, DataError, Document, ModelError, Passage, Span
 from neurosieve.config.configuration import build
+from neurosieve.texts.near_misses import near_misses_of
 from neurosieve_plugins.detectors.phrases import Phrases
 from neurosieve_plugins.detectors.similar import Similar
 
@@ -76,6 +77,8 @@ def test_a_sentence_longer_than_the_window_is_a_near_miss(reads_few):
     document = Document("a", text, "a")
     assert [span[:2] for span in detector.detect(document)] == [(0, 12)]
     assert list(detector.near_misses(document)) == [Span(13, len(text), "longer than the 24 tokens that are read")]
+    [near] = near_misses_of("dog", detector, document, list(detector.detect(document)))
+    assert near.unknown
 
 
 def test_an_example_longer_than_the_window_is_refused(reads_few):

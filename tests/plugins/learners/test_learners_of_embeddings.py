@@ -9,9 +9,10 @@ from tiny_embeddings import KINDS, bert_model, static_model
 pytest.importorskip("sentence_transformers", reason="the extra `embeddings` is not installed")
 
 import neurosieve
-from neurosieve import ConfigError, DataError, Document, ModelError, Span, open_trained
+from neurosieve import ConfigError, DataError, Document, ModelError, Span, open_trained, sentences
 from neurosieve.cli import main
 from neurosieve.testing import check_learner
+from neurosieve.texts.near_misses import near_misses_of
 from neurosieve_plugins.detectors.learned import Learned
 from neurosieve_plugins.embedding.embedder import Embedder
 from neurosieve_plugins.learners.embeddings import Embeddings
@@ -83,7 +84,7 @@ def test_another_model_under_the_same_name_is_refused(learner, model, tmp_path):
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
-def test_sentences_longer_than_the_window_are_neither_learned_nor_marked_and_counted(learner, reads_few):
+def test_sentences_longer_than_the_window_are_neither_learned_nor_marked_and_counted(learner, reads_few, tmp_path):
     long = "There is a hen, a hen and a hen here."
     text = f"A hen. A hen is in. {long} So let it be."
     spans = (Span(0, 6, "a"), Span(7, 19, "a"), Span(20, 57, "b"), Span(58, 71, "b"))
@@ -95,6 +96,26 @@ def test_sentences_longer_than_the_window_are_neither_learned_nor_marked_and_cou
     [remark] = learner(reads_few).prepare(documents, lambda **event: heard.append(event))
     assert remark.startswith("4 of 12 sentences are longer than the 16 tokens")
     assert (heard[-1]["done"], heard[-1]["total"]) == (4, 4)
+    fitted.save(tmp_path / "file", 0.5, {})
+    [near] = near_misses_of("a", Learned(str(tmp_path / "file")), documents[0], ())
+    assert (near.start, near.end, near.unknown) == (20, 57, True)
+
+
+def test_embeddings_of_neighbours_are_of_the_text_where_a_sample_is_annotated(model):
+    text = "There is a hen here. There is an axe here. There is a fox here. There is a saw here."
+    bounds = sentences(text)
+    fitted = {}
+    for name, chosen in (("all", bounds), ("sample", [bounds[0], bounds[3]])):
+        spans = tuple(Span(*each, "a" if each == bounds[0] else "b") for each in chosen)
+        fitted[name] = Embeddings(model).fit([Document(str(n), text, str(n), 0, spans) for n in range(4)], ["a"])
+    # The first sentence is before an axe, and not before a saw: in both its features are the same.
+    dimension = fitted["all"].embedder.dimension
+    vectors = fitted["all"].embedder.embed([text[start:end] for start, end in bounds]).vectors.astype(float)
+    after_of_first, after_of_last = vectors[1], np.zeros(dimension)
+    weights = fitted["sample"].weights[2 * dimension :]
+    # With two kinds of rows, the weights lie along the difference of their features.
+    difference = after_of_first - after_of_last
+    assert weights @ difference == pytest.approx(np.linalg.norm(weights) * np.linalg.norm(difference), rel=1e-3)
 
 
 @pytest.mark.parametrize("learner", LEARNERS)

@@ -321,3 +321,24 @@ def test_a_record_of_another_layout_is_told_all_that_it_lacks_and_what_reads_it(
     )
     with pytest.raises(DataError, match=message):
         list(Traces(str(file)))
+
+
+def sampled(tmp_path, *spans, **fields):
+    file = tmp_path / "labels.jsonl"
+    file.write_text(json.dumps({"trace_id": "a", "text": "Wait. No, no.", "group": "g", "spans": spans} | fields))
+    return Traces(str(file), "text", group_field="group", id_field="trace_id", spans_field="spans")
+
+
+def test_labels_of_a_sample_bring_what_each_stands_for(tmp_path):
+    spans = [{"start": 0, "end": 5, "weight": 2.5}, {"start": 6, "end": 13, "weight": 1}]
+    [document] = sampled(tmp_path, *spans, unlabelled="not known")
+    assert document.annotation_weights == (2.5, 1.0)
+    [document] = sampled(tmp_path, *spans)
+    assert document.annotation_weights == (), "a weight elsewhere may be anything"
+
+
+@pytest.mark.parametrize("weight", [0, -1, "2", True, None])
+def test_a_weight_that_is_no_number_above_0_is_refused(tmp_path, weight):
+    spans = [{"start": 6, "end": 13, "weight": 1}, {"start": 0, "end": 5, "weight": weight}]
+    with pytest.raises(DataError, match="lists span 2 without a number above 0 in `weight`"):
+        list(sampled(tmp_path, *spans, unlabelled="not known"))

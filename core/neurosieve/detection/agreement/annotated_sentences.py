@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,9 @@ from neurosieve.texts.near_misses import NearMiss
 __all__ = [
     "Annotations",
     "agreement_table",
-    "agreement_warnings",
     "annotations_of",
     "choose_labels",
     "confusion_table",
-    "count_outside",
     "mark_near_misses",
     "mark_sentences",
     "rate_sentences",
@@ -64,18 +61,27 @@ class Annotations:
 
 
 def annotations_of(documents: Iterable[Document], scope: Scope = "completion") -> Annotations:
-    """Return the annotated sentences in what the model wrote, or in another scope, of some documents: each weighs 1."""
+    """Return the annotated sentences in what the model wrote, or in another scope, of some documents.
+
+    Each weighs what its document's `annotation_weights` say, or 1 where they say nothing.
+
+    Raises:
+        DataError: a document has weights, and not one for each annotation, or two for one sentence.
+    """
     rows, label_sets = [], []
     for document in documents:
-        spans = sorted(document.in_scope(document.annotations, scope))
-        for (start, end), same in groupby(spans, key=lambda span: (span.start, span.end)):
-            labels = list(dict.fromkeys(span.label for span in same))
-            rows.append((document.id, document.group, start, end, ",".join(labels)))
+        weight_of, label_lists = _weights_of(document), dict[tuple[int, int], list[str]]()
+        for start, end, label in sorted(document.in_scope(document.annotations, scope)):
+            label_lists.setdefault((start, end), []).append(label)
+        for bounds, listed in label_lists.items():
+            labels = list(dict.fromkeys(listed))
+            rows.append((document.id, document.group, *bounds, ",".join(labels), weight_of.get(bounds, 1.0)))
             label_sets.append(labels)
     counts = pd.Series([label for labels in label_sets for label in sorted(labels)], dtype=object).value_counts()
     known = tuple(counts.index)
     shows = np.array([[label in labels for label in known] for labels in label_sets], dtype=bool)
-    sentences = pd.DataFrame(rows, columns=["document", "group", "start", "end", "label"]).assign(weight=1.0)
+    sentences = pd.DataFrame(rows, columns=["document", "group", "start", "end", "label", "weight"])
+    sentences["weight"] = sentences["weight"].astype(float)
     return Annotations(sentences, known, shows.reshape(len(rows), len(known)))
 
 
@@ -146,7 +152,7 @@ def agreement_table(
     Args:
         labels: what to compare with, by name: the sentences that bear one of some labels.
         marks: which sentences each detector marks.
-        min_groups: with fewer groups there is no interval.
+        min_groups: with fewer groups of which the detector knows a sentence there is no interval.
         not_known: of which sentences a detector does not know whether the behaviour shows there. They are left out of
             its row, and counted; none where the detector has no entry.
 
@@ -163,6 +169,7 @@ def agreement_table(
     rows = []
     for detector, marked in marks.items():
         known = _known(detector, marked, not_known)
+        enough = len(np.unique(codes[known])) >= min_groups
         for name, label_set in labels.items():
             shows = truth.any_of(label_set)
             cells = np.stack([marked & shows, marked & ~shows, ~marked & shows, ~marked & ~shows]) & known
@@ -172,7 +179,7 @@ def agreement_table(
             row |= dict(zip(_COUNTS, cells.sum(axis=1).tolist(), strict=False))
             row |= {"sentences": int(known.sum()), "not_known": int((~known).sum()), "stands_for": float(sums.sum())}
             for measure, resampled in rates(sums @ draw_weights.T).items():
-                ends = percentile_interval(resampled) if len(groups) >= min_groups else (np.nan, np.nan)
+                ends = percentile_interval(resampled) if enough else (np.nan, np.nan)
                 row[f"{measure}_low"], row[f"{measure}_high"] = map(float, ends)
             rows.append(row)
     return pd.DataFrame(rows)
@@ -196,39 +203,25 @@ def confusion_table(
     return pd.DataFrame(rows, columns=["detector", "label", "sentences", "detected", "share"])
 
 
-def agreement_warnings(
-    truth: Annotations, compared: Mapping[str, Sequence[str]], min_groups: int, documents: int
-) -> list[str]:
-    """Return what a reader of the agreement must know first."""
-    warnings = []
-    groups, annotated, _ = truth.size
-    if groups < min_groups:
-        warnings.append(f"{groups} groups are annotated: with fewer than {min_groups} there is no interval")
-    if annotated < documents:
-        warnings.append(
-            f"{documents - annotated:,} of {documents:,} documents are not annotated, and do not count in precision "
-            "and recall"
-        )
-    warnings += [
-        f"every annotated sentence is `{name}`: only recall can be measured, as no mark could be wrong"
-        for name, labels in compared.items()
-        if truth.any_of(labels).all()
-    ]
-    return warnings
-
-
-def count_outside(truth: Annotations, spans: Mapping[str, Sequence[Span]]) -> int:
-    """Return how many spans of the annotated documents overlap no annotated sentence."""
-    annotated = set(truth.sentences["document"])
-    places = pd.DataFrame(
-        [(name, span.start, span.end) for name in annotated for span in spans[name]],
-        columns=["document", "start", "end"],
-    )
-    by_document = truth.sentences.groupby("document")[["start", "end"]]
-    sentences = {str(name): [Span(*ends) for ends in rows.to_numpy().tolist()] for name, rows in by_document}
-    return int((~mark_sentences(places, sentences)).sum())
-
-
 def _known(detector: str, marked: Marks, not_known: Mapping[str, Marks] | None) -> Marks:
     """Return of which sentences a detector says whether they show the behaviour: what it marks, it knows."""
     return np.asarray(marked | ~(not_known or {}).get(detector, np.zeros_like(marked)))
+
+
+def _weights_of(document: Document) -> dict[tuple[int, int], float]:
+    """Return the weight of each annotated sentence of a document; empty where each stands for itself."""
+    if not document.annotation_weights:
+        return {}
+    if len(document.annotation_weights) != len(document.annotations):
+        raise DataError(
+            f"document `{document.id}` has {len(document.annotation_weights):,} weights for "
+            f"{len(document.annotations):,} annotations: give one for each, or none"
+        )
+    weights: dict[tuple[int, int], float] = {}
+    for (start, end, _), weight in zip(document.annotations, document.annotation_weights, strict=True):
+        if weights.setdefault((start, end), weight) != weight:
+            raise DataError(
+                f"characters {start:,} to {end:,} of document `{document.id}` are annotated twice, with the weights "
+                f"{weights[start, end]:g} and {weight:g}: give both the same"
+            )
+    return weights

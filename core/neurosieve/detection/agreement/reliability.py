@@ -54,7 +54,7 @@ def pairs_table(raters: Raters, draws: int, seed: int, min_groups: int) -> pd.Da
         `first, second, kappa, both, only_first, only_second, neither, sentences, not_known, stands_for, over,
         kappa_low, kappa_high`. The counts are of sentences as they are, kappa is of sums of weights; `not_known` is how
         many sentences one of the two does not know of. The interval of 95 % is from resampling whole groups, and nan
-        with fewer than `min_groups`.
+        with fewer than `min_groups` groups of which both know a sentence.
     """
     codes, groups = pd.factorize(raters.sentences["group"])
     draw_weights, rows = resample_weights(len(groups), draws, seed), []
@@ -68,7 +68,8 @@ def pairs_table(raters: Raters, draws: int, seed: int, min_groups: int) -> pd.Da
         row |= dict(zip(_CELLS, cells.sum(axis=1).tolist(), strict=True))
         row |= {"sentences": int(known.sum()), "not_known": int((~known).sum()), "stands_for": float(sums.sum())}
         row |= {"over": raters.over}
-        rows.append(row | _interval("kappa", cohens_kappa(sums @ draw_weights.T), len(groups) >= min_groups))
+        enough = len(np.unique(codes[known])) >= min_groups
+        rows.append(row | _interval("kappa", cohens_kappa(sums @ draw_weights.T), enough))
     return pd.DataFrame(rows)
 
 
@@ -78,6 +79,7 @@ def reliability_table(raters: Raters, draws: int, seed: int, min_groups: int) ->
     Returns:
         `raters, number, alpha, sentences, stands_for, over, alpha_low, alpha_high`, where `sentences` is how many at
         least two of the raters know of, which alone count. A sentence that a rater does not know of is a missing value.
+        There is no interval with fewer than `min_groups` groups of which a sentence counts.
     """
     codes, groups = pd.factorize(raters.sentences["group"])
     draw_weights, rows = resample_weights(len(groups), draws, seed), []
@@ -92,7 +94,8 @@ def reliability_table(raters: Raters, draws: int, seed: int, min_groups: int) ->
         row: dict[str, Any] = {"raters": ", ".join(names), "number": len(names)}
         row |= {"alpha": float(krippendorffs_alpha(sums.sum(axis=1))), "sentences": int(counts.sum())}
         row |= {"stands_for": float(weights_of(raters.sentences)[counts].sum()), "over": raters.over}
-        rows.append(row | _interval("alpha", krippendorffs_alpha(sums @ draw_weights.T), len(groups) >= min_groups))
+        enough = len(np.unique(codes[counts])) >= min_groups
+        rows.append(row | _interval("alpha", krippendorffs_alpha(sums @ draw_weights.T), enough))
     return pd.DataFrame(rows)
 
 

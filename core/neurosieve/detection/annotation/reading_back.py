@@ -3,19 +3,26 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from neurosieve.contracts import Report
+from neurosieve.detection.agreement.agreement_warnings import agreement_warnings
 from neurosieve.detection.agreement.annotated_sentences import (
     Annotations,
     agreement_table,
-    agreement_warnings,
     confusion_table,
 )
 from neurosieve.detection.agreement.reliability import pairs_table, reliability_table
 from neurosieve.detection.annotation.drawn_sample import DrawnSample, open_sample
-from neurosieve.detection.annotation.labelled import Labelled, annotators_of, by_annotator, read_labels
+from neurosieve.detection.annotation.labelled import (
+    Labelled,
+    annotators_of,
+    by_annotator,
+    labelled_sentences,
+    read_labels,
+)
 from neurosieve.detection.annotation.population import FOUND, MARKS, NEAR_MISS, OUT_OF_SCOPE, mark_column
 from neurosieve.detection.annotation.settings import UNSURE, Annotate
 from neurosieve.detection.annotation.unanimous import with_far_ends
@@ -166,13 +173,18 @@ def _agreed(choices: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 def _write(folder: Path, sample: DrawnSample, agreed: Mapping[str, tuple[str, ...]]) -> None:
     """Write a record per document: its text, and a span for each label; `none` is the label of a sentence with none.
 
+    The `weight` of a span is how many sentences of the texts its sentence stands for, among those that are written.
+
     Raises:
         StoreError: the folder cannot be written.
     """
-    spans: dict[str, list[dict[str, object]]] = {}
+    spans: dict[str, list[dict[str, Any]]] = {}
+    written = labelled_sentences(sample.sentences, agreed, sample.label_set).annotations.sentences
+    weights = dict(zip(written["sentence"], written["weight"], strict=True))
     for row in sample.sentences.to_dict("records"):
         for label in agreed.get(str(row["sentence"]), ()):
-            span = {"start": int(row["start"]), "end": int(row["end"]), "label": label}
+            bounds = {"start": int(row["start"]), "end": int(row["end"])}
+            span = bounds | {"label": label, "weight": weights[row["sentence"]]}
             spans.setdefault(str(row["document"]), []).append(span)
     lines = []
     for text in sample.run.table("documents").to_dict("records"):

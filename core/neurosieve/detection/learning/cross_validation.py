@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 
 from neurosieve.contracts import Learner
 from neurosieve.data import Document
-from neurosieve.detection.agreement.annotated_sentences import Annotations, rate_sentences
+from neurosieve.detection.agreement.annotated_sentences import Annotations, Marks, mark_sentences, rate_sentences
 from neurosieve.errors import DataError
 from neurosieve.fields import check_fields
 from neurosieve.wording import plural
@@ -65,7 +65,8 @@ class CrossValidation(NamedTuple):
     """How detectors rate and mark sentences of groups that had no part in their training."""
 
     sentences: pd.DataFrame
-    """The annotated sentences with the columns `fold, present, chance, threshold, detected`."""
+    """The annotated sentences with the columns `fold, present, chance, threshold, detected, not_known`; the last says
+    where the detector can say nothing, as its `unknown` has it."""
     threshold: Threshold
     """Chosen from the ratings of all sentences, for the detector that is trained on all."""
     reached: int
@@ -94,38 +95,61 @@ def cross_validate(
     folds = range(max(fold_of.values()) + 1)
     left_out = [*((fold,) for fold in folds), *combinations(folds, 2)]
     ratings: dict[tuple[int, ...], npt.NDArray[np.float64]] = {}
+    unknown: dict[tuple[int, ...], Marks] = {}
     for number, without in enumerate(left_out, 1):
         held_out = [document for document in documents if fold_of[document.group] in without]
         training = [document for document in documents if fold_of[document.group] not in without]
         fitted = learner.fit(training, settings.labels)
         rated = {document.id: list(fitted.rate(document)) for document in held_out}
         ratings[without] = rate_sentences(truth.sentences, rated)
+        unknown[without] = mark_sentences(
+            truth.sentences,
+            {document.id: document.in_scope(fitted.unknown(document)) for document in held_out},
+        )
         announce("stage_progressed", stage="cross-validating", done=number, total=len(left_out), unit="trainings")
-    chance = np.select([fold_of_sentence == fold for fold in folds], [ratings[(fold,)] for fold in folds])
+    in_fold = [fold_of_sentence == fold for fold in folds]
+    chance = np.select(in_fold, [ratings[(fold,)] for fold in folds])
+    not_known = np.select(in_fold, [unknown[(fold,)] for fold in folds], default=False)
     thresholds = []
     for fold in folds:
         others = [other for other in folds if other != fold]
         pairs = [(min(fold, other), max(fold, other)) for other in others]
-        inner = np.select([fold_of_sentence == other for other in others], [ratings[pair] for pair in pairs])
-        rest = fold_of_sentence != fold
-        thresholds.append(choose_threshold(inner[rest], present[rest], settings.precision))
+        in_others = [fold_of_sentence == other for other in others]
+        inner = np.select(in_others, [ratings[pair] for pair in pairs])
+        cannot_tell = np.select(in_others, [unknown[pair] for pair in pairs], default=False)
+        rest = (fold_of_sentence != fold) & ~(cannot_tell & np.isneginf(inner))
+        thresholds.append(choose_threshold(inner[rest], present[rest], settings.precision, truth.weights[rest]))
     values = np.array([threshold.value for threshold in thresholds])[fold_of_sentence]
+    detected = chance >= values
     sentences = truth.sentences.assign(
-        fold=fold_of_sentence, present=present, chance=chance, threshold=values, detected=chance >= values
+        fold=fold_of_sentence,
+        present=present,
+        chance=chance,
+        threshold=values,
+        detected=detected,
+        not_known=not_known & ~detected,
     )
-    threshold = choose_threshold(chance, present, settings.precision)
+    rated_or_known = ~(not_known & np.isneginf(chance))
+    threshold = choose_threshold(
+        chance[rated_or_known], present[rated_or_known], settings.precision, truth.weights[rated_or_known]
+    )
     return CrossValidation(sentences, threshold, sum(chosen.reached for chosen in thresholds))
 
 
 def choose_threshold(
-    chance: npt.NDArray[np.float64], present: npt.NDArray[np.bool_], precision: float | None
+    chance: npt.NDArray[np.float64],
+    present: npt.NDArray[np.bool_],
+    precision: float | None,
+    weights: npt.NDArray[np.float64] | None = None,
 ) -> Threshold:
     """Return the threshold with the most recall among those with the wanted precision, or with the best F1.
+
+    `weights` say how many sentences of the texts each sentence stands for; without them it stands for itself.
 
     >>> choose_threshold(np.array([0.9] * 12 + [0.5] * 12), np.array([True] * 16 + [False] * 8), 0.8)
     Threshold(value=0.7, precision=1.0, recall=0.75, reached=True)
     """
-    points = threshold_curve(chance, present)
+    points = threshold_curve(chance, present, weights)
     # A threshold that marks next to nothing is right by luck.
     points = points[points["marked"] >= min(_ENOUGH_MARKED, points["marked"].max())]
     candidates = points if precision is None else points[points["precision"] >= precision]
@@ -137,19 +161,24 @@ def choose_threshold(
     return Threshold(float(chosen.threshold), float(chosen.precision), float(chosen.recall), reached)
 
 
-def threshold_curve(chance: npt.NDArray[np.float64], present: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def threshold_curve(
+    chance: npt.NDArray[np.float64], present: npt.NDArray[np.bool_], weights: npt.NDArray[np.float64] | None = None
+) -> pd.DataFrame:
     """Return a row per threshold that marks other sentences: `threshold, marked, precision, recall, f1`.
 
-    A threshold stands halfway between two ratings, so that it does not depend on the last digit of one.
+    `marked` counts sentences as they are; the measures are of sums of `weights`, how many sentences each stands for. A
+    threshold stands halfway between two ratings, so that it does not depend on the last digit of one.
     """
     order = np.argsort(-chance, kind="stable")
-    sorted_chance, right = chance[order], np.cumsum(present[order])
+    each = np.ones(len(chance)) if weights is None else weights
+    sorted_chance, right, every = chance[order], np.cumsum((present * each)[order]), np.cumsum(each[order])
     below = np.append(sorted_chance[1:], -np.inf)
     last = np.flatnonzero((sorted_chance > below) & np.isfinite(sorted_chance))
     marked = last + 1
     between = np.where(np.isfinite(below), (sorted_chance + np.maximum(below, 0)) / 2, sorted_chance / 2)[last]
-    precision, recall = right[last] / marked, right[last] / max(1, present.sum())
-    f1 = 2 * right[last] / (marked + present.sum())
+    showing = (present * each).sum()
+    precision, recall = right[last] / every[last], right[last] / (showing or 1)
+    f1 = 2 * right[last] / (every[last] + showing)
     return pd.DataFrame({"threshold": between, "marked": marked, "precision": precision, "recall": recall, "f1": f1})
 
 

@@ -10,14 +10,16 @@ import pandas as pd
 
 from neurosieve.contracts import Detector, Fitted, Learner, Report
 from neurosieve.data import Document, Skipped
+from neurosieve.detection.agreement.agreement_warnings import agreement_warnings, not_known_warnings, sample_remarks
 from neurosieve.detection.agreement.annotated_sentences import (
     Annotations,
     agreement_table,
-    agreement_warnings,
     annotations_of,
     choose_labels,
+    mark_near_misses,
     mark_sentences,
 )
+from neurosieve.detection.agreement.rates import weights_of
 from neurosieve.detection.learning.cross_validation import CrossValidation, Learn, cross_validate, threshold_curve
 from neurosieve.detection.learning.trained_files import writer_of
 from neurosieve.disk import atomic_write, content_address
@@ -29,6 +31,7 @@ from neurosieve.runs.record_fields import described
 from neurosieve.runs.recording import recording
 from neurosieve.runs.results import Run
 from neurosieve.texts.intake import add_remark
+from neurosieve.texts.near_misses import near_misses_in
 from neurosieve.texts.spans import check_detectors, detect_all
 
 __all__ = ["LEARNED", "train"]
@@ -62,6 +65,7 @@ def train(
     with recording("learn", folder, reports) as run:
         with run.stage("detecting"):
             detected = detect_all(source, detectors, run.counts, run.announce)
+            nearly = near_misses_in(detected, detectors)
         run.warnings += respelled(run.counts)
         truth = annotations_of(result.document for result in detected)
         _check_labels(truth, settings)
@@ -75,19 +79,24 @@ def train(
         sentences, compared = measured.sentences, {" or ".join(settings.labels): settings.labels}
         with run.stage("comparing"):
             marks = {LEARNED: sentences["detected"].to_numpy()}
+            not_known = {LEARNED: sentences["not_known"].to_numpy()}
             for detector in detectors:
                 spans = {result.document.id: result.spans[detector] for result in detected}
                 marks[detector] = mark_sentences(truth.sentences, spans)
-            run.tables["agreement"] = agreement_table(
-                truth, compared, marks, settings.interval_bootstraps, settings.seed, settings.min_groups
-            )
+                not_known[detector] = mark_near_misses(truth.sentences, nearly[detector]) & ~marks[detector]
+            draws, seed, min_groups = settings.interval_bootstraps, settings.seed, settings.min_groups
+            run.tables["agreement"] = agreement_table(truth, compared, marks, draws, seed, min_groups, not_known)
         run.warnings += agreement_warnings(truth, compared, settings.min_groups, run.counts["documents"])
-        run.warnings += _warnings(measured, settings)
+        run.warnings += not_known_warnings(truth, not_known, settings.min_groups)
+        notes, warnings = sample_remarks(truth, documents)
+        run.notes += notes
+        run.warnings += warnings + _warnings(measured, settings)
         with run.stage("training on all"):
             fitted = learner.fit(documents, settings.labels)
         training = _training(truth, measured, settings, run.tables["agreement"].iloc[0])
         training["learner"] = describe(learner)
-        points = threshold_curve(sentences["chance"].to_numpy(), sentences["present"].to_numpy())
+        known = sentences[~sentences["not_known"]]
+        points = threshold_curve(known["chance"].to_numpy(), known["present"].to_numpy(), weights_of(known))
         run.tables |= {
             "sentences": sentences,
             "folds": _folds(sentences),
@@ -176,18 +185,28 @@ def _warnings(measured: CrossValidation, settings: Learn) -> list[str]:
             f"in {folds - measured.reached} of {folds} folds no threshold has the precision that is wanted, "
             f"{settings.precision:g}, on the other folds: the one with the highest was taken there"
         )
-    if unrated := int((measured.sentences["chance"] == -math.inf).sum()):
-        warnings.append(f"{unrated:,} annotated sentences hold no text that the detector rates, and were never marked")
+    unrated = (measured.sentences["chance"] == -math.inf) & ~measured.sentences["not_known"]
+    if number := int(unrated.sum()):
+        warnings.append(f"{number:,} annotated sentences hold no text that the detector rates, and were never marked")
     return warnings
 
 
 def _folds(sentences: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per fold: what it held out, the threshold that marked it, and precision and recall."""
-    folds = sentences.assign(right=sentences["present"] & sentences["detected"]).groupby("fold")
-    right, detected, present = (folds[column].sum() for column in ("right", "detected", "present"))
+    """Return a row per fold: what it held out, the threshold that marked it, and precision and recall, by weight.
+
+    `present` counts sentences as they are.
+    """
+    weights, known = weights_of(sentences), ~sentences["not_known"]
+    marks = {
+        "right": sentences["present"] & sentences["detected"],
+        "marked": sentences["detected"],
+        "shown": sentences["present"] & known,
+    }
+    folds = sentences.assign(**{name: each * weights for name, each in marks.items()}).groupby("fold")
+    right, marked, shown, present = (folds[column].sum() for column in (*marks, "present"))
     counts = folds.agg(groups=("group", "nunique"), documents=("document", "nunique"), sentences=("document", "size"))
     # Precision is nan where nothing is detected.
-    quality = {"threshold": folds["threshold"].first(), "precision": right / detected, "recall": right / present}
+    quality = {"threshold": folds["threshold"].first(), "precision": right / marked, "recall": right / shown}
     return counts.assign(present=present, **quality).reset_index()
 
 

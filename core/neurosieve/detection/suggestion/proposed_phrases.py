@@ -80,7 +80,7 @@ def choose_phrases(
         shows: which of them show the behaviour.
         marked: which of them the list marks.
         find: returns which of them a phrase marks.
-        progress: is told how many n-grams of how many were looked at.
+        progress: is told how many n-grams of how many are done with; at the end all are.
     """
     missed, others = shows & ~marked, ~shows
     groups = sentences["group"].to_numpy()
@@ -95,7 +95,7 @@ def choose_phrases(
     for number, ngram in enumerate(higher, 1):
         if len(chosen) == settings.first:
             break
-        progress(number, len(higher))
+        progress(number - 1, len(higher))
         rows = rows_of_missed[list(ngram.sentences)]
         # An n-gram that adds too little is not looked for: most are part of a longer one, or hold a shorter one.
         if len(set(groups[rows[~covered[rows]]])) < settings.min_groups:
@@ -106,6 +106,8 @@ def choose_phrases(
         if len(set(groups[right])) >= settings.min_groups and right.sum() >= settings.precision * added.sum():
             chosen.append(ngram)
             covered |= found
+    if higher:
+        progress(len(higher), len(higher))
     return Proposal(tuple(chosen), len(ngrams), len(higher))
 
 
@@ -113,6 +115,7 @@ def measure_phrases(
     truth: Annotations,
     name: str,
     marked: Marks,
+    not_known: Marks,
     phrases: Sequence[NGram],
     found: Sequence[Marks],
     draws: int,
@@ -125,6 +128,8 @@ def measure_phrases(
         truth: the sentences, with one label.
         name: the detector with the list.
         marked: which sentences the list marks.
+        not_known: of which others its detector does not know whether the behaviour shows there. A phrase gains nothing
+            where it marks them.
         found: which sentences each phrase marks.
         draws: resamples of the groups behind each interval.
         min_groups: with fewer groups there is no interval.
@@ -133,14 +138,14 @@ def measure_phrases(
         A row per phrase: `detector, label, place, phrase, z, in_missed, in_others, groups, heldout_sentences`, how many
         it marks, `heldout_precision`, and `heldout_recall_gained`, what it alone adds to the list's recall. And a row
         per number of phrases from 0 on, `phrases`, with the columns of `agreement_table` for the list and so many
-        phrases together.
+        phrases together. Precision and recall are of sums of weights.
     """
     [label] = truth.labels
-    shows = truth.any_of([label])
-    rows = []
+    shows, weights, rows = truth.any_of([label]), truth.weights, []
+    to_find = weights[shows & ~not_known].sum()
     for place, (phrase, marks) in enumerate(zip(phrases, found, strict=True), 1):
-        right, total = int((marks & shows).sum()), int(marks.sum())
-        gained = int((marks & shows & ~marked).sum())
+        right, total = weights[marks & shows].sum(), weights[marks].sum()
+        gained = weights[marks & shows & ~marked & ~not_known].sum()
         rows.append(
             {
                 "detector": name,
@@ -151,14 +156,16 @@ def measure_phrases(
                 "in_missed": phrase.first,
                 "in_others": phrase.second,
                 "groups": phrase.groups,
-                "heldout_sentences": total,
+                "heldout_sentences": int(marks.sum()),
                 "heldout_precision": right / total if total else np.nan,
-                "heldout_recall_gained": gained / shows.sum() if shows.any() else np.nan,
+                "heldout_recall_gained": gained / to_find if to_find else np.nan,
             }
         )
     together = {"0": marked}
     for place, marks in enumerate(found, 1):
         together[str(place)] = together[str(place - 1)] | marks
-    curve = agreement_table(truth, {label: (label,)}, together, draws, seed, min_groups)
+    curve = agreement_table(
+        truth, {label: (label,)}, together, draws, seed, min_groups, dict.fromkeys(together, not_known)
+    )
     numbers = curve["detector"].astype(int)
     return pd.DataFrame(rows, columns=_COLUMNS), curve.assign(detector=name, phrases=numbers)

@@ -9,23 +9,24 @@ import numpy as np
 import pandas as pd
 
 from neurosieve.contracts import Detector
-from neurosieve.data import Document, Scope, Span
+from neurosieve.data import Document, Scope
 from neurosieve.detection.agreement.annotated_sentences import (
     Annotations,
     Marks,
     annotations_of,
     choose_labels,
+    mark_near_misses,
     mark_sentences,
 )
+from neurosieve.detection.agreement.raters import sentences_of
 from neurosieve.detection.suggestion.mended_preset import MendedPreset, write_preset
 from neurosieve.detection.suggestion.proposed_phrases import Suggest, choose_phrases, measure_phrases, proposing_groups
+from neurosieve.detection.suggestion.suggestion_warnings import suggestion_warnings
 from neurosieve.errors import ConfigError, nearest
 from neurosieve.registry import installed
 from neurosieve.runs.recording import Recording
 from neurosieve.texts.near_misses import NearMiss
-from neurosieve.texts.sentences import sentences as sentences_of
 from neurosieve.texts.spans import Detect, DetectedDocument, Detectors, spans_in_scope
-from neurosieve.wording import plural, visible
 
 __all__ = ["add_suggestions", "check_suggest"]
 
@@ -105,11 +106,11 @@ def add_suggestions(
     presets: dict[str, MendedPreset] = {}
     for name in _lists(suggest, detectors):
         reference = _reference(detected, nearly, detectors[name].scope, suggest, settings)
-        suggestion = _suggest(run, detected, name, detectors[name], reference, suggest, settings)
+        suggestion = _suggest(run, detected, nearly[name], name, detectors[name], reference, suggest, settings)
         records[name] = suggestion.record
         tables["suggestions"].append(suggestion.phrases)
         tables["mended"].append(suggestion.curve)
-        run.warnings += _warnings(name, suggestion.record, suggest, settings)
+        run.warnings += suggestion_warnings(name, suggestion.record, suggest, settings)
         if suggestion.preset is not None:
             presets[name] = suggestion.preset
     for table, frames in tables.items():
@@ -135,18 +136,9 @@ def _reference(
         labels = choose_labels(truth, settings.labels, "labels")
         shows = truth.any_of(labels)
         return _Reference(Annotations(truth.sentences, (" or ".join(labels),), shows[:, None]), 0)
-    rows = [
-        (document.id, document.group, *bounds, "")
-        for document, _ in detected
-        for stretch in document.stretches(scope)
-        for bounds in sentences_of(document.text, *stretch)
-    ]
-    sentences = pd.DataFrame(rows, columns=["document", "group", "start", "end", "label"])
+    sentences = sentences_of((result.document for result in detected), scope).assign(label="")
     shows = mark_sentences(sentences, {document.id: spans[suggest.against] for document, spans in detected})
-    near: dict[str, list[Span]] = {}
-    for miss in nearly[suggest.against]:
-        near.setdefault(miss.document, []).append(Span(miss.start, miss.end))
-    known = shows | ~mark_sentences(sentences, near)
+    known = shows | ~mark_near_misses(sentences, nearly[suggest.against])
     truth = Annotations(sentences[known].reset_index(drop=True), (suggest.against,), shows[known, None])
     return _Reference(truth, int((~known).sum()))
 
@@ -154,6 +146,7 @@ def _reference(
 def _suggest(
     run: Recording,
     detected: Sequence[DetectedDocument],
+    nearly: Sequence[NearMiss],
     name: str,
     detector: Detector,
     reference: _Reference,
@@ -164,19 +157,21 @@ def _suggest(
     documents = {result.document.id: result.document for result in detected}
     proposing = truth.sentences["group"].isin(proposing_groups(truth.sentences["group"], settings.seed)).to_numpy()
     marked = mark_sentences(truth.sentences, {result.document.id: result.spans[name] for result in detected})
-    shows = truth.any_of([label])
+    # The list's detector does not say that nothing is there: to call them missed would propose what it looks for.
+    not_known = mark_near_misses(truth.sentences, nearly) & ~marked
+    shows, proposes = truth.any_of([label]), proposing & ~not_known
     finder = _finder(detector, suggest)
 
     def progress(done: int, total: int) -> None:
         run.announce("stage_progressed", stage="suggesting", done=done, total=total, unit="phrases")
 
-    sentences, heldout_sentences = (truth.sentences[of].reset_index(drop=True) for of in (proposing, ~proposing))
+    sentences, heldout_sentences = (truth.sentences[of].reset_index(drop=True) for of in (proposes, ~proposing))
     places = zip(*(sentences[column].tolist() for column in ("document", "start", "end")), strict=True)
     texts = [documents[document].text[start:end] for document, start, end in places]
     proposal = choose_phrases(
         sentences.assign(text=texts),
-        shows[proposing],
-        marked[proposing],
+        shows[proposes],
+        marked[proposes],
         lambda phrase: _marks(sentences, documents, name, finder, phrase),
         suggest,
         progress,
@@ -184,13 +179,15 @@ def _suggest(
     heldout = Annotations(heldout_sentences, (label,), shows[~proposing, None])
     found = [_marks(heldout_sentences, documents, name, finder, phrase.text) for phrase in proposal.phrases]
     draws = settings.interval_bootstraps, settings.seed, settings.min_groups
-    phrases, curve = measure_phrases(heldout, name, marked[~proposing], proposal.phrases, found, *draws)
+    of_list = marked[~proposing], not_known[~proposing]
+    phrases, curve = measure_phrases(heldout, name, *of_list, proposal.phrases, found, *draws)
     record = {
         "reference": label,
         "tried": proposal.tried,
         "higher": proposal.higher,
         "proposed": len(proposal.phrases),
         "sentences_not_known": reference.unknown,
+        "not_known_to_detector": int(not_known.sum()),
         **{
             part: {
                 "groups": truth.sentences["group"][of].nunique(),
@@ -198,7 +195,7 @@ def _suggest(
                 "showing": int((of & shows).sum()),
                 "missed": int((of & shows & ~marked).sum()),
             }
-            for part, of in (("proposing", proposing), ("held_out", ~proposing))
+            for part, of in (("proposing", proposes), ("held_out", ~proposing & ~not_known))
         },
     }
     suggested = tuple(phrase.text for phrase in proposal.phrases)
@@ -232,39 +229,3 @@ def _marks(
     marks = np.zeros(len(sentences), dtype=bool)
     marks[with_spans] = mark_sentences(sentences[with_spans], spans)
     return marks
-
-
-def _warnings(name: str, record: Mapping[str, Any], suggest: Suggest, settings: Detect) -> list[str]:
-    """Return why nothing is suggested, where that is so, and what the suggestions cannot be measured by."""
-    shown, label = visible(name), record["reference"]
-    warnings = []
-    proposing, heldout = record["proposing"], record["held_out"]
-    if record["sentences_not_known"]:
-        warnings.append(
-            f"of {plural(record['sentences_not_known'], 'sentence')} it is not known whether they show `{label}`: they "
-            "had no part in the suggestions"
-        )
-    if not record["proposed"]:
-        if not proposing["missed"]:
-            why = f"it misses no sentence that shows `{label}`"
-        elif proposing["showing"] == proposing["sentences"]:
-            why = f"every sentence shows `{label}`, and phrases are told from sentences that do not"
-        elif not record["tried"]:
-            why = f"no word of the {proposing['missed']:,} sentences that it misses is in {suggest.min_groups} groups"
-        else:
-            why = (
-                f"of {plural(record['tried'], 'phrase')} that were tried none adds sentences of {suggest.min_groups} "
-                f"groups with a precision of {suggest.precision:g}"
-            )
-        warnings.append(f"nothing is suggested for `{shown}`: in the half of the groups that proposes {why}")
-    elif not heldout["showing"]:
-        warnings.append(
-            f"no sentence of the held-out half of the groups shows `{label}`: what the suggestions for `{shown}` are "
-            "worth is not known; give more texts"
-        )
-    elif heldout["groups"] < settings.min_groups:
-        warnings.append(
-            f"{plural(heldout['groups'], 'group')} say what the suggestions for `{shown}` are worth: with fewer than "
-            f"{settings.min_groups} there is no interval"
-        )
-    return warnings

@@ -112,6 +112,16 @@ def test_the_counts_of_a_pair_are_of_sentences_as_they_are():
     assert np.isnan([row["kappa_low"], row["kappa_high"]]).all()  # One group.
 
 
+def test_groups_without_a_sentence_that_both_know_give_no_interval():
+    sentences = pd.DataFrame({"document": "d", "group": list("aabbccdd"), "start": 0, "end": 1})
+    marks = {"a": np.tile([True, False], 4), "b": np.tile([True, True, False, False], 2)}
+    known = {"a": np.ones(8, bool), "b": np.arange(8) < 6}
+    for needed, none in ((3, False), (4, True)):
+        raters = Raters(sentences, marks, known, (), "sentences")
+        assert pairs_table(raters, DRAWS, 0, needed).kappa_low.isna().tolist() == [none]
+        assert reliability_table(raters, DRAWS, 0, needed).alpha_low.isna().tolist() == [none]
+
+
 TEXTS = [
     Document("a", "Wait, that is wrong. Hmm, so it is seven. All is well here.", "a"),
     Document("b", "Hmm, wait a little. We add two numbers now.", "b"),

@@ -12,7 +12,7 @@ import pytest
 from messages import message_of
 from rich.console import Console
 
-from neurosieve import ConfigError, DataError, Document, Span, annotate, detect
+from neurosieve import ConfigError, DataError, Document, Span, annotate, detect, learn
 from neurosieve.cli import main
 from neurosieve.detection.annotation.settings import Annotate
 from neurosieve.detection.annotation.unanimous import far_end
@@ -293,6 +293,73 @@ def test_labels_go_on_as_a_detector_that_knows_nothing_of_the_rest(drawn, read, 
         assert not any(map(lambda one, other: one and other, known, nearly))
         in_sentences = [char.strip() and place >= 7 for place, char in enumerate(document.text)]
         assert all(k or n or not s for k, n, s in zip(known, nearly, in_sentences, strict=True))
+
+
+def as_source(result):
+    fields = {"group_field": "group", "id_field": "trace_id", "spans_field": "spans"}
+    return Traces(str(result.folder / "labels.jsonl"), "text", **fields)
+
+
+MEASURES = ["precision", "recall", "f1", "false_omission", "markedness", "stands_for", "sentences"]
+
+
+def test_labels_go_on_as_a_source_with_what_each_stands_for(drawn, read, tmp_path):
+    run = drawn(documents(80), sentences=120)
+    unsure = {item["sentence"] for item in to_label(run)[::7]}
+    file = labelled(
+        run, tmp_path / "x.jsonl", lambda item: "unsure" if item["sentence"] in unsure else truth(item["text"])
+    )
+    result = read(run, file)
+    detected = detect(as_source(result), DETECTORS, labels=("doubt",), folder=tmp_path / "detect", reports=())
+    learned = learn(as_source(result), "doubt", DETECTORS, folder=tmp_path / "learn", reports=(), folds=3)
+    expected = result.table("agreement").set_index("detector")[MEASURES]
+    assert expected.recall["doubt"] < 0.6
+    assert (expected.stands_for > 5 * expected.sentences).all()
+    for other in (detected, learned):
+        table = other.table("agreement").set_index("detector").loc[list(DETECTORS), MEASURES]
+        pd.testing.assert_frame_equal(table, expected, check_names=False)
+        assert any("are a sample, and stand for" in note for note in other.run["notes"])
+        assert not any("are of the sample, and not of the texts" in warning for warning in other.run["warnings"])
+    folds = learned.table("folds")
+    own = learned.table("agreement").set_index("detector").loc["learned"]
+    sentences = learned.table("sentences")
+    shown = sentences.weight.where(sentences.present, 0).groupby(sentences.fold).sum()
+    assert np.average(folds.recall, weights=shown) == pytest.approx(own.recall)
+
+
+def test_where_two_differ_the_others_of_a_stratum_stand_for_the_sentence(drawn, read, tmp_path):
+    run = drawn()
+    wrong = to_label(run)[0]["sentence"]
+    first = labelled(run, tmp_path / "ada.jsonl")
+    turned = {"doubt": "none", "none": "doubt"}
+    other = labelled(
+        run,
+        tmp_path / "ben.jsonl",
+        lambda item: turned[truth(item["text"])] if item["sentence"] == wrong else truth(item["text"]),
+    )
+    result = read(run, first, other)
+    weights = {
+        (document.id, span.start): weight
+        for document in as_source(result)
+        for span, weight in zip(document.annotations, document.annotation_weights, strict=True)
+    }
+    assert len(weights) == 59
+    assert sum(weights.values()) == pytest.approx(run.table("sample").weight.sum())
+
+
+def test_labels_of_a_sample_without_weights_are_warned_of(drawn, read, tmp_path):
+    run = drawn()
+    result = read(run, labelled(run, tmp_path / "x.jsonl"))
+    records = [json.loads(line) for line in (result.folder / "labels.jsonl").read_text().splitlines()]
+    for record in records:
+        for span in record["spans"]:
+            del span["weight"]
+    written(result.folder / "labels.jsonl", records)
+    detected = detect(as_source(result), DETECTORS, folder=tmp_path / "detect", reports=())
+    learned = learn(as_source(result), "doubt", folder=tmp_path / "learn", reports=(), folds=3)
+    for other in (detected, learned):
+        [warning] = [each for each in other.run["warnings"] if "only some sentences were labelled" in each]
+        assert "are of the sample, and not of the texts; the run of `neurosieve annotate read=...`" in warning
 
 
 def test_the_commands_that_are_named_next_work_as_they_are_printed(tmp_path, monkeypatch, capsys):

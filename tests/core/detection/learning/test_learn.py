@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,18 @@ from rich.console import Console
 from sklearn.metrics import precision_recall_curve
 
 import neurosieve
-from neurosieve import ConfigError, DataError, Document, Fitted, Learner, Span, StoreError, learn, open_trained
+from neurosieve import (
+    ConfigError,
+    DataError,
+    Detector,
+    Document,
+    Fitted,
+    Learner,
+    Span,
+    StoreError,
+    learn,
+    open_trained,
+)
 from neurosieve.cli import main
 from neurosieve.detection.agreement.annotated_sentences import annotations_of
 from neurosieve.detection.learning.cross_validation import Learn, choose_threshold, cross_validate, threshold_curve
@@ -227,6 +240,82 @@ def test_no_threshold_with_the_wanted_precision_has_more_recall(rows, wanted):
     else:
         assert max(present[one].mean() for one in others) == pytest.approx(chosen.precision)
         assert chosen.precision < wanted
+
+
+@given(chances.filter(lambda rows: any(present for _, present in rows)), st.integers(0, 9))
+def test_the_curve_by_weight_is_that_of_scikit_learn(rows, seed):
+    chance, present = (np.array(column) for column in zip(*rows, strict=True))
+    weights = np.random.default_rng(seed).choice([0.5, 1, 3.25], len(chance))
+    points = threshold_curve(chance, present, weights)
+    precision, recall, _ = precision_recall_curve(present, chance, sample_weight=weights, drop_intermediate=False)
+    np.testing.assert_allclose(points.precision, precision[:-1][::-1])
+    np.testing.assert_allclose(points.recall, recall[:-1][::-1])
+    assert points.marked.iloc[-1] == len(chance)
+
+
+@dataclass(frozen=True)
+class Unsure(Detector):
+    """Finds `wait`, and does not know of sentences with `hmm`, some of which are doubts, and with `add`."""
+
+    near_misses_are_unknown = True
+
+    def detect(self, document):
+        return Phrases(("wait",)).detect(document)
+
+    def near_misses(self, document):
+        return [Span(*match.span(), "unclear") for match in re.finditer("Hmm|add", document.text)]
+
+
+def test_learn_and_detect_give_the_same_numbers_for_a_detector_that_does_not_know_of_some(go, tmp_path):
+    run = go(detectors={"unsure": Unsure()})
+    detected = neurosieve.detect(
+        documents(), {"unsure": Unsure()}, labels=("doubt",), folder=tmp_path / "detect", reports=()
+    )
+    [here] = run.table("agreement").query("detector == 'unsure'").to_dict("records")
+    [there] = detected.table("agreement").to_dict("records")
+    assert here == there
+    assert here["not_known"] > 0
+    [warning] = [each for each in run.run["warnings"] if "are left out of precision and recall" in each]
+    assert warning in detected.run["warnings"]
+
+
+class HalfBlind(Fitted):
+    """Rates by the word `Wait`, and cannot rate sentences with `Hmm`."""
+
+    def rate(self, document, scope="completion"):
+        for span in document.annotations:
+            word = document.text[span.start :][:4]
+            if word != "Hmm,":
+                yield span, 0.9 if word == "Wait" else 0.1
+
+    def unknown(self, document, scope="completion"):
+        return [span for span in document.annotations if document.text[span.start :].startswith("Hmm")]
+
+    def save(self, path, threshold, about):
+        path.write_text("half")
+
+
+class Blinded(Learner):
+    def fit(self, documents, labels):
+        return HalfBlind()
+
+    @classmethod
+    def load(cls, path):
+        raise DataError("never saved")
+
+
+def test_what_a_trained_detector_cannot_rate_is_left_out_of_what_is_measured(go):
+    unknown = sum(document.text.count("Hmm") for document in documents())
+    run = go(learner=Blinded(), precision=0.9)
+    [row] = run.table("agreement").query("detector == 'learned'").to_dict("records")
+    assert (row["precision"], row["recall"], row["not_known"], row["sentences"]) == (1, 1, unknown, 240 - unknown)
+    assert run.table("folds").recall.tolist() == [1, 1, 1]
+    assert run.table("thresholds").recall.max() == 1
+    assert run.run["training"]["recall"] == 1
+    warnings = " ".join(run.run["warnings"])
+    assert f"`learned` does not know of {unknown} annotated sentences" in warnings
+    assert "hold no text that the detector rates" not in warnings
+    assert measured(documents(), Blinded()).threshold.recall == 1
 
 
 def test_what_the_run_leaves(go):

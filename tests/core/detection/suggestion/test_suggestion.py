@@ -3,8 +3,10 @@
 import io
 import itertools
 import random
+import re
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -15,7 +17,7 @@ from rich.console import Console
 from neurosieve import Detector, Document, Run, Span, detect, load
 from neurosieve.cli import main
 from neurosieve.detection.suggestion.mended_preset import MendedPreset, write_preset
-from neurosieve.detection.suggestion.proposed_phrases import proposing_groups
+from neurosieve.detection.suggestion.proposed_phrases import Suggest, choose_phrases, proposing_groups
 from neurosieve.errors import ConfigError, DataError
 from neurosieve.terminal.finished_run import show_run
 from neurosieve_plugins.detectors.phrases import Phrases
@@ -202,6 +204,44 @@ def test_another_detector_can_say_where_the_behaviour_shows(go):
     )
     sentences = sum(record[half]["sentences"] for half in ("proposing", "held_out"))
     assert sentences + unknown == 9 * len(documents)
+
+
+@dataclass(frozen=True)
+class Doubtful(Phrases):
+    """Does not know of sentences with `second`, nor of some that show nothing."""
+
+    near_misses_are_unknown = True
+
+    def near_misses(self, document):
+        return [Span(*match.span(), "unclear") for match in re.finditer("second|easy", document.text)]
+
+
+def test_sentences_that_the_list_does_not_know_of_are_not_missed(go):
+    documents = planted(60)
+    run = go(documents, {"wait": Doubtful(("wait",))})
+    unknown = sum(document.text.count("second") + document.text.count("easy") for document in documents)
+    record = run.run["suggestions"]["wait"]
+    assert record["not_known_to_detector"] == unknown
+    assert sum(record[half]["sentences"] for half in ("proposing", "held_out")) + unknown == 9 * len(documents)
+    assert any(f"`wait` does not know of {unknown} sentences" in text for text in run.run["warnings"])
+    table = run.table("suggestions")
+    assert "hold on a" not in " ".join(table.phrase)
+    [half] = go(heldout(documents), {"wait": Doubtful(("wait",))}, suggest=None).table("agreement").to_dict("records")
+    [first] = run.table("mended").query("phrases == 0").drop(columns="phrases").to_dict("records")
+    assert first == half
+    assert first["not_known"] > 0
+    gained = run.table("suggestions").heldout_recall_gained.iloc[0]
+    assert gained == pytest.approx(1 - first["recall"]), "`hold on` is in all that is missed"
+
+
+def test_the_progress_ends_at_its_total():
+    sentences = pd.DataFrame({"text": DOUBT * 50 + PLAIN * 50, "group": [f"g{n}" for n in range(350)]})
+    shows = np.arange(350) < 150
+    find = lambda phrase: sentences.text.str.lower().str.contains(phrase, regex=False).to_numpy()  # noqa: E731
+    heard = []
+    choose_phrases(sentences, shows, shows & False, find, Suggest("phrases", first=1), lambda *each: heard.append(each))
+    assert heard[-1][0] == heard[-1][1] > 1
+    assert [done for done, _ in heard] == sorted(done for done, _ in heard)
 
 
 def test_every_list_gets_its_own_suggestions(go):
