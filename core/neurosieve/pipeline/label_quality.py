@@ -40,6 +40,9 @@ def note_label_quality(run: Recording, quality: Mapping[str, Mapping[str, Any]],
             continue
         numbers = quality[behaviour]
         run.notes.append(_measured_in_words(behaviour, numbers))
+        run.warnings += [
+            f"in {numbers['run']}, where `{behaviour}` was measured: {doubt}" for doubt in numbers["doubts"]
+        ]
         factor = numbers["markedness"]
         if factor is not None and factor < 0.5:
             run.warnings.append(
@@ -81,7 +84,10 @@ def label_quality(job: Job) -> dict[str, dict[str, Any]]:
         if (name := _name_in(run, behaviour, node, files[behaviour], agreement)) is not None:
             rows = agreement[agreement.detector == name]
             _check_one_person(behaviour, rows, run)
-            quality[behaviour] = _numbers(run, rows, _label(behaviour, rows, settings.measured_labels))
+            numbers = _numbers(run, rows, _label(behaviour, rows, settings.measured_labels))
+            # What was doubtful of its labels there, as that it was trained on the texts.
+            doubts = [warning for warning in run.run["warnings"] if warning.startswith(f"`{name}`: ")]
+            quality[behaviour] = {**numbers, "doubts": doubts}
     if not quality:
         raise ConfigError(
             f"the run `{settings.measured}` measured {', '.join(dict.fromkeys(agreement.detector))}, and none of "

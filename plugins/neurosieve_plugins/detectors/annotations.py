@@ -98,12 +98,19 @@ class Annotations(Detector):
                 yield span
 
     def check(self, documents: Sequence[Document | TokenizedDocument]) -> None:
-        """Raise where the file of labels holds none of the documents.
+        """Raise where the file of labels holds none of the documents, or no annotation of theirs has a label.
 
         Raises:
-            DataError: the message names a document, and one of the file.
+            DataError: the message names a document, and one of the file; or the label, and the nearest ones.
         """
-        if self.path is None or not documents:
+        if self.path is None:
+            annotated = [document for document in documents if isinstance(document, Document)]
+            labels = {span.label for document in annotated for span in document.annotations}
+            for label in self.labels:
+                if labels and label not in labels:
+                    raise DataError(f"no annotation has the label `{label}`: {nearest(label, labels)}")
+            return
+        if not documents:
             return
         spans = self._file()
         if any(document.id in spans for document in documents):
@@ -115,17 +122,27 @@ class Annotations(Detector):
             "source)"
         )
 
+    def doubts(self, documents: Sequence[Document | TokenizedDocument]) -> Iterator[str]:
+        """Yield how many documents nobody may have labelled: they count as without the behaviour."""
+        if self.path is None or (file := self._read_file()).sampled:
+            return
+        if unlabelled := len({document.id for document in documents} - file.spans.keys()):
+            yield (
+                f"{unlabelled:,} of {plural(len(documents), 'document')} {'is' if unlabelled == 1 else 'are'} not in "
+                f"{self.path}, and {'counts' if unlabelled == 1 else 'count'} as without the behaviour: if nobody "
+                "looked at them, leave them out of the source"
+            )
+
     def prepare(self, documents: Sequence[Document], progress: Callable[..., None]) -> Iterator[str]:
         """Yield how many documents are in the file of labels or in the run alone, where there are some."""
         if self.path is None:
             return
         file = self._read_file()
         ids, labelled = {document.id for document in documents}, file.spans.keys()
-        if unlabelled := len(ids - labelled):
-            known = "not known" if file.sampled else "without the behaviour"
+        if file.sampled and (unlabelled := len(ids - labelled)):
             yield (
                 f"{unlabelled:,} of {plural(len(ids), 'document')} {'is' if unlabelled == 1 else 'are'} not in "
-                f"{self.path}, and {'counts' if unlabelled == 1 else 'count'} as {known}"
+                f"{self.path}, and {'counts' if unlabelled == 1 else 'count'} as not known"
             )
         if unread := len(labelled - ids):
             whole = plural(len(labelled), "document")

@@ -67,12 +67,20 @@ def remarks(documents: list[Document], **fields: object) -> list[str]:
 
 
 def test_documents_that_the_file_or_the_source_alone_has_are_counted(labels):
-    assert remarks(some_documents("a", "b", "c"), path=str(labels)) == [
-        f"2 of 3 documents are not in {labels}, and count as without the behaviour",
-        f"1 of 2 documents in {labels} is not among those of the run",
-    ]
+    read = some_documents("a", "b", "c")
+    assert remarks(read, path=str(labels)) == [f"1 of 2 documents in {labels} is not among those of the run"]
+    [doubt] = Annotations(path=str(labels)).doubts(read)
+    assert doubt.startswith(f"2 of 3 documents are not in {labels}, and count as without the behaviour: if nobody")
+    assert not list(Annotations(path=str(labels)).doubts(some_documents("a", "7")))
     assert remarks(some_documents("a", "7"), path=str(labels)) == []
     assert remarks(some_documents("a", "b", "c")) == []
+
+
+def test_a_label_that_no_annotation_of_the_source_has_is_an_error():
+    document = Document("a", "Wait, no.", "a", annotations=(Span(0, 4, "uncertainty"),))
+    with pytest.raises(DataError, match="no annotation has the label `uncertanty`: did you mean `uncertainty`"):
+        Annotations(labels=("uncertanty",)).check([document])
+    Annotations(labels=("uncertainty",)).check([document])
 
 
 def test_a_file_that_has_none_of_the_documents_is_an_error(labels, tmp_path):
