@@ -332,7 +332,9 @@ def test_what_the_run_leaves(go):
     assert (learned["documents"], learned["groups"], learned["folds"]) == (24, 12, 3)
     assert learned["f1"] == line.f1
     loaded = open_trained(Path(run.run["output"]))
-    assert loaded.about == learned
+    texts = loaded.about["texts"]
+    assert loaded.about == {**learned, "texts": texts}
+    assert len(texts) == len(set(texts)) == learned["documents"]
     assert loaded.threshold == learned["threshold"]
 
 
