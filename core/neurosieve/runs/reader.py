@@ -39,8 +39,10 @@ class RunFolder:
         try:
             record = json.loads((self.folder / RECORD).read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
+            lacking = isinstance(error, FileNotFoundError | NotADirectoryError)
+            why = f"it lacks `{RECORD}`" if lacking else f"its `{RECORD}` cannot be read ({error})"
             raise DataError(
-                f"`{self.folder}` holds no finished run: its `{RECORD}` cannot be read ({error})"
+                f"`{self.folder}` holds no finished run: {why}; give the folder that a run named at its end"
             ) from error
         form = record.get("format") if isinstance(record, dict) else None
         if form != FORMAT:

@@ -144,7 +144,7 @@ def test_where_every_annotated_sentence_has_the_label_only_recall_is_measured(go
 def test_spans_outside_all_annotated_sentences_are_counted_and_warned_of(go):
     run = go([document("a", "Wait. Wait! It is.", ("Wait.", "doubt"), ("It is.", "work"))])
     assert run.table("agreement").precision[0] == 1
-    assert any(warning.startswith("1 spans of `wait` overlap no annotated sentence") for warning in run.run["warnings"])
+    assert any(warning.startswith("1 span of `wait` overlap no annotated sentence") for warning in run.run["warnings"])
 
 
 def test_documents_without_annotations_have_no_part_in_agreement_and_that_is_said(go):

@@ -18,7 +18,9 @@ def agreement_warnings(
     warnings = []
     groups, annotated, _ = truth.size
     if groups < min_groups:
-        warnings.append(f"{groups} groups are annotated: with fewer than {min_groups} there is no interval")
+        warnings.append(
+            f"annotations are of {plural(groups, 'group')}: with fewer than {min_groups} there is no interval"
+        )
     if annotated < documents:
         warnings.append(
             f"{documents - annotated:,} of {documents:,} documents are not annotated, and do not count in precision "
