@@ -139,7 +139,8 @@ def _compare(
         confusion.append(confusion_table(truth, marks, not_known))
         run.warnings += agreement_warnings(truth, compared, settings.min_groups, run.counts["documents"])
         run.warnings += [
-            f"{plural(outside, 'span')} of `{name}` overlap no annotated sentence, and count neither as right nor as wrong"
+            f"{plural(outside, 'span')} of `{name}` overlap no annotated sentence, and count neither as right nor as "
+            "wrong"
             for name in names
             if (outside := count_outside(truth, spans[name]))
         ]

@@ -4,6 +4,7 @@ import inspect
 import json
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -68,7 +69,11 @@ class TextClassifier:
         origin = dict(self._opened.origin or {})
         where = str(origin.pop("model"))
         hide_progress_bars()
-        with explained(where, "load the weights of", self._opened.config, "that classifies texts"), without_gc():
+        with (
+            explained(where, "load the weights of", self._opened.config, "that classifies texts"),
+            without_gc(),
+            _no_report(),
+        ):
             module, info = AutoModelForSequenceClassification.from_pretrained(
                 where, dtype=self._opened.dtype, output_loading_info=True, use_safetensors=True, **origin
             )
@@ -155,6 +160,19 @@ class TextClassifier:
             ]
             limits.append(made_for - max(taken, default=0))
         return min(limits, default=None)
+
+
+@contextmanager
+def _no_report() -> Iterator[None]:
+    """Let transformers say nothing of weights that do not fit: `check_head` does, in one message."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _content(sentences: Sequence[str]) -> bytes:
