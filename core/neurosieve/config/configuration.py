@@ -240,10 +240,13 @@ def _named_plugin(name: str, kind: str, where: str) -> Any:
         cls = installed().get(kind, name).cls
         needed = [field.name for field in dataclasses.fields(cls) if not _has_default(field)]
         if needed:
-            raise ConfigError(
-                f"`{where}` is `{name}`, and `{needed[0]}` of it has no value: choose it with "
-                f"`+{PLURAL.get(kind, kind)}@{where}={name}`, and give `{where}.{needed[0]}=...`"
+            how = (
+                f"write a preset that gives it, and name that here; or give it there, as in `{{_target_: {kind}/{name}, "
+                f"{needed[0]}: ...}}`"
+                if where.endswith("]")  # Hydra chooses nothing for a place in a list.
+                else f"choose it with `+{PLURAL.get(kind, kind)}@{where}={name}`, and give `{where}.{needed[0]}=...`"
             )
+            raise ConfigError(f"`{where}` is `{name}`, and `{needed[0]}` of it has no value: {how}")
         return as_object(cls, {}, where)
     if name in _naming.get():
         chain = " in ".join(f"`{each}`" for each in (name, *reversed(_naming.get()[_naming.get().index(name) :])))
