@@ -112,6 +112,11 @@ def ratio_interval(above: Estimate, below: Estimate) -> tuple[float, float]:
     >>> ratio_interval(Estimate(0.0, 0.0, 0.3), Estimate(1.0, 1.0, 1.0))
     (0.0, 0.3)
     """
+    if above.value == 0 or below.value == 0:  # The method is for two estimates above 0: here, the ends themselves.
+        return (
+            above.low / below.high if below.high > 0 else np.inf,
+            above.high / below.low if below.low > 0 else np.inf,
+        )
     product = above.value * below.value
 
     def end(from_above: float, from_below: float, sign: int) -> float:
