@@ -14,7 +14,6 @@ from neurosieve.detection.agreement.rates import group_sums, rates, weights_of
 from neurosieve.errors import ConfigError, DataError, nearest
 from neurosieve.evidence.intervals import percentile_interval, resample_weights
 from neurosieve.texts.near_misses import NearMiss
-from neurosieve.wording import plural
 
 __all__ = [
     "Annotations",
@@ -204,8 +203,7 @@ def agreement_warnings(
     warnings = []
     groups, annotated, _ = truth.size
     if groups < min_groups:
-        are = "is" if groups == 1 else "are"
-        warnings.append(f"{plural(groups, 'group')} {are} annotated: with fewer than {min_groups} there is no interval")
+        warnings.append(f"{groups} groups are annotated: with fewer than {min_groups} there is no interval")
     if annotated < documents:
         warnings.append(
             f"{documents - annotated:,} of {documents:,} documents are not annotated, and do not count in precision "

@@ -58,8 +58,8 @@ def _without_interval(
     row = table.loc[place]
     if number < _FEWEST:
         few[
-            f"two or more annotators labelled {plural(len(weights), 'sentence')}, which tell as much as {number:.0f} of "
-            f"equal weight: with fewer than {_FEWEST}, kappa and alpha have no interval, and say little"
+            f"two or more annotators labelled {plural(len(weights), 'sentence')}, which tell as much as {number:.0f} "
+            f"of equal weight: with fewer than {_FEWEST}, kappa and alpha have no interval, and say little"
         ] = None
         table.loc[place, ends] = np.nan
     elif row[ends[0]] == row[ends[1]]:
