@@ -241,8 +241,7 @@ def _named_plugin(name: str, kind: str, where: str) -> Any:
         needed = [field.name for field in dataclasses.fields(cls) if not _has_default(field)]
         if needed:
             how = (
-                f"write a preset that gives it, and name that here; or give it there, as in `{{_target_: {kind}/{name}, "
-                f"{needed[0]}: ...}}`"
+                f"name a preset that gives it, or give it here, as in `{{_target_: {kind}/{name}, {needed[0]}: ...}}`"
                 if where.endswith("]")  # Hydra chooses nothing for a place in a list.
                 else f"choose it with `+{PLURAL.get(kind, kind)}@{where}={name}`, and give `{where}.{needed[0]}=...`"
             )

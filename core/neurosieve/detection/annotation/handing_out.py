@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from neurosieve.data import Document
-from neurosieve.detection.annotation.page import label_page
+from neurosieve.detection.annotation.page import label_page, with_signs
 from neurosieve.detection.annotation.settings import LabelSet
 from neurosieve.disk import atomic_write
 from neurosieve.errors import StoreError
@@ -71,12 +71,15 @@ def _items(sample: pd.DataFrame, documents: Mapping[str, Document], context: int
 
 
 def _table(items: list[dict[str, Any]]) -> str:
-    """Return a table that spreadsheets open, without a cell that one of them would run."""
+    """Return a table that spreadsheets open, without a cell that one of them would run.
+
+    Characters that control a terminal are signs in it.
+    """
     columns = ["sentence", "before", "text", "after", "labels"]
     out = io.StringIO(newline="")
     rows = csv.writer(out)
     rows.writerow(columns)
-    rows.writerows([_as_text(str(item.get(column, ""))) for column in columns] for item in items)
+    rows.writerows([_as_text(with_signs(str(item.get(column, "")))) for column in columns] for item in items)
     return "\ufeff" + out.getvalue()  # Without it Excel reads UTF-8 as something else.
 
 

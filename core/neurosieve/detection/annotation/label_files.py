@@ -28,6 +28,8 @@ class Choice(NamedTuple):
     """Which line of which file, for messages."""
     place: tuple[str, int, int] | None = None
     """The document, and where the sentence starts and ends in it, where the file says so."""
+    text: str | None = None
+    """The text of the sentence, where the file holds it."""
 
 
 def read_choices(path: Path) -> list[Choice]:
@@ -101,7 +103,9 @@ def _choices(record: Mapping[str, Any], where: str) -> Iterator[Choice]:
     annotator = record.get("annotator")
     annotator = annotator.strip() if isinstance(annotator, str) else ""
     if "spans" not in record:
-        yield Choice(_name(record, where), _labels(record.get("labels"), where), annotator, where)
+        place = _place(record.get("document"), record)
+        text = record["text"] if isinstance(record.get("text"), str) else None
+        yield Choice(_name(record, where), _labels(record.get("labels"), where), annotator, where, place, text)
         return
     spans = record["spans"]
     if not isinstance(spans, list) or not all(isinstance(span, dict) for span in spans):
@@ -111,11 +115,17 @@ def _choices(record: Mapping[str, Any], where: str) -> Iterator[Choice]:
     for span in spans:
         name = _name(span, where)
         labels.setdefault(name, []).extend(_labels(span.get("label"), where))
-        document, start, end = record.get("trace_id"), span.get("start"), span.get("end")
-        if isinstance(document, str) and isinstance(start, int) and isinstance(end, int):
-            places[name] = document, start, end
+        if place := _place(record.get("trace_id"), span):
+            places[name] = place
     for name, chosen in labels.items():
         yield Choice(name, tuple(dict.fromkeys(chosen)), annotator, where, places.get(name))
+
+
+def _place(document: Any, record: Mapping[str, Any]) -> tuple[str, int, int] | None:
+    start, end = record.get("start"), record.get("end")
+    if isinstance(document, str) and isinstance(start, int) and isinstance(end, int):
+        return document, start, end
+    return None
 
 
 def _name(record: Mapping[str, Any], where: str) -> str:

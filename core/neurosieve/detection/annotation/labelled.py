@@ -1,5 +1,6 @@
 """What people said of the sentences of a sample: a label, none, or that it cannot be told."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,10 @@ import pandas as pd
 from neurosieve.detection.agreement.annotated_sentences import Annotations
 from neurosieve.detection.agreement.raters import ANNOTATED, Raters
 from neurosieve.detection.annotation.label_files import Choice, read_choices
+from neurosieve.detection.annotation.page import with_signs
 from neurosieve.detection.annotation.settings import NONE, UNSURE, LabelSet
 from neurosieve.errors import DataError, nearest
+from neurosieve.wording import plural
 
 __all__ = ["Labelled", "annotators_of", "by_annotator", "labelled_sentences", "read_labels"]
 
@@ -43,20 +46,26 @@ def read_labels(files: Sequence[str], counts: Counter[str], sample: pd.DataFrame
     if twice := next((path for number, path in enumerate(paths) if path in paths[:number]), None):
         raise DataError(f"`read` names {twice} twice: give each file once")
     by_person: dict[str, dict[str, Choice]] = {}
-    names, places = set(sample["sentence"]), _places(sample)
+    texts, places = dict(zip(sample["sentence"], sample["text"], strict=True)), _places(sample)
     for path, called in zip(paths, _called(paths), strict=True):
-        known = 0
+        known, others = 0, 0
         for choice in read_choices(path):
-            if choice.sentence not in names:
+            if choice.sentence not in texts:
                 if choice.place in places:
                     raise DataError(
                         f"{choice.where} labels characters {choice.place[1]:,} to {choice.place[2]:,} of document "
                         f"`{choice.place[0]}`, where the sample has another text: the texts have changed since these "
                         "labels were given; give the run folder of the sample that was labelled"
                     )
-                counts["labels_of_other_sentences"] += 1
+                others += 1
                 continue
             known += 1
+            if choice.text is not None and _letters(choice.text) != _letters(texts[choice.sentence]):
+                raise DataError(
+                    f"{choice.where} holds another text of the sentence `{choice.sentence}` than the sample: a label "
+                    "is of the text that was read. Put the text of the sample back and look at the label again, or "
+                    "delete the line"
+                )
             _check(choice, label_set)
             own = by_person.setdefault(choice.annotator or called, {})
             earlier = own.setdefault(choice.sentence, choice)
@@ -70,6 +79,13 @@ def read_labels(files: Sequence[str], counts: Counter[str], sample: pd.DataFrame
             raise DataError(
                 f"{path} labels no sentence of the sample: give the run folder that its sentences were drawn into"
             )
+        if known < others:
+            raise DataError(
+                f"{path} labels {plural(known + others, 'sentence')}, and only {known:,} of them "
+                f"{'is' if known == 1 else 'are'} in the sample: it seems to be a file of another sample. Give the run "
+                "folder that its sentences were drawn into, or delete the other lines"
+            )
+        counts["labels_of_other_sentences"] += others
     rows = [(person, sentence, choice.labels) for person, own in by_person.items() for sentence, choice in own.items()]
     return pd.DataFrame(rows, columns=["annotator", "sentence", "labels"])
 
@@ -147,6 +163,11 @@ def _check(choice: Choice, label_set: LabelSet) -> None:
                 else "the sample allows one label a sentence; keep one, or draw a sample with `several=true`"
             )
         )
+
+
+def _letters(text: str) -> str:
+    """Return a text as it is whichever spreadsheet or tool has saved it: these change blanks and line breaks."""
+    return re.sub(r"\s+", " ", with_signs(text)).strip(" '")
 
 
 def _called(paths: Iterable[Path]) -> list[str]:

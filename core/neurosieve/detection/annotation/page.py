@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from neurosieve.detection.annotation.settings import NONE, UNSURE, LabelSet
 
-__all__ = ["label_page"]
+__all__ = ["label_page", "with_signs"]
 
 _KEPT = {"\n", "\t", "\u200c", "\u200d"}
 """Control and format characters that texts need: line breaks, and the joiners of many scripts and of emoji."""
@@ -28,7 +28,7 @@ def label_page(items: Sequence[Mapping[str, Any]], label_set: LabelSet, name: st
     """
     options = [(label, label_set.definitions.get(label, "")) for label in label_set.labels]
     shown = [
-        {key: _shown(value) if key in ("before", "text", "after") else value for key, value in item.items()}
+        {key: with_signs(value) if key in ("before", "text", "after") else value for key, value in item.items()}
         for item in items
     ]
     data = {"sample": name, "labels": label_set.labels, "several": label_set.several, "sentences": shown}
@@ -52,7 +52,7 @@ def label_page(items: Sequence[Mapping[str, Any]], label_set: LabelSet, name: st
     )
 
 
-def _shown(text: str) -> str:
+def with_signs(text: str) -> str:
     """Return a text with a sign for each character that nobody sees, or that turns the writing around."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(

@@ -14,18 +14,17 @@ from neurosieve.detection.agreement.annotated_sentences import (
     agreement_table,
     confusion_table,
 )
-from neurosieve.detection.agreement.reliability import pairs_table, reliability_table
+from neurosieve.detection.annotation.annotators_beside import kappa_and_alpha
 from neurosieve.detection.annotation.drawn_sample import DrawnSample, open_sample
+from neurosieve.detection.annotation.few_labels import hardly_known, with_far_ends
 from neurosieve.detection.annotation.labelled import (
     Labelled,
-    annotators_of,
     by_annotator,
     labelled_sentences,
     read_labels,
 )
 from neurosieve.detection.annotation.population import FOUND, MARKS, NEAR_MISS, OUT_OF_SCOPE, mark_column
 from neurosieve.detection.annotation.settings import UNSURE, Annotate
-from neurosieve.detection.annotation.unanimous import with_far_ends
 from neurosieve.disk import atomic_write
 from neurosieve.errors import DataError, StoreError
 from neurosieve.runs.record_fields import described
@@ -61,12 +60,15 @@ def read_back(reports: Mapping[str, Report], settings: Annotate, folder: Path) -
             for name, person in persons.items():
                 _compare(run, sample, name if len(persons) > 1 else "", person, settings)
             if len(persons) > 1:
-                _set_beside(run, sample, choices, settings)
+                tables, warnings = kappa_and_alpha(sample, choices, settings)
+                run.tables |= tables
+                run.warnings += warnings
         run.tables["sentences"] = sentences
         agreed = _agreed(choices)
         if disputed := choices["sentence"].nunique() - len(agreed):
             run.notes.append(
-                f"{plural(disputed, 'sentence')} on which the annotators differ, or are unsure, are not in `{LABELS}`"
+                f"{plural(disputed, 'sentence')} on which the annotators differ, or are unsure, "
+                f"{'is' if disputed == 1 else 'are'} not in `{LABELS}`"
             )
         known = sentences[sentences["weight"] > 0]
         run.counts.update(
@@ -96,17 +98,18 @@ def _compare(run: Recording, sample: DrawnSample, annotator: str, person: Labell
     run.counts["sentences_unsure"] += person.unsure
     if person.unsure:
         run.warnings.append(
-            f"{of_whom}{plural(person.unsure, 'sentence')} of {len(sample.sentences):,} are labelled `{UNSURE}`: they "
-            "are left out, and the others of their stratum stand for them"
+            f"{of_whom}{plural(person.unsure, 'sentence')} of {len(sample.sentences):,} "
+            f"{'is' if person.unsure == 1 else 'are'} labelled `{UNSURE}` and left out: the others of the same stratum "
+            "count for more"
         )
     if person.open:
         run.warnings.append(
-            f"{of_whom}{plural(person.open, 'sentence')} of {len(sample.sentences):,} have no label: the others of "
-            "their stratum stand for them"
+            f"{of_whom}{plural(person.open, 'sentence')} of {len(sample.sentences):,} "
+            f"{'has' if person.open == 1 else 'have'} no label: the others of the same stratum count for more"
         )
     run.warnings += [
-        f"{of_whom}no sentence of the stratum “{stratum}” is labelled: its {plural(size, 'sentence')} are left out of "
-        "precision and recall"
+        f"{of_whom}no sentence of the stratum “{stratum}” is labelled: its {plural(size, 'sentence')} "
+        f"{'is' if size == 1 else 'are'} left out of precision and recall"
         for stratum, size in person.lost.items()
     ]
     if truth.sentences.empty:
@@ -115,6 +118,7 @@ def _compare(run: Recording, sample: DrawnSample, annotator: str, person: Labell
         f"{of_whom}{warning}"
         for warning in agreement_warnings(truth, _compared(truth.labels), settings.min_groups, truth.size[1])
     ]
+    run.warnings += [f"{of_whom}{warning}" for warning in hardly_known(truth)]
     run.warnings += [
         f"{of_whom}no sentence is labelled `{label}`: there is no recall"
         for label, shown in zip(truth.labels, truth.shows.T, strict=True)
@@ -137,21 +141,6 @@ def _compare(run: Recording, sample: DrawnSample, annotator: str, person: Labell
                 rows.insert(0, "annotator", annotator)
             run.tables[table] = pd.concat([*([run.tables[table]] if table in run.tables else []), rows])
             run.tables[table] = run.tables[table].reset_index(drop=True)
-
-
-def _set_beside(run: Recording, sample: DrawnSample, choices: pd.DataFrame, settings: Annotate) -> None:
-    """Add how far the annotators agree with each other, label by label: any two, and all of them."""
-    draws, seed, min_groups = settings.interval_bootstraps, settings.seed, settings.min_groups
-    tables: dict[str, list[pd.DataFrame]] = {"annotator_pairs": [], "annotators": []}
-    for label in sample.label_set.labels:
-        raters = annotators_of(sample.sentences, choices, label)
-        for name, rows in (
-            ("annotator_pairs", pairs_table(raters, draws, seed, min_groups)),
-            ("annotators", reliability_table(raters, draws, seed, min_groups)),
-        ):
-            rows.insert(0, "label", label)
-            tables[name].append(rows)
-    run.tables |= {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
 
 def _compared(labels: Iterable[str]) -> dict[str, tuple[str, ...]]:

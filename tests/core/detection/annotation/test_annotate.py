@@ -15,7 +15,6 @@ from rich.console import Console
 from neurosieve import ConfigError, DataError, Document, Span, annotate, detect, learn
 from neurosieve.cli import main
 from neurosieve.detection.annotation.settings import Annotate
-from neurosieve.detection.annotation.unanimous import far_end
 from neurosieve.terminal.finished_run import show_run
 from neurosieve.testing.awkward import AWKWARD, MARKUP
 from neurosieve_plugins.detectors.annotations import Annotations
@@ -117,16 +116,7 @@ def test_no_mistake_among_few_labels_is_no_proof_that_there_is_none(drawn, read,
     assert (perfect.precision, perfect.precision_high) == (1, 1)
     # Clopper and Pearson's end of as many independent sentences would be higher: some are of one group.
     assert 0.3 < perfect.precision_low <= 0.025 ** (1 / found)
-    assert perfect.markedness_low <= perfect.precision_low - perfect.false_omission_high
-
-
-def test_the_far_end_is_that_of_clopper_and_pearson_for_sentences_of_groups_of_their_own():
-    from scipy.stats import binomtest
-
-    for number in (1, 7, 40):
-        expected = binomtest(number, number).proportion_ci(0.95, "exact").low
-        assert far_end(np.full(number, 3.0), np.arange(number)) == pytest.approx(expected)
-    assert far_end(np.ones(40), np.arange(40) // 10) == pytest.approx(far_end(np.ones(4), np.arange(4)))
+    assert perfect.markedness_low <= min(perfect.precision_low, 1 - perfect.false_omission_high)
 
 
 def test_two_runs_with_a_seed_draw_the_same(drawn):
@@ -205,7 +195,7 @@ def test_unsure_and_unlabelled_sentences_are_counted_and_stood_for(drawn, read, 
         result.run["counts"] | {"sentences_labelled": 45, "sentences_unsure": 5, "sentences_drawn": 60}
         == result.run["counts"]
     )
-    assert "5 sentences of 60 are labelled `unsure`: they are left out" in " ".join(result.run["warnings"])
+    assert "5 sentences of 60 are labelled `unsure` and left out" in " ".join(result.run["warnings"])
     assert "10 sentences of 60 have no label" in " ".join(result.run["warnings"])
     assert np.allclose(result.table("agreement").stands_for, 600), "they stand for all sentences of the texts"
 
@@ -480,6 +470,64 @@ def test_labels_of_other_sentences_are_counted(drawn, read, tmp_path):
     result = read(run, written(tmp_path / "labels.jsonl", [*records, {"sentence": "0" * 12, "labels": "doubt"}]))
     assert result.run["counts"]["labels_of_other_sentences"] == 1
     assert "the files label 1 sentence that the sample does not have" in " ".join(result.run["warnings"])
+
+
+def test_a_file_of_another_sample_is_refused_though_it_shares_a_few_sentences(drawn, read, tmp_path):
+    run = drawn()
+    records = [item | {"labels": [truth(item["text"])]} for item in to_label(run)]
+    others = [{"sentence": f"{number:012d}", "labels": "doubt"} for number in range(20)]
+    with pytest.raises(DataError, match="labels 21 sentences, and only 1 of them is in the sample"):
+        read(run, written(tmp_path / "labels.jsonl", [records[0], *others]))
+    assert not (tmp_path / "read").exists()
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_label_of_a_text_that_was_changed_is_refused_with_its_line(drawn, read, tmp_path, suffix):
+    run = drawn()
+    records = [item | {"labels": truth(item["text"])} for item in to_label(run)]
+    records[1]["text"] = records[1]["text"].replace(" i", " never i") + " Or so."
+    file = written(tmp_path / "labels.jsonl", records)
+    if suffix == "csv":
+        file = tmp_path / "labels.csv"
+        pd.DataFrame(records).to_csv(file, index=False)
+    line = "line 2" if suffix == "jsonl" else "line 3"
+    with pytest.raises(DataError, match=f"{line} of .* holds another text of the sentence"):
+        read(run, file)
+
+
+def test_control_characters_are_signs_in_the_table_and_its_labels_are_read_back(drawn, read, tmp_path):
+    source = [
+        Document(f"d{number}", f"Hmm, \x1b[2J\x07it is {number}.\tIs it\u202e {number}?", f"g{number}")
+        for number in range(12)
+    ]
+    run = drawn(source)
+    content = (run.folder / "to_label.csv").read_bytes()
+    assert not set(content) & (set(range(32)) - set(b"\t\r\n")), "no control character"
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+    file = tmp_path / "labels.csv"
+    pd.DataFrame(rows).assign(labels="doubt").to_csv(file, index=False)
+    assert read(run, file).run["counts"]["sentences_labelled"] == len(rows)
+
+
+def test_kappa_of_few_sentences_has_no_interval_and_says_why(drawn, read, tmp_path):
+    run = drawn(sentences=20)
+    ada = labelled(run, tmp_path / "ada.jsonl")
+    ben = labelled(run, tmp_path / "ben.jsonl", lambda item: "doubt" if "Hmm" in item["text"] else "none")
+    result = read(run, ada, ben)
+    assert np.isfinite(result.table("annotator_pairs")["kappa"]).all()
+    assert np.isnan(result.table("annotator_pairs")["kappa_low"]).all()
+    assert np.isnan(result.table("annotators")["alpha_high"]).all()
+    assert "with fewer than 50, kappa and alpha have no interval" in " ".join(result.run["warnings"])
+    lines(result)
+
+
+def test_few_labels_of_a_stratum_that_holds_most_sentences_are_told(drawn, read, tmp_path):
+    run = drawn(sentences=20)
+    result = read(run, labelled(run, tmp_path / "labels.jsonl"))
+    assert "of all sentences: recall is hardly known" in " ".join(result.run["warnings"])
+    run = drawn(sentences=150, folder="more")
+    result = read(run, labelled(run, tmp_path / "more.jsonl"), folder="more read")
+    assert "hardly known" not in " ".join(result.run["warnings"])
 
 
 def test_files_that_are_not_of_labels_are_refused_with_what_they_are(drawn, read, tmp_path):
