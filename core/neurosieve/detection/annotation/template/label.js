@@ -48,7 +48,9 @@
         state.shortcuts = found.shortcuts !== false;
         if (Number.isInteger(found.at)) state.at = Math.min(Math.max(found.at, 0), sentences.length);
       }
-      localStorage.setItem(KEY, JSON.stringify(state));
+      /* Whether it can be written to, without writing over what another window may have kept just now. */
+      localStorage.setItem(`${KEY} test`, "");
+      localStorage.removeItem(`${KEY} test`);
     } catch (error) {
       kept = false;
       alertOf("This browser does not keep labels: download the file before you close the page, and load it to go on.");
