@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["AWKWARD", "BEHAVIOURS", "MARKUP", "grid", "record"]
+__all__ = ["AWKWARD", "BEHAVIOURS", "MARKUP", "grid", "record", "spans"]
 
 MARKUP = (
     "</script><script id=planted>document.title='obeyed'</script><img src=planted onerror=\"document.title='obeyed'\">"
@@ -45,3 +45,22 @@ def record(command: str, **more: Any) -> dict[str, Any]:
 def grid(**columns: Iterable[Any]) -> pd.DataFrame:
     """Return a table with a row for each combination of the values of its columns."""
     return pd.DataFrame(product(*columns.values()), columns=list(columns))
+
+
+def spans(*behaviours: str) -> pd.DataFrame:
+    """Return spans of some behaviours, a row for each awkward text."""
+    labels = [*AWKWARD, *AWKWARD[:2], AWKWARD[0], ""]
+    texts = pd.DataFrame(
+        {
+            "document": [f"{text} {number}" for number, text in enumerate(labels)],
+            "group": labels,
+            "part": "ranking",
+            "start": 0,
+            "end": [max(1, len(label)) for label in labels],
+            "label": labels,
+            "text": labels,
+            "before": f"before {MARKUP}",
+            "after": "after\n",
+        }
+    )
+    return grid(behaviour=behaviours).merge(texts, how="cross")

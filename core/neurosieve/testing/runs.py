@@ -15,11 +15,11 @@ from neurosieve.runs.results import Result, Run
 from neurosieve.runs.writer import write_run
 from neurosieve.testing.ablation_runs import run_of_circuit, run_of_sets, run_of_single_neurons
 from neurosieve.testing.annotation_runs import run_of_labels, run_of_sample
-from neurosieve.testing.awkward import AWKWARD, BEHAVIOURS, MARKUP, grid, record
+from neurosieve.testing.awkward import AWKWARD, BEHAVIOURS, MARKUP, grid, record, spans
+from neurosieve.testing.detection_runs import run_of_detection
 
 __all__ = ["written_runs"]
 
-_ENDS = {"": 0.0, "_low": -0.1, "_high": 0.1}
 _BASELINES_OF_A_TOKEN = ("token", "token kind", "position", "previous tokens")
 
 
@@ -39,7 +39,7 @@ def written_runs(folder: Path) -> list[Run]:
         run_of_circuit(find.folder / "ablate" / "4", find),
         bare,
         _analyze(folder / "analyze"),
-        _detect(folder / "detect"),
+        run_of_detection(folder / "detect"),
         run_of_sample(folder / "annotate"),
         run_of_labels(folder / "annotate read"),
         _generate(folder / "generate"),
@@ -70,7 +70,7 @@ def _find(folder: Path, behaviours: tuple[str, ...] = BEHAVIOURS, held_out: bool
     tables = {
         "neurons": neurons,
         "positions": pd.DataFrame(positions),
-        "spans": _spans(*behaviours),
+        "spans": spans(*behaviours),
         "activations": _activations(neurons, ("ranking", "heldout") if held_out else ("ranking",), rng),
     }
     if held_out:
@@ -117,24 +117,6 @@ def _scored(table: pd.DataFrame, auc: Any, auc_heldout: Any, half_width: Any) ->
     distance = "auc_minus_neutral_heldout"
     ends = {f"{distance}_low": table[distance] - half_width, f"{distance}_high": table[distance] + half_width}
     return table.assign(**ends)
-
-
-def _spans(*behaviours: str) -> pd.DataFrame:
-    labels = [*AWKWARD, *AWKWARD[:2], AWKWARD[0], ""]
-    spans = pd.DataFrame(
-        {
-            "document": [f"{text} {number}" for number, text in enumerate(labels)],
-            "group": labels,
-            "part": "ranking",
-            "start": 0,
-            "end": [max(1, len(label)) for label in labels],
-            "label": labels,
-            "text": labels,
-            "before": f"before {MARKUP}",
-            "after": "after\n",
-        }
-    )
-    return grid(behaviour=behaviours).merge(spans, how="cross")
 
 
 def _activations(neurons: pd.DataFrame, parts: tuple[str, ...], rng: np.random.Generator) -> pd.DataFrame:
@@ -240,56 +222,10 @@ def _analyze(folder: Path) -> Run:
     tables = {
         "summary": summary.assign(n=10, count=4, share=0.4, low=0.17, high=0.69),
         "traces": traces,
-        "spans": _spans("backtracking").assign(right=pd.array([True, None, False] * 3, dtype="boolean")),
+        "spans": spans("backtracking").assign(right=pd.array([True, None, False] * 3, dtype="boolean")),
     }
     written = record("analyze", behaviours=["backtracking"], config={"source": {"_target_": "source/traces"}})
     return write_run(folder, written, tables)
-
-
-def _detect(folder: Path) -> Run:
-    detectors = grid(detector=BEHAVIOURS, label=("uncertainty", MARKUP))
-    undefined_last = np.array([1, 1, 1, np.nan])
-    agreement = detectors.assign(precision=0.83 * undefined_last, recall=0.05, f1=0.1 * undefined_last)
-    counts = {"true_positive": 10, "false_positive": 2, "false_negative": 190, "sentences": 5814}
-    spans = _spans(*BEHAVIOURS)
-    phrases = spans.groupby(["behaviour", "label"]).document.agg(spans="size", documents="nunique").reset_index()
-    confusion = detectors.assign(sentences=100, detected=20, share=0.2)
-    tables = {"spans": spans, "phrases": phrases, "agreement": agreement.assign(**counts), "confusion": confusion}
-    over = {"over": "annotated sentences"}
-    pairs = grid(first=BEHAVIOURS, second=(f"annotators: {MARKUP}",)).assign(kappa=0.4 * undefined_last[2:], **over)
-    cells = {"both": 10, "only_first": 2, "only_second": 190, "neither": 300, "sentences": 502, "not_known": 3}
-    reliability = pd.DataFrame({"raters": [", ".join(BEHAVIOURS)], "number": 2, "alpha": 0.3, "sentences": 502})
-    who = {"marked_by": MARKUP, "not_marked_by": AWKWARD[0]}
-    differ = pairs[["first", "second"]].merge(spans.drop(columns=["behaviour", "label"]), how="cross")
-    tables |= {
-        "rater_pairs": pairs.assign(**cells, kappa_low=0.3, kappa_high=0.5),
-        "reliability": reliability.assign(**over, alpha_low=0.2, alpha_high=0.4),
-        "disagreements": differ.assign(**who, **over),
-    }
-    tables |= {"suggestions": _suggestions(), "mended": _mended()}
-    half = {"groups": 5, "sentences": 50, "showing": 10, "missed": 8}
-    suggestion = {"reference": MARKUP, "tried": 90, "higher": 9, "proposed": 3, "proposing": half, "held_out": half}
-    suggestions = {name: {**suggestion, "preset": "presets/detectors/mended.yaml"} for name in BEHAVIOURS}
-    preset = folder / "presets" / "detectors" / "mended.yaml"
-    preset.parent.mkdir(parents=True)
-    preset.write_text(f"# {MARKUP}\n", encoding="utf-8")
-    return write_run(folder, record("detect", behaviours=list(BEHAVIOURS), suggestions=suggestions), tables)
-
-
-def _suggestions() -> pd.DataFrame:
-    phrases = grid(detector=BEHAVIOURS, phrase=AWKWARD[:3])
-    counts = {"z": 3.2, "in_missed": 9, "in_others": 1, "groups": 4, "heldout_sentences": 8}
-    undefined_last = np.resize([0.8, 0.5, np.nan], len(phrases))
-    return phrases.assign(**counts, heldout_precision=undefined_last, heldout_recall_gained=undefined_last)
-
-
-def _mended() -> pd.DataFrame:
-    mended = grid(detector=BEHAVIOURS, phrases=range(4))
-    undefined_last = np.resize([0.8, 0.6, 0.5, np.nan], len(mended))
-    measures = ("precision", "recall", "f1")
-    return mended.assign(
-        **{f"{measure}{end}": undefined_last + add for measure in measures for end, add in _ENDS.items()}
-    )
 
 
 def _generate(folder: Path) -> Run:
@@ -312,6 +248,10 @@ def _compare(folder: Path, find: Run, bare: Run) -> Run:
 
 def _empty(folder: Path) -> Iterator[Run]:
     """Yield runs that came to nothing: tables without lines."""
-    runs = (_analyze(folder / "analyze"), _detect(folder / "detect"), _show(folder / "show", _find(folder / "find")))
+    runs = (
+        _analyze(folder / "analyze"),
+        run_of_detection(folder / "detect"),
+        _show(folder / "show", _find(folder / "find")),
+    )
     for run in runs:
         yield write_run(run.folder, run.run, {name: run.table(name).head(0) for name in run.tables})
